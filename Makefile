@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# config.mk is not included here, and targets are made by recursive calls one after the other:
+# "make check" on an empty machine has to install a compiler before configure can find one.
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+V ?= 0
+Q := $(if $(filter-out 0,$(V)),,@)
+
+.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint help
+
+all: dscp-tool
+
+# After a change of configure, again with the arguments it was given first.
+config.mk: configure version.mk
+	$(Q)./configure --recheck
+
+lib: config.mk
+	+$(Q)$(MAKE) -C lib
+
+dscp-tool: lib
+	+$(Q)$(MAKE) -C dscp-tool
+
+tests: all
+	+$(Q)$(MAKE) -C testing
+
+install: all
+	+$(Q)$(MAKE) -C dscp-tool install
+
+uninstall: config.mk
+	+$(Q)$(MAKE) -C dscp-tool uninstall
+
+# Here the order matters: packages, then configure, then the build.
+demo bench:
+	$(Q)packaging/install-deps test
+	+$(Q)$(MAKE) tests
+	$(Q)testing/$(if $(filter bench,$@),bench/run,demo)
+
+check:
+	$(Q)packaging/install-deps test
+	+$(Q)$(MAKE) tests
+	+$(Q)$(MAKE) -C testing check
+
+lint:
+	$(Q)testing/lint
+
+clean:
+	+$(Q)$(MAKE) -C lib clean
+	+$(Q)$(MAKE) -C dscp-tool clean
+	+$(Q)$(MAKE) -C testing clean
+	rm -rf build-asan
+
+distclean: clean
+	rm -f config.mk
+
+help:
+	@echo 'make              configure if that was not done, and build'
+	@echo 'make demo         as root: install what is missing, build, show what the tool does'
+	@echo 'make check        as root: install what is missing, build, run all tests'
+	@echo '                  SANITIZE=yes: with AddressSanitizer and UBSan, in build-asan/'
+	@echo 'make bench        as root: nanoseconds per packet of the BPF programs'
+	@echo 'make lint         style of scripts, C, licences and man page'
+	@echo 'make install      DESTDIR=DIR: below DIR; see ./configure --help for the directories'
+	@echo 'make uninstall    remove what install installed'
+	@echo 'make clean        remove what was built; distclean: also what configure wrote'
+	@echo
+	@echo 'V=1 shows the commands, WERROR=yes makes warnings errors. INSTALL_DEPS=no keeps demo,'
+	@echo 'check and bench from installing packages.'

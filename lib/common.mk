@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Rules for a directory. Its Makefile sets ROOT, DIR (see defines.mk) and some of
+#   LIB    a static library, of SRC
+#   PROG   a program, of SRC; installed in sbindir if INSTALL_PROG = yes
+#   PROGS  programs of one source file each
+#   EMBED  an assembler source that carries one BPF object; PROG gets a copy for each of BPF
+#   BPF    sources of BPF objects (*.bpf.c), installed in BPF_OBJECT_DIR
+#   MAN8   man pages of section 8, from NAME.scd
+#   EXTRA_CFLAGS, EXTRA_LIBS  of other libraries than lib/util's
+# and includes this file.
+
+ifndef CONFIG
+include $(ROOT)/lib/defines.mk
+endif
+
+OBJS := $(SRC:%.c=$(OUTPUT)%.o)
+BPF_OBJS := $(BPF:.c=.o)
+EMBED_OBJS := $(if $(EMBED),$(BPF:%.bpf.c=$(OUTPUT)%.embed.o))
+MAN := $(if $(SCDOC),$(MAN8))
+# A tree may come with its man page.
+MAN_FOUND = $(sort $(MAN) $(wildcard $(MAN8)))
+targets := $(LIB:%=$(OUTPUT)%) $(PROG:%=$(OUTPUT)%) $(PROGS:%=$(OUTPUT)%) $(BPF_OBJS) $(MAN)
+
+.PHONY: all install uninstall clean
+
+all: $(targets)
+	@:
+
+compile = $(CC) $(DSCP_CPPFLAGS) $(CPPFLAGS) $(UTIL_CFLAGS) $(EXTRA_CFLAGS) $(DSCP_CFLAGS) $(CFLAGS)
+link = $(CC) $(DSCP_CFLAGS) $(CFLAGS) $(DSCP_LDFLAGS) $(LDFLAGS)
+
+$(OUTPUT)%.o: %.c $(CONFIG)
+	$(call short,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(OUTPUT)%.embed.o: %.bpf.o $(EMBED) $(CONFIG)
+	$(call short,EMBED,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) -DOBJECT_SYMBOL=$*_bpf -DOBJECT_FILE='"$<"' -c -o $@ $(EMBED)
+
+$(OUTPUT)sanitize.o: $(ROOT)/lib/sanitize.c $(CONFIG)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) -c -o $@ $<
+
+# Without -g there is no BTF, and maps cannot be made without BTF.
+$(BPF_OBJS): %.bpf.o: %.bpf.c $(CONFIG)
+	$(call short,BPF,$@)
+	$(Q)$(CLANG) -g -O2 -target $(BPF_TARGET) -mcpu=v3 $(DSCP_BPF_CFLAGS) -I$(ROOT)/headers \
+		$(BPF_INCLUDES) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(LLVM_STRIP),$(Q)$(LLVM_STRIP) -g $@)
+
+$(LIB:%=$(OUTPUT)%): $(OBJS)
+	$(call short,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(PROG:%=$(OUTPUT)%): $(OBJS) $(EMBED_OBJS) $(SANITIZE_OBJ) $(UTIL_LIB)
+	$(call short,LINK,$@)
+	$(Q)$(link) -o $@ $^ $(UTIL_LIBS) $(EXTRA_LIBS)
+
+$(PROGS:%=$(OUTPUT)%): %: %.o $(SANITIZE_OBJ) $(UTIL_LIB)
+	$(call short,LINK,$@)
+	$(Q)$(link) -o $@ $^ $(UTIL_LIBS) $(EXTRA_LIBS)
+
+# The top Makefile has made it before; this is for make in a directory of a fresh tree.
+ifeq ($(LIB),)
+$(UTIL_LIB):
+	$(Q)$(MAKE) -C $(ROOT)/lib/util
+endif
+
+$(MAN): %.8: %.8.scd $(CONFIG)
+	$(call short,MAN,$@)
+	$(Q)$(SCDOC) <$< >$@
+
+install: all
+ifeq ($(INSTALL_PROG),yes)
+	$(INSTALL) -d $(DESTDIR)$(sbindir)
+	$(INSTALL) -m 0755 $(PROG:%=$(OUTPUT)%) $(DESTDIR)$(sbindir)
+endif
+ifneq ($(BPF),)
+	$(INSTALL) -d $(DESTDIR)$(BPF_OBJECT_DIR)
+	$(INSTALL) -m 0644 $(BPF_OBJS) $(DESTDIR)$(BPF_OBJECT_DIR)
+endif
+	$(if $(MAN_FOUND),$(INSTALL) -d $(DESTDIR)$(mandir)/man8)
+	$(if $(MAN_FOUND),$(INSTALL) -m 0644 $(MAN_FOUND) $(DESTDIR)$(mandir)/man8)
+
+uninstall:
+	$(if $(PROG),rm -f $(PROG:%=$(DESTDIR)$(sbindir)/%))
+	$(if $(BPF),rm -f $(BPF_OBJS:%=$(DESTDIR)$(BPF_OBJECT_DIR)/%))
+	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
+
+clean:
+	rm -f *.o *.d *.a *.tmp $(PROG) $(PROGS) $(if $(wildcard $(MAN8:=.scd)),$(MAN8))
+
+-include $(wildcard $(OUTPUT)*.d) $(if $(OUTPUT),$(wildcard *.bpf.d))
