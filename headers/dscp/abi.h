@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * The pinned maps: what the BPF programs and the tool (of any version, of any
+ * word size) agree on. Only fixed-width types, every hole is named, all
+ * integers are in host byte order unless a comment says otherwise.
+ *
+ * A change of any layout here, or of what a field means, needs a new
+ * DSCP_ABI_VERSION: a tool that meets another version stops and says so.
+ *
+ *   config     ARRAY[1]                 struct dscp_config
+ *   tunnels    ARRAY[DSCP_MAX_TUNNELS]  slot -> struct dscp_tunnel
+ *   ports      ARRAY[65536]             UDP port -> struct dscp_port
+ *   endpoints  HASH                     struct dscp_endpoint -> __u32 slot
+ *   devices    HASH                     __u32 ifindex of a tunnel -> __u32 slot
+ *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
+ *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
+ *   counters   PERCPU_ARRAY             slot -> struct dscp_counters
+ *
+ * Slot 0 is never a tunnel: "not registered". Its counters are those of the
+ * programs when they were loaded without the tool (plain tc).
+ */
+#ifndef DSCP_ABI_H
+#define DSCP_ABI_H
+
+#include <linux/types.h>
+
+#define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
+#define DSCP_ABI_VERSION 1u
+
+#define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
+#define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
+#define DSCP_ECN_MASK 0x03u /* the two low bits of the DS field, RFC 6040: never ours */
+
+#define DSCP_MAX_TUNNELS 1024
+#define DSCP_MAX_ENDPOINTS 2048
+#define DSCP_MAX_UPLINKS 16 /* per tunnel */
+#define DSCP_MAX_PORTS 8 /* per tunnel */
+#define DSCP_DEFAULT_FLOWS 65536
+#define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
+
+/* How the outer packets of a tunnel look. Zero means nothing is there. */
+enum dscp_kind {
+	DSCP_KIND_NONE = 0,
+	DSCP_KIND_WIREGUARD = 1, /* UDP source port; message type 4 is data */
+	DSCP_KIND_UDP = 2, /* UDP source port; every packet is data (user space tunnels) */
+	DSCP_KIND_VXLAN = 3, /* UDP destination port and VNI */
+	DSCP_KIND_GENEVE = 4, /* UDP destination port and VNI */
+	DSCP_KIND_GRE = 5, /* IP protocol 47, addresses and key; L2 and L3 payload */
+	DSCP_KIND_IPIP = 6, /* IP protocols 4 and 41, addresses */
+};
+
+/* dscp_tunnel.flags */
+#define DSCP_TUNNEL_FIXED (1u << 0) /* outer_dscp for all, nothing on the tunnel device */
+#define DSCP_TUNNEL_ANY_ID (1u << 1) /* VXLAN, GENEVE: takes every VNI of its port */
+
+/* What a DSCP becomes on the other header: a DSCP, or DSCP_KEEP. */
+struct dscp_policy {
+	__u8 to[DSCP_VALUES];
+};
+
+/* Which of the tunnels that share a port or a protocol. Unused fields are zero;
+ * an unset local or remote address is zero and matches any. */
+struct dscp_endpoint {
+	__u8 kind; /* enum dscp_kind */
+	__u8 family; /* 4 or 6; 0 for VXLAN and GENEVE */
+	__u16 port; /* VXLAN, GENEVE: UDP destination port */
+	__u32 id; /* VNI, or the GRE key */
+	__u8 local[16]; /* GRE, IPIP: outer source address; IPv4 in the first four bytes */
+	__u8 remote[16];
+};
+
+struct dscp_tunnel {
+	__u32 ifindex; /* of the tunnel device; 0: this slot is free */
+	__u8 kind; /* enum dscp_kind */
+	__u8 outer_dscp; /* with DSCP_TUNNEL_FIXED */
+	__u8 n_ports;
+	__u8 n_uplinks;
+	__u32 flags; /* DSCP_TUNNEL_* */
+	__u32 pad;
+	struct dscp_policy egress;
+	/* The rest is the tool's memory of what it set up. */
+	struct dscp_endpoint endpoint; /* kind 0: its port is all */
+	__u64 netns; /* inode of the network namespace of these ifindexes */
+	char name[DSCP_IFNAMSIZ];
+	char link_kind[DSCP_IFNAMSIZ]; /* as rtnetlink calls it: wireguard, vxlan, ip6gretap... */
+	__u16 ports[DSCP_MAX_PORTS];
+	__u32 uplinks[DSCP_MAX_UPLINKS]; /* ifindex */
+	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
+};
+
+/* Indexed by UDP port: the source port of WireGuard and UDP tunnels, the
+ * destination port of VXLAN and geneve. */
+struct dscp_port {
+	__u16 slot; /* WIREGUARD, UDP: the tunnel. VXLAN, GENEVE: one for any VNI, else 0 */
+	__u8 kind; /* enum dscp_kind; 0: no tunnel has this port */
+	__u8 pad[5];
+};
+
+/* "This hash was stamped by egress_inner", and with what. */
+struct dscp_flow {
+	__u32 ifindex; /* the tunnel device that stamped it first */
+	__u8 dscp; /* of the inner header */
+	__u8 flags; /* DSCP_FLOW_* */
+	__u8 pad[2];
+};
+
+/* The key is not a stamp but a socket's own hash (sk_txhash), which skb_set_owner_w() puts back
+ * when it fragments the outer packet of local traffic. Good for fragments only. */
+#define DSCP_FLOW_SOCKET (1u << 0)
+/* With DSCP_FLOW_SOCKET: this socket sends several DSCPs, so the hash tells none of them. */
+#define DSCP_FLOW_MIXED (1u << 1)
+
+/* Packets, as they are on the wire: a GSO packet counts as its segments.
+ * seen = marked + unchanged + unknown. */
+struct dscp_counters {
+	__u64 marked; /* the DS field was changed */
+	__u64 unchanged; /* it was right already, or the policy says keep */
+	__u64 unknown; /* a data packet with no mark known for it */
+	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
+	__u64 dscp[DSCP_VALUES]; /* data packets by the outer DSCP they left with */
+};
+
+struct dscp_config {
+	__u32 magic; /* DSCP_ABI_MAGIC; 0: no tool was here */
+	__u32 version; /* DSCP_ABI_VERSION */
+	__u32 n_tunnels; /* 0: every UDP packet with a stamped hash is a tunnel's */
+	__u32 kinds; /* bit (1 << kind): some tunnel of that kind is registered */
+	__u64 build; /* digest of the object that the pinned programs came from */
+};
+
+#endif

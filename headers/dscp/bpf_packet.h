@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Headers as the BPF programs read them, and where the network header is.
+ *
+ * No bit fields and no <linux/ip.h>: clang -target bpfeb with the build machine's asm headers
+ * would pick the wrong half of a byte and say nothing.
+ */
+#ifndef DSCP_BPF_PACKET_H
+#define DSCP_BPF_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define IP_PROTO_IPIP 4
+#define IP_PROTO_TCP 6
+#define IP_PROTO_UDP 17
+#define IP_PROTO_IPV6 41
+#define IP_PROTO_FRAGMENT 44
+#define IP_PROTO_GRE 47
+#define IP_PROTO_DSTOPTS 60
+
+#define IP4_OFFSET_MASK 0x1fff /* fragment offset, in units of 8 bytes */
+#define IP4_MORE 0x2000
+#define IP6_OFFSET_MASK 0xfff8
+
+#define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
+#define MAX_IP_OFFSET 0x1f /* mask: find_ip() returns at most 14 + 2 * 4; for the verifier */
+
+struct ip4_header {
+	__u8 version_ihl;
+	__u8 ds;
+	__be16 length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__sum16 check;
+	__u8 source[4];
+	__u8 dest[4];
+};
+
+struct ip6_header {
+	__be16 version_ds; /* version 4 bits, traffic class (the DS field) 8, flow label 4 */
+	__be16 flow;
+	__be16 payload;
+	__u8 next;
+	__u8 hops;
+	__u8 source[16];
+	__u8 dest[16];
+};
+
+struct ip6_fragment {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+struct udp_header {
+	__be16 source;
+	__be16 dest;
+	__be16 length;
+	__sum16 check;
+};
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 type;
+};
+
+/* The empty asm keeps clang from copying these 32-bit context fields in 32-bit registers, after
+ * which the verifier no longer sees pointers. */
+static __always_inline void *packet_start(const struct __sk_buff *skb)
+{
+	void *start = (void *)(unsigned long)skb->data;
+
+	asm volatile("" : "+r"(start));
+	return start;
+}
+
+static __always_inline void *packet_end(const struct __sk_buff *skb)
+{
+	void *end = (void *)(unsigned long)skb->data_end;
+
+	asm volatile("" : "+r"(end));
+	return end;
+}
+
+static __always_inline int is_vlan(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* True if the byte is how an IP header of that ethertype begins. */
+static __always_inline int ip_begins(__be16 type, __u8 first)
+{
+	return (type == bpf_htons(ETH_P_IP) && first >> 4 == 4) ||
+	       (type == bpf_htons(ETH_P_IPV6) && first >> 4 == 6);
+}
+
+/*
+ * Headers are in the linear part of nearly every packet: the IP stack and the tunnels put them
+ * there. What a bridge hands on from a driver that uses pages may be shorter.
+ */
+static __always_inline void pull_headers(struct __sk_buff *skb, __u32 bytes)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (__builtin_expect(linear < bytes && linear < skb->len, 0))
+		bpf_skb_pull_data(skb, skb->len < bytes ? skb->len : bytes);
+}
+
+/*
+ * Is there a link-layer header in front of the network header? For the rare packet that reads
+ * well both ways: an L2 frame to a MAC address that begins with 4 or 6, or an L3 packet from
+ * 8.0.0.0/16. The kernel knows skb->network_header, but shows it only as the base of a load: the
+ * last 14 bytes of the linear data are reachable from it if it is less than 14 into the data.
+ */
+static __always_inline int has_link_header(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+	__u8 byte;
+
+	return bpf_skb_load_bytes_relative(skb, linear - ETH_HLEN, &byte, 1, BPF_HDR_START_NET);
+}
+
+/*
+ * Where the IP header is, from skb->data: 0 on an L3 device, behind Ethernet and up to two VLAN
+ * tags on an L2 one. *type becomes its ethertype; if there is no room for any, 0, and the result is
+ * negative.
+ */
+static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
+{
+	void *data = packet_start(skb), *end = packet_end(skb);
+	struct ethhdr *eth = data;
+	__be16 protocol = skb->protocol, frame_type = 0;
+	struct vlan_tag *tag;
+	int offset = ETH_HLEN;
+
+	*type = 0;
+	if (data + 1 > end)
+		return -1;
+	if ((void *)(eth + 1) <= end)
+		frame_type = eth->h_proto;
+	if (ip_begins(protocol, *(__u8 *)data) &&
+	    ((frame_type != protocol && !is_vlan(frame_type)) || !has_link_header(skb))) {
+		*type = protocol;
+		return 0;
+	}
+	if ((void *)(eth + 1) > end)
+		return -1;
+#pragma unroll
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		tag = data + offset;
+		if (!is_vlan(frame_type) || (void *)(tag + 1) > end)
+			break;
+		frame_type = tag->type;
+		offset += sizeof(*tag);
+	}
+	*type = frame_type;
+	return offset;
+}
+
+#endif

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/pkt_sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <compat/tcx.h>
+
+#include "hook.h"
+#include "log.h"
+#include "netlink.h"
+
+/* cls_bpf handles of our filters: something to recognise in `tc filter show`. */
+#define CLSACT_HANDLE 0xd5c9
+/* First priority that is tried. Low, because a filter that ends the chain, like the mirred that
+ * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
+#define CLSACT_PRIORITY 1
+#define CLSACT_LAST_PRIORITY 9
+
+#define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
+
+const char *attach_kind_name(enum attach_kind kind)
+{
+	return kind == ATTACH_TCX ? "tcx" : kind == ATTACH_CLSACT ? "clsact" : "auto";
+}
+
+const char *hook_health_name(enum hook_health health)
+{
+	static const char *const names[] = {
+		[HOOK_OK] = "ok",
+		[HOOK_MISSING] = "missing",
+		[HOOK_GONE] = "device gone",
+		[HOOK_ELSEWHERE] = "other namespace",
+	};
+
+	return names[health];
+}
+
+uint64_t hook_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+bool hook_tcx_supported(void)
+{
+	__u32 flags = 0, ids[1], n = 0;
+
+	/* A query at the loopback device; an older kernel does not know the attach type. ENOSPC or
+	 * success is a yes. */
+	return !bpf_prog_query(1, BPF_TCX_EGRESS, 0, &flags, ids, &n) || errno == ENOSPC ||
+	       errno == ENOENT;
+}
+
+static void pin_path(char *path, const char *dir, const struct hook *hook)
+{
+	snprintf(path, PATH_MAX, "%s/hooks/%llu-%d-%s", dir, (unsigned long long)hook->netns,
+		 hook->ifindex, hook->program);
+}
+
+static void qdisc_path(char *path, const char *dir, const struct hook *hook)
+{
+	snprintf(path, PATH_MAX, "%s/qdiscs/%llu-%d", dir, (unsigned long long)hook->netns,
+		 hook->ifindex);
+}
+
+/* A log line for what libbpf or bpf(2) refused, with the kernel's own sentence if there is one. */
+static int refused(const struct hook *hook, const char *what, int err)
+{
+	const char *reason = log_reason();
+
+	log_error("%s: %s %s: %s%s%s", hook->dev, what, hook->program, log_strerror(err),
+		  *reason ? ": " : "", reason);
+	return err;
+}
+
+static uint32_t program_id(int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
+}
+
+/* What a pin holds. A program's and a link's information cannot be told apart by asking, but the
+ * kernel names the type of the object in /proc/self/fdinfo. */
+static bool is_link(int fd)
+{
+	char path[64], line[128];
+	bool link = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		link |= !strncmp(line, "link_type:", 10);
+	if (f)
+		fclose(f);
+	return link;
+}
+
+static int pin_over(int fd, const char *path)
+{
+	unlink(path);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+/* TCX */
+
+/* By bpf(2) itself: libbpf before 1.3 cannot say where in the list a program goes. */
+static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
+{
+	struct tcx_link_create attr = {
+		.prog_fd = prog_fd,
+		.target_ifindex = hook->ifindex,
+		.attach_type = BPF_TCX_EGRESS,
+		.flags = after_link < 0 ? BPF_F_BEFORE : BPF_F_AFTER | BPF_F_LINK,
+		.relative_fd = after_link < 0 ? 0 : after_link,
+	};
+	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The link of our program that has to run before this one on the same device, or -1. */
+static int tcx_predecessor(const char *dir, const struct hook *hook)
+{
+	struct hook other = *hook;
+	char path[PATH_MAX];
+	int fd;
+
+	if (hook->first)
+		return -1;
+	snprintf(other.program, sizeof(other.program), "egress_outer");
+	pin_path(path, dir, &other);
+	fd = bpf_obj_get(path);
+	if (fd >= 0 && !is_link(fd)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
+{
+	int after = tcx_predecessor(dir, hook);
+	int link = tcx_create(hook, prog_fd, after), err;
+
+	if (link < 0 && after >= 0) /* a dead link is no anchor */
+		link = tcx_create(hook, prog_fd, -1);
+	if (after >= 0)
+		close(after);
+	if (link < 0)
+		return refused(hook, "the kernel does not attach (tcx)", link);
+	err = pin_over(link, path);
+	close(link);
+	return err ? refused(hook, "cannot pin the link of", err) : 0;
+}
+
+/* The device of a TCX link, 0 once that device is gone. */
+static int tcx_info(int link_fd, uint32_t *prog_id)
+{
+	struct tcx_link_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(link_fd, (struct bpf_link_info *)&info, &len))
+		return 0;
+	*prog_id = info.prog_id;
+	return info.ifindex;
+}
+
+/* clsact */
+
+struct filter_search {
+	uint32_t prog_id;
+	unsigned int filters;
+	struct nl_filter found;
+};
+
+static int match_filter(const struct nl_filter *filter, void *ctx)
+{
+	struct filter_search *search = ctx;
+
+	search->filters++;
+	if (filter->prog_id && filter->prog_id == search->prog_id && !search->found.prog_id)
+		search->found = *filter;
+	return 0;
+}
+
+static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filter *found)
+{
+	struct filter_search search = { .prog_id = prog_id };
+	struct nl_error why;
+	int err = nl_filters(hook->ifindex, PARENT(TC_H_MIN_EGRESS), match_filter, &search, &why);
+
+	if (!err && !search.found.prog_id)
+		err = -ENOENT;
+	*found = search.found;
+	return err;
+}
+
+static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_point point)
+{
+	struct bpf_tc_hook tc;
+
+	memset(&tc, 0, sizeof(tc)); /* libbpf looks at the padding too */
+	tc.sz = sizeof(tc);
+	tc.ifindex = hook->ifindex;
+	tc.attach_point = point;
+	return tc;
+}
+
+/* A clsact qdisc, there already or made by us; which of the two is pinned. */
+static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
+{
+	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	char kind[IFNAMSIZ], path[PATH_MAX];
+	struct nl_error why;
+	int err = nl_ingress_qdisc(hook->ifindex, kind, &why);
+
+	if (err) {
+		log_error("%s: cannot list qdiscs: %s", hook->dev, why.text);
+		return err;
+	}
+	if (!strcmp(kind, "clsact"))
+		return 0;
+	if (*kind) {
+		/* libbpf would take -EEXIST for "clsact is there" and attach to ingress. */
+		log_error("%s: the qdisc '%s' at ffff: leaves no place for clsact: remove it first "
+			  "(tc qdisc del dev %s ingress), or use a kernel with TCX (6.6)",
+			  hook->dev, kind, hook->dev);
+		return -EEXIST;
+	}
+	err = bpf_tc_hook_create(&tc);
+	if (err)
+		return refused(hook, "cannot add the qdisc clsact for", err);
+	qdisc_path(path, dir, hook);
+	err = pin_over(prog_fd, path);
+	return err ? refused(hook, "cannot pin the qdisc's mark for", err) : 0;
+}
+
+static int count_filters(const struct hook *hook, uint32_t minor)
+{
+	struct filter_search search = {};
+	struct nl_error why;
+
+	nl_filters(hook->ifindex, PARENT(minor), match_filter, &search, &why);
+	return search.filters;
+}
+
+/* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
+ * once our last program has gone. */
+static void clsact_release(const char *dir, const struct hook *hook)
+{
+	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
+	char path[PATH_MAX], other_path[PATH_MAX];
+	struct hook other = *hook;
+
+	qdisc_path(path, dir, hook);
+	if (access(path, F_OK))
+		return;
+	snprintf(other.program, sizeof(other.program), "%s",
+		 hook->first ? "egress_inner" : "egress_outer");
+	pin_path(other_path, dir, &other);
+	if (!access(other_path, F_OK))
+		return;
+	if (!count_filters(hook, TC_H_MIN_EGRESS) && !count_filters(hook, TC_H_MIN_INGRESS))
+		bpf_tc_hook_destroy(&tc);
+	unlink(path);
+}
+
+static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
+{
+	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = priority,
+		    .handle = CLSACT_HANDLE, .flags = replace ? BPF_TC_F_REPLACE : 0);
+
+	return bpf_tc_attach(&tc, &opts);
+}
+
+static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
+{
+	uint32_t priority = CLSACT_PRIORITY + !hook->first;
+	int err = clsact_prepare(dir, hook, prog_fd);
+
+	if (err)
+		return err;
+	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
+	 * another kind of filter or protocol at the same priority. */
+	do {
+		log_reason_reset();
+		err = clsact_put(hook, prog_fd, priority, false);
+	} while ((err == -EEXIST || err == -EINVAL) && priority++ < CLSACT_LAST_PRIORITY);
+	if (err) {
+		refused(hook, "the kernel does not attach (clsact)", err);
+		clsact_release(dir, hook);
+		return err;
+	}
+	err = pin_over(prog_fd, path);
+	return err ? refused(hook, "cannot pin", err) : 0;
+}
+
+static int clsact_remove(const struct hook *hook, uint32_t prog_id)
+{
+	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	struct nl_filter filter;
+	int err = clsact_find(hook, prog_id, &filter);
+
+	if (err)
+		return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle, .priority = filter.priority);
+	return bpf_tc_detach(&tc, &opts);
+}
+
+/* Both */
+
+static bool device_here(const struct hook *hook)
+{
+	struct nl_link link;
+	struct nl_error why;
+
+	return hook->netns == hook_netns() && !nl_link_by_index(hook->ifindex, &link, &why);
+}
+
+static void query_pin(const struct hook *hook, int fd, struct hook_state *state)
+{
+	struct nl_filter filter = {};
+
+	if (is_link(fd)) {
+		state->attach = ATTACH_TCX;
+		state->health =
+			tcx_info(fd, &state->prog_id) == hook->ifindex ? HOOK_OK : HOOK_GONE;
+		return;
+	}
+	state->attach = ATTACH_CLSACT;
+	state->prog_id = program_id(fd);
+	if (hook->netns != hook_netns())
+		state->health = HOOK_ELSEWHERE;
+	else if (!device_here(hook))
+		state->health = HOOK_GONE;
+	else if (!clsact_find(hook, state->prog_id, &filter))
+		state->health = HOOK_OK;
+	state->priority = filter.priority;
+}
+
+int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	memset(state, 0, sizeof(*state));
+	state->health = HOOK_MISSING;
+	pin_path(path, dir, hook);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	query_pin(hook, fd, state);
+	close(fd);
+	return 0;
+}
+
+/* A live hook of the right kind: only the program changes, in one step. */
+static int exchange(const struct hook *hook, const char *path, const struct hook_state *state,
+		    int prog_fd)
+{
+	int fd, err;
+
+	if (state->prog_id == program_id(prog_fd))
+		return 0;
+	if (state->attach == ATTACH_TCX) {
+		fd = bpf_obj_get(path);
+		err = bpf_link_update(fd, prog_fd, NULL) ? -errno : 0;
+		close(fd);
+		return err ? refused(hook, "cannot replace", err) : 0;
+	}
+	err = clsact_put(hook, prog_fd, state->priority, true);
+	if (!err)
+		err = pin_over(prog_fd, path);
+	return err ? refused(hook, "cannot replace", err) : 0;
+}
+
+/* From one kind to the other: the new one first, so that no packet passes unmarked. */
+static int convert(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+		   const struct hook_state *old)
+{
+	int fd = bpf_obj_get(path), err;
+
+	if (old->attach == ATTACH_TCX) {
+		err = clsact_attach(dir, hook, prog_fd, path);
+	} else {
+		err = tcx_attach(dir, hook, prog_fd, path);
+		if (!err) {
+			clsact_remove(hook, old->prog_id);
+			clsact_release(dir, hook);
+		}
+	}
+	close(fd); /* the last reference to an unpinned link detaches it */
+	return err;
+}
+
+int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
+{
+	struct hook_state state;
+	char path[PATH_MAX];
+	int err = hook_query(dir, hook, &state);
+
+	if (err)
+		return refused(hook, "cannot read the pin of", err);
+	log_reason_reset();
+	pin_path(path, dir, hook);
+	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
+		return exchange(hook, path, &state, prog_fd);
+	if (kind == ATTACH_AUTO)
+		kind = hook_tcx_supported() ? ATTACH_TCX : ATTACH_CLSACT;
+	if (state.health == HOOK_OK)
+		return convert(dir, hook, prog_fd, path, &state);
+	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
+		log_error(
+			"%s: this kernel has no TCX (it came with Linux 6.6): use --attach clsact",
+			hook->dev);
+		return -EOPNOTSUPP;
+	}
+	return kind == ATTACH_TCX ? tcx_attach(dir, hook, prog_fd, path)
+				  : clsact_attach(dir, hook, prog_fd, path);
+}
+
+int hook_detach(const char *dir, const struct hook *hook)
+{
+	struct hook_state state;
+	char path[PATH_MAX];
+	int err = hook_query(dir, hook, &state), err2 = 0;
+
+	if (err)
+		return refused(hook, "cannot read the pin of", err);
+	pin_path(path, dir, hook);
+	if (state.attach == ATTACH_CLSACT && state.health == HOOK_OK)
+		err = clsact_remove(hook, state.prog_id);
+	if (unlink(path) && errno != ENOENT)
+		err2 = -errno;
+	if (state.attach == ATTACH_CLSACT && state.health != HOOK_ELSEWHERE)
+		clsact_release(dir, hook);
+	err = err ? err : err2;
+	return err ? refused(hook, "cannot remove", err) : 0;
+}
+
+static bool parse_pin(const char *name, struct hook *hook)
+{
+	unsigned long long netns;
+	struct nl_link link;
+	struct nl_error why;
+
+	memset(hook, 0, sizeof(*hook));
+	if (sscanf(name, "%llu-%d-%15s", &netns, &hook->ifindex, hook->program) != 3)
+		return false;
+	hook->netns = netns;
+	hook->first = !strcmp(hook->program, "egress_outer");
+	if (netns == hook_netns() && !nl_link_by_index(hook->ifindex, &link, &why))
+		memcpy(hook->dev, link.name, sizeof(hook->dev));
+	return true;
+}
+
+int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+	struct hook hook;
+	int n, err = 0;
+
+	snprintf(path, sizeof(path), "%s/hooks", dir);
+	n = scandir(path, &names, NULL, NULL);
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (int i = 0; i < n; i++) {
+		if (!err && parse_pin(names[i]->d_name, &hook))
+			err = each(&hook, ctx);
+		free(names[i]);
+	}
+	free(names);
+	return err;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * One BPF program at one TC hook of one device, remembered by a pin:
+ *
+ *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact the program itself
+ *   DIR/qdiscs/NETNS-IFINDEX          (a program) this clsact qdisc was made by us
+ *
+ * The pins are all the memory there is: what they say is checked against the kernel each time.
+ * Names are numbers because bpffs allows no dot in a name, and interfaces do (eth0.34).
+ * Functions return 0 or a negative errno; when they fail they have said why (log_error).
+ */
+#ifndef UTIL_HOOK_H
+#define UTIL_HOOK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum attach_kind {
+	ATTACH_AUTO, /* what is there already, else TCX where the kernel has it, else clsact */
+	ATTACH_TCX,
+	ATTACH_CLSACT,
+};
+
+struct hook {
+	uint64_t netns; /* inode of the network namespace of ifindex */
+	int ifindex;
+	char dev[IFNAMSIZ]; /* for messages */
+	char program[16]; /* "egress_inner"... */
+	bool first; /* goes in front of our own other programs on this device */
+};
+
+enum hook_health {
+	HOOK_OK,
+	HOOK_MISSING, /* nothing of ours is attached there */
+	HOOK_GONE, /* the device itself is no more */
+	HOOK_ELSEWHERE, /* in another network namespace: not to be seen from this one */
+};
+
+struct hook_state {
+	enum hook_health health;
+	enum attach_kind attach; /* TCX or CLSACT; AUTO if there is no pin */
+	uint32_t prog_id;
+	uint32_t priority; /* clsact only */
+};
+
+const char *attach_kind_name(enum attach_kind kind);
+const char *hook_health_name(enum hook_health health);
+
+/* True if this kernel has TCX (Linux 6.6). */
+bool hook_tcx_supported(void);
+
+/* Inode of the network namespace that this process is in. */
+uint64_t hook_netns(void);
+
+/* Makes program prog_fd run at the hook, in place of an older one without a gap. */
+int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
+
+/* Takes away what hook_attach() made: the program, the pin, and clsact if it is ours and unused.
+ * Nothing there: 0. */
+int hook_detach(const char *dir, const struct hook *hook);
+
+int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
+
+/* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
+ * present name of the device, "" if it is gone or elsewhere. each may detach the hook. */
+int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
+
+#endif

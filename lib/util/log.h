@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Messages for people go to stderr, one line each, with the program's name in front. */
+#ifndef UTIL_LOG_H
+#define UTIL_LOG_H
+
+#include <stdbool.h>
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Only with --verbose. */
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_set_verbose(bool verbose);
+
+/* Routes libbpf's messages here: to log_debug, and the warnings also into a buffer, since the
+ * kernel's own sentence (extack, verifier) arrives only that way. */
+void log_capture_libbpf(void);
+/* What libbpf warned of since the last log_reason_reset(), the most telling line, without its
+ * prefix and newline; "" if none. */
+const char *log_reason(void);
+void log_reason_reset(void);
+
+/* strerror() that knows libbpf's own numbers too; err may be negative. Static buffer. */
+const char *log_strerror(int err);
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nl_core.h"
+
+#ifndef NETLINK_GET_STRICT_CHK /* Linux 4.20 */
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+
+/* The kernel fills up to 32 KiB per dump message; a route with thousands of next hops needs more.
+ */
+#define NL_BUFFER 65536
+/* Somebody may change links or routes all the time; a dump that starts anew forever is worse. */
+#define NL_DUMP_ATTEMPTS 5
+
+struct exchange {
+	const struct nl_reader *reader;
+	struct nl_error *err;
+	int error; /* negative errno, of the kernel's answer or of the reader */
+};
+
+int nl_fail(struct nl_error *err, int ret, const char *fmt, ...)
+{
+	va_list args;
+
+	if (err) {
+		va_start(args, fmt);
+		vsnprintf(err->text, sizeof(err->text), fmt, args);
+		va_end(args);
+	}
+	return ret;
+}
+
+void nl_attrs(const struct nlmsghdr *message, unsigned int fixed_len, const struct nlattr **table,
+	      unsigned int max)
+{
+	const struct nlattr *attr;
+
+	memset(table, 0, (max + 1) * sizeof(*table));
+	if (mnl_nlmsg_get_payload_len(message) < fixed_len)
+		return;
+	mnl_attr_for_each (attr, message, fixed_len) {
+		if (mnl_attr_get_type(attr) <= max)
+			table[mnl_attr_get_type(attr)] = attr;
+	}
+}
+
+void nl_nested_attrs(const struct nlattr *nest, const struct nlattr **table, unsigned int max)
+{
+	const struct nlattr *attr;
+
+	memset(table, 0, (max + 1) * sizeof(*table));
+	if (!nest)
+		return;
+	mnl_attr_for_each_nested (attr, nest) {
+		if (mnl_attr_get_type(attr) <= max)
+			table[mnl_attr_get_type(attr)] = attr;
+	}
+}
+
+uint8_t nl_u8(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 1 ? mnl_attr_get_u8(attr) : 0;
+}
+
+uint16_t nl_u16(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 2 ? mnl_attr_get_u16(attr) : 0;
+}
+
+uint32_t nl_u32(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
+}
+
+void nl_string(const struct nlattr *attr, char *text, size_t size)
+{
+	size_t len = 0;
+
+	if (attr)
+		len = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	if (len >= size)
+		len = size - 1;
+	if (len)
+		memcpy(text, mnl_attr_get_payload(attr), len);
+	text[len] = '\0';
+}
+
+struct nlmsghdr *nl_request(struct nl_request *request, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *header;
+
+	memset(request, 0, sizeof(*request));
+	header = mnl_nlmsg_put_header(request->room);
+	header->nlmsg_type = type;
+	/* A dump ends with NLMSG_DONE; a single object needs the acknowledgement as its end. */
+	header->nlmsg_flags = NLM_F_REQUEST | (flags & NLM_F_DUMP ? flags : flags | NLM_F_ACK);
+	return header;
+}
+
+/* The verdict on a request: error is 0 or a negative errno, and attributes that explain it follow
+ * fixed_len bytes into the message. */
+static int read_verdict(const struct nlmsghdr *message, int error, unsigned int fixed_len,
+			struct exchange *exchange)
+{
+	const struct nlattr *attrs[NLMSGERR_ATTR_MSG + 1] = { NULL };
+	char text[sizeof(exchange->err->text)] = "";
+
+	if (error >= 0)
+		return MNL_CB_STOP;
+	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
+		nl_attrs(message, fixed_len, attrs, NLMSGERR_ATTR_MSG);
+	nl_string(attrs[NLMSGERR_ATTR_MSG], text, sizeof(text));
+	exchange->error = nl_fail(exchange->err, error, "%s", *text ? text : strerror(-error));
+	return MNL_CB_ERROR;
+}
+
+static int on_error(const struct nlmsghdr *message, void *data)
+{
+	const struct nlmsgerr *verdict = mnl_nlmsg_get_payload(message);
+	unsigned int fixed_len = sizeof(*verdict);
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*verdict))
+		return MNL_CB_STOP;
+	/* The request itself is repeated in the message, unless the kernel could leave it out. */
+	if (!(message->nlmsg_flags & NLM_F_CAPPED) && verdict->msg.nlmsg_len > NLMSG_HDRLEN)
+		fixed_len += verdict->msg.nlmsg_len - NLMSG_HDRLEN;
+	return read_verdict(message, verdict->error, fixed_len, data);
+}
+
+static int on_done(const struct nlmsghdr *message, void *data)
+{
+	const int *error = mnl_nlmsg_get_payload(message);
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*error))
+		return MNL_CB_STOP;
+	return read_verdict(message, *error, sizeof(*error), data);
+}
+
+static int on_message(const struct nlmsghdr *message, void *data)
+{
+	struct exchange *exchange = data;
+	int ret = exchange->reader->message(message, exchange->reader->ctx);
+
+	if (!ret)
+		return MNL_CB_OK;
+	exchange->error = nl_fail(exchange->err, ret, "%s", strerror(-ret));
+	return MNL_CB_ERROR;
+}
+
+static struct mnl_socket *open_socket(int protocol)
+{
+	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK };
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	int on = 1;
+	int saved;
+
+	if (!socket)
+		return NULL;
+	/* An old kernel that lacks one of them answers all the same, with fewer words. */
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		mnl_socket_setsockopt(socket, options[i], &on, sizeof(on));
+	if (!mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID))
+		return socket;
+	saved = errno;
+	mnl_socket_close(socket);
+	errno = saved;
+	return NULL;
+}
+
+/* Returns 0 at the end of the answer; -EINTR with exchange->error 0 means that the dump was
+ * inconsistent. */
+static int read_answer(struct mnl_socket *socket, struct exchange *exchange)
+{
+	mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
+	/* Aligned for struct nlmsghdr. */
+	uint32_t buffer[NL_BUFFER / sizeof(uint32_t)];
+	ssize_t len;
+	int ret;
+
+	do {
+		do
+			len = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		while (len < 0 && errno == EINTR);
+		if (len < 0)
+			ret = -1;
+		else
+			ret = mnl_cb_run2(buffer, len, 0, mnl_socket_get_portid(socket), on_message,
+					  exchange, control, sizeof(control) / sizeof(*control));
+	} while (ret > 0);
+	ret = ret ? -errno : 0;
+	/* WireGuard's answer carries private keys. */
+	explicit_bzero(buffer, sizeof(buffer));
+	return exchange->error ? exchange->error : ret;
+}
+
+static int send_request(struct mnl_socket *socket, const struct nlmsghdr *request)
+{
+	ssize_t len;
+
+	do
+		len = mnl_socket_sendto(socket, request, request->nlmsg_len);
+	while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : 0;
+}
+
+/* A socket of its own for each attempt: what is left of an interrupted dump goes with it. */
+static int try_exchange(int protocol, const struct nl_request *request, struct exchange *exchange)
+{
+	struct mnl_socket *socket = open_socket(protocol);
+	int ret;
+
+	if (!socket)
+		return -errno;
+	ret = send_request(socket, &request->header);
+	if (!ret)
+		ret = read_answer(socket, exchange);
+	mnl_socket_close(socket);
+	return ret;
+}
+
+int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
+		struct nl_error *err)
+{
+	struct exchange exchange = { .reader = reader, .err = err };
+	int ret = -EINTR;
+
+	for (int i = 0; i < NL_DUMP_ATTEMPTS && ret == -EINTR && !exchange.error; i++) {
+		if (reader->restart)
+			reader->restart(reader->ctx);
+		ret = try_exchange(protocol, request, &exchange);
+	}
+	if (!ret || exchange.error)
+		return ret;
+	if (ret == -EINTR)
+		return nl_fail(err, ret, "the list changed each of the %d times it was read",
+			       NL_DUMP_ATTEMPTS);
+	return nl_fail(err, ret, "netlink: %s", strerror(-ret));
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * What the kernel knows of links, routes, WireGuard devices, qdiscs and filters, through libmnl.
+ * All functions return 0 or a negative errno; where a struct nl_error is given, its text is what
+ * the kernel said (extack) when it said anything, else strerror's.
+ */
+#ifndef UTIL_NETLINK_H
+#define UTIL_NETLINK_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nl_error {
+	char text[256];
+};
+
+/* One link, with what IFLA_INFO_DATA says of the tunnel kinds we know. */
+struct nl_link {
+	int ifindex;
+	char name[IFNAMSIZ];
+	char kind[IFNAMSIZ]; /* IFLA_INFO_KIND; "" for a physical device */
+	unsigned short type; /* ARPHRD_* */
+	bool up; /* IFF_UP */
+	uint16_t port; /* vxlan, geneve: UDP destination port, host order */
+	uint32_t id; /* vxlan, geneve: VNI; gre: output key, host order */
+	bool has_id; /* a VNI, or a key, is configured */
+	bool external; /* vxlan, geneve, gre...: collect_md, takes its parameters per packet */
+	/* Of local and remote: AF_INET or AF_INET6. vxlan and geneve, which can have either:
+	 * AF_UNSPEC if neither is set. */
+	uint8_t family;
+	uint8_t local[16]; /* outer source; IPv4 in the first four bytes; zero: any */
+	uint8_t remote[16];
+	bool multicast; /* remote is a group */
+	int lower; /* IFLA_VXLAN_LINK, IFLA_GRE_LINK, IFLA_IPTUN_LINK: 0 if none */
+	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
+};
+
+struct nl_endpoint {
+	int family; /* AF_INET or AF_INET6 */
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+	uint32_t scope_id; /* of a link-local IPv6 address */
+};
+
+struct nl_wireguard {
+	uint16_t port; /* host order; 0: the kernel has not chosen one yet */
+	uint32_t fwmark;
+	struct nl_endpoint *endpoints; /* of all peers that have one, no duplicates */
+	unsigned int n_endpoints;
+};
+
+int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err);
+int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err);
+
+/* -ENOENT: this kernel has no WireGuard (no such generic netlink family). Free with
+ * nl_wireguard_free(). */
+int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err);
+void nl_wireguard_free(struct nl_wireguard *wg);
+/* True if the generic netlink family exists. */
+bool nl_wireguard_present(void);
+
+/* The device a packet with this destination and mark leaves by. On entry *oif is the device to
+ * restrict the look-up to, or 0. No route, or one that is unreachable, blackhole or prohibit:
+ * -ENETUNREACH, and *oif stays as it was. */
+int nl_route_oif(const struct nl_endpoint *dst, uint32_t fwmark, int *oif, struct nl_error *err);
+
+/* Devices of all default routes, IPv4 and IPv6, of all tables but local, no duplicates, in the
+ * order of their metric. Returns how many were written, or a negative errno. */
+int nl_default_oifs(int *oifs, unsigned int max, struct nl_error *err);
+
+/* What qdisc sits at ffff: of the device ("clsact", "ingress", ""). */
+int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);
+/* Kind of the root qdisc ("cake", "fq_codel", "noqueue"...). */
+int nl_root_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);
+
+struct nl_filter {
+	char kind[IFNAMSIZ]; /* "bpf", "u32", "matchall"... */
+	uint32_t handle;
+	uint16_t priority;
+	uint16_t protocol; /* ethertype, network order, as the kernel gives it */
+	uint32_t chain;
+	uint32_t prog_id; /* kind bpf: TCA_BPF_ID, else 0 */
+	char name[64]; /* kind bpf: TCA_BPF_NAME */
+};
+
+/* Calls each for every filter at parent (TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS or _INGRESS)), in
+ * the order in which they are run; stops when it returns non-zero, and returns that. No filter
+ * or no such qdisc: 0. */
+int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter *filter, void *ctx),
+	       void *ctx, struct nl_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* What the netlink files share: one exchange with the kernel, and attributes read with care. */
+#ifndef UTIL_NL_CORE_H
+#define UTIL_NL_CORE_H
+
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+
+#include "netlink.h"
+
+/* Room for any request of ours: a header, a fixed part and a few attributes. */
+struct nl_request {
+	union {
+		struct nlmsghdr header;
+		char room[256];
+	};
+};
+
+/* Starts a request; flags beside NLM_F_REQUEST: NLM_F_DUMP, or 0 for a single object. */
+struct nlmsghdr *nl_request(struct nl_request *request, uint16_t type, uint16_t flags);
+
+struct nl_reader {
+	/* Called for each message of the answer. Returns 0, or a negative errno to give up. */
+	int (*message)(const struct nlmsghdr *message, void *ctx);
+	/* Called before each attempt: forget what an interrupted dump has brought so far. May be
+	 * NULL when the answer is a single message. */
+	void (*restart)(void *ctx);
+	void *ctx;
+};
+
+/* Sends a request and reads the answer to its end. */
+int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
+		struct nl_error *err);
+
+/* Writes text to err (which may be NULL) and returns ret. */
+int nl_fail(struct nl_error *err, int ret, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Attributes by type, NULL for those that are not there; table has room for max + 1. */
+void nl_attrs(const struct nlmsghdr *message, unsigned int fixed_len, const struct nlattr **table,
+	      unsigned int max);
+void nl_nested_attrs(const struct nlattr *nest, const struct nlattr **table, unsigned int max);
+
+/* A missing or short attribute reads as zero, and as the empty string. */
+uint8_t nl_u8(const struct nlattr *attr);
+uint16_t nl_u16(const struct nlattr *attr);
+uint32_t nl_u32(const struct nlattr *attr);
+void nl_string(const struct nlattr *attr, char *text, size_t size);
+
+#endif

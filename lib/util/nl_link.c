@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "nl_core.h"
+
+/* From <linux/if_tunnel.h>, which includes <linux/if.h>, and that clashes with <net/if.h> on
+ * systems without glibc. */
+enum {
+	IFLA_IPTUN_LINK = 1,
+	IFLA_IPTUN_LOCAL = 2,
+	IFLA_IPTUN_REMOTE = 3,
+	IFLA_IPTUN_COLLECT_METADATA = 19,
+	IFLA_IPTUN_FWMARK = 20,
+	IFLA_GRE_LINK = 1,
+	IFLA_GRE_OFLAGS = 3,
+	IFLA_GRE_OKEY = 5,
+	IFLA_GRE_LOCAL = 6,
+	IFLA_GRE_REMOTE = 7,
+	IFLA_GRE_COLLECT_METADATA = 18,
+	IFLA_GRE_FWMARK = 20,
+};
+#define GRE_FLAG_KEY 0x2000 /* in host order */
+
+#define INFO_DATA_MAX 63 /* above every attribute below */
+
+/* Which attribute of IFLA_INFO_DATA says what; 0 (never used by the kernel): none does. */
+struct info_layout {
+	uint8_t port;
+	uint8_t vni;
+	uint8_t key;
+	uint8_t key_flags;
+	uint8_t external;
+	uint8_t local[2];
+	uint8_t remote[2];
+	uint8_t lower;
+	uint8_t fwmark;
+};
+
+static const struct info_layout layout_vxlan = {
+	.port = IFLA_VXLAN_PORT,
+	.vni = IFLA_VXLAN_ID,
+	.external = IFLA_VXLAN_COLLECT_METADATA,
+	.local = { IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6 },
+	.remote = { IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6 },
+	.lower = IFLA_VXLAN_LINK,
+};
+
+static const struct info_layout layout_geneve = {
+	.port = IFLA_GENEVE_PORT,
+	.vni = IFLA_GENEVE_ID,
+	.external = IFLA_GENEVE_COLLECT_METADATA,
+	.remote = { IFLA_GENEVE_REMOTE, IFLA_GENEVE_REMOTE6 },
+};
+
+static const struct info_layout layout_gre = {
+	.key = IFLA_GRE_OKEY,
+	.key_flags = IFLA_GRE_OFLAGS,
+	.external = IFLA_GRE_COLLECT_METADATA,
+	.local = { IFLA_GRE_LOCAL },
+	.remote = { IFLA_GRE_REMOTE },
+	.lower = IFLA_GRE_LINK,
+	.fwmark = IFLA_GRE_FWMARK,
+};
+
+static const struct info_layout layout_iptun = {
+	.external = IFLA_IPTUN_COLLECT_METADATA,
+	.local = { IFLA_IPTUN_LOCAL },
+	.remote = { IFLA_IPTUN_REMOTE },
+	.lower = IFLA_IPTUN_LINK,
+	.fwmark = IFLA_IPTUN_FWMARK,
+};
+
+static const struct {
+	const char *kind;
+	const struct info_layout *layout;
+	uint8_t family; /* of the outer header, where the kind decides it */
+} kinds[] = {
+	{ "vxlan", &layout_vxlan, AF_UNSPEC },	{ "geneve", &layout_geneve, AF_UNSPEC },
+	{ "gre", &layout_gre, AF_INET },	{ "gretap", &layout_gre, AF_INET },
+	{ "erspan", &layout_gre, AF_INET },	{ "ip6gre", &layout_gre, AF_INET6 },
+	{ "ip6gretap", &layout_gre, AF_INET6 }, { "ip6erspan", &layout_gre, AF_INET6 },
+	{ "ipip", &layout_iptun, AF_INET },	{ "sit", &layout_iptun, AF_INET },
+	{ "ip6tnl", &layout_iptun, AF_INET6 },
+};
+
+/* Takes an address of 4 or 16 bytes that is not zero ("any"). */
+static void take_address(const struct nlattr *attr, struct nl_link *link, uint8_t address[16])
+{
+	static const uint8_t any[16];
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	if ((len != 4 && len != 16) || !memcmp(mnl_attr_get_payload(attr), any, len))
+		return;
+	memcpy(address, mnl_attr_get_payload(attr), len);
+	link->family = len == 4 ? AF_INET : AF_INET6;
+}
+
+static bool is_multicast(uint8_t family, const uint8_t address[16])
+{
+	return family == AF_INET ? (address[0] & 0xf0) == 0xe0
+				 : family == AF_INET6 && address[0] == 0xff;
+}
+
+/* A flag for most kinds, a byte for vxlan. */
+static bool is_set(const struct nlattr *attr)
+{
+	return attr && (!mnl_attr_get_payload_len(attr) || nl_u8(attr));
+}
+
+/* attrs[0] is NULL: the kernel uses no attribute of type 0. */
+static void read_id(const struct nlattr **attrs, const struct info_layout *layout,
+		    struct nl_link *link)
+{
+	bool has_key = ntohs(nl_u16(attrs[layout->key_flags])) & GRE_FLAG_KEY;
+
+	if (link->external)
+		return;
+	if (layout->vni) {
+		link->id = nl_u32(attrs[layout->vni]);
+		link->has_id = attrs[layout->vni];
+	} else if (has_key) {
+		link->id = ntohl(nl_u32(attrs[layout->key]));
+		link->has_id = true;
+	}
+}
+
+static void read_info_data(const struct nlattr *data, const struct info_layout *layout,
+			   struct nl_link *link)
+{
+	const struct nlattr *attrs[INFO_DATA_MAX + 1];
+
+	nl_nested_attrs(data, attrs, INFO_DATA_MAX);
+	attrs[0] = NULL;
+	link->port = ntohs(nl_u16(attrs[layout->port]));
+	link->external = is_set(attrs[layout->external]);
+	link->lower = nl_u32(attrs[layout->lower]);
+	link->fwmark = nl_u32(attrs[layout->fwmark]);
+	read_id(attrs, layout, link);
+	for (int i = 0; i < 2; i++) {
+		take_address(attrs[layout->local[i]], link, link->local);
+		take_address(attrs[layout->remote[i]], link, link->remote);
+	}
+	link->multicast = is_multicast(link->family, link->remote);
+}
+
+static void read_info(const struct nlattr *info, struct nl_link *link)
+{
+	const struct nlattr *attrs[IFLA_INFO_DATA + 1];
+
+	nl_nested_attrs(info, attrs, IFLA_INFO_DATA);
+	nl_string(attrs[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(kinds[i].kind, link->kind))
+			continue;
+		link->family = kinds[i].family;
+		read_info_data(attrs[IFLA_INFO_DATA], kinds[i].layout, link);
+	}
+}
+
+static int read_link(const struct nlmsghdr *message, void *ctx)
+{
+	const struct ifinfomsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[IFLA_LINKINFO + 1];
+	struct nl_link *link = ctx;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	nl_attrs(message, sizeof(*fixed), attrs, IFLA_LINKINFO);
+	link->ifindex = fixed->ifi_index;
+	link->type = fixed->ifi_type;
+	link->up = fixed->ifi_flags & IFF_UP;
+	nl_string(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
+	read_info(attrs[IFLA_LINKINFO], link);
+	return 0;
+}
+
+static int query_link(int ifindex, const char *name, const struct nl_reader *reader,
+		      struct nl_error *err)
+{
+	struct nl_request request;
+	struct nlmsghdr *header = nl_request(&request, RTM_GETLINK, 0);
+	struct ifinfomsg *fixed = mnl_nlmsg_put_extra_header(header, sizeof(*fixed));
+	int ret;
+
+	fixed->ifi_index = ifindex;
+	if (name)
+		mnl_attr_put_strz(header, IFLA_IFNAME, name);
+	ret = nl_exchange(NETLINK_ROUTE, &request, reader, err);
+	if (ret == -ENODEV && name)
+		return nl_fail(err, ret, "there is no device '%s'", name);
+	if (ret == -ENODEV)
+		return nl_fail(err, ret, "there is no device with index %d", ifindex);
+	return ret;
+}
+
+int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err)
+{
+	struct nl_reader reader = { .message = read_link, .ctx = link };
+
+	memset(link, 0, sizeof(*link));
+	if (!*name || strlen(name) >= IFNAMSIZ)
+		return nl_fail(err, -ENODEV, "there is no device '%s'", name);
+	return query_link(0, name, &reader, err);
+}
+
+int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err)
+{
+	struct nl_reader reader = { .message = read_link, .ctx = link };
+
+	memset(link, 0, sizeof(*link));
+	if (ifindex <= 0)
+		return nl_fail(err, -ENODEV, "there is no device with index %d", ifindex);
+	return query_link(ifindex, NULL, &reader, err);
+}
+
+static int read_qdisc_name(const struct nlmsghdr *message, void *ctx)
+{
+	const struct nlattr *attrs[IFLA_QDISC + 1];
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	nl_attrs(message, sizeof(struct ifinfomsg), attrs, IFLA_QDISC);
+	nl_string(attrs[IFLA_QDISC], ctx, IFNAMSIZ);
+	return 0;
+}
+
+/* The link says it too, and for a device that is down ("noop") only the link does. */
+int nl_root_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err)
+{
+	struct nl_reader reader = { .message = read_qdisc_name, .ctx = kind };
+
+	kind[0] = '\0';
+	return query_link(ifindex, NULL, &reader, err);
+}

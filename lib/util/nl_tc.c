@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+
+#include "nl_core.h"
+
+struct qdisc_reading {
+	int ifindex;
+	char *kind;
+};
+
+struct filters {
+	struct nl_filter *list;
+	unsigned int n;
+	unsigned int room;
+};
+
+static struct tcmsg *put_tcmsg(struct nlmsghdr *header, int ifindex)
+{
+	struct tcmsg *fixed = mnl_nlmsg_put_extra_header(header, sizeof(*fixed));
+
+	fixed->tcm_ifindex = ifindex;
+	return fixed;
+}
+
+/* The kernel lists the qdiscs of all devices, whatever index the request names. */
+static int read_qdisc(const struct nlmsghdr *message, void *ctx)
+{
+	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[TCA_KIND + 1];
+	struct qdisc_reading *reading = ctx;
+
+	if (message->nlmsg_type != RTM_NEWQDISC || fixed->tcm_ifindex != reading->ifindex ||
+	    fixed->tcm_parent != TC_H_INGRESS)
+		return 0;
+	nl_attrs(message, sizeof(*fixed), attrs, TCA_KIND);
+	nl_string(attrs[TCA_KIND], reading->kind, IFNAMSIZ);
+	return 0;
+}
+
+static void restart_qdisc(void *ctx)
+{
+	struct qdisc_reading *reading = ctx;
+
+	reading->kind[0] = '\0';
+}
+
+int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err)
+{
+	struct qdisc_reading reading = { .ifindex = ifindex, .kind = kind };
+	struct nl_reader reader = {
+		.message = read_qdisc,
+		.restart = restart_qdisc,
+		.ctx = &reading,
+	};
+	struct nl_request request;
+
+	put_tcmsg(nl_request(&request, RTM_GETQDISC, NLM_F_DUMP), ifindex);
+	return nl_exchange(NETLINK_ROUTE, &request, &reader, err);
+}
+
+static void read_bpf_options(const struct nlattr *options, struct nl_filter *filter)
+{
+	const struct nlattr *attrs[TCA_BPF_ID + 1];
+
+	nl_nested_attrs(options, attrs, TCA_BPF_ID);
+	filter->prog_id = nl_u32(attrs[TCA_BPF_ID]);
+	nl_string(attrs[TCA_BPF_NAME], filter->name, sizeof(filter->name));
+}
+
+/* Some messages are not of a filter: one heads each priority (no options), and each u32 hash
+ * table has one (node number 0). */
+static bool is_filter(const struct nl_filter *filter, const struct nlattr *options)
+{
+	return options && (strcmp(filter->kind, "u32") || TC_U32_NODE(filter->handle));
+}
+
+static int read_filter(const struct nlmsghdr *message, void *ctx)
+{
+	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[TCA_CHAIN + 1];
+	struct filters *filters = ctx;
+	struct nl_filter *filter;
+
+	if (message->nlmsg_type != RTM_NEWTFILTER)
+		return 0;
+	if (filters->n == filters->room) {
+		filters->room = filters->room ? 2 * filters->room : 16;
+		filter = realloc(filters->list, filters->room * sizeof(*filter));
+		if (!filter)
+			return -ENOMEM;
+		filters->list = filter;
+	}
+	filter = &filters->list[filters->n];
+	memset(filter, 0, sizeof(*filter));
+	nl_attrs(message, sizeof(*fixed), attrs, TCA_CHAIN);
+	nl_string(attrs[TCA_KIND], filter->kind, sizeof(filter->kind));
+	filter->handle = fixed->tcm_handle;
+	filter->priority = TC_H_MAJ(fixed->tcm_info) >> 16;
+	filter->protocol = TC_H_MIN(fixed->tcm_info);
+	filter->chain = nl_u32(attrs[TCA_CHAIN]);
+	if (!strcmp(filter->kind, "bpf"))
+		read_bpf_options(attrs[TCA_OPTIONS], filter);
+	filters->n += is_filter(filter, attrs[TCA_OPTIONS]);
+	return 0;
+}
+
+static void restart_filters(void *ctx)
+{
+	struct filters *filters = ctx;
+
+	filters->n = 0;
+}
+
+static int dump_filters(int ifindex, uint32_t parent, struct filters *filters, struct nl_error *err)
+{
+	struct nl_reader reader = {
+		.message = read_filter,
+		.restart = restart_filters,
+		.ctx = filters,
+	};
+	struct nl_request request;
+	struct tcmsg *fixed;
+
+	fixed = put_tcmsg(nl_request(&request, RTM_GETTFILTER, NLM_F_DUMP), ifindex);
+	fixed->tcm_parent = parent;
+	return nl_exchange(NETLINK_ROUTE, &request, &reader, err);
+}
+
+/* The "ingress" qdisc has one list, and shows it whichever minor number is asked for. */
+static int has_list(int ifindex, uint32_t parent, struct nl_error *err)
+{
+	char kind[IFNAMSIZ];
+	int ret;
+
+	if (parent != TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
+		return 1;
+	ret = nl_ingress_qdisc(ifindex, kind, err);
+	return ret ? ret : !strcmp(kind, "clsact");
+}
+
+int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter *filter, void *ctx),
+	       void *ctx, struct nl_error *err)
+{
+	struct filters filters = { 0 };
+	int ret = has_list(ifindex, parent, err);
+
+	if (ret <= 0)
+		return ret;
+	/* Collected first: an interrupted dump starts anew, and each must not see a filter twice.
+	 */
+	ret = dump_filters(ifindex, parent, &filters, err);
+	for (unsigned int i = 0; i < filters.n && !ret; i++)
+		ret = each(&filters.list[i], ctx);
+	free(filters.list);
+	return ret;
+}

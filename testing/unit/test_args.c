@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <util/args.h>
+
+struct config {
+	bool json;
+	unsigned long port;
+	const char *uplinks[4];
+	int n_uplinks;
+};
+
+static int set_json(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)err;
+	(void)err_len;
+	assert_null(value);
+	((struct config *)config)->json = true;
+	return 0;
+}
+
+static int set_port(void *config, const char *value, char *err, size_t err_len)
+{
+	return args_number(value, 1, 65535, &((struct config *)config)->port, err, err_len);
+}
+
+static int set_uplink(void *config, const char *value, char *err, size_t err_len)
+{
+	struct config *c = config;
+
+	if (c->n_uplinks == 4) {
+		snprintf(err, err_len, "at most 4");
+		return -EINVAL;
+	}
+	c->uplinks[c->n_uplinks++] = value;
+	return 0;
+}
+
+static const struct arg_option options[] = {
+	{ "uplink", 'u', "DEV", "device of the outer packets", set_uplink },
+	{ "port", 0, "N", "UDP port", set_port },
+	{ "json", 'j', NULL, "for programs", set_json },
+	{ 0 },
+};
+
+static const struct arg_command load = {
+	.name = "load",
+	.synopsis = "TUNNEL [MORE]",
+	.help = "Mark the outer packets of a tunnel.",
+	.options = options,
+	.min_args = 1,
+	.max_args = 2,
+};
+
+/* Results of the last parse(). */
+static struct config config;
+static const char *args[2];
+static unsigned int n_args;
+static char out[4096];
+static char errors[4096];
+
+struct capture {
+	FILE *stream;
+	FILE *file;
+	int saved;
+};
+
+static struct capture capture(FILE *stream)
+{
+	struct capture c = { .stream = stream, .file = tmpfile() };
+
+	assert_non_null(c.file);
+	fflush(stream);
+	c.saved = dup(fileno(stream));
+	dup2(fileno(c.file), fileno(stream));
+	return c;
+}
+
+static void end_capture(struct capture *c, char *text, size_t size)
+{
+	size_t len;
+
+	fflush(c->stream);
+	dup2(c->saved, fileno(c->stream));
+	close(c->saved);
+	rewind(c->file);
+	len = fread(text, 1, size - 1, c->file);
+	text[len] = '\0';
+	fclose(c->file);
+}
+
+static int parse_with(const struct arg_command *command, int argc, char **argv)
+{
+	struct capture c1, c2;
+	int ret;
+
+	memset(&config, 0, sizeof(config));
+	c1 = capture(stdout);
+	c2 = capture(stderr);
+	ret = args_parse(command, argc, argv, &config, args, &n_args);
+	end_capture(&c2, errors, sizeof(errors));
+	end_capture(&c1, out, sizeof(out));
+	return ret;
+}
+
+#define COUNT(...) ((int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)))
+#define parse(...) parse_with(&load, COUNT(__VA_ARGS__), (char *[]){ __VA_ARGS__, NULL })
+
+#define assert_refused(sentence, ...)                                                              \
+	do {                                                                                       \
+		assert_int_equal(parse(__VA_ARGS__), -EINVAL);                                     \
+		assert_string_equal(errors,                                                        \
+				    "dscp-tool: " sentence " (see dscp-tool load --help)\n");      \
+		assert_string_equal(out, "");                                                      \
+	} while (0)
+
+static void options_anywhere(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "--json", "wg0", "--port=51820", "more", "-u", "eth0"), 0);
+	assert_true(config.json);
+	assert_int_equal(config.port, 51820);
+	assert_int_equal(config.n_uplinks, 1);
+	assert_string_equal(config.uplinks[0], "eth0");
+	assert_int_equal(n_args, 2);
+	assert_string_equal(args[0], "wg0");
+	assert_string_equal(args[1], "more");
+	assert_string_equal(errors, "");
+	assert_string_equal(out, "");
+}
+
+static void repeated(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "--uplink", "a", "--uplink=b", "-u", "c", "wg0"), 0);
+	assert_int_equal(config.n_uplinks, 3);
+	assert_string_equal(config.uplinks[2], "c");
+}
+
+static void odd_values(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "wg0", "--uplink=--x", "--uplink=", "--uplink=a=b"), 0);
+	assert_string_equal(config.uplinks[0], "--x");
+	assert_string_equal(config.uplinks[1], "");
+	assert_string_equal(config.uplinks[2], "a=b");
+}
+
+static void double_dash(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "--json", "--", "--port", "-h"), 0);
+	assert_int_equal(n_args, 2);
+	assert_string_equal(args[0], "--port");
+	assert_string_equal(args[1], "-h");
+	assert_int_equal(parse("load", "wg0", "--"), 0);
+	assert_int_equal(n_args, 1);
+	assert_int_equal(parse("load", "-"), 0);
+	assert_string_equal(args[0], "-");
+	assert_int_equal(parse("load", "wg0", "--", "--"), 0);
+	assert_string_equal(args[1], "--");
+}
+
+static void unknown(void **state)
+{
+	(void)state;
+	assert_refused("there is no option '--bogus'", "load", "wg0", "--bogus");
+	assert_refused("there is no option '--bogus=1'", "load", "wg0", "--bogus=1");
+	assert_refused("there is no option '-x'", "load", "-x", "wg0");
+	/* No abbreviations, nothing longer, case counts, and no bundles. */
+	assert_refused("there is no option '--upl'", "load", "--upl", "a", "wg0");
+	assert_refused("there is no option '--uplinks'", "load", "--uplinks", "a", "wg0");
+	assert_refused("there is no option '--JSON'", "load", "--JSON", "wg0");
+	assert_refused("there is no option '-ju'", "load", "-ju", "a", "wg0");
+	assert_refused("there is no option '--='", "load", "--=", "wg0");
+	assert_refused("there is no option '--hel'", "load", "--hel");
+	assert_refused("there is no option '-uplink'", "load", "-uplink", "wg0");
+}
+
+static void wrong_values(void **state)
+{
+	(void)state;
+	assert_refused("--uplink needs a value: --uplink DEV", "load", "wg0", "--uplink");
+	assert_refused("--uplink needs a value: --uplink DEV", "load", "wg0", "-u");
+	assert_refused("--port needs a value: --port N", "load", "--port", "--json", "wg0");
+	assert_refused("--port needs a value: --port N", "load", "--port", "--", "wg0");
+	assert_refused("--json takes no value, but got '1'", "load", "wg0", "--json=1");
+	assert_refused("--json takes no value, but got ''", "load", "wg0", "--json=");
+	assert_refused("--help takes no value, but got 'x'", "load", "--help=x");
+	assert_refused("--port: 'abc' is no number: use 1 to 65535, decimal or 0x hex", "load",
+		       "wg0", "--port", "abc");
+	assert_refused("--port: 65536 is out of range: use 1 to 65535", "load", "wg0",
+		       "--port=65536");
+	assert_refused("--port: '-1' is no number: use 1 to 65535, decimal or 0x hex", "load",
+		       "wg0", "--port", "-1");
+	assert_refused("--uplink: at most 4", "load", "-u", "a", "-u", "b", "-u", "c", "-u", "d",
+		       "-u", "e");
+}
+
+static void wrong_count(void **state)
+{
+	(void)state;
+	assert_refused("an argument is missing: usage: dscp-tool load TUNNEL [MORE]", "load",
+		       "--json");
+	assert_refused("'c' is one argument too many: usage: dscp-tool load TUNNEL [MORE]", "load",
+		       "a", "b", "c", "d");
+	assert_refused("'c' is one argument too many: usage: dscp-tool load TUNNEL [MORE]", "load",
+		       "a", "--", "b", "c");
+}
+
+static const char help_text[] = "usage: dscp-tool load [OPTION]... TUNNEL [MORE]\n"
+				"\n"
+				"Mark the outer packets of a tunnel.\n"
+				"\n"
+				"  -u, --uplink DEV  device of the outer packets\n"
+				"      --port N      UDP port\n"
+				"  -j, --json        for programs\n"
+				"  -h, --help        show this text\n";
+
+static void help(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "--help"), 1);
+	assert_string_equal(out, help_text);
+	assert_string_equal(errors, "");
+	assert_int_equal(parse("load", "wg0", "-h", "--bogus"), 1);
+	assert_string_equal(out, help_text);
+}
+
+static void no_options(void **state)
+{
+	static const struct arg_command bare = { .name = "help", .help = "Explain." };
+	char *none[] = { "help", NULL };
+	char *one[] = { "help", "me", NULL };
+	char *ask[] = { "help", "-h", NULL };
+
+	(void)state;
+	assert_int_equal(parse_with(&bare, 1, none), 0);
+	assert_int_equal(n_args, 0);
+	assert_int_equal(parse_with(&bare, 2, one), -EINVAL);
+	assert_string_equal(errors, "dscp-tool: 'me' is one argument too many: usage: dscp-tool "
+				    "help (see dscp-tool help --help)\n");
+	assert_int_equal(parse_with(&bare, 2, ask), 1);
+	assert_string_equal(out, "usage: dscp-tool help\n\nExplain.\n\n  -h, --help"
+				 "  show this text\n");
+}
+
+static void number_accepts(void **state)
+{
+	unsigned long n;
+	char err[128];
+
+	(void)state;
+	assert_int_equal(args_number("0", 0, 9, &n, err, sizeof(err)), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(args_number("010", 0, 99, &n, err, sizeof(err)), 0);
+	assert_int_equal(n, 10);
+	assert_int_equal(args_number("0xfF", 0, 255, &n, err, sizeof(err)), 0);
+	assert_int_equal(n, 255);
+	assert_int_equal(args_number("4294967295", 0, UINT32_MAX, &n, err, sizeof(err)), 0);
+	assert_int_equal(n, UINT32_MAX);
+	assert_int_equal(args_number("5", 5, 5, &n, NULL, 0), 0);
+}
+
+static void number_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		" 1",
+		"1 ",
+		"+1",
+		"-1",
+		"1x",
+		"0x",
+		"0x0x1",
+		"0xg",
+		"1.0",
+		"a",
+		"x1",
+		"1e",
+		"\t1",
+		"--",
+		"1,2",
+		"0x-1",
+		"11",
+		"0",
+		"99999999999999999999999",
+		"0xfffffffffffffffffffffff",
+	};
+	unsigned long n;
+	char err[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (args_number(bad[i], 1, 10, &n, err, sizeof(err)) != -EINVAL)
+			fail_msg("'%s' was accepted", bad[i]);
+		assert_non_null(strstr(err, "use 1 to 10"));
+	}
+	assert_int_equal(args_number("x", 1, 10, &n, NULL, 0), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_anywhere), cmocka_unit_test(repeated),
+		cmocka_unit_test(odd_values),	    cmocka_unit_test(double_dash),
+		cmocka_unit_test(unknown),	    cmocka_unit_test(wrong_values),
+		cmocka_unit_test(wrong_count),	    cmocka_unit_test(help),
+		cmocka_unit_test(no_options),	    cmocka_unit_test(number_accepts),
+		cmocka_unit_test(number_refuses),
+	};
+
+	return cmocka_run_group_tests_name("args", tests, NULL, NULL);
+}

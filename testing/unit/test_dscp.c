@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <util/dscp.h>
+
+#define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
+
+static char err[512];
+
+static void names(void **state)
+{
+	char name[DSCP_NAME_LEN];
+	int class, drop;
+
+	(void)state;
+	for (class = 0; class < 8; class ++) {
+		snprintf(name, sizeof(name), "CS%d", class % 8);
+		assert_string_equal(dscp_name(8 * class), name);
+		assert_int_equal(dscp_parse(name), 8 * class);
+	}
+	/* RFC 2597: class in the upper three bits, drop precedence in the next two. */
+	for (class = 1; class <= 4; class ++) {
+		for (drop = 1; drop <= 3; drop++) {
+			snprintf(name, sizeof(name), "AF%d%d", class % 8, drop % 8);
+			assert_string_equal(dscp_name(8 * class + 2 * drop), name);
+			assert_int_equal(dscp_parse(name), 8 * class + 2 * drop);
+		}
+	}
+	assert_string_equal(dscp_name(46), "EF");
+	assert_string_equal(dscp_name(44), "VA");
+	assert_string_equal(dscp_name(1), "LE");
+	assert_string_equal(dscp_name(45), "NQB");
+	assert_int_equal(dscp_parse("DF"), 0);
+	assert_string_equal(dscp_name(63), "63");
+	assert_string_equal(dscp_name(2), "2");
+}
+
+/* Every name that is printed can be read, and all 64 are different. */
+static void names_round_trip(void **state)
+{
+	(void)state;
+	for (int i = 0; i < DSCP_VALUES; i++) {
+		assert_int_equal(dscp_parse(dscp_name(i)), i);
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(dscp_name(i), dscp_name(j));
+	}
+}
+
+static void parse_accepts(void **state)
+{
+	(void)state;
+	assert_int_equal(dscp_parse("ef"), 46);
+	assert_int_equal(dscp_parse("Af41"), 34);
+	assert_int_equal(dscp_parse("df"), 0);
+	assert_int_equal(dscp_parse("0"), 0);
+	assert_int_equal(dscp_parse("63"), 63);
+	assert_int_equal(dscp_parse("0x2e"), 46);
+	assert_int_equal(dscp_parse("0X2E"), 46);
+}
+
+static void parse_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"64",
+		"-1",
+		"+1",
+		"0x40",
+		"0x",
+		"0x0x1",
+		"AF99",
+		"CS8",
+		"AF10",
+		"AF",
+		"EF ",
+		" EF",
+		"4 6",
+		"46.",
+		"keep",
+		"*",
+		"EFX",
+		"1e1",
+		"46\n",
+		"EF=",
+		"x2e",
+		"99999999999999999999",
+		"CS",
+		"AF44",
+		"AF51",
+		"BE",
+		"2e",
+		"CS-1",
+		"0x-1",
+		"0x 1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (dscp_parse(bad[i]) != -EINVAL)
+			fail_msg("'%s' was accepted", bad[i]);
+	}
+}
+
+static struct dscp_policy parsed(const char *text)
+{
+	struct dscp_policy policy;
+
+	dscp_policy_identity(&policy);
+	if (dscp_policy_parse(&policy, text, err, sizeof(err)))
+		fail_msg("'%s': %s", text, err);
+	return policy;
+}
+
+static void policy_identity(void **state)
+{
+	struct dscp_policy policy;
+
+	(void)state;
+	dscp_policy_identity(&policy);
+	for (unsigned int i = 0; i < DSCP_VALUES; i++) {
+		assert_int_equal(policy.to[i], i);
+		assert_string_equal(dscp_policy_name(&policy, i), dscp_name(i));
+	}
+}
+
+static void policy_single(void **state)
+{
+	struct dscp_policy policy = parsed("EF=AF41,0x8=63,0=keep");
+
+	(void)state;
+	assert_int_equal(policy.to[46], 34);
+	assert_int_equal(policy.to[8], 63);
+	assert_int_equal(policy.to[0], DSCP_KEEP);
+	assert_int_equal(policy.to[1], 1);
+	assert_string_equal(dscp_policy_name(&policy, 0), "keep");
+	assert_string_equal(dscp_policy_name(&policy, 46), "AF41");
+	assert_int_equal(parsed("EF=KEEP").to[46], DSCP_KEEP);
+}
+
+static void policy_range(void **state)
+{
+	struct dscp_policy policy = parsed("cs1-AF13=LE,40-40=0,62-63=keep");
+
+	(void)state;
+	assert_int_equal(policy.to[7], 7);
+	for (int i = 8; i <= 14; i++)
+		assert_int_equal(policy.to[i], 1);
+	assert_int_equal(policy.to[15], 15);
+	assert_int_equal(policy.to[40], 0);
+	assert_int_equal(policy.to[41], 41);
+	assert_int_equal(policy.to[63], DSCP_KEEP);
+}
+
+static void policy_all_then_one(void **state)
+{
+	struct dscp_policy policy = parsed("*=CS0,EF=EF");
+
+	(void)state;
+	for (int i = 0; i < DSCP_VALUES; i++)
+		assert_int_equal(policy.to[i], i == 46 ? 46 : 0);
+	policy = parsed("EF=EF,*=CS0");
+	assert_int_equal(policy.to[46], 0);
+}
+
+/* A second policy is laid over the first. */
+static void policy_on_top(void **state)
+{
+	struct dscp_policy policy = parsed("CS0=keep");
+
+	(void)state;
+	assert_int_equal(dscp_policy_parse(&policy, "EF=CS5", err, sizeof(err)), 0);
+	assert_int_equal(policy.to[0], DSCP_KEEP);
+	assert_int_equal(policy.to[46], 40);
+}
+
+static void policy_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		",",
+		"EF",
+		"EF=",
+		"=EF",
+		"=",
+		"EF=EF,",
+		",EF=EF",
+		"EF=EF,,LE=LE",
+		"EF=AF99",
+		"XX=EF",
+		"EF==EF",
+		"EF=EF=EF",
+		"EF =EF",
+		"EF= EF",
+		" EF=EF",
+		"EF=EF ",
+		"EF=*",
+		"EF=CS1-CS2",
+		"CS2-CS1=EF",
+		"CS1-=EF",
+		"-CS1=EF",
+		"-=EF",
+		"CS1-CS2-CS3=EF",
+		"keep=EF",
+		"*-EF=EF",
+		"EF-*=EF",
+		"**=EF",
+		"64=0",
+		"0=64",
+		"0-64=0",
+		"EF=EF;LE=LE",
+		"EF:EF",
+		"EF=keep2",
+		"EF=-1",
+		"00000000000000000000000000000000000000000000000000000000000000000000000000=EF",
+	};
+	struct dscp_policy before, policy;
+
+	(void)state;
+	before = parsed("CS7=keep");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		policy = before;
+		err[0] = '\0';
+		if (dscp_policy_parse(&policy, bad[i], err, sizeof(err)) != -EINVAL)
+			fail_msg("'%s' was accepted", bad[i]);
+		assert_memory_equal(&policy, &before, sizeof(policy));
+		assert_non_null(strchr(err, '\''));
+		assert_null(strchr(err, '\n'));
+	}
+	/* Not the part before the mistake either. */
+	policy = before;
+	assert_int_equal(dscp_policy_parse(&policy, "EF=LE,XX=LE", err, sizeof(err)), -EINVAL);
+	assert_memory_equal(&policy, &before, sizeof(policy));
+}
+
+static void assert_refused(const char *text, const char *sentence)
+{
+	struct dscp_policy policy;
+
+	dscp_policy_identity(&policy);
+	assert_int_equal(dscp_policy_parse(&policy, text, err, sizeof(err)), -EINVAL);
+	assert_string_equal(err, sentence);
+}
+
+static void policy_sentences(void **state)
+{
+	char tiny[8];
+	struct dscp_policy policy;
+
+	(void)state;
+	assert_refused("LE=LE,EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " LEGAL ", or keep");
+	assert_refused("XX=EF", "'XX' in 'XX=EF' is no DSCP: " LEGAL ", a range A-B or *");
+	assert_refused("CS1-XX=EF", "'XX' in 'CS1-XX=EF' is no DSCP: " LEGAL);
+	assert_refused("AF43-AF11=EF", "'AF43-AF11' in 'AF43-AF11=EF' runs backwards: "
+				       "put the lower DSCP first");
+	assert_refused("EF=EF,", "'' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep");
+	dscp_policy_identity(&policy);
+	assert_int_equal(dscp_policy_parse(&policy, "XX", tiny, sizeof(tiny)), -EINVAL);
+	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(names_round_trip),
+		cmocka_unit_test(parse_accepts),
+		cmocka_unit_test(parse_refuses),
+		cmocka_unit_test(policy_identity),
+		cmocka_unit_test(policy_single),
+		cmocka_unit_test(policy_range),
+		cmocka_unit_test(policy_all_then_one),
+		cmocka_unit_test(policy_on_top),
+		cmocka_unit_test(policy_refuses),
+		cmocka_unit_test(policy_sentences),
+	};
+
+	return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);
+}

@@ -1,0 +1,838 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/*
+ * The netlink library against the running kernel: each test makes its objects with ip and tc in a
+ * network namespace of its own, and asks for them. Kinds that this kernel lacks are skipped.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if_arp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_sched.h>
+
+#include <util/netlink.h>
+
+#define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
+#define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+
+static struct nl_error err;
+
+/* Skips the running test, with the reason. */
+#define SKIP(...)                                                                                  \
+	do {                                                                                       \
+		print_message("skipped: " __VA_ARGS__);                                            \
+		print_message("\n");                                                               \
+		skip();                                                                            \
+	} while (0)
+
+static int new_netns(void **state)
+{
+	(void)state;
+	memset(&err, 0, sizeof(err));
+	if (unshare(CLONE_NEWNET)) {
+		print_message("a network namespace cannot be made: %s\n", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static void run(const char *command)
+{
+	if (system(command))
+		fail_msg("failed: %s", command);
+}
+
+static bool try(const char *command)
+{
+	char quiet[512];
+
+	snprintf(quiet, sizeof(quiet), "(%s) 2>/dev/null", command);
+	return !system(quiet);
+}
+
+static struct nl_link get_link(const char *name)
+{
+	struct nl_link link;
+
+	if (nl_link_by_name(name, &link, &err))
+		fail_msg("%s: %s", name, err.text);
+	return link;
+}
+
+static int index_of(const char *name)
+{
+	return get_link(name).ifindex;
+}
+
+/* A device t0 made with these words, or skip. */
+static struct nl_link make_link(const char *words)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "ip link add t0 %s", words);
+	if (!try(command))
+		SKIP("this kernel cannot 'ip link add t0 %s'", words);
+	return get_link("t0");
+}
+
+static void assert_address(const uint8_t address[16], const char *text)
+{
+	uint8_t want[16] = { 0 };
+
+	assert_int_equal(inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, want), 1);
+	assert_memory_equal(address, want, 16);
+}
+
+static struct nl_endpoint endpoint(const char *text)
+{
+	struct nl_endpoint dst = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+
+	assert_int_equal(inet_pton(dst.family, text, &dst.v6), 1);
+	return dst;
+}
+
+/* Links */
+
+static void link_physical(void **state)
+{
+	struct nl_link link, again;
+
+	(void)state;
+	run("ip link add t0 type veth peer name t1 && ip link set t0 up");
+	link = get_link("t0");
+	assert_string_equal(link.name, "t0");
+	assert_string_equal(link.kind, "veth");
+	assert_int_equal(link.type, ARPHRD_ETHER);
+	assert_true(link.up);
+	assert_int_equal(link.family, AF_UNSPEC);
+	assert_false(link.has_id);
+	assert_false(get_link("t1").up);
+	assert_int_equal(nl_link_by_index(link.ifindex, &again, &err), 0);
+	assert_memory_equal(&link, &again, sizeof(link));
+}
+
+static void link_loopback(void **state)
+{
+	struct nl_link link = get_link("lo");
+
+	(void)state;
+	assert_int_equal(link.ifindex, 1);
+	assert_string_equal(link.kind, "");
+	assert_int_equal(link.type, ARPHRD_LOOPBACK);
+}
+
+static void link_missing(void **state)
+{
+	struct nl_link link;
+
+	(void)state;
+	assert_int_equal(nl_link_by_name("wg9", &link, &err), -ENODEV);
+	assert_string_equal(err.text, "there is no device 'wg9'");
+	assert_int_equal(nl_link_by_name("", &link, &err), -ENODEV);
+	assert_int_equal(nl_link_by_name("a-name-longer-than-fits", &link, &err), -ENODEV);
+	assert_string_equal(err.text, "there is no device 'a-name-longer-than-fits'");
+	assert_int_equal(nl_link_by_index(12345, &link, &err), -ENODEV);
+	assert_string_equal(err.text, "there is no device with index 12345");
+	assert_int_equal(nl_link_by_index(0, &link, &err), -ENODEV);
+	assert_int_equal(nl_link_by_index(-1, &link, &err), -ENODEV);
+	assert_int_equal(nl_link_by_name("wg9", &link, NULL), -ENODEV);
+}
+
+static void link_altname(void **state)
+{
+	(void)state;
+	run("ip link add t0 type dummy 2>/dev/null || ip link add t0 type veth peer name t1");
+	if (!try("ip link property add dev t0 altname other"))
+		SKIP("no alternative names");
+	assert_string_equal(get_link("other").name, "t0");
+}
+
+static void link_vxlan(void **state)
+{
+	struct nl_link link = make_link("type vxlan id 4711 dstport 8472 local 192.0.2.1 "
+					"remote 198.51.100.2");
+
+	(void)state;
+	assert_string_equal(link.kind, "vxlan");
+	assert_int_equal(link.type, ARPHRD_ETHER);
+	assert_int_equal(link.port, 8472);
+	assert_true(link.has_id);
+	assert_int_equal(link.id, 4711);
+	assert_false(link.external);
+	assert_int_equal(link.family, AF_INET);
+	assert_address(link.local, "192.0.2.1");
+	assert_address(link.remote, "198.51.100.2");
+	assert_false(link.multicast);
+	assert_int_equal(link.lower, 0);
+}
+
+static void link_vxlan_ipv6(void **state)
+{
+	struct nl_link link = make_link("type vxlan id 1 dstport 4789 local 2001:db8::1 "
+					"remote 2001:db8::2");
+
+	(void)state;
+	assert_int_equal(link.family, AF_INET6);
+	assert_address(link.local, "2001:db8::1");
+	assert_address(link.remote, "2001:db8::2");
+	assert_false(link.multicast);
+}
+
+static void link_vxlan_multicast(void **state)
+{
+	struct nl_link link;
+
+	(void)state;
+	run("ip link add t1 type veth peer name t2");
+	link = make_link("type vxlan id 16777215 dstport 4789 group 239.1.1.1 dev t1");
+	assert_int_equal(link.id, 16777215);
+	assert_true(link.multicast);
+	assert_address(link.remote, "239.1.1.1");
+	assert_int_equal(link.lower, index_of("t1"));
+	run("ip link del t0");
+	link = make_link("type vxlan id 5 dstport 4789 group ff05::1 dev t1");
+	assert_true(link.multicast);
+	assert_int_equal(link.family, AF_INET6);
+}
+
+static void link_vxlan_external(void **state)
+{
+	struct nl_link link = make_link("type vxlan external dstport 4789");
+
+	(void)state;
+	assert_true(link.external);
+	assert_false(link.has_id);
+	assert_int_equal(link.id, 0);
+	assert_int_equal(link.port, 4789);
+	assert_int_equal(link.family, AF_UNSPEC);
+}
+
+static void link_geneve(void **state)
+{
+	struct nl_link link = make_link("type geneve id 77 dstport 6082 remote 2001:db8::9");
+
+	(void)state;
+	assert_string_equal(link.kind, "geneve");
+	assert_int_equal(link.port, 6082);
+	assert_true(link.has_id);
+	assert_int_equal(link.id, 77);
+	assert_int_equal(link.family, AF_INET6);
+	assert_address(link.remote, "2001:db8::9");
+	assert_false(link.external);
+	run("ip link del t0 && ip link add t0 type geneve external");
+	link = get_link("t0");
+	assert_true(link.external);
+	assert_false(link.has_id);
+}
+
+static void link_gre(void **state)
+{
+	struct nl_link link = make_link("type gre local 192.0.2.1 remote 192.0.2.2 okey 99 "
+					"ikey 98 fwmark 0x51");
+
+	(void)state;
+	assert_string_equal(link.kind, "gre");
+	assert_int_equal(link.type, ARPHRD_IPGRE);
+	assert_true(link.has_id);
+	assert_int_equal(link.id, 99);
+	assert_int_equal(link.fwmark, 0x51);
+	assert_int_equal(link.family, AF_INET);
+	assert_address(link.local, "192.0.2.1");
+	assert_address(link.remote, "192.0.2.2");
+	run("ip link del t0 && ip link add t0 type gretap remote 192.0.2.2");
+	link = get_link("t0");
+	assert_false(link.has_id);
+	assert_int_equal(link.type, ARPHRD_ETHER);
+	run("ip link del t0 && ip link add t0 type gretap external");
+	link = get_link("t0");
+	assert_true(link.external);
+	/* Nothing is set, but the outer header can only be IPv4. */
+	assert_int_equal(link.family, AF_INET);
+}
+
+static void link_ip6gre(void **state)
+{
+	struct nl_link link;
+
+	(void)state;
+	run("ip link add t1 type veth peer name t2");
+	link = make_link("type ip6gretap local 2001:db8::1 remote 2001:db8::2 key 7 dev t1");
+	assert_true(link.has_id);
+	assert_int_equal(link.id, 7);
+	assert_int_equal(link.family, AF_INET6);
+	assert_address(link.local, "2001:db8::1");
+	assert_address(link.remote, "2001:db8::2");
+	assert_int_equal(link.lower, index_of("t1"));
+}
+
+static void link_ipip(void **state)
+{
+	struct nl_link link = make_link("type ipip local 192.0.2.1 remote 192.0.2.2 fwmark 7");
+
+	(void)state;
+	assert_int_equal(link.type, ARPHRD_TUNNEL);
+	assert_int_equal(link.family, AF_INET);
+	assert_address(link.local, "192.0.2.1");
+	assert_address(link.remote, "192.0.2.2");
+	assert_int_equal(link.fwmark, 7);
+	assert_false(link.has_id);
+	assert_false(link.external);
+}
+
+static void link_sit(void **state)
+{
+	struct nl_link link = make_link("type sit remote 192.0.2.2");
+
+	(void)state;
+	assert_int_equal(link.family, AF_INET);
+	assert_address(link.local, "0.0.0.0");
+	assert_address(link.remote, "192.0.2.2");
+}
+
+static void link_ip6tnl(void **state)
+{
+	struct nl_link link = make_link("type ip6tnl local 2001:db8::1 remote 2001:db8::2");
+
+	(void)state;
+	assert_int_equal(link.type, ARPHRD_TUNNEL6);
+	assert_int_equal(link.family, AF_INET6);
+	assert_address(link.local, "2001:db8::1");
+	assert_address(link.remote, "2001:db8::2");
+}
+
+/* WireGuard */
+
+static void wireguard_absent(void **state)
+{
+	struct nl_wireguard wg;
+
+	(void)state;
+	if (nl_wireguard_present())
+		SKIP("this kernel has WireGuard");
+	assert_int_equal(nl_wireguard_get(1, &wg, &err), -ENOENT);
+	assert_string_equal(err.text, "this kernel has no WireGuard");
+	assert_null(wg.endpoints);
+	nl_wireguard_free(&wg);
+}
+
+static void wireguard_device(void **state)
+{
+	struct nl_wireguard wg;
+
+	(void)state;
+	if (!nl_wireguard_present() || !try("ip link add t0 type wireguard"))
+		SKIP("this kernel has no WireGuard");
+	run("wg set t0 listen-port 51820 fwmark 0xca6c");
+	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
+	assert_int_equal(wg.port, 51820);
+	assert_int_equal(wg.fwmark, 0xca6c);
+	assert_int_equal(wg.n_endpoints, 0);
+	nl_wireguard_free(&wg);
+
+	assert_int_equal(nl_wireguard_get(1, &wg, &err), -EOPNOTSUPP);
+	assert_int_equal(nl_wireguard_get(12345, &wg, &err), -ENODEV);
+}
+
+/* Enough peers and addresses for several messages, one peer split between two. */
+static void wireguard_peers(void **state)
+{
+	static const char peers[] =
+		"conf=$(mktemp) && for i in $(seq 300); do"
+		"  key=$(printf 'k%031d' $i | base64);"
+		"  ips=$(seq -f \"10.$((i / 200)).$((i % 200)).%g/32\" -s , 40);"
+		"  echo \"[Peer]\"; echo \"PublicKey=$key\"; echo \"AllowedIPs=$ips\";"
+		"  [ $i = 1 ] || echo \"Endpoint=192.0.2.$((i % 100)):$((1000 + i))\";"
+		"done >\"$conf\" && wg addconf t0 \"$conf\"; ret=$?; rm -f \"$conf\"; exit $ret";
+	struct nl_wireguard wg;
+
+	(void)state;
+	if (!nl_wireguard_present() || !try("ip link add t0 type wireguard"))
+		SKIP("this kernel has no WireGuard");
+	run(peers);
+	run("wg set t0 peer $(printf '%032d' 0 | base64) endpoint '[2001:db8::1]:7'");
+	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
+	/* 192.0.2.0 to .99, several peers each, and the IPv6 one; the first peer has none, but
+	 * 101 and 201 share what would be its address. */
+	assert_int_equal(wg.n_endpoints, 101);
+	assert_int_equal(wg.endpoints[0].family, AF_INET);
+	assert_int_equal(ntohl(wg.endpoints[99].v4.s_addr), 0xc0000263);
+	assert_int_equal(wg.endpoints[100].family, AF_INET6);
+	nl_wireguard_free(&wg);
+	assert_null(wg.endpoints);
+}
+
+/* Routes */
+
+static void two_uplinks(void)
+{
+	run("sysctl -qw net.ipv6.conf.default.accept_dad=0;"
+	    "ip link add u0 type veth peer name p0 && ip link add u1 type veth peer name p1 &&"
+	    "for d in u0 u1 p0 p1; do ip link set $d up; done &&"
+	    "ip addr add 192.0.2.1/24 dev u0 && ip addr add 198.51.100.1/24 dev u1 &&"
+	    "ip addr add 2001:db8:1::1/64 dev u0 nodad && ip addr add 2001:db8:2::1/64 dev u1 "
+	    "nodad");
+}
+
+static void assert_oif(const char *dst, uint32_t fwmark, int from, const char *name)
+{
+	struct nl_endpoint to = endpoint(dst);
+	int oif = from;
+
+	if (nl_route_oif(&to, fwmark, &oif, &err))
+		fail_msg("%s: %s", dst, err.text);
+	assert_int_equal(oif, index_of(name));
+}
+
+static void assert_no_route(const char *dst, const char *text)
+{
+	struct nl_endpoint to = endpoint(dst);
+	int oif = 0;
+
+	assert_int_equal(nl_route_oif(&to, 0, &oif, &err), -ENETUNREACH);
+	if (!strstr(err.text, text))
+		fail_msg("%s: '%s' lacks '%s'", dst, err.text, text);
+	assert_int_equal(oif, 0);
+}
+
+static void route_lookup(void **state)
+{
+	(void)state;
+	two_uplinks();
+	assert_oif("192.0.2.9", 0, 0, "u0");
+	assert_oif("198.51.100.9", 0, 0, "u1");
+	assert_oif("2001:db8:2::9", 0, 0, "u1");
+	assert_no_route("203.0.113.1", "unreachable");
+	assert_no_route("2001:db8:9::1", "unreachable");
+}
+
+static void route_fwmark(void **state)
+{
+	(void)state;
+	two_uplinks();
+	run("ip route add default via 192.0.2.2 &&"
+	    "ip route add default via 198.51.100.2 table 51820 &&"
+	    "ip rule add fwmark 0xca6c table 51820 &&"
+	    "ip -6 route add default via 2001:db8:1::2 &&"
+	    "ip -6 route add default via 2001:db8:2::2 table 51820 &&"
+	    "ip -6 rule add fwmark 0xca6c table 51820");
+	assert_oif("203.0.113.1", 0, 0, "u0");
+	assert_oif("203.0.113.1", 0xca6c, 0, "u1");
+	assert_oif("2001:db8:9::1", 0, 0, "u0");
+	assert_oif("2001:db8:9::1", 0xca6c, 0, "u1");
+}
+
+static void route_from_device(void **state)
+{
+	struct nl_endpoint to;
+	int oif = 0;
+
+	(void)state;
+	two_uplinks();
+	run("ip route add default via 192.0.2.2 && "
+	    "ip route add default via 198.51.100.2 metric 10");
+	assert_oif("203.0.113.1", 0, 0, "u0");
+	assert_oif("203.0.113.1", 0, index_of("u1"), "u1");
+	/* A link-local address says on which link. */
+	to = endpoint("fe80::1");
+	to.scope_id = index_of("u1");
+	assert_int_equal(nl_route_oif(&to, 0, &oif, &err), 0);
+	assert_int_equal(oif, to.scope_id);
+}
+
+static void route_refused(void **state)
+{
+	(void)state;
+	two_uplinks();
+	run("ip route add blackhole 203.0.113.1 && ip route add unreachable 203.0.113.2 &&"
+	    "ip route add prohibit 203.0.113.3 && ip route add throw 203.0.113.4 &&"
+	    "ip -6 route add blackhole 2001:db8:9::1 && "
+	    "ip -6 route add unreachable 2001:db8:9::2 &&"
+	    "ip -6 route add prohibit 2001:db8:9::3");
+	assert_no_route("203.0.113.1", "blackhole");
+	assert_no_route("203.0.113.2", "unreachable");
+	assert_no_route("203.0.113.3", "prohibit");
+	assert_no_route("203.0.113.4", "unreachable");
+	assert_no_route("2001:db8:9::1", "blackhole");
+	assert_no_route("2001:db8:9::2", "unreachable");
+	assert_no_route("2001:db8:9::3", "prohibit");
+}
+
+static void default_none(void **state)
+{
+	int oifs[4];
+
+	(void)state;
+	two_uplinks();
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 0);
+}
+
+static void default_by_metric(void **state)
+{
+	int oifs[4];
+
+	(void)state;
+	two_uplinks();
+	run("ip route add default via 192.0.2.2 metric 200 &&"
+	    "ip route add default via 198.51.100.2 metric 100 &&"
+	    "ip route add default via 192.0.2.3 metric 300 &&"
+	    "ip -6 route add default via 2001:db8:1::2 metric 400 &&"
+	    "ip route add blackhole default metric 500 && ip link set lo up &&"
+	    "ip route add default dev lo metric 50");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	assert_int_equal(oifs[0], index_of("u1"));
+	assert_int_equal(oifs[1], index_of("u0"));
+	assert_int_equal(nl_default_oifs(oifs, 1, &err), 1);
+	assert_int_equal(nl_default_oifs(oifs, 0, &err), 0);
+}
+
+static void default_other_table(void **state)
+{
+	int oifs[4];
+
+	(void)state;
+	two_uplinks();
+	run("ip route add 203.0.113.0/24 via 192.0.2.2 &&"
+	    "ip -6 route add default via 2001:db8:2::2 table 4242");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 1);
+	assert_int_equal(oifs[0], index_of("u1"));
+}
+
+static void default_multipath(void **state)
+{
+	int oifs[4];
+
+	(void)state;
+	two_uplinks();
+	if (!try("ip route add default nexthop via 192.0.2.2 nexthop via 198.51.100.2"))
+		SKIP("no multipath routes");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	assert_int_equal(oifs[0], index_of("u0"));
+	assert_int_equal(oifs[1], index_of("u1"));
+	run("ip route flush default;"
+	    "ip -6 route add default nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+}
+
+static void default_nexthop_objects(void **state)
+{
+	int oifs[4];
+
+	(void)state;
+	two_uplinks();
+	if (!try("ip nexthop add id 1 via 192.0.2.2 dev u0 &&"
+		 "ip nexthop add id 2 via 198.51.100.2 dev u1 && ip nexthop add id 3 group 1/2 &&"
+		 "ip route add default nhid 3"))
+		SKIP("no next-hop objects");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	if (!try("sysctl -qw net.ipv4.nexthop_compat_mode=0"))
+		SKIP("no nexthop_compat_mode in this namespace");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	assert_int_equal(oifs[0], index_of("u0"));
+	assert_int_equal(oifs[1], index_of("u1"));
+	run("ip route replace default nhid 2");
+	assert_int_equal(nl_default_oifs(oifs, 4, &err), 1);
+	assert_int_equal(oifs[0], index_of("u1"));
+}
+
+/* A dump of many routes takes several messages; others change them meanwhile. */
+static void default_while_changing(void **state)
+{
+	int good = 0;
+	int oifs[4];
+	pid_t child;
+
+	(void)state;
+	two_uplinks();
+	run("seq -f 'route add 10.1.%g.0/24 via 192.0.2.2' 250 | ip -batch - &&"
+	    "ip route add default via 198.51.100.2");
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		execlp("sh", "sh", "-c",
+		       "while :; do ip route add 10.2.0.0/24 via 192.0.2.2;"
+		       "ip route del 10.2.0.0/24; done",
+		       NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 200; i++) {
+		int n = nl_default_oifs(oifs, 4, &err);
+
+		if (n != -EINTR) {
+			assert_int_equal(n, 1);
+			good++;
+		}
+	}
+	kill(child, SIGTERM);
+	waitpid(child, NULL, 0);
+	assert_true(good > 100);
+}
+
+/* Qdiscs and filters */
+
+static void qdisc_ingress(void **state)
+{
+	char kind[IFNAMSIZ];
+
+	(void)state;
+	two_uplinks();
+	run("tc qdisc add dev u1 clsact");
+	assert_int_equal(nl_ingress_qdisc(index_of("u0"), kind, &err), 0);
+	assert_string_equal(kind, "");
+	assert_int_equal(nl_ingress_qdisc(index_of("u1"), kind, &err), 0);
+	assert_string_equal(kind, "clsact");
+	run("tc qdisc add dev u0 ingress");
+	assert_int_equal(nl_ingress_qdisc(index_of("u0"), kind, &err), 0);
+	assert_string_equal(kind, "ingress");
+}
+
+static void qdisc_root(void **state)
+{
+	char kind[IFNAMSIZ];
+
+	(void)state;
+	two_uplinks();
+	assert_int_equal(nl_root_qdisc(index_of("u0"), kind, &err), 0);
+	assert_string_equal(kind, "noqueue");
+	run("ip link add t0 type veth peer name t1");
+	assert_int_equal(nl_root_qdisc(index_of("t0"), kind, &err), 0);
+	assert_string_equal(kind, "noop");
+	assert_int_equal(nl_root_qdisc(12345, kind, &err), -ENODEV);
+	assert_string_equal(err.text, "there is no device with index 12345");
+	if (!try("tc qdisc add dev u0 root pfifo"))
+		SKIP("no pfifo");
+	run("tc qdisc add dev u0 clsact");
+	assert_int_equal(nl_root_qdisc(index_of("u0"), kind, &err), 0);
+	assert_string_equal(kind, "pfifo");
+}
+
+struct collected {
+	struct nl_filter filters[8];
+	int n;
+	int stop_at;
+};
+
+static int collect(const struct nl_filter *filter, void *ctx)
+{
+	struct collected *collected = ctx;
+
+	assert_true(collected->n < 8);
+	collected->filters[collected->n++] = *filter;
+	return collected->n == collected->stop_at ? 42 : 0;
+}
+
+static void filters_none(void **state)
+{
+	struct collected c = { .n = 0 };
+
+	(void)state;
+	two_uplinks();
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 0);
+	assert_int_equal(nl_filters(index_of("u0"), INGRESS, collect, &c, &err), 0);
+	run("tc qdisc add dev u0 clsact");
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 0);
+	assert_int_equal(nl_filters(12345, INGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 0);
+}
+
+#define FILTER "bpf da bytecode '1,6 0 0 4294967295,'" /* classic BPF: every kernel has it */
+
+static void add_filters(void)
+{
+	two_uplinks();
+	run("tc qdisc add dev u0 clsact &&"
+	    "tc filter add dev u0 egress prio 20 protocol ip " FILTER " &&"
+	    "tc filter add dev u0 egress prio 10 protocol all " FILTER " &&"
+	    "tc filter add dev u0 egress chain 7 prio 4 protocol all " FILTER " &&"
+	    "tc filter add dev u0 ingress prio 5 protocol ipv6 " FILTER);
+}
+
+static void filters_listed(void **state)
+{
+	struct collected c = { .n = 0 };
+
+	(void)state;
+	add_filters();
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 3);
+	assert_string_equal(c.filters[0].kind, "bpf");
+	assert_int_equal(c.filters[0].priority, 10);
+	assert_int_equal(c.filters[0].protocol, htons(ETH_P_ALL));
+	assert_int_equal(c.filters[0].handle, 1);
+	assert_int_equal(c.filters[0].chain, 0);
+	assert_int_equal(c.filters[0].prog_id, 0);
+	assert_string_equal(c.filters[0].name, "");
+	assert_int_equal(c.filters[1].priority, 20);
+	assert_int_equal(c.filters[1].protocol, htons(ETH_P_IP));
+	assert_int_equal(c.filters[2].priority, 4);
+	assert_int_equal(c.filters[2].chain, 7);
+
+	memset(&c, 0, sizeof(c));
+	assert_int_equal(nl_filters(index_of("u0"), INGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 1);
+	assert_int_equal(c.filters[0].priority, 5);
+	assert_int_equal(c.filters[0].protocol, htons(ETH_P_IPV6));
+}
+
+static void filters_stop(void **state)
+{
+	struct collected c = { .stop_at = 1 };
+
+	(void)state;
+	add_filters();
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 42);
+	assert_int_equal(c.n, 1);
+}
+
+/* Two programs of one priority: cls_bpf runs, and lists, the one added last first. */
+static void filters_ebpf(void **state)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = 2);
+	struct collected c = { .n = 0 };
+	uint32_t ids[2];
+
+	(void)state;
+	two_uplinks();
+	run("tc qdisc add dev u0 clsact");
+	hook.ifindex = index_of("u0");
+	opts.prog_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "nothing", "GPL", insns, 2, NULL);
+	if (opts.prog_fd < 0)
+		SKIP("BPF programs cannot be loaded: %s", strerror(errno));
+	for (int i = 0; i < 2; i++) {
+		opts.handle = i + 1;
+		opts.prog_id = opts.flags = 0;
+		assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+		ids[i] = opts.prog_id;
+	}
+	close(opts.prog_fd);
+	assert_int_equal(nl_filters(hook.ifindex, EGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(c.filters[i].handle, 2 - i);
+		assert_int_not_equal(c.filters[i].prog_id, 0);
+		assert_int_equal(c.filters[i].prog_id, ids[i]);
+		assert_non_null(strstr(c.filters[i].name, "nothing"));
+	}
+}
+
+/* The hash tables of u32 are listed, and are no filters. */
+static void filters_u32(void **state)
+{
+	struct collected c = { .n = 0 };
+
+	(void)state;
+	two_uplinks();
+	run("tc qdisc add dev u0 clsact");
+	if (!try("tc filter add dev u0 egress prio 3 protocol ip "
+		 "u32 match ip protocol 1 0xff flowid 1:1"))
+		SKIP("no u32 filter");
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 1);
+	assert_string_equal(c.filters[0].kind, "u32");
+}
+
+/* The kernel would show the filters of the ingress qdisc for the egress parent too. */
+static void filters_ingress_qdisc(void **state)
+{
+	struct collected c = { .n = 0 };
+
+	(void)state;
+	two_uplinks();
+	run("tc qdisc add dev u0 ingress && tc filter add dev u0 parent ffff: " FILTER);
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 0);
+	assert_int_equal(nl_filters(index_of("u0"), INGRESS, collect, &c, &err), 0);
+	assert_int_equal(c.n, 1);
+}
+
+static int count(const struct nl_filter *filter, void *ctx)
+{
+	unsigned int *n = ctx;
+
+	assert_int_equal(filter->priority, ++*n);
+	return 0;
+}
+
+/* More than one message carries. */
+static void filters_many(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	two_uplinks();
+	run("tc qdisc add dev u0 clsact;"
+	    "for i in $(seq 500); do echo \"filter add dev u0 egress prio $i " FILTER "\"; done |"
+	    "tc -batch -");
+	assert_int_equal(nl_filters(index_of("u0"), EGRESS, count, &n, &err), 0);
+	assert_int_equal(n, 500);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, new_netns)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(link_physical),
+		TEST(link_loopback),
+		TEST(link_missing),
+		TEST(link_altname),
+		TEST(link_vxlan),
+		TEST(link_vxlan_ipv6),
+		TEST(link_vxlan_multicast),
+		TEST(link_vxlan_external),
+		TEST(link_geneve),
+		TEST(link_gre),
+		TEST(link_ip6gre),
+		TEST(link_ipip),
+		TEST(link_sit),
+		TEST(link_ip6tnl),
+		TEST(wireguard_absent),
+		TEST(wireguard_device),
+		TEST(wireguard_peers),
+		TEST(route_lookup),
+		TEST(route_fwmark),
+		TEST(route_from_device),
+		TEST(route_refused),
+		TEST(default_none),
+		TEST(default_by_metric),
+		TEST(default_other_table),
+		TEST(default_multipath),
+		TEST(default_nexthop_objects),
+		TEST(default_while_changing),
+		TEST(qdisc_ingress),
+		TEST(qdisc_root),
+		TEST(filters_none),
+		TEST(filters_listed),
+		TEST(filters_stop),
+		TEST(filters_ebpf),
+		TEST(filters_u32),
+		TEST(filters_ingress_qdisc),
+		TEST(filters_many),
+	};
+
+	if (geteuid()) {
+		printf("ok - netlink # SKIP needs root, to make network namespaces\n");
+		return 0;
+	}
+	return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
+}
