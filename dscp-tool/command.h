@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The subcommands, one source file each. They return the process's exit status. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "util/args.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_USAGE = 1,
+	EXIT_REFUSED = 2, /* by the kernel or the system */
+	EXIT_NOT_LOADED = 3,
+	EXIT_UNHEALTHY = 4,
+};
+
+extern const struct arg_command load_command, unload_command, status_command, dump_map_command,
+	features_command;
+
+int run_load(int argc, char **argv);
+int run_unload(int argc, char **argv);
+int run_status(int argc, char **argv);
+int run_dump_map(int argc, char **argv);
+int run_features(int argc, char **argv);
+
+/* The options that several commands share. */
+int set_verbose(void *config, const char *value, char *err, size_t err_len);
+#define VERBOSE_OPTION                                                                             \
+	{                                                                                          \
+		"verbose", 'v', NULL, "show what libbpf and the kernel say", set_verbose           \
+	}
+
+/* Turns args_parse()'s answer into an exit status; negative: go on. */
+int parsed(int result);
+
+/* A line for "TUNNEL is not loaded", and its exit status. */
+int not_loaded(const char *tunnel);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <json-c/json.h>
+#include <linux/magic.h>
+
+#include "command.h"
+#include "util/hook.h"
+#include "util/log.h"
+#include "util/netlink.h"
+
+struct features_config {
+	bool json;
+};
+
+static int set_json(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)value;
+	(void)err;
+	(void)err_len;
+	((struct features_config *)config)->json = true;
+	return 0;
+}
+
+static const struct arg_option features_options[] = {
+	{ "json", 'j', NULL, "as JSON", set_json },
+	VERBOSE_OPTION,
+	{},
+};
+
+const struct arg_command features_command = {
+	.name = "features",
+	.synopsis = "",
+	.help = "what this kernel allows, and what is missing for what",
+	.options = features_options,
+	.min_args = 0,
+	.max_args = 0,
+};
+
+static bool has_tc_programs(void)
+{
+	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) == 1;
+}
+
+static bool has_lru_maps(void)
+{
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_LRU_HASH, NULL) == 1;
+}
+
+static bool has_set_hash(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_set_hash, NULL) == 1;
+}
+
+static bool has_relative_load(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_load_bytes_relative,
+				       NULL) == 1;
+}
+
+/* Tried for real, on the loopback device of a network namespace that only a child is in. */
+static bool has_clsact(void)
+{
+	struct bpf_tc_hook hook;
+	int status;
+	pid_t child = fork();
+
+	memset(&hook, 0, sizeof(hook));
+	hook.sz = sizeof(hook);
+	hook.ifindex = 1;
+	hook.attach_point = BPF_TC_EGRESS;
+	if (child < 0)
+		return false;
+	if (!child)
+		_exit(unshare(CLONE_NEWNET) || bpf_tc_hook_create(&hook));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static bool has_bpffs(void)
+{
+	struct statfs fs;
+
+	return !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+static bool has_btf(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", R_OK);
+}
+
+/* A program with no instruction but "return 0": does the kernel keep machine code of it? The
+ * sysctl would tell less, and is not to be seen in other network namespaces. */
+static bool has_jit(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
+
+	if (fd < 0)
+		return false;
+	bpf_obj_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	return info.jited_prog_len;
+}
+
+static const struct {
+	const char *name;
+	bool (*present)(void);
+	bool needed; /* nothing works without it */
+	const char *without; /* what follows when it is missing */
+} features[] = {
+	{ "tc_programs", has_tc_programs, true,
+	  "no BPF program can run at TC (CONFIG_NET_CLS_ACT)" },
+	{ "lru_hash", has_lru_maps, true, "no map of flows (Linux 4.10)" },
+	{ "set_hash", has_set_hash, true, "no stamp on packets (Linux 4.13)" },
+	{ "load_bytes_relative", has_relative_load, true,
+	  "no look at the network header (Linux 4.18)" },
+	{ "tcx", hook_tcx_supported, false,
+	  "programs are attached by clsact (TCX came with Linux 6.6)" },
+	{ "clsact", has_clsact, false,
+	  "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
+	{ "bpffs", has_bpffs, false, "load mounts one at /sys/fs/bpf" },
+	{ "jit", has_jit, false,
+	  "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
+	{ "btf", has_btf, false, "nothing that this version needs" },
+	{ "wireguard", nl_wireguard_present, false,
+	  "no WireGuard in this kernel, or its module is not loaded" },
+};
+
+#define N_FEATURES (sizeof(features) / sizeof(*features))
+
+static void print_json(const bool *present, bool able)
+{
+	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
+
+	for (unsigned int i = 0; i < N_FEATURES; i++)
+		json_object_object_add(list, features[i].name, json_object_new_boolean(present[i]));
+	json_object_object_add(root, "egress", json_object_new_boolean(able));
+	json_object_object_add(root, "features", list);
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+	json_object_put(root);
+}
+
+int run_features(int argc, char **argv)
+{
+	struct features_config config = {};
+	bool present[N_FEATURES], able = true;
+	unsigned int n_args;
+	int status = parsed(args_parse(&features_command, argc, argv, &config, NULL, &n_args));
+
+	if (status >= 0)
+		return status;
+	for (unsigned int i = 0; i < N_FEATURES; i++) {
+		present[i] = features[i].present();
+		able &= present[i] || !features[i].needed;
+	}
+	if (config.json) {
+		print_json(present, able);
+		return able ? EXIT_DONE : EXIT_REFUSED;
+	}
+	for (unsigned int i = 0; i < N_FEATURES; i++)
+		printf("%-20s %s%s%s\n", features[i].name, present[i] ? "yes" : "no",
+		       present[i] ? "" : ": ", present[i] ? "" : features[i].without);
+	printf("%-20s %s\n", "egress", able ? "possible" : "not possible");
+	return able ? EXIT_DONE : EXIT_REFUSED;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "state.h"
+#include "tunnel.h"
+#include "util/dscp.h"
+#include "util/log.h"
+
+#define MIN_FLOWS 256
+#define MAX_FLOWS (16 * 1024 * 1024)
+
+struct load_config {
+	struct tunnel_request request;
+	enum attach_kind attach;
+	uint32_t flows; /* 0: as it is */
+	bool mapped; /* --egress-map was given */
+};
+
+static int set_uplink(void *config, const char *value, char *err, size_t err_len)
+{
+	struct tunnel_request *request = &((struct load_config *)config)->request;
+
+	if (request->n_uplinks == DSCP_MAX_UPLINKS) {
+		snprintf(err, err_len, "at most %d", DSCP_MAX_UPLINKS);
+		return -EINVAL;
+	}
+	request->uplinks[request->n_uplinks++] = value;
+	return 0;
+}
+
+static int set_port(void *config, const char *value, char *err, size_t err_len)
+{
+	struct tunnel_request *request = &((struct load_config *)config)->request;
+	unsigned long port;
+
+	if (args_number(value, 1, 65535, &port, err, err_len))
+		return -EINVAL;
+	if (request->n_ports == DSCP_MAX_PORTS) {
+		snprintf(err, err_len, "at most %d", DSCP_MAX_PORTS);
+		return -EINVAL;
+	}
+	request->ports[request->n_ports++] = port;
+	return 0;
+}
+
+static int set_direction(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)config;
+	if (!strcmp(value, "egress"))
+		return 0;
+	snprintf(err, err_len, "'%s' is no direction that this version has: egress", value);
+	return -EINVAL;
+}
+
+static int set_egress_map(void *config, const char *value, char *err, size_t err_len)
+{
+	struct load_config *load = config;
+
+	load->mapped = true;
+	return dscp_policy_parse(&load->request.egress, value, err, err_len);
+}
+
+static int set_outer_dscp(void *config, const char *value, char *err, size_t err_len)
+{
+	struct tunnel_request *request = &((struct load_config *)config)->request;
+	int dscp = dscp_parse(value);
+
+	if (dscp < 0) {
+		snprintf(err, err_len,
+			 "'%s' is no DSCP: a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a "
+			 "number from 0 to 63",
+			 value);
+		return -EINVAL;
+	}
+	request->fixed = true;
+	request->outer_dscp = dscp;
+	return 0;
+}
+
+static int set_attach(void *config, const char *value, char *err, size_t err_len)
+{
+	enum attach_kind *attach = &((struct load_config *)config)->attach;
+
+	for (*attach = ATTACH_AUTO; *attach <= ATTACH_CLSACT; (*attach)++)
+		if (!strcmp(value, attach_kind_name(*attach)))
+			return 0;
+	snprintf(err, err_len, "'%s' is none of auto, tcx, clsact", value);
+	return -EINVAL;
+}
+
+static int set_flows(void *config, const char *value, char *err, size_t err_len)
+{
+	unsigned long flows;
+
+	if (args_number(value, MIN_FLOWS, MAX_FLOWS, &flows, err, err_len))
+		return -EINVAL;
+	((struct load_config *)config)->flows = flows;
+	return 0;
+}
+
+static const struct arg_option load_options[] = {
+	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
+	  set_uplink },
+	{ "direction", 'd', "DIRECTION", "egress (the default)", set_direction },
+	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
+	  set_egress_map },
+	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", set_outer_dscp },
+	{ "attach", 'a', "HOW", "auto, tcx or clsact", set_attach },
+	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", set_port },
+	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", set_flows },
+	VERBOSE_OPTION,
+	{},
+};
+
+const struct arg_command load_command = {
+	.name = "load",
+	.synopsis = "TUNNEL",
+	.help = "mark the packets of a tunnel, or change how",
+	.options = load_options,
+	.min_args = 1,
+	.max_args = 1,
+};
+
+/* Two tunnels cannot tell their packets apart by the same source port or the same endpoint. */
+static int check_conflicts(const struct state *state, uint32_t slot, const struct dscp_tunnel *new)
+{
+	bool by_source = new->kind == DSCP_KIND_WIREGUARD || new->kind == DSCP_KIND_UDP;
+
+	for (uint32_t other = 1; other < DSCP_MAX_TUNNELS; other++) {
+		const struct dscp_tunnel *t = &state->tunnels[other];
+
+		if (!t->ifindex || other == slot)
+			continue;
+		for (int i = 0; i < new->n_ports * t->n_ports; i++) {
+			int port = new->ports[i / t->n_ports];
+
+			if (port != t->ports[i % t->n_ports] ||
+			    (!by_source && new->kind == t->kind))
+				continue;
+			log_error("%s: port %d is %s's already", new->name, port, t->name);
+			return -EADDRINUSE;
+		}
+		if (new->endpoint.kind &&
+		    !memcmp(&new->endpoint, &t->endpoint, sizeof(t->endpoint))) {
+			log_error("%s: its outer packets look like those of %s", new->name,
+				  t->name);
+			return -EADDRINUSE;
+		}
+	}
+	return 0;
+}
+
+static uint32_t choose_slot(const struct state *state, const struct dscp_tunnel *new)
+{
+	uint32_t slot = state_find(state, new->name);
+
+	if (!slot)
+		slot = state_find_ifindex(state, new->ifindex);
+	return slot ? slot : state_free_slot(state);
+}
+
+/* The maps first, then the stamp, then the rewriting: no packet meets a half of it. On failure all
+ * is as it was: the old entry comes back, and hooks that only the new one needed go. */
+static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
+		 enum attach_kind attach)
+{
+	const struct dscp_tunnel old = state->tunnels[slot];
+	int err = 0;
+
+	if (!old.ifindex)
+		err = state_clear_counters(state, slot);
+	if (!err)
+		err = state_register(state, slot, new);
+	if (!err)
+		err = state_attach(state, new, attach);
+	if (err)
+		state_register(state, slot, &old);
+	return err;
+}
+
+static int load(const struct load_config *config, const struct dscp_tunnel *tunnel)
+{
+	struct state state;
+	uint32_t slot;
+	int err = state_create(&state, config->flows), pruned;
+
+	if (err)
+		return err;
+	slot = choose_slot(&state, tunnel);
+	if (!slot) {
+		log_error("%s: %d tunnels are loaded already", tunnel->name, DSCP_MAX_TUNNELS - 1);
+		err = -ENOSPC;
+	}
+	if (!err)
+		err = check_conflicts(&state, slot, tunnel);
+	if (!err)
+		err = apply(&state, slot, tunnel, config->attach);
+	pruned = state_prune(&state);
+	state_close(&state);
+	return err ? err : pruned;
+}
+
+int run_load(int argc, char **argv)
+{
+	struct load_config config = {};
+	struct dscp_tunnel tunnel;
+	unsigned int n_args;
+	int status, err;
+
+	dscp_policy_identity(&config.request.egress);
+	status = parsed(
+		args_parse(&load_command, argc, argv, &config, &config.request.name, &n_args));
+	if (status >= 0)
+		return status;
+	if (config.mapped && config.request.fixed) {
+		log_error("--outer-dscp leaves nothing to map: it excludes --egress-map");
+		return EXIT_USAGE;
+	}
+	err = state_lock();
+	if (!err)
+		err = tunnel_discover(&config.request, &tunnel);
+	if (err == -EINVAL)
+		return EXIT_USAGE;
+	if (!err)
+		err = load(&config, &tunnel);
+	return err ? EXIT_REFUSED : EXIT_DONE;
+}

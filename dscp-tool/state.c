@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "util/log.h"
+#include "objects.h"
+#include "state.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define LOCK_FILE "/run/dscp-tool.lock"
+#define LOCK_SECONDS 30
+
+static const char *const map_names[N_MAPS] = {
+	[MAP_CONFIG] = "config",       [MAP_TUNNELS] = "tunnels",   [MAP_PORTS] = "ports",
+	[MAP_ENDPOINTS] = "endpoints", [MAP_DEVICES] = "devices",   [MAP_FLOWS] = "flows",
+	[MAP_RECENT] = "recent",       [MAP_COUNTERS] = "counters",
+};
+
+static const char *const program_names[N_PROGRAMS] = {
+	[PROGRAM_INNER] = "egress_inner",
+	[PROGRAM_OUTER] = "egress_outer",
+};
+
+static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
+
+#define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
+
+static const char *permission_hint(int err)
+{
+	return err == -EPERM || err == -EACCES
+		       ? " (root is needed, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
+		       : "";
+}
+
+static int failed(const char *what, const char *name, int err)
+{
+	const char *reason = log_reason();
+
+	log_error("%s %s: %s%s%s%s", what, name, log_strerror(err), permission_hint(err),
+		  *reason ? ": " : "", reason);
+	return err;
+}
+
+int state_lock(void)
+{
+	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), tries = LOCK_SECONDS * 10;
+	const struct timespec pause = { .tv_nsec = 100000000 };
+
+	if (fd < 0)
+		return failed("cannot open", LOCK_FILE, -errno);
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			close(fd);
+			return failed("cannot lock", LOCK_FILE, -errno);
+		}
+		if (!tries--) {
+			close(fd);
+			log_error("another dscp-tool has held %s for %d seconds: see fuser %s",
+				  LOCK_FILE, LOCK_SECONDS, LOCK_FILE);
+			return -EBUSY;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0; /* left open: the lock goes with the process */
+}
+
+static void state_init(struct state *state)
+{
+	memset(state, 0, sizeof(*state));
+	memset(state->maps, -1, sizeof(state->maps));
+	memset(state->programs, -1, sizeof(state->programs));
+}
+
+void state_close(struct state *state)
+{
+	for (int i = 0; i < N_MAPS; i++)
+		if (state->maps[i] >= 0)
+			close(state->maps[i]);
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (state->programs[i] >= 0)
+			close(state->programs[i]);
+	free(state->tunnels);
+	state_init(state);
+}
+
+static void map_path(char *path, enum state_map map)
+{
+	snprintf(path, PATH_MAX, STATE_DIR "/maps/%s", map_names[map]);
+}
+
+static void program_path(char *path, enum state_program program)
+{
+	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", program_names[program]);
+}
+
+static int read_config(int fd, struct dscp_config *config)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
+}
+
+/* Pins of another version: never guess. */
+static int check_version(const struct state *state)
+{
+	struct bpf_map_info info = {};
+	struct dscp_config config = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(state->maps[MAP_CONFIG], &info, &len))
+		return failed("cannot read", STATE_DIR "/maps/config", -errno);
+	if (info.value_size == sizeof(config))
+		read_config(state->maps[MAP_CONFIG], &config);
+	if (config.magic != DSCP_ABI_MAGIC || config.version != DSCP_ABI_VERSION) {
+		log_error("%s: made by another version of dscp-tool (layout %u, this one has %u): "
+			  "unload with that version, or remove the directory",
+			  STATE_DIR, config.magic == DSCP_ABI_MAGIC ? config.version : 0,
+			  DSCP_ABI_VERSION);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int read_tunnels(struct state *state)
+{
+	state->tunnels = calloc(DSCP_MAX_TUNNELS, sizeof(*state->tunnels));
+	if (!state->tunnels)
+		return -ENOMEM;
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (bpf_map_lookup_elem(state->maps[MAP_TUNNELS], &slot, &state->tunnels[slot]))
+			return failed("cannot read", STATE_DIR "/maps/tunnels", -errno);
+	return 0;
+}
+
+static int open_pins(struct state *state)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < N_MAPS; i++) {
+		map_path(path, i);
+		state->maps[i] = bpf_obj_get(path);
+		if (state->maps[i] >= 0)
+			continue;
+		if (errno == ENOENT && i == MAP_CONFIG)
+			return -ENOENT; /* nothing is loaded: no message */
+		return failed("cannot open", path, -errno);
+	}
+	for (int i = 0; i < N_PROGRAMS; i++) {
+		program_path(path, i);
+		state->programs[i] = bpf_obj_get(path);
+		if (state->programs[i] < 0 && errno != ENOENT)
+			return failed("cannot open", path, -errno);
+	}
+	return 0;
+}
+
+int state_open(struct state *state)
+{
+	int err;
+
+	state_init(state);
+	err = open_pins(state);
+	if (!err)
+		err = check_version(state);
+	if (!err)
+		err = read_tunnels(state);
+	if (err)
+		state_close(state);
+	return err;
+}
+
+static bool in_first_mount_namespace(void)
+{
+	struct stat own, first;
+
+	return !stat("/proc/self/ns/mnt", &own) && !stat("/proc/1/ns/mnt", &first) &&
+	       own.st_ino == first.st_ino;
+}
+
+/*
+ * Pins need a bpffs. Mounted here if the system has none, but not in a mount namespace of its own:
+ * `ip netns exec` makes one that hides the system's, and pins made there would be lost at its end.
+ */
+static int prepare_bpffs(void)
+{
+	struct statfs fs;
+
+	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (!in_first_mount_namespace()) {
+		log_error("no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, "
+			  "which hides it, use `nsenter --net=/run/netns/NS`",
+			  BPFFS);
+		return -ENODEV;
+	}
+	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return failed("cannot mount a bpffs at", BPFFS, -errno);
+	return 0;
+}
+
+static int make_directories(void)
+{
+	char path[PATH_MAX];
+
+	for (unsigned int i = 0; i < N_DIRECTORIES; i++) {
+		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return failed("cannot make", path, -errno);
+	}
+	return 0;
+}
+
+static void remove_all(void)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < N_MAPS; i++) {
+		map_path(path, i);
+		unlink(path);
+	}
+	for (int i = 0; i < N_PROGRAMS; i++) {
+		program_path(path, i);
+		unlink(path);
+	}
+	for (unsigned int i = N_DIRECTORIES; i-- > 0;) {
+		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
+		rmdir(path);
+	}
+}
+
+/* FNV-1a of the object: tells whether the pinned programs are this tool's. */
+static __u64 build_digest(void)
+{
+	__u64 digest = 0xcbf29ce484222325ull;
+
+	for (const char *c = dscp_egress_bpf_start; c < dscp_egress_bpf_end; c++)
+		digest = (digest ^ (unsigned char)*c) * 0x100000001b3ull;
+	return digest;
+}
+
+static __u32 map_capacity(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
+}
+
+static struct bpf_object *open_object(__u32 flows)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "dscp_egress");
+	struct bpf_object *object = bpf_object__open_mem(
+		dscp_egress_bpf_start, dscp_egress_bpf_end - dscp_egress_bpf_start, &opts);
+	struct bpf_program *program;
+	char path[PATH_MAX];
+
+	if (!object)
+		return NULL;
+	/* The sections have names of their own, so that `tc ... sec NAME` can tell them apart;
+	 * libbpf does not derive the type from those. */
+	bpf_object__for_each_program (program, object)
+		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+	for (int i = 0; i < N_MAPS; i++) {
+		map_path(path, i);
+		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, map_names[i]), path);
+	}
+	if (flows)
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), flows);
+	return object;
+}
+
+/* The descriptors outlive the object. */
+static int take_descriptors(struct state *state, struct bpf_object *object)
+{
+	for (int i = 0; i < N_MAPS; i++) {
+		if (state->maps[i] >= 0)
+			close(state->maps[i]);
+		state->maps[i] = fcntl(bpf_object__find_map_fd_by_name(object, map_names[i]),
+				       F_DUPFD_CLOEXEC, 3);
+		if (state->maps[i] < 0)
+			return -errno;
+	}
+	for (int i = 0; i < N_PROGRAMS; i++) {
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(object, program_names[i]);
+
+		state->programs[i] = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
+		if (state->programs[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int pin_programs(const struct state *state)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < N_PROGRAMS; i++) {
+		program_path(path, i);
+		unlink(path);
+		if (bpf_obj_pin(state->programs[i], path))
+			return failed("cannot pin", path, -errno);
+	}
+	return 0;
+}
+
+static int program_fd(const struct state *state, const char *name)
+{
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (!strcmp(program_names[i], name))
+			return state->programs[i];
+	return -1;
+}
+
+/* A hook of an earlier load gets the program that is now in force; a broken one is left to the
+ * next load of its tunnel. */
+static int update_hook(const struct hook *hook, void *ctx)
+{
+	struct hook_state state;
+	int err = hook_query(STATE_DIR, hook, &state);
+
+	if (err || state.health != HOOK_OK)
+		return 0;
+	return hook_attach(STATE_DIR, hook, program_fd(ctx, hook->program), ATTACH_AUTO);
+}
+
+static int write_config(const struct state *state, __u64 build)
+{
+	struct dscp_config config = {
+		.magic = DSCP_ABI_MAGIC,
+		.version = DSCP_ABI_VERSION,
+		.build = build,
+	};
+	__u32 zero = 0;
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (!state->tunnels[slot].ifindex)
+			continue;
+		config.n_tunnels++;
+		config.kinds |= 1u << state->tunnels[slot].kind;
+	}
+	return bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY) ? -errno : 0;
+}
+
+/* Loads this tool's object; the maps that are pinned already are used again. */
+static int load_object(struct state *state, __u32 flows)
+{
+	struct bpf_object *object;
+	int err;
+
+	log_reason_reset();
+	object = open_object(flows);
+	if (!object)
+		return failed("cannot read", "the built-in BPF object", -errno);
+	err = bpf_object__load(object);
+	if (err)
+		failed("the kernel refuses", "the BPF object", err);
+	else
+		err = take_descriptors(state, object);
+	bpf_object__close(object);
+	return err;
+}
+
+/* The programs of an older build, or a map of another size: load anew and exchange everywhere. */
+static int renew(struct state *state, __u32 flows)
+{
+	int old[N_PROGRAMS], err;
+	char path[PATH_MAX];
+
+	memcpy(old, state->programs, sizeof(old));
+	memset(state->programs, -1, sizeof(state->programs));
+	if (flows != map_capacity(state->maps[MAP_FLOWS])) {
+		map_path(path, MAP_FLOWS);
+		unlink(path);
+	}
+	err = load_object(state, flows);
+	if (!err)
+		err = hook_for_each(STATE_DIR, update_hook, state);
+	if (!err)
+		err = pin_programs(state);
+	if (!err)
+		err = write_config(state, build_digest());
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (old[i] >= 0)
+			close(old[i]);
+	return err;
+}
+
+static int create(struct state *state, __u32 flows)
+{
+	int err = prepare_bpffs();
+
+	if (!err)
+		err = make_directories();
+	if (!err)
+		err = load_object(state, flows);
+	if (!err)
+		err = pin_programs(state);
+	if (!err)
+		err = read_tunnels(state);
+	if (!err)
+		err = write_config(state, build_digest());
+	if (err)
+		remove_all();
+	return err;
+}
+
+int state_create(struct state *state, uint32_t flows)
+{
+	struct dscp_config config;
+	__u32 capacity;
+	int err = state_open(state);
+
+	if (err == -ENOENT)
+		err = create(state, flows);
+	else if (!err)
+		err = read_config(state->maps[MAP_CONFIG], &config);
+	else
+		return err;
+	if (!err) {
+		err = read_config(state->maps[MAP_CONFIG], &config);
+		capacity = map_capacity(state->maps[MAP_FLOWS]);
+		if (!err && (config.build != build_digest() || state->programs[0] < 0 ||
+			     state->programs[1] < 0 || (flows && flows != capacity)))
+			err = renew(state, flows ? flows : capacity);
+	}
+	if (err)
+		state_close(state);
+	return err;
+}
+
+static int possible_cpus(void)
+{
+	return libbpf_num_possible_cpus();
+}
+
+int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum)
+{
+	int cpus = possible_cpus(), err = 0;
+	struct dscp_counters *values;
+
+	memset(sum, 0, sizeof(*sum));
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(state->maps[MAP_COUNTERS], &slot, values))
+		err = -errno;
+	for (int cpu = 0; cpu < cpus && !err; cpu++) {
+		sum->marked += values[cpu].marked;
+		sum->unchanged += values[cpu].unchanged;
+		sum->unknown += values[cpu].unknown;
+		sum->skipped += values[cpu].skipped;
+		for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+			sum->dscp[dscp] += values[cpu].dscp[dscp];
+	}
+	free(values);
+	return err;
+}
+
+int state_clear_counters(const struct state *state, uint32_t slot)
+{
+	int cpus = possible_cpus(), err;
+	struct dscp_counters *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	err = bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ? -errno : 0;
+	free(values);
+	return err;
+}
+
+uint32_t state_find(const struct state *state, const char *name)
+{
+	uint64_t netns = hook_netns();
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		const struct dscp_tunnel *t = &state->tunnels[slot];
+
+		if (t->ifindex && t->netns == netns && !strncmp(t->name, name, DSCP_IFNAMSIZ))
+			return slot;
+	}
+	return 0;
+}
+
+uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
+{
+	uint64_t netns = hook_netns();
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex == ifindex && state->tunnels[slot].netns == netns)
+			return slot;
+	return 0;
+}
+
+uint32_t state_free_slot(const struct state *state)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (!state->tunnels[slot].ifindex)
+			return slot;
+	return 0;
+}
+
+const char *state_device_name(const struct state *state, uint32_t ifindex)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex == ifindex)
+			return state->tunnels[slot].name;
+	return NULL;
+}
+
+/* The entries of ports, devices and endpoints follow from the tunnels: they are derived anew
+ * whenever a tunnel changes, from all tunnels but the slot that is being freed. */
+
+static bool by_source_port(__u8 kind)
+{
+	return kind == DSCP_KIND_WIREGUARD || kind == DSCP_KIND_UDP;
+}
+
+static int derive_port(const struct state *state, __u32 number, __u32 freed)
+{
+	struct dscp_port port = {};
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		const struct dscp_tunnel *t = &state->tunnels[slot];
+
+		for (int i = 0; t->ifindex && slot != freed && i < t->n_ports; i++) {
+			if (t->ports[i] != number)
+				continue;
+			port.kind = t->kind;
+			if (by_source_port(t->kind) || t->flags & DSCP_TUNNEL_ANY_ID)
+				port.slot = slot;
+		}
+	}
+	return bpf_map_update_elem(state->maps[MAP_PORTS], &number, &port, BPF_ANY) ? -errno : 0;
+}
+
+/* Devices of two namespaces can have the same number; then it tells nothing. */
+static int derive_device(const struct state *state, __u32 ifindex, __u32 freed)
+{
+	__u32 found = 0, n = 0;
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].ifindex != ifindex || slot == freed)
+			continue;
+		found = slot;
+		n++;
+	}
+	if (n == 1)
+		return bpf_map_update_elem(state->maps[MAP_DEVICES], &ifindex, &found, BPF_ANY)
+			       ? -errno
+			       : 0;
+	return bpf_map_delete_elem(state->maps[MAP_DEVICES], &ifindex) && errno != ENOENT ? -errno
+											  : 0;
+}
+
+static int derive_endpoint(const struct state *state, const struct dscp_endpoint *endpoint,
+			   __u32 freed)
+{
+	int map = state->maps[MAP_ENDPOINTS];
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (slot != freed && state->tunnels[slot].ifindex &&
+		    !memcmp(&state->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
+			return bpf_map_update_elem(map, endpoint, &slot, BPF_ANY) ? -errno : 0;
+	}
+	return bpf_map_delete_elem(map, endpoint) && errno != ENOENT ? -errno : 0;
+}
+
+static int derive(const struct state *state, const struct dscp_tunnel *tunnel, __u32 freed)
+{
+	int err = 0;
+
+	if (!tunnel->ifindex)
+		return 0;
+	for (int i = 0; i < tunnel->n_ports && !err; i++)
+		err = derive_port(state, tunnel->ports[i], freed);
+	if (!err)
+		err = derive_device(state, tunnel->ifindex, freed);
+	if (!err && tunnel->endpoint.kind)
+		err = derive_endpoint(state, &tunnel->endpoint, freed);
+	return err;
+}
+
+static int write_tunnel(struct state *state, __u32 slot, const struct dscp_tunnel *tunnel)
+{
+	state->tunnels[slot] = *tunnel;
+	return bpf_map_update_elem(state->maps[MAP_TUNNELS], &slot, tunnel, BPF_ANY) ? -errno : 0;
+}
+
+int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	const struct dscp_tunnel old = state->tunnels[slot];
+	int err = 0;
+
+	/* No packet may find a slot that says nothing: entries that point to it go first. */
+	if (!tunnel->ifindex)
+		err = derive(state, &old, slot);
+	if (!err)
+		err = write_tunnel(state, slot, tunnel);
+	if (!err)
+		err = derive(state, tunnel, 0);
+	if (!err)
+		err = derive(state, &old, 0);
+	if (!err)
+		err = write_config(state, build_digest());
+	return err ? failed("cannot write the maps in", STATE_DIR, err) : 0;
+}
+
+unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks)
+{
+	unsigned int n = 0;
+
+	if (!(tunnel->flags & DSCP_TUNNEL_FIXED)) {
+		hooks[n] = (struct hook){ .netns = tunnel->netns, .ifindex = tunnel->ifindex };
+		memcpy(hooks[n].dev, tunnel->name, DSCP_IFNAMSIZ);
+		strcpy(hooks[n++].program, program_names[PROGRAM_INNER]);
+	}
+	for (int i = 0; i < tunnel->n_uplinks; i++) {
+		hooks[n] = (struct hook){ .netns = tunnel->netns,
+					  .ifindex = tunnel->uplinks[i],
+					  .first = true };
+		memcpy(hooks[n].dev, tunnel->uplink_names[i], DSCP_IFNAMSIZ);
+		strcpy(hooks[n++].program, program_names[PROGRAM_OUTER]);
+	}
+	return n;
+}
+
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum attach_kind kind)
+{
+	struct hook hooks[1 + DSCP_MAX_UPLINKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && !err; i++)
+		err = hook_attach(STATE_DIR, &hooks[i], program_fd(state, hooks[i].program), kind);
+	return err;
+}
+
+static bool hook_needed(const struct state *state, const struct hook *hook)
+{
+	struct hook hooks[1 + DSCP_MAX_UPLINKS];
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		unsigned int n = state->tunnels[slot].ifindex
+					 ? state_hooks(&state->tunnels[slot], hooks)
+					 : 0;
+
+		for (unsigned int i = 0; i < n; i++)
+			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
+			    !strcmp(hooks[i].program, hook->program))
+				return true;
+	}
+	return false;
+}
+
+static int prune_hook(const struct hook *hook, void *ctx)
+{
+	return hook_needed(ctx, hook) ? 0 : hook_detach(STATE_DIR, hook);
+}
+
+int state_prune(struct state *state)
+{
+	int err = hook_for_each(STATE_DIR, prune_hook, state);
+
+	if (err)
+		return err;
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex)
+			return 0;
+	remove_all();
+	return 0;
+}

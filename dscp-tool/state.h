@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * What is loaded: the maps and programs pinned under STATE_DIR, and nothing else. Functions
+ * return 0 or a negative errno; when they fail they have said why (log_error), unless noted.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+#include "util/hook.h"
+
+#define STATE_DIR "/sys/fs/bpf/dscp-tool"
+
+enum state_map {
+	MAP_CONFIG,
+	MAP_TUNNELS,
+	MAP_PORTS,
+	MAP_ENDPOINTS,
+	MAP_DEVICES,
+	MAP_FLOWS,
+	MAP_RECENT,
+	MAP_COUNTERS,
+	N_MAPS,
+};
+
+enum state_program { PROGRAM_INNER, PROGRAM_OUTER, N_PROGRAMS };
+
+struct state {
+	int maps[N_MAPS]; /* file descriptors */
+	int programs[N_PROGRAMS];
+	struct dscp_tunnel *tunnels; /* all DSCP_MAX_TUNNELS slots, as the map has them */
+};
+
+const char *state_program_name(enum state_program program);
+
+/* One change at a time on this machine. The lock goes with the process. */
+int state_lock(void);
+
+/* Opens what is loaded. -ENOENT, without a message: nothing is. */
+int state_open(struct state *state);
+
+/* Opens what is loaded, or makes it; brings the programs of every hook to this tool's version.
+ * flows: capacity of the map flows, 0: as it is, or DSCP_DEFAULT_FLOWS. */
+int state_create(struct state *state, uint32_t flows);
+
+void state_close(struct state *state);
+
+/* The counters of a slot, summed over the CPUs. */
+int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum);
+int state_clear_counters(const struct state *state, uint32_t slot);
+
+/* Slot of the tunnel of this network namespace with that name, 0: not loaded. */
+uint32_t state_find(const struct state *state, const char *name);
+uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex);
+/* 0: all are taken. */
+uint32_t state_free_slot(const struct state *state);
+/* Name of the tunnel device that stamped a flow, or NULL. */
+const char *state_device_name(const struct state *state, uint32_t ifindex);
+
+/* Makes slot say what tunnel says; an all-zero tunnel frees it. Ports, endpoints and the rest
+ * of the maps follow. */
+int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
+
+/* The hooks a tunnel needs, at most 1 + DSCP_MAX_UPLINKS. Returns how many. */
+unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
+
+/* Attaches the programs to all of a tunnel's hooks. */
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel,
+		 enum attach_kind kind);
+
+/* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
+int state_prune(struct state *state);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tunnel.h"
+#include "util/hook.h"
+#include "util/log.h"
+#include "util/netlink.h"
+
+/* Tunnel kinds as rtnetlink names them. */
+static const struct {
+	const char *name;
+	enum dscp_kind kind;
+} kinds[] = {
+	{ "wireguard", DSCP_KIND_WIREGUARD },
+	{ "vxlan", DSCP_KIND_VXLAN },
+	{ "geneve", DSCP_KIND_GENEVE },
+	{ "gre", DSCP_KIND_GRE },
+	{ "gretap", DSCP_KIND_GRE },
+	{ "ip6gre", DSCP_KIND_GRE },
+	{ "ip6gretap", DSCP_KIND_GRE },
+	{ "ipip", DSCP_KIND_IPIP },
+	{ "sit", DSCP_KIND_IPIP },
+	{ "ip6tnl", DSCP_KIND_IPIP },
+};
+
+#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
+
+static enum dscp_kind kind_by_name(const char *name)
+{
+	for (unsigned int i = 0; i < N_KINDS; i++)
+		if (!strcmp(kinds[i].name, name))
+			return kinds[i].kind;
+	return DSCP_KIND_NONE;
+}
+
+static int set_kind(const struct tunnel_request *request, const struct nl_link *link,
+		    struct dscp_tunnel *tunnel)
+{
+	tunnel->kind = kind_by_name(link->kind);
+	if (tunnel->kind != DSCP_KIND_NONE) {
+		if (!link->external || tunnel->kind == DSCP_KIND_VXLAN ||
+		    tunnel->kind == DSCP_KIND_GENEVE)
+			return 0;
+		log_error(
+			"%s: %s in external mode has no address of its own to know its packets by",
+			request->name, link->kind);
+		return -EOPNOTSUPP;
+	}
+	if (request->fixed && request->n_ports) {
+		tunnel->kind = DSCP_KIND_UDP;
+		return 0;
+	}
+	if (!strcmp(link->kind, "tun"))
+		log_error("%s: a user space tunnel, where no mark survives: only one mark for all "
+			  "packets is possible, --outer-dscp X --port N",
+			  request->name);
+	else
+		log_error("%s: not a tunnel that is known here (%s%s): wireguard, vxlan, geneve, "
+			  "gre, ipip and their kin are",
+			  request->name, *link->kind ? "its kind is " : "it has no kind",
+			  link->kind);
+	return -EOPNOTSUPP;
+}
+
+static bool has_ports(const struct dscp_tunnel *tunnel)
+{
+	return tunnel->kind != DSCP_KIND_GRE && tunnel->kind != DSCP_KIND_IPIP;
+}
+
+static int set_ports(const struct tunnel_request *request, uint16_t found,
+		     struct dscp_tunnel *tunnel)
+{
+	if (!has_ports(tunnel)) {
+		if (!request->n_ports)
+			return 0;
+		log_error("%s: %s has no UDP port, --port means nothing here", request->name,
+			  tunnel->link_kind);
+		return -EINVAL;
+	}
+	if (request->n_ports) {
+		memcpy(tunnel->ports, request->ports, sizeof(tunnel->ports));
+		tunnel->n_ports = request->n_ports;
+		return 0;
+	}
+	if (!found) {
+		log_error("%s: has no listen port yet: bring it up first (ip link set %s up), or "
+			  "say --port N",
+			  request->name, request->name);
+		return -EADDRNOTAVAIL;
+	}
+	tunnel->ports[0] = found;
+	tunnel->n_ports = 1;
+	return 0;
+}
+
+/* What tells the tunnels of one port or protocol apart. */
+static void set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
+{
+	struct dscp_endpoint *endpoint = &tunnel->endpoint;
+
+	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP)
+		return;
+	if (has_ports(tunnel) && link->external) {
+		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
+		return;
+	}
+	endpoint->kind = tunnel->kind;
+	endpoint->id = link->has_id ? link->id : 0;
+	if (has_ports(tunnel)) {
+		endpoint->port = tunnel->ports[0];
+		return;
+	}
+	endpoint->family = strncmp(link->kind, "ip6", 3) ? 4 : 6;
+	memcpy(endpoint->local, link->local, sizeof(endpoint->local));
+	memcpy(endpoint->remote, link->remote, sizeof(endpoint->remote));
+}
+
+static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
+{
+	struct nl_link link;
+	struct nl_error why;
+	int err;
+
+	for (int i = 0; i < tunnel->n_uplinks; i++)
+		if (tunnel->uplinks[i] == (__u32)ifindex)
+			return 0;
+	if (tunnel->n_uplinks == DSCP_MAX_UPLINKS) {
+		log_error("%s: more than %d uplinks", tunnel->name, DSCP_MAX_UPLINKS);
+		return -E2BIG;
+	}
+	err = nl_link_by_index(ifindex, &link, &why);
+	if (err) {
+		log_error("%s: uplink %d: %s", tunnel->name, ifindex, why.text);
+		return err;
+	}
+	memcpy(tunnel->uplink_names[tunnel->n_uplinks], link.name, DSCP_IFNAMSIZ);
+	tunnel->uplinks[tunnel->n_uplinks++] = ifindex;
+	return 0;
+}
+
+static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < request->n_uplinks && !err; i++) {
+		struct nl_link link;
+		struct nl_error why;
+
+		err = nl_link_by_name(request->uplinks[i], &link, &why);
+		if (err)
+			log_error("uplink %s: %s", request->uplinks[i], why.text);
+		else if (link.ifindex == (int)tunnel->ifindex) {
+			log_error("uplink %s: that is the tunnel itself", link.name);
+			err = -EINVAL;
+		} else {
+			err = add_uplink(tunnel, link.ifindex);
+		}
+	}
+	return err;
+}
+
+/* The uplink of one peer. A peer without a route is no reason to fail if others have one. */
+static int uplink_by_route(struct dscp_tunnel *tunnel, const struct nl_endpoint *peer,
+			   uint32_t fwmark, struct nl_error *why)
+{
+	int oif = 0, err = nl_route_oif(peer, fwmark, &oif, why);
+
+	if (err)
+		return err;
+	if (oif == (int)tunnel->ifindex) {
+		snprintf(why->text, sizeof(why->text),
+			 "the route to a peer leads into the tunnel itself");
+		return -ELOOP;
+	}
+	return add_uplink(tunnel, oif);
+}
+
+static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reason)
+{
+	log_error("%s: no uplink found: %s (say --uplink DEV)", tunnel->name, reason);
+	return err;
+}
+
+/* Nobody to ask a route for: a server whose peers have not called yet. */
+static int uplinks_by_default(struct dscp_tunnel *tunnel)
+{
+	int oifs[DSCP_MAX_UPLINKS], err = 0;
+	struct nl_error why;
+	int n = nl_default_oifs(oifs, DSCP_MAX_UPLINKS, &why);
+
+	if (n < 0)
+		return no_uplink(tunnel, n, why.text);
+	for (int i = 0; i < n && !err; i++)
+		if (oifs[i] != (int)tunnel->ifindex)
+			err = add_uplink(tunnel, oifs[i]);
+	if (!err && !tunnel->n_uplinks)
+		return no_uplink(tunnel, -ENETUNREACH,
+				 "it has no peer's address, and there is no default route");
+	return err;
+}
+
+static int uplinks_by_peers(struct dscp_tunnel *tunnel, const struct nl_endpoint *peers,
+			    unsigned int n, uint32_t fwmark)
+{
+	struct nl_error why = {};
+	int err = 0, last = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		err = uplink_by_route(tunnel, &peers[i], fwmark, &why);
+		if (err)
+			last = err;
+	}
+	if (!tunnel->n_uplinks)
+		return no_uplink(tunnel, last, why.text);
+	if (last)
+		log_warning("%s: no uplink for some of its peers: %s", tunnel->name, why.text);
+	return 0;
+}
+
+/* VXLAN, geneve, GRE, IPIP: one remote address, or a device to send by. */
+static int uplinks_by_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
+{
+	static const uint8_t none[16];
+	struct nl_endpoint peer = { .family = link->family };
+
+	if (link->lower)
+		return add_uplink(tunnel, link->lower);
+	if (link->family == AF_UNSPEC || link->multicast ||
+	    !memcmp(link->remote, none, sizeof(none)))
+		return uplinks_by_default(tunnel);
+	memcpy(&peer.v6, link->remote, link->family == AF_INET ? 4 : 16);
+	return uplinks_by_peers(tunnel, &peer, 1, link->fwmark);
+}
+
+static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	struct nl_wireguard wg;
+	struct nl_error why;
+	int err = nl_wireguard_get(tunnel->ifindex, &wg, &why);
+
+	if (err) {
+		log_error("%s: cannot read the WireGuard configuration: %s", request->name,
+			  why.text);
+		return err;
+	}
+	err = set_ports(request, wg.port, tunnel);
+	if (!err && request->n_uplinks)
+		err = uplinks_by_name(request, tunnel);
+	else if (!err && wg.n_endpoints)
+		err = uplinks_by_peers(tunnel, wg.endpoints, wg.n_endpoints, wg.fwmark);
+	else if (!err)
+		err = uplinks_by_default(tunnel);
+	nl_wireguard_free(&wg);
+	return err;
+}
+
+static int other_kinds(const struct tunnel_request *request, const struct nl_link *link,
+		       struct dscp_tunnel *tunnel)
+{
+	int err = set_ports(request, link->port, tunnel);
+
+	if (err)
+		return err;
+	set_endpoint(link, tunnel);
+	if (request->n_uplinks)
+		return uplinks_by_name(request, tunnel);
+	return uplinks_by_link(link, tunnel);
+}
+
+int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	struct nl_link link;
+	struct nl_error why;
+	int err = nl_link_by_name(request->name, &link, &why);
+
+	if (err) {
+		log_error("%s: %s", request->name, why.text);
+		return err;
+	}
+	memset(tunnel, 0, sizeof(*tunnel));
+	tunnel->ifindex = link.ifindex;
+	tunnel->netns = hook_netns();
+	tunnel->egress = request->egress;
+	memcpy(tunnel->name, link.name, DSCP_IFNAMSIZ);
+	memcpy(tunnel->link_kind, link.kind, DSCP_IFNAMSIZ);
+	if (request->fixed) {
+		tunnel->flags |= DSCP_TUNNEL_FIXED;
+		tunnel->outer_dscp = request->outer_dscp;
+	}
+	err = set_kind(request, &link, tunnel);
+	if (err)
+		return err;
+	if (tunnel->kind == DSCP_KIND_WIREGUARD)
+		return wireguard(request, tunnel);
+	return other_kinds(request, &link, tunnel);
+}
+
+bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len)
+{
+	struct nl_wireguard wg;
+	struct nl_error why;
+	bool known = false;
+
+	if (tunnel->kind != DSCP_KIND_WIREGUARD || nl_wireguard_get(tunnel->ifindex, &wg, &why))
+		return false;
+	for (int i = 0; i < tunnel->n_ports; i++)
+		known |= tunnel->ports[i] == wg.port;
+	if (!known)
+		snprintf(text, len, "%s now sends from port %u: load it again", tunnel->name,
+			 wg.port);
+	nl_wireguard_free(&wg);
+	return !known;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* What the kernel says of a tunnel device: its kind, and how to know its outer packets. */
+#ifndef TUNNEL_H
+#define TUNNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+/* What the command line asks for. */
+struct tunnel_request {
+	const char *name;
+	const char *uplinks[DSCP_MAX_UPLINKS];
+	unsigned int n_uplinks; /* 0: find them */
+	uint16_t ports[DSCP_MAX_PORTS];
+	unsigned int n_ports; /* 0: find them */
+	struct dscp_policy egress;
+	bool fixed;
+	uint8_t outer_dscp; /* with fixed */
+};
+
+/* Fills in a tunnel from the kernel's answers. Returns 0; -EINVAL: the request does not fit this
+ * tunnel (a usage error); another negative errno. The reason has been logged. */
+int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+
+/* True, with a sentence, if the ports that a loaded WireGuard tunnel was registered with are no
+ * longer the ones it uses. */
+bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);
+
+#endif

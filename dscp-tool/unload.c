@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+
+#include "command.h"
+#include "state.h"
+#include "util/log.h"
+
+struct unload_config {
+	bool all;
+};
+
+static int set_all(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)value;
+	(void)err;
+	(void)err_len;
+	((struct unload_config *)config)->all = true;
+	return 0;
+}
+
+static const struct arg_option unload_options[] = {
+	{ "all", 'a', NULL, "every tunnel", set_all },
+	VERBOSE_OPTION,
+	{},
+};
+
+const struct arg_command unload_command = {
+	.name = "unload",
+	.synopsis = "TUNNEL | --all",
+	.help = "take away what load has set up, and nothing else",
+	.options = unload_options,
+	.min_args = 0,
+	.max_args = 1,
+};
+
+static int free_slot(struct state *state, uint32_t slot)
+{
+	static const struct dscp_tunnel none;
+
+	return state->tunnels[slot].ifindex ? state_register(state, slot, &none) : 0;
+}
+
+static int unload(struct state *state, uint32_t slot)
+{
+	int err = 0, pruned;
+
+	if (slot)
+		err = free_slot(state, slot);
+	for (slot = slot ? DSCP_MAX_TUNNELS : 1; slot < DSCP_MAX_TUNNELS && !err; slot++)
+		err = free_slot(state, slot);
+	pruned = state_prune(state);
+	return err ? err : pruned;
+}
+
+static int unload_name(const char *name)
+{
+	struct state state;
+	uint32_t slot = 0;
+	int err = state_open(&state);
+
+	if (err == -ENOENT)
+		return name ? not_loaded(name) : EXIT_DONE;
+	if (err)
+		return EXIT_REFUSED;
+	if (name)
+		slot = state_find(&state, name);
+	if (!name || slot)
+		err = unload(&state, slot);
+	state_close(&state);
+	if (name && !slot)
+		return not_loaded(name);
+	return err ? EXIT_REFUSED : EXIT_DONE;
+}
+
+int run_unload(int argc, char **argv)
+{
+	struct unload_config config = {};
+	const char *name = NULL;
+	unsigned int n_args = 0;
+	int status = parsed(args_parse(&unload_command, argc, argv, &config, &name, &n_args));
+
+	if (status >= 0)
+		return status;
+	if (config.all == (n_args == 1)) {
+		log_error("unload needs the name of one tunnel, or --all");
+		return EXIT_USAGE;
+	}
+	if (state_lock())
+		return EXIT_REFUSED;
+	return unload_name(n_args ? name : NULL);
+}
