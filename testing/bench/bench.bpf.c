@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * What `make bench` measures. BPF_PROG_TEST_RUN with repeat keeps one skb, so a program meets in
+ * the next round what it did in the last: every program here first puts the hash (and the DS
+ * field) back, and programs that do only that are measured too, to be subtracted.
+ */
+#include "../../dscp-tool/dscp_egress.bpf.c"
+
+/* Set by bench.c before the load: how many flows take turns. A power of two or 1. */
+const volatile __u32 n_flows = 1;
+static __u32 turn;
+
+/* The list's algorithm of 2021, written anew: the hash as it is, an update for every packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DSCP_DEFAULT_FLOWS);
+	__type(key, __u32);
+	__type(value, __u8);
+} base_flows SEC(".maps");
+
+/* A new skb->hash, as if the next flow's packet had come. */
+static __always_inline __u32 next_hash(void)
+{
+	return dscp_mix(turn++ & (n_flows - 1)) & ~DSCP_STAMP_MASK;
+}
+
+static __always_inline void put_hash(struct __sk_buff *skb)
+{
+	bpf_set_hash(skb, next_hash());
+}
+
+/* The hash that egress_inner gave an EF packet of that flow. */
+static __always_inline void put_stamp(struct __sk_buff *skb)
+{
+	bpf_set_hash(skb, dscp_stamp(next_hash(), 46));
+}
+
+/* The outer header as the tunnel made it: DSCP 0, and the checksum that goes with it. */
+static __always_inline void put_header(struct __sk_buff *skb)
+{
+	struct ip4_header *ip = packet_start(skb) + ETH_HLEN;
+
+	if ((void *)(ip + 1) > packet_end(skb))
+		return;
+	ip4_set_ds(ip, 0);
+}
+
+SEC("tc/empty")
+int empty(struct __sk_buff *skb)
+{
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/reset_inner")
+int reset_inner(struct __sk_buff *skb)
+{
+	put_hash(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/reset_outer")
+int reset_outer(struct __sk_buff *skb)
+{
+	put_stamp(skb);
+	put_header(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/base_inner")
+int base_inner(struct __sk_buff *skb)
+{
+	struct ip4_header *ip;
+	__u32 key;
+	__u8 dscp;
+
+	put_hash(skb);
+	ip = packet_start(skb) + ETH_HLEN;
+	if ((void *)(ip + 1) > packet_end(skb) || skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_OK;
+	key = bpf_get_hash_recalc(skb);
+	dscp = ip->ds >> 2;
+	bpf_map_update_elem(&base_flows, &key, &dscp, BPF_ANY);
+	return TC_ACT_OK;
+}
+
+/* Fills base_flows for base_outer. */
+SEC("tc/base_fill")
+int base_fill(struct __sk_buff *skb)
+{
+	__u32 key = dscp_stamp(next_hash(), 46);
+	__u8 dscp = 46;
+
+	bpf_map_update_elem(&base_flows, &key, &dscp, BPF_ANY);
+	return TC_ACT_OK;
+}
+
+SEC("tc/base_outer")
+int base_outer(struct __sk_buff *skb)
+{
+	struct ip4_header *ip;
+	__u32 key;
+	__u8 *dscp;
+
+	put_stamp(skb);
+	put_header(skb);
+	key = skb->hash;
+	dscp = bpf_map_lookup_elem(&base_flows, &key);
+	if (!dscp)
+		return TC_ACT_OK;
+	ip = packet_start(skb) + ETH_HLEN;
+	if ((void *)(ip + 1) > packet_end(skb) || skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_OK;
+	ip4_set_ds(ip, (ip->ds & DSCP_ECN_MASK) | *dscp << 2);
+	return TC_ACT_OK;
+}
+
+SEC("tc/ours_inner")
+int ours_inner(struct __sk_buff *skb)
+{
+	put_hash(skb);
+	stamp_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/ours_outer")
+int ours_outer(struct __sk_buff *skb)
+{
+	put_stamp(skb);
+	put_header(skb);
+	rewrite_packet(skb);
+	return TC_ACT_UNSPEC;
+}

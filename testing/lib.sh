@@ -1,0 +1,246 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# What a test in testing/tests/*.sh has at hand.  A file there is a list of functions test_NAME;
+# at its top it may say timeout=SECONDS (for each test; 300 if not) and needs_vm=yes (its tests
+# start machines of their own).  testing/run calls each function in a process of its own, under
+# "set -e", in the top directory, with network, mount and process namespaces, /run and bpffs of
+# its own, an empty directory $T, and $TOOL.  What a test leaves in them goes away with them, but
+# a process or a named network namespace that is left is a failure.
+#
+# A node is a place to run commands in.  A netns node also has a /sys and a bpffs of its own, so
+# that two nodes do not see each other's pins; a virtual machine has its own everything, but $T is
+# the same directory in all of them.  "on NODE" is the only way in, and the same for both.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+vm=$top/testing/vm/vm
+
+declare -A node_holder=() node_vm=()
+background_pids=()
+# What the last check printed, standard error included.
+OUTPUT=
+
+#
+# Verdicts.  "local -; set +x" keeps our own commands out of the trace.
+#
+
+fail()
+{
+	# shellcheck disable=SC2154 # set by testing/run
+	echo "$*" >>"$state/fail"
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+skip()
+{
+	echo "$*" >"$state/skip"
+	exit 77
+}
+
+# In a CI run (CI=true) this test may not be skipped.
+required() { : >"$state/required"; }
+
+check() { check_exit 0 "$@"; }
+
+check_exit()
+{
+	local -; set +x
+	local want=$1 got=0
+
+	shift
+	OUTPUT=$("$@" 2>&1) || got=$?
+	[ "$got" -eq "$want" ] || fail "exit status $got, not $want, of: $*${OUTPUT:+: $OUTPUT}"
+}
+
+# check_grep ERE COMMAND...: succeeds and prints a line that matches.
+check_grep()
+{
+	local -; set +x
+	local pattern=$1
+
+	shift
+	check "$@"
+	grep -qE -e "$pattern" <<<"$OUTPUT" || fail "no line with \"$pattern\" from: $*: $OUTPUT"
+}
+
+# retry_until SECONDS COMMAND...: until it succeeds; the test fails if it does not in that time.
+retry_until()
+{
+	local -; set +x
+	local seconds=$1 end=$((SECONDS + $1 + 1))
+
+	shift
+	until OUTPUT=$("$@" 2>&1); do
+		[ "$SECONDS" -lt "$end" ] || fail "not within $seconds s: $*${OUTPUT:+: $OUTPUT}"
+		sleep 0.05
+	done
+}
+
+#
+# Background processes
+#
+
+# Killed at the end of the test at the latest; $! is the one to give to stop_background.
+background()
+{
+	local -; set +x
+	# Job control makes it a process group: "on" and its like are more than one process.
+	set -m
+	"$@" &
+	set +m
+	background_pids+=($!)
+}
+
+# stop_background PID [SIGNAL]: its output is complete after this.
+stop_background()
+{
+	local -; set +x
+	local n
+
+	kill -s "${2:-TERM}" -- "-$1" 2>/dev/null || true
+	for ((n = 0; n < 100; n++)); do
+		kill -0 "$1" 2>/dev/null || break
+		sleep 0.05
+	done
+	kill -s KILL -- "-$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+#
+# Nodes
+#
+
+# An IPv6 address is usable at once, and replies may come by another way.
+# shellcheck disable=SC2016 # for another shell
+node_settings='
+for c in all default; do
+	echo 0 >/proc/sys/net/ipv4/conf/$c/rp_filter
+	echo 0 >/proc/sys/net/ipv6/conf/$c/accept_dad
+done
+ip link set lo up'
+
+# /run/netns/NAME is the name of its network namespace; a process holds its mounts.
+node_add_netns()
+{
+	local -; set +x
+	local name=$1 fd line=
+
+	ip netns add "$name"
+	exec {fd}< <(exec nsenter --net="/run/netns/$name" unshare -m --propagation slave sh -c "
+		mount -t sysfs sys /sys && mount -t bpf bpf /sys/fs/bpf || exit
+		$node_settings && echo ready && exec sleep infinity" 2>&1)
+	node_holder[$name]=$!
+	read -r -u "$fd" line || true
+	[ "$line" = ready ] || fail "cannot make the node $name: $line"
+	exec {fd}<&-
+}
+
+# node_add_vm NAME VERSION [OPTIONS of "vm start"]
+node_add_vm()
+{
+	local -; set +x
+	local status=0
+
+	node_vm[$1]=$2
+	OUTPUT=$("$vm" start "$@" 2>&1) || status=$?
+	node_vm_started "$1" "$status" "$OUTPUT"
+}
+
+node_vm_started()
+{
+	[ "$2" -ne 77 ] || skip "$3"
+	[ "$2" -eq 0 ] || fail "the machine $1 does not start: $3"
+}
+
+# on NODE COMMAND...: a program, not a shell function; runs in our directory.
+on()
+{
+	local -; set +x
+	local name=$1 input=
+
+	shift
+	if [ -n "${node_holder[$name]-}" ]; then
+		# shellcheck disable=SC2016 # for another shell
+		nsenter -t "${node_holder[$name]}" --net --mount \
+			sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+	elif [ -n "${node_vm[$name]-}" ]; then
+		# Only what a test has really connected: reading it needs an end of file.
+		[[ ! -p /dev/stdin && ! -f /dev/stdin ]] || input=-i
+		"$vm" exec $input "$name" "$@"
+	else
+		fail "there is no node $name"
+	fi
+}
+
+#
+# Wires: eth0 of one node to eth0 of the other
+#
+
+# Quick, but the kernel passes the packet itself across, hash and mark included: a test of what a
+# packet says on a wire needs one of the others.
+wire_veth()
+{
+	local -; set +x
+	ip link add eth0 netns "$1" type veth peer name eth0 netns "$2"
+	on "$1" ip link set eth0 up
+	on "$2" ip link set eth0 up
+}
+
+# Bytes only: two taps and a process that reads one and writes the other.
+wire_netns()
+{
+	local -; set +x
+	local wire=$top/testing/wire/wire
+
+	[ -x "$wire" ] || fail "testing/wire/wire is not built"
+	background relay_to "$T/wire.$1.$2" "$wire" "/run/netns/$1" "/run/netns/$2"
+	retry_until 10 grep -q ready "$T/wire.$1.$2"
+}
+
+# shellcheck disable=SC2317 # called through background
+relay_to() { "$2" relay "$3" "$4" >"$1"; }
+
+# Starts the machines, both at once: wire_vms A B VERSION_A VERSION_B [OPTIONS of "vm start"]
+wire_vms()
+{
+	local -; set +x
+	local a=$1 b=$2 va=$3 vb=$4 pid status=0 status_b=0
+
+	shift 4
+	node_vm[$a]=$va
+	node_vm[$b]=$vb
+	"$vm" start "$a" "$va" --wire "$T/$a-$b" listen "$@" >"$T/$a.start" 2>&1 &
+	pid=$!
+	"$vm" start "$b" "$vb" --wire "$T/$a-$b" connect "$@" >"$T/$b.start" 2>&1 || status_b=$?
+	wait $pid || status=$?
+	node_vm_started "$a" "$status" "$(<"$T/$a.start")"
+	node_vm_started "$b" "$status_b" "$(<"$T/$b.start")"
+	on "$a" ip link set eth0 up
+	on "$b" ip link set eth0 up
+}
+
+#
+# The end, called by testing/run however the test went
+#
+
+end_test()
+{
+	local name pid stopping=()
+
+	for pid in "${background_pids[@]}"; do
+		stop_background "$pid"
+	done
+	for name in "${!node_holder[@]}"; do
+		kill "${node_holder[$name]}" || true
+		ip netns del "$name" || true
+	done
+	for name in "${!node_vm[@]}"; do
+		[ ! -e "$T/$name.vm/pid" ] || { "$vm" stop "$name" & stopping+=($!); }
+	done
+	[ ${#stopping[@]} -eq 0 ] || wait "${stopping[@]}" || true
+	if [ "$1" -ne 0 ] && [ "$1" -ne 77 ]; then
+		tail -n 30 "$T"/*.vm/console.log 2>/dev/null || true
+	fi
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <stdarg.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "judge.h"
+
+#define COMPLAINTS_MAX 10
+
+static __attribute__((format(printf, 2, 3))) void blame(struct judge *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!j->cfg.complaints || j->complained++ >= COMPLAINTS_MAX)
+		return;
+	fprintf(j->cfg.complaints, "packet %lu: ", j->packets);
+	va_start(ap, fmt);
+	vfprintf(j->cfg.complaints, fmt, ap);
+	va_end(ap);
+	fputc('\n', j->cfg.complaints);
+}
+
+void judge_init(struct judge *j, const struct judge_config *cfg)
+{
+	memset(j, 0, sizeof(*j));
+	j->cfg = *cfg;
+}
+
+static void check_checksums(struct judge *j, const uint8_t *data, size_t len,
+			    const struct parsed *p)
+{
+	if (p->ip_checksum_bad) {
+		j->bad_ip_checksums++;
+		blame(j, "bad IPv4 header checksum");
+	}
+	if (j->cfg.l4 && packet_l4_checksum_bad(data, len, p)) {
+		j->bad_l4_checksums++;
+		blame(j, "bad checksum of protocol %u", p->proto);
+	}
+}
+
+static bool carries_tunnel(const struct judge *j, const struct parsed *p)
+{
+	switch (j->cfg.tunnel) {
+	case TUNNEL_WIREGUARD:
+		return p->ports && p->proto == IPPROTO_UDP && p->sport == j->cfg.port;
+	case TUNNEL_VXLAN:
+	case TUNNEL_GENEVE:
+		return p->ports && p->proto == IPPROTO_UDP && p->dport == j->cfg.port;
+	case TUNNEL_GRE:
+		return p->proto == IPPROTO_GRE;
+	case TUNNEL_IPIP:
+		return p->proto == IPPROTO_IPIP || p->proto == IPPROTO_IPV6;
+	}
+	return false;
+}
+
+/* Judges one outer packet; inner values are DSCP_UNKNOWN or ECN_ANY where they are not known. */
+static void judge_ds(struct judge *j, const struct parsed *p, int inner_dscp, int inner_ecn)
+{
+	unsigned int dscp = p->ds >> 2, ecn = p->ds & 3;
+	int want_ecn = j->cfg.ecn == ECN_INNER ? inner_ecn : j->cfg.ecn;
+	int want = DSCP_ANY;
+	bool bad_dscp, bad_ecn;
+
+	j->outer[dscp]++;
+	j->outer_ecn[ecn]++;
+	if (inner_dscp == DSCP_UNKNOWN)
+		j->unknown_length++;
+	if (inner_dscp == DSCP_UNKNOWN && j->cfg.expect == EXPECT_INNER)
+		return;
+	if (j->cfg.expect == EXPECT_FIXED)
+		want = (int)j->cfg.fixed;
+	else if (j->cfg.expect == EXPECT_INNER)
+		want = j->cfg.map[inner_dscp];
+	bad_dscp = want != DSCP_ANY && (int)dscp != want;
+	bad_ecn = want_ecn != ECN_ANY && (int)ecn != want_ecn;
+	j->wrong_dscp += bad_dscp;
+	j->wrong_ecn += bad_ecn;
+	j->wrong += bad_dscp || bad_ecn;
+	j->right += !(bad_dscp || bad_ecn);
+	if (inner_dscp != DSCP_UNKNOWN) {
+		j->inner[inner_dscp].packets++;
+		j->inner[inner_dscp].wrong += bad_dscp || bad_ecn;
+		j->inner[inner_dscp].right += !(bad_dscp || bad_ecn);
+	}
+	if (bad_dscp)
+		blame(j, "%zu bytes, inner DSCP %d: outer DSCP %u instead of %d", p->ip_len,
+		      inner_dscp, dscp, want);
+	if (bad_ecn)
+		blame(j, "%zu bytes: outer ECN %u instead of %d", p->ip_len, ecn, want_ecn);
+}
+
+static void skip(struct judge *j, const struct parsed *p, int want, const char *what)
+{
+	if (want == DSCP_ANY || p->ds >> 2 == want)
+		return;
+	j->skipped_wrong++;
+	blame(j, "%s with DSCP %d instead of %d", what, p->ds >> 2, want);
+}
+
+/* Sorts out WireGuard's own messages; true if it is data. */
+static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p,
+			   int *inner_dscp)
+{
+	const uint8_t *h = data + p->payload;
+
+	if (p->payload + 4 > len || p->payload_len < 4 || h[1] || h[2] || h[3]) {
+		j->other++;
+	} else if (h[0] == WG_DATA && p->payload_len > WG_KEEPALIVE_LEN) {
+		*inner_dscp = rule_dscp(p->payload_len - WG_KEEPALIVE_LEN);
+		return true;
+	} else if (h[0] == WG_DATA && p->payload_len == WG_KEEPALIVE_LEN) {
+		j->keepalive++;
+		skip(j, p, j->cfg.handshake == DSCP_ANY ? DSCP_ANY : 0, "keepalive");
+	} else if (h[0] >= WG_INITIATION && h[0] <= WG_COOKIE) {
+		j->handshake++;
+		/* Linux sends a cookie reply as plain DSCP 0, the other two as AF41. */
+		skip(j, p, j->cfg.handshake == DSCP_ANY || h[0] != WG_COOKIE ? j->cfg.handshake : 0,
+		     "handshake");
+	} else {
+		j->other++;
+	}
+	return false;
+}
+
+/* What Linux writes on the outer header (INET_ECN_encapsulate, RFC 3168's full functionality):
+ * a CE stays inside, outside it is ECT(0). */
+static int encapsulated_ecn(int inner)
+{
+	return inner == 3 ? 2 : inner;
+}
+
+static void read_inner(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p,
+		       int *dscp, int *ecn)
+{
+	struct parsed inner;
+	int told;
+
+	if (packet_parse_inner(data, len, p, j->cfg.tunnel, &inner) || inner.family == AF_UNSPEC)
+		return;
+	*dscp = inner.ds >> 2;
+	*ecn = encapsulated_ecn(inner.ds & 3);
+	told = rule_dscp(inner.ip_len);
+	/* Lengths out of range are the kernel's own: neighbour discovery, errors. */
+	if (j->cfg.rule && told != DSCP_UNKNOWN && told != *dscp) {
+		j->wrong_rule++;
+		blame(j, "the inner length %zu tells DSCP %d, the inner header %d", inner.ip_len,
+		      told, *dscp);
+	}
+}
+
+static void judge_following(struct judge *j, const struct parsed *p)
+{
+	const struct judge_first *first = &j->firsts[p->frag_id % JUDGE_FRAGMENTS];
+
+	/* Has no port: the tunnel's only if its first fragment was. */
+	if (!first->used || first->id != p->frag_id) {
+		j->other++;
+		return;
+	}
+	j->fragments_following++;
+	judge_ds(j, p, first->inner_dscp, first->inner_ecn);
+}
+
+static void judge_tunnel(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p)
+{
+	int dscp = DSCP_UNKNOWN, ecn = ECN_ANY;
+
+	if (j->cfg.tunnel == TUNNEL_WIREGUARD) {
+		if (!wireguard_data(j, data, len, p, &dscp))
+			return;
+	} else {
+		read_inner(j, data, len, p, &dscp, &ecn);
+	}
+	if (p->fragment) {
+		j->firsts[p->frag_id % JUDGE_FRAGMENTS] = (struct judge_first){
+			.used = true, .id = p->frag_id, .inner_dscp = dscp, .inner_ecn = ecn
+		};
+		j->fragments_first++;
+	} else {
+		j->data++;
+	}
+	judge_ds(j, p, dscp, ecn);
+}
+
+void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool ethernet)
+{
+	struct parsed p;
+
+	j->packets++;
+	if (packet_parse(data, len, ethernet, &p)) {
+		j->unparsable++;
+		blame(j, "malformed headers");
+		return;
+	}
+	if (p.family == AF_UNSPEC) {
+		j->other++;
+		return;
+	}
+	check_checksums(j, data, len, &p);
+	if (!address_equal(&p.src, &j->cfg.from))
+		j->other++;
+	else if (p.fragment && p.frag_offset)
+		judge_following(j, &p);
+	else if (carries_tunnel(j, &p))
+		judge_tunnel(j, data, len, &p);
+	else
+		j->other++;
+}
+
+static bool enough(const struct judge *j)
+{
+	bool ok = j->right + j->wrong >= j->cfg.min;
+	unsigned int i;
+
+	if (!ok && j->cfg.complaints)
+		fprintf(j->cfg.complaints, "only %lu data packets were judged, %u are needed\n",
+			j->right + j->wrong, j->cfg.min);
+	for (i = 0; i < 64; i++) {
+		if (j->inner[i].packets >= j->cfg.each)
+			continue;
+		if (j->cfg.complaints)
+			fprintf(j->cfg.complaints, "DSCP %u: only %lu packets, %u are needed\n", i,
+				j->inner[i].packets, j->cfg.each);
+		ok = false;
+	}
+	return ok;
+}
+
+bool judge_verdict(const struct judge *j)
+{
+	/* Evaluated first, so that its reasons are stated in any case. */
+	bool ok = enough(j);
+
+	return ok && !j->wrong && !j->wrong_rule && !j->skipped_wrong && !j->unparsable &&
+	       !j->bad_ip_checksums && !j->bad_l4_checksums;
+}

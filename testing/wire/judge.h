@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The verdict on captured outer packets; knows nothing of files. */
+#ifndef WIRE_JUDGE_H
+#define WIRE_JUDGE_H
+
+#include <stdio.h>
+
+#include "packet.h"
+
+enum expect { EXPECT_INNER, EXPECT_FIXED, EXPECT_NONE };
+
+#define ECN_ANY (-1)
+#define ECN_INNER (-2) /* what Linux makes of the inner one; not if the tunnel encrypts */
+#define DSCP_ANY (-1)
+#define DSCP_UNKNOWN (-1)
+
+/* Fragments that follow are matched to their first by identification, the last so many. */
+#define JUDGE_FRAGMENTS 4096
+
+struct judge_config {
+	enum tunnel tunnel;
+	struct address from;
+	unsigned int port; /* WireGuard: UDP source; VXLAN, geneve: UDP destination */
+	enum expect expect;
+	unsigned int fixed; /* for EXPECT_FIXED */
+	uint8_t map[64]; /* for EXPECT_INNER: what an inner DSCP becomes */
+	int ecn; /* 0-3, ECN_ANY or ECN_INNER */
+	int handshake; /* DSCP of WireGuard's initiation and response, or DSCP_ANY */
+	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
+	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
+	unsigned int min, each;
+	FILE *complaints; /* NULL: none */
+};
+
+struct judge_cell {
+	unsigned long packets, right, wrong;
+};
+
+struct judge_first {
+	bool used;
+	uint32_t id;
+	int inner_dscp;
+	int inner_ecn;
+};
+
+struct judge {
+	struct judge_config cfg;
+	unsigned long packets; /* all of the capture */
+	unsigned long unparsable;
+	unsigned long other; /* not the tunnel's */
+	unsigned long data; /* the tunnel's, not fragmented */
+	unsigned long fragments_first, fragments_following;
+	unsigned long handshake, keepalive, skipped_wrong;
+	unsigned long right, wrong; /* of data and fragments */
+	unsigned long wrong_dscp, wrong_ecn, wrong_rule;
+	unsigned long unknown_length; /* data whose inner DSCP cannot be told */
+	unsigned long bad_ip_checksums, bad_l4_checksums;
+	struct judge_cell inner[64]; /* by inner DSCP, where it is known */
+	unsigned long outer[64]; /* of data and fragments */
+	unsigned long outer_ecn[4];
+	unsigned int complained;
+	struct judge_first firsts[JUDGE_FRAGMENTS];
+};
+
+void judge_init(struct judge *j, const struct judge_config *cfg);
+void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool ethernet);
+/* Whether everything was right and enough was seen; the reasons go to complaints. */
+bool judge_verdict(const struct judge *j);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* wire judge: options, the file, and the report around judge.c. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pcap/pcap.h>
+
+#include "judge.h"
+#include "wire.h"
+
+#define AF41 34 /* what Linux sets on handshakes: 0x88 as DS field */
+
+struct judge_options {
+	struct judge_config cfg;
+	const char *tunnel, *expect, *map, *ecn, *handshake;
+	bool json;
+};
+
+#define FIELD(name) offsetof(struct judge_options, name)
+static const struct option_spec judge_option_specs[] = {
+	{ "--tunnel", OPT_TEXT, FIELD(tunnel), 0, 0 },
+	{ "--from", OPT_ADDRESS, FIELD(cfg.from), 0, 0 },
+	{ "--port", OPT_NUMBER, FIELD(cfg.port), 1, 65535 },
+	{ "--expect", OPT_TEXT, FIELD(expect), 0, 0 },
+	{ "--map", OPT_TEXT, FIELD(map), 0, 0 },
+	{ "--ecn", OPT_TEXT, FIELD(ecn), 0, 0 },
+	{ "--handshake", OPT_TEXT, FIELD(handshake), 0, 0 },
+	{ "--rule", OPT_FLAG, FIELD(cfg.rule), 0, 0 },
+	{ "--l4", OPT_FLAG, FIELD(cfg.l4), 0, 0 },
+	{ "--min", OPT_NUMBER, FIELD(cfg.min), 0, 100000000 },
+	{ "--each", OPT_NUMBER, FIELD(cfg.each), 0, 100000000 },
+	{ "--json", OPT_FLAG, FIELD(json), 0, 0 },
+	{ 0 },
+};
+
+static const struct {
+	const char *name;
+	unsigned int port;
+} tunnels[] = {
+	[TUNNEL_WIREGUARD] = { "wireguard", 51820 },
+	[TUNNEL_VXLAN] = { "vxlan", 4789 },
+	[TUNNEL_GENEVE] = { "geneve", 6081 },
+	[TUNNEL_GRE] = { "gre", 0 },
+	[TUNNEL_IPIP] = { "ipip", 0 },
+};
+#define N_TUNNELS (sizeof(tunnels) / sizeof(tunnels[0]))
+
+static int parse_tunnel(const char *name, struct judge_config *cfg)
+{
+	unsigned int i;
+
+	for (i = 0; name && i < N_TUNNELS; i++) {
+		if (strcmp(name, tunnels[i].name))
+			continue;
+		cfg->tunnel = (enum tunnel)i;
+		if (!cfg->port)
+			cfg->port = tunnels[i].port;
+		return 0;
+	}
+	complain("--tunnel is one of wireguard, vxlan, geneve, gre, ipip");
+	return -EINVAL;
+}
+
+static int parse_expect(const char *text, struct judge_config *cfg)
+{
+	unsigned long number;
+
+	if (text && strcmp(text, "inner") == 0) {
+		cfg->expect = EXPECT_INNER;
+	} else if (text && strcmp(text, "none") == 0) {
+		cfg->expect = EXPECT_NONE;
+	} else if (text && parse_number(text, 0, 63, &number) == 0) {
+		cfg->expect = EXPECT_FIXED;
+		cfg->fixed = (unsigned int)number;
+	} else {
+		complain("--expect is 'inner', 'none' or a DSCP from 0 to 63");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* text is a number up to max, or the word, which stands for a negative value. */
+static int parse_choice(const char *option, const char *text, unsigned int max, const char *word,
+			int word_value, int *value)
+{
+	unsigned long number;
+
+	if (strcmp(text, word) == 0) {
+		*value = word_value;
+		return 0;
+	}
+	if (parse_number(text, 0, max, &number)) {
+		complain("%s: '%s' is not a number from 0 to %u, or '%s'", option, text, max, word);
+		return -EINVAL;
+	}
+	*value = (int)number;
+	return 0;
+}
+
+static int parse_ecn(const char *text, struct judge_config *cfg)
+{
+	if (strcmp(text, "inner"))
+		return parse_choice("--ecn", text, 3, "any", ECN_ANY, &cfg->ecn);
+	if (cfg->tunnel == TUNNEL_WIREGUARD) {
+		complain("--ecn: the inner value of an encrypted packet cannot be read");
+		return -EINVAL;
+	}
+	cfg->ecn = ECN_INNER;
+	return 0;
+}
+
+/* What a DSCP becomes; k(eep) leaves the 0 that the tunnel has written. */
+static int parse_target(const char *text, uint8_t *target)
+{
+	unsigned long number = 0;
+
+	if (strcmp(text, "k") && strcmp(text, "keep") && parse_number(text, 0, 63, &number))
+		return -EINVAL;
+	*target = (uint8_t)number;
+	return 0;
+}
+
+/* FROM=TO, where FROM is a number, A-B or *. */
+static int parse_mapping(char *entry, uint8_t map[64])
+{
+	unsigned long low = 0, high = 63;
+	char *to = strchr(entry, '='), *dash;
+	uint8_t target;
+
+	*to++ = 0;
+	dash = strchr(entry, '-');
+	if (dash)
+		*dash++ = 0;
+	if (strcmp(entry, "*")) {
+		if (parse_number(entry, 0, 63, &low))
+			return -EINVAL;
+		high = low;
+	}
+	if (dash && parse_number(dash, low, 63, &high))
+		return -EINVAL;
+	if (parse_target(to, &target))
+		return -EINVAL;
+	memset(map + low, target, high - low + 1);
+	return 0;
+}
+
+/* Either FROM=TO[,...], on top of identity, or 64 targets. */
+static int parse_map(const char *text, uint8_t map[64])
+{
+	char *copy = strdup(text), *entry, *rest = copy;
+	unsigned int plain = 0;
+	int err = copy ? 0 : -ENOMEM;
+
+	while (!err && (entry = strsep(&rest, ","))) {
+		if (strchr(entry, '='))
+			err = parse_mapping(entry, map);
+		else
+			err = plain < 64 ? parse_target(entry, &map[plain++]) : -EINVAL;
+	}
+	free(copy);
+	if (!err && (plain == 0 || plain == 64))
+		return 0;
+	complain("--map is FROM=TO[,FROM=TO...] or 64 targets, of numbers from 0 to 63 or 'k'");
+	return -EINVAL;
+}
+
+static int finish_options(struct judge_options *opt)
+{
+	struct judge_config *cfg = &opt->cfg;
+
+	if (parse_tunnel(opt->tunnel, cfg) || parse_expect(opt->expect, cfg))
+		return -EINVAL;
+	if (cfg->from.family == AF_UNSPEC) {
+		complain("--from must be given");
+		return -EINVAL;
+	}
+	if (opt->map && parse_map(opt->map, cfg->map))
+		return -EINVAL;
+	if (opt->handshake &&
+	    parse_choice("--handshake", opt->handshake, 63, "any", DSCP_ANY, &cfg->handshake))
+		return -EINVAL;
+	return opt->ecn ? parse_ecn(opt->ecn, cfg) : 0;
+}
+
+static int judge_file(struct judge *j, const char *file)
+{
+	char text[PCAP_ERRBUF_SIZE];
+	struct pcap_pkthdr *header;
+	const u_char *data;
+	pcap_t *pcap = pcap_open_offline(file, text);
+	int more, link;
+
+	if (!pcap) {
+		complain("%s", text);
+		return -EIO;
+	}
+	link = pcap_datalink(pcap);
+	if (link != DLT_EN10MB && link != DLT_RAW) {
+		complain("%s: neither Ethernet nor IP packets", file);
+		pcap_close(pcap);
+		return -EIO;
+	}
+	while ((more = pcap_next_ex(pcap, &header, &data)) == 1)
+		judge_packet(j, data, header->caplen, link == DLT_EN10MB);
+	/* The end of the file is -2. */
+	if (more == -1)
+		complain("%s: %s", file, pcap_geterr(pcap));
+	pcap_close(pcap);
+	return more == -1 ? -EIO : 0;
+}
+
+static const struct counter {
+	const char *name;
+	size_t offset;
+} counters[] = {
+	{ "packets", offsetof(struct judge, packets) },
+	{ "data", offsetof(struct judge, data) },
+	{ "fragments_first", offsetof(struct judge, fragments_first) },
+	{ "fragments_following", offsetof(struct judge, fragments_following) },
+	{ "handshake", offsetof(struct judge, handshake) },
+	{ "keepalive", offsetof(struct judge, keepalive) },
+	{ "other", offsetof(struct judge, other) },
+	{ "unparsable", offsetof(struct judge, unparsable) },
+	{ "right", offsetof(struct judge, right) },
+	{ "wrong", offsetof(struct judge, wrong) },
+	{ "wrong_dscp", offsetof(struct judge, wrong_dscp) },
+	{ "wrong_ecn", offsetof(struct judge, wrong_ecn) },
+	{ "wrong_rule", offsetof(struct judge, wrong_rule) },
+	{ "skipped_wrong", offsetof(struct judge, skipped_wrong) },
+	{ "unknown_length", offsetof(struct judge, unknown_length) },
+	{ "bad_ip_checksums", offsetof(struct judge, bad_ip_checksums) },
+	{ "bad_l4_checksums", offsetof(struct judge, bad_l4_checksums) },
+};
+#define N_COUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static unsigned long counter_value(const struct judge *j, const struct counter *counter)
+{
+	return *(const unsigned long *)((const char *)j + counter->offset);
+}
+
+static void print_histogram(const char *name, const unsigned long *values, unsigned int n)
+{
+	const char *separator = "";
+	unsigned int i;
+
+	printf(",\"%s\":{", name);
+	for (i = 0; i < n; i++) {
+		if (!values[i])
+			continue;
+		printf("%s\"%u\":%lu", separator, i, values[i]);
+		separator = ",";
+	}
+	putchar('}');
+}
+
+static void print_json(const struct judge *j, bool ok)
+{
+	const char *separator = "";
+	unsigned int i;
+
+	printf("{\"tunnel\":\"%s\",\"ok\":%s", tunnels[j->cfg.tunnel].name, ok ? "true" : "false");
+	for (i = 0; i < N_COUNTERS; i++)
+		printf(",\"%s\":%lu", counters[i].name, counter_value(j, &counters[i]));
+	printf(",\"skipped\":%lu", j->handshake + j->keepalive);
+	print_histogram("outer_dscp", j->outer, 64);
+	print_histogram("outer_ecn", j->outer_ecn, 4);
+	printf(",\"inner_dscp\":[");
+	for (i = 0; i < 64; i++) {
+		if (!j->inner[i].packets)
+			continue;
+		printf("%s{\"dscp\":%u,\"packets\":%lu,\"right\":%lu,\"wrong\":%lu}", separator, i,
+		       j->inner[i].packets, j->inner[i].right, j->inner[i].wrong);
+		separator = ",";
+	}
+	puts("]}");
+}
+
+static void print_table(const struct judge *j, bool ok)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_COUNTERS; i++)
+		printf("%-20s %10lu\n", counters[i].name, counter_value(j, &counters[i]));
+	printf("\n%10s %10s %10s %10s %10s\n", "DSCP", "inner", "right", "wrong", "outer");
+	for (i = 0; i < 64; i++)
+		if (j->inner[i].packets || j->outer[i])
+			printf("%10u %10lu %10lu %10lu %10lu\n", i, j->inner[i].packets,
+			       j->inner[i].right, j->inner[i].wrong, j->outer[i]);
+	puts(ok ? "right" : "WRONG");
+}
+
+static int run(int argc, char **argv)
+{
+	struct judge_options opt = {
+		.cfg = { .ecn = ECN_ANY, .handshake = AF41, .min = 1, .complaints = stderr }
+	};
+	struct judge *j;
+	const char *file;
+	bool ok;
+	int i, err;
+
+	for (i = 0; i < 64; i++)
+		opt.cfg.map[i] = (uint8_t)i;
+	err = options_parse(&judge_command, argc, argv, &opt, &file);
+	if (err)
+		return exit_usage(err);
+	if (finish_options(&opt))
+		return EXIT_USAGE;
+	j = malloc(sizeof(*j));
+	if (!j)
+		return EXIT_FAILED;
+	judge_init(j, &opt.cfg);
+	err = judge_file(j, file);
+	ok = !err && judge_verdict(j);
+	if (!err && opt.json)
+		print_json(j, ok);
+	else if (!err)
+		print_table(j, ok);
+	free(j);
+	return ok ? 0 : EXIT_FAILED;
+}
+
+const struct command judge_command = {
+	"judge",
+	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip --from ADDR --expect inner|D|none\n"
+	"     [--port P] [--map LIST] [--ecn 0-3|any|inner] [--handshake D|any] [--rule] [--l4]\n"
+	"     [--min N] [--each N] [--json]",
+	judge_option_specs,
+	1,
+	run,
+};
