@@ -163,22 +163,30 @@ static uint32_t choose_slot(const struct state *state, const struct dscp_tunnel 
 	return slot ? slot : state_free_slot(state);
 }
 
-/* The maps first, then the stamp, then the rewriting: no packet meets a half of it. On failure all
- * is as it was: the old entry comes back, and hooks that only the new one needed go. */
+/* The stamp first, then the maps, then the rewriting: no packet meets a half of it, nor does one go
+ * unmarked when a loaded tunnel changes. On failure all is as it was: the old entry comes back, and
+ * hooks that only the new one needed go with state_prune(). */
 static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
 		 enum attach_kind attach)
 {
 	const struct dscp_tunnel old = state->tunnels[slot];
-	int err = 0;
+	struct hook_state before[MAX_HOOKS];
+	int err = state_hook_states(new, before);
 
+	if (err)
+		return err;
 	if (!old.ifindex)
 		err = state_clear_counters(state, slot);
 	if (!err)
+		err = state_attach(state, new, PROGRAM_INNER, attach);
+	if (!err)
 		err = state_register(state, slot, new);
 	if (!err)
-		err = state_attach(state, new, attach);
-	if (err)
+		err = state_attach(state, new, PROGRAM_OUTER, attach);
+	if (err) {
+		state_attach_back(state, new, before);
 		state_register(state, slot, &old);
+	}
 	return err;
 }
 

@@ -40,19 +40,17 @@ static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
 
-static const char *permission_hint(int err)
-{
-	return err == -EPERM || err == -EACCES
-		       ? " (root is needed, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)"
-		       : "";
-}
-
 static int failed(const char *what, const char *name, int err)
 {
 	const char *reason = log_reason();
 
-	log_error("%s %s: %s%s%s%s", what, name, log_strerror(err), permission_hint(err),
-		  *reason ? ": " : "", reason);
+	/* EACCES with a reason is the verifier's. */
+	if (err == -EPERM || (err == -EACCES && !*reason))
+		log_error("%s %s: %s (root is needed, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)",
+			  what, name, log_strerror(err));
+	else
+		log_error("%s %s: %s%s%s", what, name, log_strerror(err), *reason ? ": " : "",
+			  reason);
 	return err;
 }
 
@@ -522,10 +520,16 @@ uint32_t state_free_slot(const struct state *state)
 
 const char *state_device_name(const struct state *state, uint32_t ifindex)
 {
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex == ifindex)
-			return state->tunnels[slot].name;
-	return NULL;
+	const char *name = NULL;
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].ifindex != ifindex)
+			continue;
+		if (name)
+			return NULL;
+		name = state->tunnels[slot].name;
+	}
+	return name;
 }
 
 /* The entries of ports, devices and endpoints follow from the tunnels: they are derived anew
@@ -645,20 +649,45 @@ unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks)
 	return n;
 }
 
-int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum attach_kind kind)
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel,
+		 enum state_program program, enum attach_kind kind)
 {
-	struct hook hooks[1 + DSCP_MAX_UPLINKS];
+	struct hook hooks[MAX_HOOKS];
 	unsigned int n = state_hooks(tunnel, hooks);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
-		err = hook_attach(STATE_DIR, &hooks[i], program_fd(state, hooks[i].program), kind);
+		if (!strcmp(hooks[i].program, program_names[program]))
+			err = hook_attach(STATE_DIR, &hooks[i], state->programs[program], kind);
 	return err;
+}
+
+int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states)
+{
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && !err; i++)
+		err = hook_query(STATE_DIR, &hooks[i], &states[i]);
+	return err ? failed("cannot read", STATE_DIR "/hooks", err) : 0;
+}
+
+void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
+		       const struct hook_state *before)
+{
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (before[i].health == HOOK_OK)
+			hook_attach(STATE_DIR, &hooks[i], program_fd(state, hooks[i].program),
+				    before[i].attach);
 }
 
 static bool hook_needed(const struct state *state, const struct hook *hook)
 {
-	struct hook hooks[1 + DSCP_MAX_UPLINKS];
+	struct hook hooks[MAX_HOOKS];
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
 		unsigned int n = state->tunnels[slot].ifindex
@@ -673,17 +702,29 @@ static bool hook_needed(const struct state *state, const struct hook *hook)
 	return false;
 }
 
+struct prune {
+	const struct state *state;
+	int err;
+};
+
+/* One that cannot be removed from here is no reason to keep the others. */
 static int prune_hook(const struct hook *hook, void *ctx)
 {
-	return hook_needed(ctx, hook) ? 0 : hook_detach(STATE_DIR, hook);
+	struct prune *prune = ctx;
+	int err = hook_needed(prune->state, hook) ? 0 : hook_detach(STATE_DIR, hook);
+
+	if (err)
+		prune->err = err;
+	return 0;
 }
 
 int state_prune(struct state *state)
 {
-	int err = hook_for_each(STATE_DIR, prune_hook, state);
+	struct prune prune = { .state = state };
+	int err = hook_for_each(STATE_DIR, prune_hook, &prune);
 
-	if (err)
-		return err;
+	if (err || prune.err)
+		return err ? err : prune.err;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (state->tunnels[slot].ifindex)
 			return 0;

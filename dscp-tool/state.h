@@ -28,6 +28,8 @@ enum state_map {
 	N_MAPS,
 };
 
+#define MAX_HOOKS (1 + DSCP_MAX_UPLINKS) /* of a tunnel */
+
 enum state_program { PROGRAM_INNER, PROGRAM_OUTER, N_PROGRAMS };
 
 struct state {
@@ -66,12 +68,18 @@ const char *state_device_name(const struct state *state, uint32_t ifindex);
  * of the maps follow. */
 int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
 
-/* The hooks a tunnel needs, at most 1 + DSCP_MAX_UPLINKS. Returns how many. */
+/* The hooks a tunnel needs, at most MAX_HOOKS: egress_inner first. Returns how many. */
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
 
-/* Attaches the programs to all of a tunnel's hooks. */
+/* Attaches one of the programs to all of a tunnel's hooks that are for it. */
 int state_attach(const struct state *state, const struct dscp_tunnel *tunnel,
-		 enum attach_kind kind);
+		 enum state_program program, enum attach_kind kind);
+
+/* How a tunnel's hooks are, in the order of state_hooks(); and back to that: those that were fine
+ * get their old kind again, new ones are left for state_prune(). */
+int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states);
+void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
+		       const struct hook_state *before);
 
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int state_prune(struct state *state);

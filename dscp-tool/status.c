@@ -49,8 +49,8 @@ const struct arg_command status_command = {
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
 	const struct dscp_tunnel *tunnel;
-	struct hook hooks[1 + DSCP_MAX_UPLINKS];
-	struct hook_state states[1 + DSCP_MAX_UPLINKS];
+	struct hook hooks[MAX_HOOKS];
+	struct hook_state states[MAX_HOOKS];
 	unsigned int n_hooks;
 	struct dscp_counters counters;
 	char problems[MAX_PROBLEMS][128];

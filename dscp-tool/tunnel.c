@@ -97,25 +97,31 @@ static int set_ports(const struct tunnel_request *request, uint16_t found,
 }
 
 /* What tells the tunnels of one port or protocol apart. */
-static void set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
+static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
 	struct dscp_endpoint *endpoint = &tunnel->endpoint;
 
-	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP)
-		return;
+	if (tunnel->kind == DSCP_KIND_UDP)
+		return 0;
 	if (has_ports(tunnel) && link->external) {
 		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
-		return;
+		return 0;
+	}
+	if (tunnel->n_ports > 1) {
+		log_error("%s: %s has one destination port: --port can be given once", tunnel->name,
+			  link->kind);
+		return -EINVAL;
 	}
 	endpoint->kind = tunnel->kind;
 	endpoint->id = link->has_id ? link->id : 0;
 	if (has_ports(tunnel)) {
 		endpoint->port = tunnel->ports[0];
-		return;
+		return 0;
 	}
 	endpoint->family = strncmp(link->kind, "ip6", 3) ? 4 : 6;
 	memcpy(endpoint->local, link->local, sizeof(endpoint->local));
 	memcpy(endpoint->remote, link->remote, sizeof(endpoint->remote));
+	return 0;
 }
 
 static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
@@ -262,9 +268,10 @@ static int other_kinds(const struct tunnel_request *request, const struct nl_lin
 {
 	int err = set_ports(request, link->port, tunnel);
 
+	if (!err)
+		err = set_endpoint(link, tunnel);
 	if (err)
 		return err;
-	set_endpoint(link, tunnel);
 	if (request->n_uplinks)
 		return uplinks_by_name(request, tunnel);
 	return uplinks_by_link(link, tunnel);

@@ -34,21 +34,41 @@ const struct arg_command unload_command = {
 	.max_args = 1,
 };
 
+/* A filter can only be removed in its own network namespace; a TCX link anywhere. */
+static bool removable(const struct dscp_tunnel *tunnel)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+
+	if (state_hook_states(tunnel, states))
+		return false;
+	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
+		if (states[i].health != HOOK_ELSEWHERE)
+			continue;
+		log_error("%s: attached by clsact in another network namespace: unload it there",
+			  tunnel->name);
+		return false;
+	}
+	return true;
+}
+
 static int free_slot(struct state *state, uint32_t slot)
 {
 	static const struct dscp_tunnel none;
 
-	return state->tunnels[slot].ifindex ? state_register(state, slot, &none) : 0;
+	if (!state->tunnels[slot].ifindex)
+		return 0;
+	return removable(&state->tunnels[slot]) ? state_register(state, slot, &none) : -EXDEV;
 }
 
+/* slot 0: all of them. One that cannot go is no reason to keep the others. */
 static int unload(struct state *state, uint32_t slot)
 {
+	uint32_t last = slot ? slot : DSCP_MAX_TUNNELS - 1;
 	int err = 0, pruned;
 
-	if (slot)
-		err = free_slot(state, slot);
-	for (slot = slot ? DSCP_MAX_TUNNELS : 1; slot < DSCP_MAX_TUNNELS && !err; slot++)
-		err = free_slot(state, slot);
+	for (slot = slot ? slot : 1; slot <= last; slot++)
+		if (free_slot(state, slot))
+			err = -EXDEV;
 	pruned = state_prune(state);
 	return err ? err : pruned;
 }

@@ -259,21 +259,26 @@ static int count_filters(const struct hook *hook, uint32_t minor)
 	return search.filters;
 }
 
+/* True if our other program on this device is attached by clsact. */
+static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
+{
+	struct hook sibling = *hook;
+	struct hook_state state;
+
+	snprintf(sibling.program, sizeof(sibling.program), "%s",
+		 hook->first ? "egress_inner" : "egress_outer");
+	return !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT;
+}
+
 /* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
  * once our last program has gone. */
 static void clsact_release(const char *dir, const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
-	char path[PATH_MAX], other_path[PATH_MAX];
-	struct hook other = *hook;
+	char path[PATH_MAX];
 
 	qdisc_path(path, dir, hook);
-	if (access(path, F_OK))
-		return;
-	snprintf(other.program, sizeof(other.program), "%s",
-		 hook->first ? "egress_inner" : "egress_outer");
-	pin_path(other_path, dir, &other);
-	if (!access(other_path, F_OK))
+	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
 		return;
 	if (!count_filters(hook, TC_H_MIN_EGRESS) && !count_filters(hook, TC_H_MIN_INGRESS))
 		bpf_tc_hook_destroy(&tc);
@@ -439,19 +444,25 @@ int hook_detach(const char *dir, const struct hook *hook)
 {
 	struct hook_state state;
 	char path[PATH_MAX];
-	int err = hook_query(dir, hook, &state), err2 = 0;
+	int err = hook_query(dir, hook, &state);
 
 	if (err)
 		return refused(hook, "cannot read the pin of", err);
-	pin_path(path, dir, hook);
+	if (state.health == HOOK_ELSEWHERE) {
+		log_error("%s: the filter %s is in another network namespace: unload there",
+			  hook->dev, hook->program);
+		return -EXDEV;
+	}
 	if (state.attach == ATTACH_CLSACT && state.health == HOOK_OK)
 		err = clsact_remove(hook, state.prog_id);
+	if (err)
+		return refused(hook, "cannot remove", err);
+	pin_path(path, dir, hook);
 	if (unlink(path) && errno != ENOENT)
-		err2 = -errno;
-	if (state.attach == ATTACH_CLSACT && state.health != HOOK_ELSEWHERE)
+		return refused(hook, "cannot remove the pin of", -errno);
+	if (hook->netns == hook_netns())
 		clsact_release(dir, hook);
-	err = err ? err : err2;
-	return err ? refused(hook, "cannot remove", err) : 0;
+	return 0;
 }
 
 static bool parse_pin(const char *name, struct hook *hook)
@@ -465,6 +476,7 @@ static bool parse_pin(const char *name, struct hook *hook)
 		return false;
 	hook->netns = netns;
 	hook->first = !strcmp(hook->program, "egress_outer");
+	snprintf(hook->dev, sizeof(hook->dev), "device %d", hook->ifindex);
 	if (netns == hook_netns() && !nl_link_by_index(hook->ifindex, &link, &why))
 		memcpy(hook->dev, link.name, sizeof(hook->dev));
 	return true;

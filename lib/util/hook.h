@@ -58,13 +58,14 @@ uint64_t hook_netns(void);
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
 
 /* Takes away what hook_attach() made: the program, the pin, and clsact if it is ours and unused.
- * Nothing there: 0. */
+ * Nothing there: 0. -EXDEV: a filter in another network namespace, untouched. */
 int hook_detach(const char *dir, const struct hook *hook);
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
 
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
- * present name of the device, "" if it is gone or elsewhere. each may detach the hook. */
+ * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.
+ */
 int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
 
 #endif
