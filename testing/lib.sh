@@ -100,8 +100,9 @@ stop_background()
 	local n
 
 	kill -s "${2:-TERM}" -- "-$1" 2>/dev/null || true
-	for ((n = 0; n < 100; n++)); do
-		kill -0 "$1" 2>/dev/null || break
+	# The whole group: the shell that runs "on" dies before the program that it runs.
+	for ((n = 0; n < 200; n++)); do
+		kill -0 -- "-$1" 2>/dev/null || break
 		sleep 0.05
 	done
 	kill -s KILL -- "-$1" 2>/dev/null || true

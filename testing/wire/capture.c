@@ -64,6 +64,7 @@ static int activate(pcap_t *pcap, const struct capture_config *cfg)
 {
 	char text[PCAP_ERRBUF_SIZE];
 
+	pcap_set_promisc(pcap, 1); /* else a NIC may drop VLANs that nobody has set up */
 	pcap_set_snaplen(pcap, (int)cfg->snaplen);
 	pcap_set_buffer_size(pcap, BUFFER_BYTES);
 	pcap_set_timeout(pcap, BLOCK_MS);

@@ -1,0 +1,278 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# load and unload on the running kernel, with VXLAN: exit status, messages, and what is left.
+
+. testing/tunnels.sh
+
+# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
+setup()
+{
+	required
+	node_add_netns a
+	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
+	uplink a 1
+	vxlan a 1 2
+}
+
+# All that load could leave behind, without what changes by itself.
+inventory()
+{
+	on a sh -c '
+		ip -o link | sed "s/ qdisc .*//"
+		tc qdisc show
+		for d in eth0 vx4 vx6; do
+			tc filter show dev $d egress 2>&1
+			tc filter show dev $d ingress 2>&1
+		done
+		find /sys/fs/bpf -mindepth 1 | sort'
+}
+
+remember() { inventory >"$T/before"; }
+same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
+
+# refused STATUS ERE COMMAND...: that exit status, one line on stderr that matches, nothing left
+refused()
+{
+	local status=$1 sentence=$2
+
+	shift 2
+	remember
+	check_exit "$status" on a "$@" 2>"$T/stderr"
+	printf '%s\n' "$OUTPUT" >"$T/message"
+	check_grep "$sentence" cat "$T/message"
+	[ "$(wc -l <"$T/message")" = 1 ] || fail "not one line: $(cat "$T/message")"
+	same_as_before
+}
+
+attached() { on a "$TOOL" status "$1" --json | jq -r '.tunnels[0].hooks[]|[.dev,.program,.attach,.state]|join(" ")'; }
+
+test_load_and_unload()
+{
+	setup
+	for how in tcx clsact; do
+		remember
+		check on a "$TOOL" load vx4 --attach $how
+		[ "$(attached vx4)" = "$(printf 'vx4 egress_inner %s ok\neth0 egress_outer %s ok' $how $how)" ]
+		inventory >"$T/loaded"
+		check on a "$TOOL" load vx4 --attach $how
+		check diff "$T/loaded" <(inventory)
+		check on a "$TOOL" load vx4
+		check diff "$T/loaded" <(inventory)
+		check on a "$TOOL" unload vx4
+		same_as_before
+		refused 3 'vx4: not loaded' "$TOOL" unload vx4
+	done
+	check on a "$TOOL" unload --all
+	same_as_before
+}
+
+test_load_changes_a_loaded_tunnel()
+{
+	setup
+	remember
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx4 --egress-map '*=CS0,EF=AF41'
+	check_grep '"EF":"AF41"' on a "$TOOL" status vx4 --json
+	[ "$(counter a vx4 'egress_map|length')" = 63 ]
+	check on a "$TOOL" load vx4 --attach clsact
+	check_grep 'eth0 egress_outer clsact ok' attached vx4
+	check_exit 1 sh -c "bpftool link show 2>/dev/null | grep -q tcx"
+	check on a "$TOOL" load vx4 --attach tcx --outer-dscp CS1
+	[ "$(attached vx4)" = "eth0 egress_outer tcx ok" ]
+	check_grep '"outer_dscp":"CS1"' on a "$TOOL" status vx4 --json
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
+	check on a "$TOOL" load vx4 --uplink eth1 --uplink=eth0
+	check_grep 'eth1 egress_outer tcx ok' attached vx4
+	check on a "$TOOL" load vx4 --uplink eth1
+	check_exit 1 grep eth0 <(attached vx4)
+	check on a "$TOOL" load --flows 1000 vx4
+	check on a "$TOOL" load vx6
+	check on a "$TOOL" unload vx4
+	check_grep 'eth0 egress_outer tcx ok' attached vx6
+	check on a "$TOOL" unload vx6
+	on a ip link delete eth1
+	same_as_before
+}
+
+test_what_cannot_be_loaded()
+{
+	setup
+	refused 2 "no device 'nope'" "$TOOL" load nope
+	refused 2 'eth0: not a tunnel' "$TOOL" load eth0
+	refused 2 "no device 'nope'" "$TOOL" load vx4 --uplink nope
+	refused 1 'that is the tunnel itself' "$TOOL" load vx4 --uplink vx4
+	refused 1 '66000.*65535' "$TOOL" load vx4 --port 66000
+	refused 1 "'12x'" "$TOOL" load vx4 --port 12x
+	refused 1 "'AF99'.*AF11-AF43" "$TOOL" load vx4 --egress-map EF=AF99
+	refused 1 "'64'" "$TOOL" load vx4 --outer-dscp 64
+	refused 1 "'sideways'" "$TOOL" load vx4 --direction sideways
+	refused 1 "'xdp'.*clsact" "$TOOL" load vx4 --attach xdp
+	refused 1 'excludes' "$TOOL" load vx4 --outer-dscp EF --egress-map EF=CS0
+	refused 1 "unknown option.*'--frob'|'--frob'" "$TOOL" load vx4 --frob
+	refused 1 "'loa' is no command" "$TOOL" loa vx4
+	on a ip tuntap add tun0 mode tun
+	refused 2 'tun0: a user space tunnel' "$TOOL" load tun0
+	refused 2 'no uplink found' "$TOOL" load tun0 --outer-dscp EF --port 1194
+	check on a "$TOOL" load tun0 --outer-dscp EF --port 1194 --uplink eth0
+	check on a "$TOOL" load vx4
+	refused 2 'tun0: port 4789 is vx4' "$TOOL" load tun0 --outer-dscp EF --port 4789 --uplink eth0
+	check on a "$TOOL" unload --all
+}
+
+test_no_route()
+{
+	setup
+	on a ip address flush dev eth0
+	refused 2 'vx4: no uplink found: .*--uplink' "$TOOL" load vx4
+	check on a "$TOOL" load vx4 --uplink eth0
+}
+
+test_no_privileges()
+{
+	setup
+	refused 2 '(permitted|denied).*CAP_' setpriv --reuid=65534 --clear-groups "$TOOL" load vx4
+	refused 2 '(permitted|denied).*CAP_' setpriv --bounding-set=-all --inh-caps=-all \
+		"$TOOL" load vx4
+	check on a "$TOOL" load vx4
+	refused 2 '(permitted|denied).*CAP_' setpriv --reuid=65534 --clear-groups "$TOOL" unload vx4
+	refused 2 '(permitted|denied).*CAP_' setpriv --reuid=65534 --clear-groups "$TOOL" status
+}
+
+test_ingress_qdisc_in_the_way()
+{
+	setup
+	on a tc qdisc add dev eth0 ingress
+	refused 2 "eth0: the qdisc 'ingress' at ffff:.*tc qdisc del dev eth0 ingress" \
+		"$TOOL" load vx4 --attach clsact
+	# TCX does not mind.
+	check on a "$TOOL" load vx4
+	refused 2 "'ingress'" "$TOOL" load vx4 --attach clsact
+	check_grep 'eth0 egress_outer tcx ok' attached vx4
+}
+
+# foreign NODE DEV WHERE PRIORITY: somebody else's filter, which counts
+foreign()
+{
+	check on "$1" tc filter add dev "$2" "$3" prio "$4" bpf da \
+		obj testing/bpf/foreign.bpf.o sec tc/foreign
+}
+
+foreign_hits()
+{
+	on "$1" bpftool map dump pinned /sys/fs/bpf/tc/globals/foreign_hits -j |
+		jq '.[0].formatted.value'
+}
+
+# Somebody else's clsact and filters, before and behind ours, survive and are still hit.
+test_foreign_filter()
+{
+	local hits
+
+	setup
+	on a tc qdisc add dev eth0 clsact
+	foreign a eth0 egress 1
+	foreign a eth0 egress 10
+	remember
+	check on a "$TOOL" load vx4 --attach clsact
+	check_grep 'eth0 egress_outer clsact ok' attached vx4
+	check_grep 'egress_outer' on a tc filter show dev eth0 egress
+	hits=$(foreign_hits a)
+	check on a "$wire" udp --dst 192.0.2.1 --port 9 --count 1 # nothing on eth0
+	[ "$(foreign_hits a)" = "$hits" ]
+	on a ip neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0
+	check on a "$wire" udp --dst 192.0.2.9 --port 9 --count 5
+	[ "$(foreign_hits a)" = $((hits + 10)) ]
+	check on a "$TOOL" unload vx4
+	on a ip neighbour delete 192.0.2.9 dev eth0
+	same_as_before
+}
+
+# The place that we like is taken by a filter of another kind.
+test_foreign_kind_at_our_priority()
+{
+	setup
+	on a tc qdisc add dev eth0 clsact
+	on a tc filter add dev eth0 egress prio 1 protocol ip u32 match u32 0 0 flowid 1:1 ||
+		skip "this kernel has no cls_u32"
+	remember
+	check on a "$TOOL" load vx4 --attach clsact
+	check_grep 'pref 2 bpf .*egress_outer' on a tc filter show dev eth0 egress
+	check on a "$TOOL" unload vx4
+	same_as_before
+}
+
+# clsact is ours, but somebody has put a filter there since: it stays.
+test_our_clsact_that_others_use()
+{
+	setup
+	check on a "$TOOL" load vx4 --attach clsact
+	foreign a eth0 ingress 10
+	check on a "$TOOL" unload vx4
+	check_grep 'foreign' on a tc filter show dev eth0 ingress
+	check_exit 1 on a sh -c 'tc qdisc show dev vx4 | grep clsact'
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+# A device that was deleted leaves a dead pin; status says so, the same load again mends it.
+test_device_made_anew()
+{
+	local how
+
+	setup
+	remember
+	for how in tcx clsact; do
+		check on a "$TOOL" load vx4 --attach $how
+		on a sh -ec 'ip link delete vx4; ip link delete vx6'
+		check_exit 4 on a "$TOOL" status --json
+		jq -e '.tunnels[0].healthy == false' <<<"$OUTPUT"
+		jq -e '.tunnels[0].hooks[0].state == "device gone"' <<<"$OUTPUT"
+		vxlan a 1 2
+		check_exit 4 on a "$TOOL" status vx4
+		check on a "$TOOL" load vx4 --attach $how
+		check on a "$TOOL" status vx4
+		check on a "$TOOL" unload vx4
+	done
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+# Somebody deletes clsact under us, or replaces our program.
+test_hook_taken_away()
+{
+	setup
+	check on a "$TOOL" load vx4 --attach clsact
+	on a tc qdisc delete dev eth0 clsact
+	check_exit 4 on a "$TOOL" status vx4
+	check_grep 'egress_outer is not attached to eth0' echo "$OUTPUT"
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" status vx4
+	check on a "$TOOL" unload vx4
+	check_exit 1 on a sh -c 'tc qdisc show | grep clsact'
+}
+
+test_other_version()
+{
+	setup
+	check on a "$TOOL" load vx4
+	# The first four bytes of config are the magic, the next four the version.
+	on a bpftool map update pinned /sys/fs/bpf/dscp-tool/maps/config key 0 0 0 0 value \
+		hex 70 63 73 64 63 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+	refused 2 'another version of dscp-tool .layout 99' "$TOOL" load vx4
+	refused 2 'another version' "$TOOL" unload vx4
+	refused 2 'another version' "$TOOL" status
+}
+
+test_json_of_nothing()
+{
+	node_add_netns a
+	[ "$(on a "$TOOL" status --json)" = '{"tunnels":[]}' ]
+	[ "$(on a "$TOOL" dump-map --json)" = '{"maps":[{"map":"flows","entries":[]}]}' ]
+	check_exit 3 on a "$TOOL" status wg0
+	check on a "$TOOL" status
+	check on a "$TOOL" features
+	on a "$TOOL" features --json | jq -e .egress
+	check_grep '^dscp-tool [0-9.]+ ' on a "$TOOL" --version
+	check_grep 'Usage' on a "$TOOL" help
+	check_grep 'egress-map MAP' on a "$TOOL" load --help
+}

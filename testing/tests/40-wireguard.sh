@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Real WireGuard between two machines, joined by a wire that carries bytes and nothing else. Two
+# tunnels: wg4 over IPv4, wg6 over IPv6; both loaded at once on the sender, machine a.
+
+# shellcheck disable=SC2034 # read by testing/run
+needs_vm=yes
+# shellcheck disable=SC2034
+timeout=900
+
+. testing/tunnels.sh
+
+kind=wireguard
+
+two_machines()
+{
+	required
+	wireguard_keys
+	wire_vms a b "$1" "$1"
+	uplink a 1
+	uplink b 2
+	wireguard a 1 2
+	wireguard b 2 1
+	for o in 4 6; do
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
+	done
+}
+
+everything()
+{
+	two_machines "$1"
+	every_packet 6400
+}
+
+test_every_packet_6_1() { everything 6.1; }
+test_every_packet_6_12() { everything 6.12; }
+
+# Counters against an independent count of what was on the wire, and packets of others.
+beside()
+{
+	local o json
+
+	two_machines "$1"
+	record b eth0 "$T/all.pcap" "ip or ip6 or arp or vlan"
+	for o in 4 6; do
+		check on a "$TOOL" load "wg$o" --egress-map 'CS7=CS0,1-3=keep'
+		check on a "$wire" udp --dst "$(inner "$o" 4 2)" --port 5000 --dscp cycle --count 640 \
+			--rate 2000
+		# A handshake and a keepalive more: the tunnel goes down and up again.
+		on a sh -c "ip link set wg$o down; ip link set wg$o up
+			ip address add fd00:$o::1/64 dev wg$o nodad"
+		check on a "$wire" udp --dst "$(inner "$o" 6 2)" --port 5000 --dscp cycle --count 640 \
+			--rate 2000
+	done
+	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
+		--count 10000 --rate 3000 --tunnel-port 51824 --record "$T/others.pcap"
+	recorded
+	check "$wire" same "$T/others.pcap" "$T/all.pcap" --ignore-order
+	for o in 4 6; do
+		json=$("$wire" judge "$T/all.pcap" --tunnel wireguard --from "$(outer "$o" 1)" \
+			--port "5182$o" --expect inner --map "$(map_list)" --json)
+		echo "$json"
+		[ "$(counter a "wg$o" counters.egress.seen)" = "$(jq .data <<<"$json")" ]
+		[ "$(counter a "wg$o" counters.egress.skipped)" = "$(jq .skipped <<<"$json")" ]
+		[ "$(counter a "wg$o" 'counters.egress|.seen-.marked-.unchanged-.unknown')" = 0 ]
+		[ "$(counter a "wg$o" counters.egress.unknown)" = 0 ]
+	done
+	check_grep '"hash"' on a "$TOOL" dump-map --json
+}
+
+# CS7=CS0,1-3=keep as 64 numbers; the tunnel writes 0, so keep is 0.
+map_list()
+{
+	seq -s, 0 63 | sed 's/^0,1,2,3,/0,0,0,0,/; s/,56,/,0,/'
+}
+
+test_others_and_counters_6_1() { beside 6.1; }
+test_others_and_counters_6_12() { beside 6.12; }

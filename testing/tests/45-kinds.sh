@@ -1,0 +1,198 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Every kind of tunnel and of uplink, between two namespaces of one machine. What the running kernel
+# does not have is skipped here, and runs in the virtual machines.
+
+. testing/tunnels.sh
+
+two_nodes()
+{
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+}
+
+# both SCRIPT: on both nodes, %own and %peer being their numbers
+sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }
+both() { on a sh -ec "$(sides "$1" 1 2)" && on b sh -ec "$(sides "$1" 2 1)"; }
+
+# through FAMILY_OUTSIDE KIND LINK-ARGUMENTS [INNER-FAMILIES [OUTER-ECN]]: a tunnel t0 of that kind
+through()
+{
+	local o=$1 judge_kind=$2 type=$3 i
+
+	two_nodes
+	both "ip link add t0 $type" || skip "this kernel has no such tunnel: $type"
+	both 'ip link set t0 multicast off addrgenmode none 2>/dev/null || true
+		ip address add 10.0.4.%own/24 dev t0
+		ip address add fd00:4::%own/64 dev t0 nodad
+		ip link set t0 mtu 1300 up
+		ip neighbour replace 10.0.4.%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true
+		ip neighbour replace fd00:4::%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true'
+	check on a "$TOOL" load t0
+	for i in ${4:-4 6}; do
+		record b eth0 "$T/pass.pcap" "ip or ip6"
+		check on a "$wire" udp --dst "$(inner 4 "$i" 2)" --port 5000 --dscp cycle --count 640 \
+			--rate 2000 --ecn 1
+		check on a "$wire" ping --dst "$(inner 4 "$i" 2)" --dscp cycle --count 64 --rate 1000 \
+			--ecn 1
+		recorded
+		check "$wire" judge "$T/pass.pcap" --tunnel "$judge_kind" --from "$(outer "$o" 1)" \
+			--expect inner --ecn "${5:-1}" --each 11
+	done
+	[ "$(counter a t0 counters.egress.unknown)" = 0 ]
+	check on a "$TOOL" unload t0
+}
+
+mac_arg='address 02:00:00:00:00:0%own'
+
+test_geneve_over_ipv4() { through 4 geneve "$mac_arg type geneve id 7 remote 192.0.2.%peer"; }
+test_geneve_over_ipv6() { through 6 geneve "$mac_arg type geneve id 7 remote 2001:db8::%peer"; }
+test_gre() { through 4 gre 'type gre local 192.0.2.%own remote 192.0.2.%peer'; }
+test_gre_key_csum() { through 4 gre 'type gre remote 192.0.2.%peer key 99 csum'; }
+test_gretap() { through 4 gre "$mac_arg type gretap local 192.0.2.%own remote 192.0.2.%peer"; }
+# The kernel's ip6gre does not look at the inner ECN.
+test_ip6gre() { through 6 gre 'type ip6gre local 2001:db8::%own remote 2001:db8::%peer' '4 6' any; }
+test_ip6gretap()
+{
+	through 6 gre "$mac_arg type ip6gretap local 2001:db8::%own remote 2001:db8::%peer key 5" \
+		'4 6' any
+}
+test_ipip() { through 4 ipip 'type ipip local 192.0.2.%own remote 192.0.2.%peer' 4; }
+test_sit() { through 4 ipip 'type sit local 192.0.2.%own remote 192.0.2.%peer' 6; }
+test_ip6tnl()
+{
+	through 6 ipip 'type ip6tnl mode any local 2001:db8::%own remote 2001:db8::%peer'
+}
+
+# over_uplink DEV LINK-COMMANDS: WireGuard over that uplink, which the commands make on both ends
+over_uplink()
+{
+	local dev=$1 o
+
+	kind=wireguard
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
+	on a ip link delete wg4
+	wireguard_keys
+	both "$2" || skip "this kernel has no such uplink: $dev"
+	uplink a 1 "$dev"
+	uplink b 2 "$dev"
+	wireguard a 1 2
+	wireguard b 2 1
+	for o in 4 6; do
+		retry_until 20 on a ping -c 1 -W 2 "$(inner $o 4 2)"
+		check on a "$TOOL" load wg$o
+		check_grep "\"dev\":\"$dev\",.*egress_outer" on a "$TOOL" status wg$o --json
+		record b "$dev" "$T/pass.pcap" "ip or ip6"
+		check on a "$wire" udp --dst "$(inner $o 6 2)" --port 5000 --dscp cycle --count 640 \
+			--rate 2000 --ecn 2
+		recorded
+		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 2 --each 10
+	done
+}
+
+test_uplink_ethernet() { over_uplink eth0 true; }
+test_uplink_vlan()
+{
+	over_uplink eth0.34 'ip link add link eth0 name eth0.34 type vlan id 34; ip link set eth0.34 up'
+}
+# On the device below: the tag is in the packet's metadata there.
+test_below_a_vlan()
+{
+	over_uplink eth0.34 'ip link add link eth0 name eth0.34 type vlan id 34; ip link set eth0.34 up'
+	check on a "$TOOL" load wg4 --uplink eth0
+	record b eth0.34 "$T/pass.pcap" "ip or ip6"
+	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640 --rate 2000
+	recorded
+	judge_tunnel "$T/pass.pcap" 4 --expect inner --ecn 0 --each 10
+}
+# Below two tags, the inner one in the frame.
+test_below_qinq()
+{
+	over_uplink q 'ip link add link eth0 name s type vlan proto 802.1ad id 5; ip link set s up
+		ip link add link s name q type vlan id 34; ip link set q up'
+	check on a "$TOOL" load wg4 --uplink eth0
+	check on a "$TOOL" load wg6 --uplink s
+	for o in 4 6; do
+		record b q "$T/pass.pcap" "ip or ip6"
+		check on a "$wire" udp --dst "$(inner $o 4 2)" --port 5000 --dscp cycle --count 640 \
+			--rate 2000
+		recorded
+		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 0 --each 10
+	done
+}
+# An L3 device as the uplink of WireGuard, a WireGuard too: no link-layer header at TC.
+test_uplink_without_link_header()
+{
+	over_uplink l3 'ip address add 198.51.100.%own/24 dev eth0
+		ip link add l3 type wireguard
+		wg set l3 listen-port 51999 private-key '"$T"'/key%own \
+			peer "$(cat '"$T"'/public%peer)" allowed-ips 0.0.0.0/0,::/0 \
+			endpoint 198.51.100.%peer:51999
+		ip link set l3 up'
+}
+
+# WireGuard does not care for the MTU outside: the outer packet is fragmented, and the fragments of
+# local TCP lose the stamp (skb_set_owner_w()).
+test_outer_fragments()
+{
+	local json o
+
+	kind=wireguard
+	two_nodes
+	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
+	on a ip link delete wg4
+	wireguard_keys
+	wireguard a 1 2
+	wireguard b 2 1
+	on a ip link set eth0 mtu 1400
+	for o in 4 6; do
+		check on a "$TOOL" load wg$o
+		background on b "$wire" tcp-server --port 5001 --connections 1 --seconds 60
+		retry_until 20 on b sh -c 'ss -lnt | grep -q :5001'
+		record b eth0 "$T/tcp.pcap" "ip or ip6"
+		check on a "$wire" tcp --dst "$(inner $o 4 2)" --port 5001 --dscp 46 --bytes 1000000
+		recorded
+		json=$("$wire" judge "$T/tcp.pcap" --tunnel wireguard --from "$(outer $o 1)" \
+			--port 5182$o --expect 46 --ecn any --json) || true
+		echo "$json"
+		[ "$(jq .fragments_following <<<"$json")" -gt 500 ]
+		[ "$(jq .wrong <<<"$json")" = 0 ]
+	done
+	check on a "$TOOL" status
+}
+
+# A tunnel in a tunnel: wg4 over eth0, vx over wg4; both marked, the outermost by the middle one.
+test_tunnel_in_tunnel()
+{
+	kind=wireguard
+	two_nodes
+	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
+	on a ip link delete wg4
+	wireguard_keys
+	wireguard a 1 2
+	wireguard b 2 1
+	both 'ip link add t0 address 02:00:00:00:00:0%own type vxlan id 9 remote 10.0.4.%peer dstport 4789
+		ip link set t0 multicast off addrgenmode none
+		ip address add 10.9.0.%own/24 dev t0
+		ip link set t0 mtu 1300 up
+		ip neighbour add 10.9.0.%peer lladdr 02:00:00:00:00:0%peer dev t0'
+	check on a "$TOOL" load wg4
+	check on a "$TOOL" load t0
+	record b eth0 "$T/outermost.pcap" udp
+	local outermost=$recording
+	record b wg4 "$T/middle.pcap" udp
+	check on a "$wire" udp --dst 10.9.0.2 --port 5000 --dscp 46 --count 200 --rate 500
+	recorded
+	recording=$outermost
+	recorded
+	check "$wire" judge "$T/middle.pcap" --tunnel vxlan --from 10.0.4.1 --port 4789 --expect 46 --min 200
+	judge_tunnel "$T/outermost.pcap" 4 --expect 46 --min 200
+}

@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Tunnels between two nodes, patterns through them, and verdicts on what is on the wire. Addresses:
+# uplink 192.0.2.N and 2001:db8::N, inner 10.0.O.N and fd00:O::N for the tunnel over IPv4 (O = 4)
+# or IPv6 (O = 6) outside.
+
+wire=$PWD/testing/wire/wire
+kind=wireguard # or vxlan: what the patterns below go through
+
+# The device and the outer UDP port of the tunnel over IPv4 or IPv6.
+tunnel() { if [ $kind = wireguard ]; then echo "wg$1"; else echo "vx$1"; fi; }
+tunnel_port()
+{
+	case $kind$1 in
+	wireguard*) echo "5182$1" ;;
+	vxlan4) echo 4789 ;;
+	vxlan6) echo 4790 ;;
+	esac
+}
+
+# The address of end N outside and inside: outer FAMILY N, inner OUTER_FAMILY INNER_FAMILY N
+outer() { if [ "$1" = 4 ]; then echo "192.0.2.$2"; else echo "2001:db8::$2"; fi; }
+inner() { if [ "$2" = 4 ]; then echo "10.0.$1.$3"; else echo "fd00:$1::$3"; fi; }
+
+# uplink NODE N [DEV]: addresses; no duplicate address detection, which would delay the test
+uplink()
+{
+	on "$1" sh -ec '
+		ip address add 192.0.2.'"$2"'/24 dev "$0"
+		ip address add 2001:db8::'"$2"'/64 dev "$0" nodad' "${3:-eth0}"
+}
+
+# wireguard NODE N PEER: devices wg4 and wg6, by the family outside, with the peer's end. Keys are
+# made by wireguard_keys.
+wireguard_keys()
+{
+	(umask 077 && wg genkey >"$T/key1" && wg genkey >"$T/key2")
+	wg pubkey <"$T/key1" >"$T/public1"
+	wg pubkey <"$T/key2" >"$T/public2"
+}
+
+wireguard()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		modprobe wireguard
+		for o in 4 6; do
+			endpoint=192.0.2.$2
+			[ $o = 4 ] || endpoint="[2001:db8::$2]"
+			ip link add wg$o type wireguard
+			wg set wg$o listen-port 5182$o private-key "$0/key$1" \
+				peer "$(cat "$0/public$2")" allowed-ips 10.0.$o.0/24,fd00:$o::/64 \
+				endpoint "$endpoint:5182$o"
+			ip address add 10.0.$o.$1/24 dev wg$o
+			ip address add fd00:$o::$1/64 dev wg$o nodad
+			ip link set wg$o up
+		done' "$T" "$2" "$3"
+}
+
+# vxlan NODE N PEER: devices vx4 and vx6
+vxlan()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		ip link add vx4 address 02:00:00:00:04:0$0 type vxlan id 44 remote 192.0.2.$1 \
+			dstport 4789
+		ip link add vx6 address 02:00:00:00:06:0$0 type vxlan id 66 remote 2001:db8::$1 \
+			dstport 4790
+		for o in 4 6; do
+			# No ARP, ND, MLD: they have no mark.
+			ip link set vx$o multicast off addrgenmode none
+			ip address add 10.0.$o.$0/24 dev vx$o
+			ip address add fd00:$o::$0/64 dev vx$o nodad
+			ip link set vx$o mtu 1400 up
+			ip neighbour add 10.0.$o.$1 lladdr 02:00:00:00:0$o:0$1 dev vx$o
+			ip neighbour add fd00:$o::$1 lladdr 02:00:00:00:0$o:0$1 dev vx$o
+		done' "$2" "$3"
+}
+
+# record NODE DEV FILE [FILTER]: captures what comes in until recorded; $recording is its pid
+record()
+{
+	rm -f "$3" "$3.json"
+	background on "$1" sh -c 'exec "$0" capture "$1" "$2" --in --snaplen 2000 --filter "$3" >"$2.json"' \
+		"$wire" "$2" "$3" "${4:-ip or ip6}"
+	recording=$!
+	retry_until 20 grep -q ready "$3.json"
+}
+
+# Waits for packets in flight, then ends the capture, which fails if any was dropped.
+recorded()
+{
+	sleep 0.5
+	stop_background "$recording" TERM
+}
+
+# judge_tunnel FILE OUTER OPTIONS...: every packet from end 1 of that tunnel
+judge_tunnel()
+{
+	local file=$1 o=$2
+
+	shift 2
+	check "$wire" judge "$file" --tunnel $kind --from "$(outer "$o" 1)" \
+		--port "$(tunnel_port "$o")" "$@"
+}
+
+# counter NODE TUNNEL JQ-PATH
+counter() { on "$1" "$TOOL" status "$2" --json | jq ".tunnels[0].$3"; }
+
+mac() { on "$1" cat "/sys/class/net/$2/address"; }
+
+# What the kernel makes of inner ECN outside (RFC 6040): CE becomes ECT(0).
+outer_ecn() { if [ "$1" = 3 ]; then echo 2; else echo "$1"; fi; }
+
+# inject OUTER INNER PROTO: complete packets put on the tunnel device of node a
+inject()
+{
+	local dev link=() proto=$3
+	dev=$(tunnel "$1")
+
+	[ $kind = wireguard ] ||
+		link=(--eth-src "$(mac a "$dev")" --eth-dst "$(mac b "$dev")")
+	check on a "$wire" send "$dev" --proto "$proto" --src "$(inner "$1" "$2" 1)" \
+		--dst "$(inner "$1" "$2" 2)" --dscp cycle --count 640 --rate 1000 "${link[@]}"
+}
+
+# pass WHAT OUTER INNER EXPECT JUDGE-OPTIONS...: one pattern from a to b through one tunnel.
+# udp:COUNT and udp:COUNT:ECN are a single socket and flow.
+pass()
+{
+	local what=$1 o=$2 i=$3 expect=$4 dst ecn count
+	dst=$(inner "$o" "$i" 2)
+	shift 4
+
+	record b eth0 "$T/pass.pcap" "udp or ip6 proto 17"
+	case $what in
+	udp:*)
+		IFS=: read -r _ count ecn <<<"$what"
+		check on a "$wire" udp --dst "$dst" --port 5000 --dscp cycle --count "$count" \
+			--rate 2500 --ecn "${ecn:-0}"
+		;;
+	ping) check on a "$wire" ping --dst "$dst" --dscp cycle --count 640 --rate 1000 ;;
+	*) inject "$o" "$i" "$what" ;;
+	esac
+	recorded
+	judge_tunnel "$T/pass.pcap" "$o" --expect "$expect" "$@"
+}
+
+# tcp_bulk OUTER INNER DSCP: a connection with that mark, 4 MB, segmented by the kernel (GSO)
+tcp_bulk()
+{
+	local o=$1 i=$2 dscp=$3 dst server
+	dst=$(inner "$o" "$i" 2)
+
+	background on b "$wire" tcp-server --port 5001 --connections 1 --seconds 60
+	server=$!
+	retry_until 20 on b sh -c 'ss -lnt | grep -q :5001'
+	record b eth0 "$T/tcp.pcap" "udp or ip6 proto 17"
+	check on a "$wire" tcp --dst "$dst" --port 5001 --dscp "$dscp" --bytes 4000000
+	recorded
+	stop_background "$server"
+	judge_tunnel "$T/tcp.pcap" "$o" --expect "$dscp" --ecn any --min 2000
+}
+
+# Both tunnels loaded on a; COUNT packets of one flow for each family outside and inside, and all
+# other patterns. What ECN does is compared to what it does without the tool.
+every_packet()
+{
+	local o i e
+
+	for e in 0 1 2 3; do
+		pass "udp:640:$e" 4 4 none --ecn "$(outer_ecn "$e")" --each 10
+		pass "udp:640:$e" 6 6 none --ecn "$(outer_ecn "$e")" --each 10
+	done
+	check on a "$TOOL" load "$(tunnel 4)"
+	check on a "$TOOL" load "$(tunnel 6)"
+	for o in 4 6; do
+		for i in 4 6; do
+			pass "udp:$1" "$o" "$i" inner --ecn 0 --each $(($1 / 64))
+			pass ping "$o" "$i" inner --ecn 0 --each 10
+			pass esp "$o" "$i" inner --ecn 0 --each 10
+			pass frag "$o" "$i" inner --ecn 0 --each 20
+			tcp_bulk "$o" "$i" 46
+			tcp_bulk "$o" "$i" 8
+		done
+		for e in 1 2 3; do
+			pass "udp:640:$e" "$o" "$o" inner --ecn "$(outer_ecn "$e")" --each 10
+		done
+	done
+	check on a "$TOOL" status
+}
