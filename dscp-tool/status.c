@@ -251,6 +251,24 @@ static void print_policy(const struct dscp_tunnel *t)
 	printf("%s\n", any ? "" : " as it is");
 }
 
+/* Sums by DSCP in lines that fit 80 columns. */
+static void print_histogram(const struct dscp_counters *c)
+{
+	int column = printf("  left with");
+	char word[32];
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		if (!c->dscp[dscp])
+			continue;
+		snprintf(word, sizeof(word), " %s %" PRIu64, dscp_name(dscp),
+			 (uint64_t)c->dscp[dscp]);
+		if (column + strlen(word) > 79)
+			column = printf("\n           ") - 1;
+		column += printf("%s", word);
+	}
+	printf("\n");
+}
+
 static void print_counters(const struct dscp_counters *c)
 {
 	printf("  egress    seen %" PRIu64 ", marked %" PRIu64 ", unchanged %" PRIu64
@@ -259,11 +277,7 @@ static void print_counters(const struct dscp_counters *c)
 	       (uint64_t)c->skipped);
 	if (!seen(c))
 		return;
-	printf("  left with");
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		if (c->dscp[dscp])
-			printf(" %s %" PRIu64, dscp_name(dscp), (uint64_t)c->dscp[dscp]);
-	printf("\n");
+	print_histogram(c);
 }
 
 static void print_hook(const struct hook *hook, const struct hook_state *state)

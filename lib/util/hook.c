@@ -428,16 +428,19 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 		return exchange(hook, path, &state, prog_fd);
 	if (kind == ATTACH_AUTO)
 		kind = hook_tcx_supported() ? ATTACH_TCX : ATTACH_CLSACT;
-	if (state.health == HOOK_OK)
-		return convert(dir, hook, prog_fd, path, &state);
 	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
-		log_error(
-			"%s: this kernel has no TCX (it came with Linux 6.6): use --attach clsact",
-			hook->dev);
+		log_error("%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
+			  hook->dev);
 		return -EOPNOTSUPP;
 	}
-	return kind == ATTACH_TCX ? tcx_attach(dir, hook, prog_fd, path)
-				  : clsact_attach(dir, hook, prog_fd, path);
+	if (state.health == HOOK_OK)
+		return convert(dir, hook, prog_fd, path, &state);
+	if (kind == ATTACH_CLSACT)
+		return clsact_attach(dir, hook, prog_fd, path);
+	err = tcx_attach(dir, hook, prog_fd, path);
+	if (!err)
+		clsact_release(dir, hook); /* of a filter that somebody has taken away */
+	return err;
 }
 
 int hook_detach(const char *dir, const struct hook *hook)

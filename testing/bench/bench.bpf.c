@@ -6,10 +6,9 @@
  * field) back, and programs that do only that are measured too, to be subtracted.
  */
 #include "../../dscp-tool/dscp_egress.bpf.c"
+#include "bench.h"
 
-/* Set by bench.c before the load: how many flows take turns. A power of two or 1. */
-const volatile __u32 n_flows = 1;
-static __u32 turn;
+struct bench_state state;
 
 /* The list's algorithm of 2021, written anew: the hash as it is, an update for every packet. */
 struct {
@@ -22,7 +21,7 @@ struct {
 /* A new skb->hash, as if the next flow's packet had come. */
 static __always_inline __u32 next_hash(void)
 {
-	return dscp_mix(turn++ & (n_flows - 1)) & ~DSCP_STAMP_MASK;
+	return dscp_mix(state.turn++ & state.flow_mask) & ~DSCP_STAMP_MASK;
 }
 
 static __always_inline void put_hash(struct __sk_buff *skb)
@@ -30,10 +29,10 @@ static __always_inline void put_hash(struct __sk_buff *skb)
 	bpf_set_hash(skb, next_hash());
 }
 
-/* The hash that egress_inner gave an EF packet of that flow. */
+/* The hash that egress_inner gave a packet of that flow. */
 static __always_inline void put_stamp(struct __sk_buff *skb)
 {
-	bpf_set_hash(skb, dscp_stamp(next_hash(), 46));
+	bpf_set_hash(skb, dscp_stamp(next_hash(), BENCH_DSCP));
 }
 
 /* The outer header as the tunnel made it: DSCP 0, and the checksum that goes with it. */
@@ -47,7 +46,7 @@ static __always_inline void put_header(struct __sk_buff *skb)
 }
 
 SEC("tc/empty")
-int empty(struct __sk_buff *skb)
+int empty(struct __sk_buff *skb __attribute__((unused)))
 {
 	return TC_ACT_UNSPEC;
 }
@@ -56,6 +55,14 @@ SEC("tc/reset_inner")
 int reset_inner(struct __sk_buff *skb)
 {
 	put_hash(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/reset_base_outer")
+int reset_base_outer(struct __sk_buff *skb)
+{
+	put_hash(skb);
+	put_header(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -84,17 +91,6 @@ int base_inner(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-/* Fills base_flows for base_outer. */
-SEC("tc/base_fill")
-int base_fill(struct __sk_buff *skb)
-{
-	__u32 key = dscp_stamp(next_hash(), 46);
-	__u8 dscp = 46;
-
-	bpf_map_update_elem(&base_flows, &key, &dscp, BPF_ANY);
-	return TC_ACT_OK;
-}
-
 SEC("tc/base_outer")
 int base_outer(struct __sk_buff *skb)
 {
@@ -102,7 +98,7 @@ int base_outer(struct __sk_buff *skb)
 	__u32 key;
 	__u8 *dscp;
 
-	put_stamp(skb);
+	put_hash(skb);
 	put_header(skb);
 	key = skb->hash;
 	dscp = bpf_map_lookup_elem(&base_flows, &key);
