@@ -283,12 +283,12 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 	return 0;
 }
 
-/* The key of a GRE header (RFC 2890), 0 without one; *id is left alone if the header is cut off. */
+/* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
 static __always_inline bool gre_key(const __be32 *gre, void *end, __u32 *id)
 {
 	const __be32 *key = gre + 1;
 
-	if ((void *)(gre + 1) > end)
+	if ((void *)(gre + 1) > end || *gre & bpf_htonl(0x00070000))
 		return false;
 	if (!(*gre & bpf_htonl(0x20000000)))
 		return true;
@@ -556,6 +556,7 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 	 * forwarded, and may well be the WireGuard of a host behind us, with our port. */
 	if (skb->ingress_ifindex)
 		return;
+	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
 	ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
 	if (type == bpf_htons(ETH_P_IP))

@@ -36,9 +36,13 @@ static inline __attribute__((always_inline)) __u32 dscp_unmix(__u32 x)
 	return x;
 }
 
+/* Never 0, which is what a packet without a hash shows: the only preimage of 0 is 0, so the flows
+ * whose upper bits are 0 share the stamps of their neighbours, DSCP by DSCP. */
 static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 dscp)
 {
-	return dscp_mix((hash & ~DSCP_STAMP_MASK) | dscp);
+	__u32 flow = hash & ~DSCP_STAMP_MASK;
+
+	return dscp_mix((flow ? flow : DSCP_STAMP_MASK + 1) | dscp);
 }
 
 #endif

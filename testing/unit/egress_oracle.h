@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * What egress_outer should do with a packet, written down a second time and in another way: lists
+ * instead of maps, bytes instead of structs. Where a packet's link-layer header ends is not guessed
+ * but told.
+ */
+#ifndef EGRESS_ORACLE_H
+#define EGRESS_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+#include "egress_packet.h"
+
+#define N_SLOTS 32
+#define N_STAMPS 256
+
+/* A stamp as egress_inner leaves it in the maps. */
+struct stamp {
+	uint32_t hash;
+	uint32_t ifindex;
+	uint8_t dscp;
+	uint8_t flags; /* DSCP_FLOW_* */
+	bool in_flows;
+	bool in_recent;
+};
+
+struct world {
+	struct dscp_tunnel tunnels[N_SLOTS]; /* by slot */
+	struct stamp stamps[N_STAMPS];
+	unsigned int n_stamps;
+};
+
+enum verdict {
+	NOT_OURS, /* not touched, not counted */
+	SKIPPED,
+	UNKNOWN,
+	UNCHANGED,
+	MARKED,
+};
+
+struct outcome {
+	enum verdict verdict;
+	uint32_t slot;
+	uint8_t dscp; /* MARKED: the new one */
+	size_t ip; /* where the outer IP header is; set if it is not NOT_OURS */
+	bool ip6;
+};
+
+/* type: ethertype of an L3 packet; 0: the packet begins with an Ethernet header. */
+struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
+		     uint32_t hash);
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <linux/virtio_net.h>
+
+#include "egress_run.h"
+
+#define FLOWS 4096
+#define DEVICE_MTU 6000
+
+extern const char egress_test_bpf_start[], egress_test_bpf_end[];
+
+struct world world;
+struct egress_knobs *knobs;
+
+static struct bpf_object *object;
+static int n_cpus;
+static struct dscp_counters *all_counters; /* of every CPU of every slot */
+
+static struct {
+	int fd; /* of the device: what it sends comes out here */
+	int sender;
+	int netns; /* where we were before */
+	int ifindex;
+	const char *attached;
+} device = { -1, -1, -1, 0, NULL };
+
+const char *bpf_refused(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "refused", 4, 4, 16, NULL);
+
+	if (fd < 0)
+		return strerror(errno);
+	close(fd);
+	return NULL;
+}
+
+int egress_map(const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(object, name);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* The only global variable of the object: its map is those bytes, and can be shared memory. */
+static void find_knobs(void)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, object) {
+		if (!strstr(bpf_map__name(map), ".bss"))
+			continue;
+		assert_int_equal(bpf_map__value_size(map), sizeof(*knobs));
+		knobs = mmap(NULL, sizeof(*knobs), PROT_READ | PROT_WRITE, MAP_SHARED,
+			     bpf_map__fd(map), 0);
+	}
+	assert_non_null(knobs);
+	assert_ptr_not_equal(knobs, MAP_FAILED);
+}
+
+void egress_load(void)
+{
+	struct bpf_program *program;
+	struct bpf_map *map;
+
+	memset(&world, 0, sizeof(world));
+	object = bpf_object__open_mem(egress_test_bpf_start,
+				      egress_test_bpf_end - egress_test_bpf_start, NULL);
+	assert_non_null(object);
+	bpf_object__for_each_program (program, object)
+		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+	bpf_object__for_each_map (map, object)
+		bpf_map__set_pin_path(map, NULL);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), FLOWS);
+	assert_int_equal(bpf_object__load(object), 0);
+	find_knobs();
+	n_cpus = libbpf_num_possible_cpus();
+	assert_true(n_cpus > 0);
+	all_counters = calloc(N_SLOTS * n_cpus, sizeof(*all_counters));
+	assert_non_null(all_counters);
+}
+
+void egress_unload(void)
+{
+	munmap(knobs, sizeof(*knobs));
+	bpf_object__close(object);
+	object = NULL;
+	device.attached = NULL;
+	knobs = NULL;
+	free(all_counters);
+	all_counters = NULL;
+}
+
+static void set_map(const char *name, const void *key, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(egress_map(name), key, value, BPF_ANY), 0);
+}
+
+static void set_config(void)
+{
+	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
+	uint32_t zero = 0;
+
+	for (int slot = 1; slot < N_SLOTS; slot++) {
+		if (!world.tunnels[slot].ifindex)
+			continue;
+		config.n_tunnels++;
+		config.kinds |= 1u << world.tunnels[slot].kind;
+	}
+	set_map("config", &zero, &config);
+}
+
+static void set_port(uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	uint32_t number = tunnel->ports[0];
+	struct dscp_port port;
+
+	assert_int_equal(bpf_map_lookup_elem(egress_map("ports"), &number, &port), 0);
+	port.kind = tunnel->kind;
+	/* Tunnels with a VNI are found by their endpoint. */
+	if (!tunnel->endpoint.kind)
+		port.slot = slot;
+	set_map("ports", &number, &port);
+}
+
+void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	assert_in_range(slot, 1, N_SLOTS - 1);
+	world.tunnels[slot] = *tunnel;
+	set_map("tunnels", &slot, tunnel);
+	set_map("devices", &tunnel->ifindex, &slot);
+	if (tunnel->ports[0])
+		set_port(slot, tunnel);
+	if (tunnel->endpoint.kind)
+		set_map("endpoints", &tunnel->endpoint, &slot);
+	set_config();
+}
+
+void add_stamp(const struct stamp *stamp)
+{
+	struct dscp_flow flow = {
+		.ifindex = stamp->ifindex,
+		.dscp = stamp->dscp,
+		.flags = stamp->flags,
+	};
+	uint32_t place = stamp->hash % DSCP_RECENT;
+
+	assert_in_range(world.n_stamps, 0, N_STAMPS - 1);
+	world.stamps[world.n_stamps++] = *stamp;
+	if (stamp->in_flows)
+		set_map("flows", &stamp->hash, &flow);
+	if (stamp->in_recent)
+		set_map("recent", &place, &stamp->hash);
+}
+
+void read_counters(struct dscp_counters counters[N_SLOTS])
+{
+	uint32_t keys[N_SLOTS], next, count = N_SLOTS;
+	int err;
+
+	err = bpf_map_lookup_batch(egress_map("counters"), NULL, &next, keys, all_counters, &count,
+				   NULL);
+	assert_int_equal(err, 0);
+	assert_int_equal(count, N_SLOTS);
+	memset(counters, 0, N_SLOTS * sizeof(*counters));
+	for (int i = 0; i < N_SLOTS * n_cpus; i++) {
+		const uint64_t *from = (const uint64_t *)&all_counters[i];
+		uint64_t *to = (uint64_t *)&counters[i / n_cpus];
+
+		for (size_t j = 0; j < sizeof(*counters) / sizeof(*to); j++)
+			to[j] += from[j];
+	}
+}
+
+unsigned int count_flows(void)
+{
+	uint32_t key, *last = NULL;
+	unsigned int n = 0;
+
+	while (!bpf_map_get_next_key(egress_map("flows"), last, &key)) {
+		last = &key;
+		n++;
+	}
+	return n;
+}
+
+static int program_fd(const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	assert_non_null(program);
+	return bpf_program__fd(program);
+}
+
+bool run_frame(const char *program, const struct packet *in, struct packet *out,
+	       const struct __sk_buff *ctx)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,
+		    .data_out = out->bytes, .data_size_out = sizeof(out->bytes), .ctx_in = ctx,
+		    .ctx_size_in = ctx ? sizeof(*ctx) : 0);
+	int err;
+
+	*out = *in;
+	memset(out->bytes, 0xee, sizeof(out->bytes));
+	err = bpf_prog_test_run_opts(program_fd(program), &opts);
+	if (err == -EINVAL && in->len < ETHERNET + 40)
+		return false;
+	assert_int_equal(err, 0);
+	assert_int_equal((int)opts.retval, TC_ACT_UNSPEC);
+	out->len = opts.data_size_out;
+	return true;
+}
+
+/* A new device without IPv6's own messages, that runs nothing yet. */
+static void set_up_device(bool frames)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_EGRESS);
+	struct ifreq request = { .ifr_name = "device" };
+	struct timeval patience = { .tv_sec = 5 };
+	int fd, yes = 1;
+
+	request.ifr_flags = (frames ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
+	assert_int_equal(ioctl(device.fd, TUNSETIFF, &request), 0);
+	fd = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		assert_int_equal(write(fd, "1", 1), 1);
+		close(fd);
+	}
+	device.sender = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_true(device.sender >= 0);
+	assert_int_equal(setsockopt(device.sender, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)),
+			 0);
+	setsockopt(device.sender, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	request.ifr_mtu = DEVICE_MTU;
+	assert_int_equal(ioctl(device.sender, SIOCSIFMTU, &request), 0);
+	request.ifr_flags = IFF_UP;
+	assert_int_equal(ioctl(device.sender, SIOCSIFFLAGS, &request), 0);
+	device.ifindex = hook.ifindex = if_nametoindex("device");
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+}
+
+const char *device_open(bool frames)
+{
+	device.fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (device.fd < 0)
+		return "there is no /dev/net/tun";
+	device.netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	assert_true(device.netns >= 0);
+	if (unshare(CLONE_NEWNET)) {
+		device_close();
+		return "a network namespace cannot be made";
+	}
+	close(device.fd); /* it belongs to the namespace it was opened in */
+	device.fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(device.fd >= 0);
+	set_up_device(frames);
+	return NULL;
+}
+
+void device_close(void)
+{
+	close(device.sender);
+	close(device.fd);
+	if (device.netns >= 0)
+		assert_int_equal(setns(device.netns, CLONE_NEWNET), 0);
+	close(device.netns);
+	device.sender = device.fd = device.netns = -1;
+	device.attached = NULL;
+}
+
+int device_ifindex(void)
+{
+	return device.ifindex;
+}
+
+static void attach_device(const char *program)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device.ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1, .flags = BPF_TC_F_REPLACE,
+		    .prog_fd = program_fd(program));
+
+	if (device.attached && !strcmp(device.attached, program))
+		return;
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+	device.attached = program;
+}
+
+void run_device(const char *program, const struct packet *in, uint16_t type, uint32_t linear,
+		struct packet *out)
+{
+	const struct virtio_net_hdr vnet = { .hdr_len = linear };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_ifindex = device.ifindex,
+		.sll_protocol = htons(type),
+	};
+	struct iovec parts[] = { { (void *)&vnet, sizeof(vnet) }, { (void *)in->bytes, in->len } };
+	struct msghdr message = {
+		.msg_name = &to,
+		.msg_namelen = sizeof(to),
+		.msg_iov = parts,
+		.msg_iovlen = 2,
+	};
+	struct pollfd ready = { .fd = device.fd, .events = POLLIN };
+	ssize_t len;
+
+	attach_device(program);
+	*out = *in;
+	memset(out->bytes, 0xee, sizeof(out->bytes));
+	assert_int_equal(sendmsg(device.sender, &message, 0), sizeof(vnet) + in->len);
+	assert_int_equal(poll(&ready, 1, 5000), 1);
+	len = read(device.fd, out->bytes, sizeof(out->bytes));
+	assert_true(len >= 0);
+	out->len = len;
+}

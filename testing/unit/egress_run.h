@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * The egress programs loaded apart from everything else (nothing is pinned), and two ways to hand
+ * them a packet: BPF_PROG_TEST_RUN, which takes frames only and knows everything about them, and
+ * the egress of a tun or tap device in a network namespace of its own, for L3 packets and what
+ * newer kernels refuse to test.
+ */
+#ifndef EGRESS_RUN_H
+#define EGRESS_RUN_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "egress_knobs.h"
+#include "egress_oracle.h"
+#include "egress_packet.h"
+
+/* What the maps say, and what the tests tell the programs. */
+extern struct world world;
+extern struct egress_knobs *knobs;
+
+/* NULL, or why these tests cannot run here. */
+const char *bpf_refused(void);
+
+/* All maps are empty after this. */
+void egress_load(void);
+void egress_unload(void);
+int egress_map(const char *name);
+
+/* A device in a new network namespace. Fails the test, or returns why there can be none. */
+const char *device_open(bool frames);
+void device_close(void);
+int device_ifindex(void);
+
+/* Puts a tunnel or a stamp into the maps and into the world. */
+void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel);
+void add_stamp(const struct stamp *stamp);
+
+/* ctx: NULL, or what else the kernel knows of the packet. False: this kernel refuses to make a
+ * packet so short. */
+bool run_frame(const char *program, const struct packet *in, struct packet *out,
+	       const struct __sk_buff *ctx);
+/* type: skb->protocol. linear: so many bytes are in the linear part of the skb, 0: all. */
+void run_device(const char *program, const struct packet *in, uint16_t type, uint32_t linear,
+		struct packet *out);
+
+/* The counters of all slots, summed over the CPUs. */
+void read_counters(struct dscp_counters counters[N_SLOTS]);
+unsigned int count_flows(void);
+
+#endif

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/* egress_inner: which hash each packet gets, and what the maps say then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <linux/if_ether.h>
+
+#include <dscp/mix.h>
+
+#include "egress_cases.h"
+
+static void inner_every_ds(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 20);
+		for (int ds = 0; ds < 256; ds++) {
+			set_ds(&p, ds);
+			expect_stamp(&p, HASH, ds >> 2);
+		}
+	}
+	/* One for each DSCP, and one for the socket. */
+	assert_int_equal(count_flows(), DSCP_VALUES + 1);
+}
+
+/* Flows that the hash tells apart in its last six bits only, or not at all. */
+static void inner_collisions(void **state)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
+	uint32_t first;
+
+	(void)state;
+	set_ds(&p, EF << 2);
+	expect_stamp(&p, HASH, EF);
+	first = knobs->after;
+	expect_stamp(&p, HASH ^ 0x3f, EF);
+	assert_int_equal(knobs->after, first);
+	set_ds(&p, AF41 << 2);
+	expect_stamp(&p, HASH, AF41);
+	assert_int_not_equal(knobs->after, first);
+}
+
+static struct dscp_flow flow_of(uint32_t hash)
+{
+	struct dscp_flow flow;
+
+	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &hash, &flow), 0);
+	return flow;
+}
+
+static void set_flow(uint32_t hash, struct dscp_flow flow)
+{
+	assert_int_equal(bpf_map_update_elem(egress_map("flows"), &hash, &flow, BPF_ANY), 0);
+}
+
+static void forget_recent(uint32_t stamp)
+{
+	uint32_t place = stamp % DSCP_RECENT, none = 0;
+
+	assert_int_equal(bpf_map_update_elem(egress_map("recent"), &place, &none, BPF_ANY), 0);
+}
+
+static void inner_entry_is_made_once(void **state)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20), out;
+	uint32_t stamp = stamp_of(EF), place = stamp % DSCP_RECENT, last;
+
+	(void)state;
+	set_ds(&p, EF << 2);
+	expect_stamp(&p, HASH, EF);
+	assert_int_equal(count_flows(), 2);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
+	assert_int_equal(last, stamp);
+	/* The device that stamped it first stays, whether the cache has it or not. */
+	set_flow(stamp, (struct dscp_flow){ .ifindex = 99, .dscp = EF });
+	assert_true(transmit("test_inner", &p, HASH, &out));
+	assert_int_equal(flow_of(stamp).ifindex, 99);
+	forget_recent(stamp);
+	assert_true(transmit("test_inner", &p, HASH, &out));
+	assert_int_equal(flow_of(stamp).ifindex, 99);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
+	assert_int_equal(last, stamp);
+	assert_int_equal(count_flows(), 2);
+}
+
+static void inner_stamp_replaces_socket_hash(void **state)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
+
+	(void)state;
+	set_flow(stamp_of(EF),
+		 (struct dscp_flow){ .ifindex = 99, .dscp = 1, .flags = DSCP_FLOW_SOCKET });
+	set_ds(&p, EF << 2);
+	expect_stamp(&p, HASH, EF);
+}
+
+/* Both media give the packet a socket. */
+static void inner_socket_hash(void **state)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
+
+	(void)state;
+	set_ds(&p, EF << 2);
+	expect_stamp(&p, HASH, EF);
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
+	assert_int_equal(flow_of(HASH).dscp, EF);
+	forget_recent(stamp_of(EF));
+	expect_stamp(&p, HASH, EF);
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
+	set_ds(&p, AF41 << 2);
+	expect_stamp(&p, HASH, AF41);
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED);
+	/* A stamp is more than a socket's hash. */
+	set_flow(STRANGE, (struct dscp_flow){ .ifindex = 99, .dscp = 1 });
+	expect_stamp(&p, STRANGE, AF41);
+	assert_int_equal(flow_of(STRANGE).flags, 0);
+	assert_int_equal(flow_of(STRANGE).dscp, 1);
+}
+
+/* The installed program itself, with the hash the kernel computes. */
+static void inner_program(void **state)
+{
+	struct packet p = udp_packet(6, 4000, 5000, 0, 20), out;
+	uint32_t key, *last = NULL, hash = 0, stamp = 0;
+
+	(void)state;
+	set_ds(&p, AF41 << 2 | 1);
+	for (int i = 0; i < 3; i++) {
+		assert_true(transmit("egress_inner", &p, 0, &out));
+		assert_same(&p, &p, &out);
+	}
+	assert_int_equal(count_flows(), 2);
+	for (; !bpf_map_get_next_key(egress_map("flows"), last, &key); last = &key)
+		*(flow_of(key).flags ? &hash : &stamp) = key;
+	assert_int_equal(flow_of(stamp).dscp, AF41);
+	assert_int_equal(stamp, dscp_stamp(hash, AF41));
+}
+
+static void inner_protocols(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_ESP, IPPROTO_IPV6,
+					     IPPROTO_GRE,  IPPROTO_RAW, IPPROTO_SCTP };
+	struct packet p;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(protocols); i++) {
+		for (int family = 4; family <= 6; family += 2) {
+			p = ip_packet(family, protocols[i], 30);
+			set_ds(&p, EF << 2 | 1);
+			expect_stamp(&p, HASH, EF);
+		}
+	}
+}
+
+/* What GRE without a remote address shows of itself. */
+static void inner_gre_prototype(void **state)
+{
+	struct packet p = ip_packet(4, IPPROTO_GRE, 30);
+
+	(void)state;
+	set_ds(&p, EF << 2);
+	expect_stamp(&p, HASH, EF);
+	set16(p.bytes + p.ip + 2, 0);
+	expect_stamp(&p, HASH, -1);
+	/* A length of 0 is also that of a packet longer than 65535 bytes. */
+	p.bytes[p.ip + 9] = IPPROTO_TCP;
+	expect_stamp(&p, HASH, EF);
+}
+
+static void inner_tags(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 20);
+		set_ds(&p, EF << 2);
+		for (unsigned int tags = 0; tags <= 4; tags++) {
+			tagged = with_tags(&p, tags);
+			expect_stamp(&tagged, HASH, tags <= 2 ? EF : -1);
+		}
+	}
+}
+
+static void inner_metadata_tags(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 20);
+		set_ds(&p, EF << 2);
+		for (unsigned int tags = 0; tags <= 2; tags++) {
+			tagged = with_tags(&p, tags);
+			knobs->vlan_tags = 1;
+			expect_stamp(&tagged, HASH, EF);
+			knobs->vlan_tags = 2;
+			expect_stamp(&tagged, HASH, tags < 2 ? EF : -1);
+		}
+	}
+	knobs->vlan_tags = 0;
+}
+
+/* MAC addresses that begin as an IP header does. */
+static void inner_mac_like_ip(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 20);
+		set_ds(&p, EF << 2);
+		for (unsigned int i = 0; i < 3 * 0x30; i++) {
+			tagged = with_tags(&p, i / 0x30);
+			tagged.bytes[0] = 0x40 + i % 0x30;
+			tagged.bytes[1] = 34 << 2;
+			for (unsigned int n = 0; n <= 1; n++) {
+				knobs->vlan_tags = n;
+				expect_stamp(&tagged, HASH, EF);
+			}
+		}
+	}
+	knobs->vlan_tags = 0;
+}
+
+/* The kernel may know what is behind the tags of a frame. */
+static void inner_type_behind_tags(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 20);
+		set_ds(&p, EF << 2);
+		how.type = family == 4 ? ETH_P_IP : ETH_P_IPV6;
+		for (unsigned int i = 0; i < 3 * 0x30; i++) {
+			tagged = with_tags(&p, i / 0x30);
+			tagged.bytes[0] = 0x40 + i % 0x30;
+			expect_stamp(&tagged, HASH, EF);
+		}
+	}
+}
+
+static void inner_not_ip(void **state)
+{
+	struct packet p = ip_packet(4, IPPROTO_UDP, 40), tagged;
+
+	(void)state;
+	for (unsigned int i = 0; i < N_OTHER_TYPES; i++) {
+		for (unsigned int tags = 0; tags <= 2; tags++) {
+			tagged = with_tags(&p, tags);
+			put_type(&tagged, other_types[i]);
+			expect_stamp(&tagged, HASH, -1);
+			tagged.bytes[0] = 0x45;
+			expect_stamp(&tagged, HASH, -1);
+		}
+	}
+	assert_int_equal(count_flows(), 0);
+}
+
+static void inner_bad_version(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (int version = 0; version < 16; version++) {
+			p = udp_packet(family, 4000, 5000, 0, 20);
+			set_ds(&p, EF << 2);
+			p.bytes[p.ip] = version << 4 | (p.bytes[p.ip] & 0xf);
+			expect_stamp(&p, HASH, version == family ? EF : -1);
+		}
+	}
+}
+
+/* It is the tunnel's own business to drop what is not right. */
+static void inner_bad_header_length(void **state)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
+
+	(void)state;
+	set_ds(&p, EF << 2);
+	for (int words = 0; words < 16; words++) {
+		p.bytes[p.ip] = 0x40 | words;
+		expect_stamp(&p, HASH, EF);
+	}
+}
+
+static void inner_truncated(void **state)
+{
+	struct packet p, shorter;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 60);
+		set_ds(&p, EF << 2);
+		/* The kernel refuses a frame of a header alone, in some versions. */
+		for (size_t len = p.link + 1; len <= p.link + 60; len++) {
+			shorter = cut(&p, len);
+			expect_stamp(&shorter, HASH,
+				     len >= p.ip + (family == 4 ? 20 : 40) ? EF : -1);
+		}
+	}
+}
+
+static void inner_truncated_tags(void **state)
+{
+	struct packet p = udp_packet(6, 4000, 5000, 0, 20), tagged = with_tags(&p, 2), shorter;
+
+	(void)state;
+	set_ds(&tagged, EF << 2);
+	for (size_t len = ETHERNET + 1; len < tagged.len; len++) {
+		shorter = cut(&tagged, len);
+		expect_stamp(&shorter, HASH, len >= tagged.ip + 40 ? EF : -1);
+	}
+}
+
+static void inner_lookalikes(void **state)
+{
+	struct packet p, shorter;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int type = 0; type < 4; type++) {
+			p = lookalike(family, type);
+			set_ds(&p, EF << 2);
+			for (size_t len = family == 4 ? 20 : 40; len <= p.len; len++) {
+				shorter = cut(&p, len);
+				expect_stamp(&shorter, HASH, EF);
+			}
+		}
+	}
+}
+
+/* The headers are not in the linear part of the skb, or in part. */
+static void inner_paged(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = ip_packet(family, IPPROTO_TCP, 5000);
+		set_ds(&p, EF << 2);
+		for (how.linear = 1; how.linear <= 70; how.linear++)
+			expect_stamp(&p, HASH, EF);
+	}
+}
+
+/* Frames, and packets without a link-layer header. */
+#define ALL_MEDIA                                                                                  \
+	INNER(inner_every_ds), INNER(inner_collisions), INNER(inner_entry_is_made_once),           \
+		INNER(inner_stamp_replaces_socket_hash), INNER(inner_socket_hash),                 \
+		INNER(inner_program), INNER(inner_protocols), INNER(inner_gre_prototype),          \
+		INNER(inner_bad_version), INNER(inner_bad_header_length), INNER(inner_truncated)
+
+int main(void)
+{
+	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
+	const struct CMUnitTest frames[] = {
+		ALL_MEDIA,
+		INNER(inner_tags),
+		INNER(inner_metadata_tags),
+		INNER(inner_mac_like_ip),
+		INNER(inner_not_ip),
+		INNER(inner_truncated_tags),
+	};
+	/* What BPF_PROG_TEST_RUN does not do, or not in every kernel. */
+	const struct CMUnitTest tap[] = {
+		INNER(inner_program),	       INNER(inner_socket_hash),   INNER(inner_truncated),
+		INNER(inner_truncated_tags),   INNER(inner_metadata_tags), INNER(inner_mac_like_ip),
+		INNER(inner_type_behind_tags), INNER(inner_paged),
+	};
+	const struct CMUnitTest tun[] = {
+		ALL_MEDIA,
+		INNER(inner_lookalikes),
+		INNER(inner_paged),
+	};
+	int failed;
+
+	if (bpf_refused())
+		return cmocka_run_group_tests_name("egress_inner", none, NULL, NULL);
+	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	if (device_refused())
+		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
+	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
+	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
+	return failed;
+}

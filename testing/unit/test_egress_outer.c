@@ -1,0 +1,1151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/* egress_outer: what becomes of each packet. The oracle judges alone where packets are random. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <linux/if_ether.h>
+
+#include <dscp/mix.h>
+
+#include "egress_cases.h"
+
+#define FRAMES 200000 /* random ones */
+#define DEVICE_PACKETS 20000
+#define SEED 20210618u
+
+/*
+ * egress_outer: packets of others
+ */
+
+static void outer_others(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_ICMP, IPPROTO_ICMPV6,
+					     IPPROTO_ESP, IPPROTO_SCTP, IPPROTO_MPLS };
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int i = 0; i < sizeof(protocols); i++) {
+			p = ip_packet(family, protocols[i], 100);
+			set16(p.bytes + p.len - 100, WG_PORT);
+			set_ds(&p, i << 2);
+			expect_not_ours(&p);
+		}
+		p = udp_packet(family, OTHER_PORT, WG_PORT, 0x04000000, 64);
+		expect_not_ours(&p);
+		p = udp_packet(family, VXLAN_PORT, OTHER_PORT, 0x04000000, 64);
+		expect_not_ours(&p);
+	}
+}
+
+static void outer_not_ip(void **state)
+{
+	struct packet p = wireguard_packet(4), tagged;
+
+	(void)state;
+	for (unsigned int i = 0; i < N_OTHER_TYPES; i++) {
+		for (unsigned int tags = 0; tags <= 2; tags++) {
+			tagged = with_tags(&p, tags);
+			put_type(&tagged, other_types[i]);
+			expect_not_ours(&tagged);
+			tagged.bytes[0] = 0x45;
+			expect_not_ours(&tagged);
+		}
+	}
+}
+
+static void outer_forwarded(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		expect_marked(&p, WG);
+		how.ingress = 5;
+		expect_not_ours(&p);
+		how.ingress = 0;
+	}
+}
+
+static void outer_bad_version(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (int version = 0; version < 16; version++) {
+			p = wireguard_packet(family);
+			p.bytes[p.ip] = version << 4 | (p.bytes[p.ip] & 0xf);
+			if (version != family && !how.raw)
+				expect_not_ours(&p);
+		}
+	}
+}
+
+/*
+ * egress_outer: WireGuard
+ */
+
+static void outer_every_ds(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		for (int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+			for (int ds = 0; ds < 256; ds += 1 + dscp % 5) {
+				set_ds(&p, ds);
+				expect(&p, stamp_of(dscp), ds >> 2 == dscp ? UNCHANGED : MARKED, WG,
+				       dscp);
+			}
+		}
+	}
+}
+
+static void outer_wireguard_data(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t len = 0; len <= 100; len++) {
+			p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, len);
+			if (len > 32)
+				expect_marked(&p, WG);
+			else
+				expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+		}
+	}
+}
+
+static void outer_wireguard_other_messages(void **state)
+{
+	static const uint32_t types[] = { 0x01000000, 0x02000000, 0x03000000, 0x00000000,
+					  0x05000000, 0x04010000, 0x04000100, 0x04000001,
+					  0x00000004, 0x84000000 };
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++) {
+			p = udp_packet(family, WG_PORT, OTHER_PORT, types[i], 148);
+			set_ds(&p, 0x88);
+			expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+			p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, types[i], 148);
+			expect(&p, stamp_of(EF), SKIPPED, WG_FIXED, 0);
+		}
+	}
+}
+
+static void outer_unknown(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		set_ds(&p, 0x2a);
+		expect(&p, STRANGE, UNKNOWN, WG, 0);
+		expect(&p, stamp_of(EF) ^ 1, UNKNOWN, WG, 0);
+		/* In the same place of the cache. */
+		expect(&p, stamp_of(EF) ^ DSCP_RECENT, UNKNOWN, WG, 0);
+		/* No hash at all: what empty places of the cache look like. */
+		expect(&p, 0, UNKNOWN, WG, 0);
+	}
+}
+
+static void outer_policy(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+		set_ds(&p, 0x57);
+		expect(&p, stamp_of(EF), MARKED, WG_POLICY, CS1);
+		expect(&p, stamp_of(AF41), UNCHANGED, WG_POLICY, 0);
+		expect(&p, stamp_of(1), MARKED, WG_POLICY, 0);
+		set_ds(&p, CS1 << 2);
+		expect(&p, stamp_of(EF), UNCHANGED, WG_POLICY, 0);
+		expect(&p, STRANGE, UNKNOWN, WG_POLICY, 0);
+	}
+}
+
+static void outer_fixed(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, 0x04000000, 64);
+		expect(&p, STRANGE, MARKED, WG_FIXED, AF41);
+		expect(&p, 0, MARKED, WG_FIXED, AF41);
+		expect(&p, stamp_of(EF), MARKED, WG_FIXED, AF41);
+		set_ds(&p, AF41 << 2 | 3);
+		expect(&p, STRANGE, UNCHANGED, WG_FIXED, 0);
+	}
+}
+
+static void outer_user_tunnel(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t len = 0; len < 50; len++) {
+			p = udp_packet(family, USER_PORT, OTHER_PORT, 0x01000000, len);
+			expect_marked(&p, USER);
+		}
+	}
+}
+
+/* The installed program itself; the fixed mode needs no hash. */
+static void outer_program(void **state)
+{
+	struct packet p;
+	struct outcome o;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, 0x04000000, 64);
+		set_ds(&p, 0x03);
+		o = ask(&p, 0);
+		assert_int_equal(o.verdict, MARKED);
+		check_outer("egress_outer", &p, 0, &o);
+		p = ip_packet(family, IPPROTO_TCP, 64);
+		o = ask(&p, 0);
+		assert_int_equal(o.verdict, NOT_OURS);
+		check_outer("egress_outer", &p, 0, &o);
+	}
+}
+
+/*
+ * egress_outer: link-layer headers, IP headers
+ */
+
+static void outer_tags(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		for (unsigned int tags = 0; tags <= 4; tags++) {
+			tagged = with_tags(&p, tags);
+			if (tags <= 2)
+				expect_marked(&tagged, WG);
+			else
+				expect_not_ours(&tagged);
+		}
+	}
+}
+
+static void outer_metadata_tags(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		for (unsigned int tags = 0; tags <= 1; tags++) {
+			tagged = with_tags(&p, tags);
+			knobs->vlan_tags = 1;
+			expect_marked(&tagged, WG);
+			knobs->vlan_tags = 2;
+			expect_marked(&tagged, WG);
+		}
+	}
+	knobs->vlan_tags = 0;
+}
+
+static void outer_mac_like_ip(void **state)
+{
+	struct packet p, tagged;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		for (unsigned int i = 0; i < 3 * 0x30; i++) {
+			tagged = with_tags(&p, i / 0x30);
+			tagged.bytes[0] = 0x40 + i % 0x30;
+			for (unsigned int n = 0; n <= 1; n++) {
+				knobs->vlan_tags = n;
+				expect_marked(&tagged, WG);
+			}
+		}
+	}
+	knobs->vlan_tags = 0;
+}
+
+static void outer_ip4_options(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (unsigned int words = 5; words <= 15; words++) {
+		begin(&p, 0);
+		put_ip4(&p, IPPROTO_UDP, words);
+		put_udp(&p, WG_PORT, OTHER_PORT);
+		set32(put(&p, NULL, 64), 0x04000000);
+		finish(&p);
+		expect_marked(&p, WG);
+	}
+	for (unsigned int words = 0; words < 5; words++) {
+		p = wireguard_packet(4);
+		p.bytes[p.ip] = 0x40 | words;
+		expect_not_ours(&p);
+		p = ip_packet(4, IPPROTO_IPIP, 60);
+		p.bytes[p.ip] = 0x40 | words;
+		expect_not_ours(&p);
+	}
+}
+
+/* Options longer than the packet. */
+static void outer_ip4_options_beyond_the_end(void **state)
+{
+	struct packet p, shorter;
+
+	(void)state;
+	begin(&p, 0);
+	put_ip4(&p, IPPROTO_UDP, 15);
+	put_udp(&p, WG_PORT, OTHER_PORT);
+	finish(&p);
+	expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+	for (size_t len = p.ip + 1; len < p.len; len++) {
+		shorter = cut(&p, len);
+		expect_not_ours(&shorter);
+	}
+}
+
+/* The length fields are the kernel's own work and are not looked at. */
+static void outer_wrong_length(void **state)
+{
+	static const uint16_t lengths[] = { 0, 1, 19, 28, 1500, 65535 };
+	struct packet p;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		p = wireguard_packet(4);
+		set16(p.bytes + p.ip + 2, lengths[i]);
+		set_ds(&p, 0);
+		expect_marked(&p, WG);
+		p = wireguard_packet(6);
+		set16(p.bytes + p.ip + 4, lengths[i]);
+		expect_marked(&p, WG);
+	}
+}
+
+static void outer_wrong_checksum(void **state)
+{
+	struct packet p = wireguard_packet(4);
+
+	(void)state;
+	for (int sum = 0; sum <= 0xffff; sum += 257) {
+		set16(p.bytes + p.ip + 10, sum);
+		expect_marked(&p, WG);
+	}
+}
+
+/* Every checksum a header can have, by its identification. */
+static void outer_every_checksum(void **state)
+{
+	struct packet p = wireguard_packet(4);
+
+	(void)state;
+	for (int id = 0; id <= 0xffff; id += how.device ? 101 : 7) {
+		set16(p.bytes + p.ip + 4, id);
+		set_ds(&p, id & 0xff);
+		expect(&p, stamp_of(id % 63), (id & 0xff) >> 2 == id % 63 ? UNCHANGED : MARKED, WG,
+		       id % 63);
+	}
+}
+
+static void outer_truncated(void **state)
+{
+	const struct packet whole[] = {
+		wireguard_packet(4),
+		wireguard_packet(6),
+		vni_packet(4, VXLAN_PORT, 42),
+		vni_packet(6, GENEVE_PORT, 7),
+		gre_packet(4, 0xa0, 77),
+		gre_packet(6, 0xa0, 77),
+		ip_packet(4, IPPROTO_IPIP, 60),
+	};
+	struct packet shorter;
+	struct outcome o;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(whole) / sizeof(*whole); i++) {
+		for (size_t len = whole[i].link + 1; len <= whole[i].len; len++) {
+			shorter = cut(&whole[i], len);
+			o = ask(&shorter, stamp_of(EF));
+			check_outer("test_outer", &shorter, stamp_of(EF), &o);
+		}
+		assert_int_equal(o.verdict, MARKED);
+	}
+}
+
+/* How much of it has to be there, told without the oracle. */
+static void outer_truncated_at_the_edge(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		struct packet wg = wireguard_packet(family);
+		struct packet vxlan = vni_packet(family, VXLAN_PORT, 42);
+		struct packet gre = gre_packet(family, 0xa0, 77);
+		size_t payload = wg.ip + (family == 4 ? 20 : 40);
+
+		p = cut(&wg, payload + 7);
+		expect_not_ours(&p);
+		p = cut(&wg, payload + 8);
+		expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+		p = cut(&wg, payload + 12);
+		expect_marked(&p, WG);
+		p = cut(&vxlan, payload + 15);
+		expect_not_ours(&p);
+		p = cut(&vxlan, payload + 16);
+		expect_marked(&p, VXLAN_42);
+		p = cut(&gre, payload + 11);
+		expect_not_ours(&p);
+		p = cut(&gre, payload + 12);
+		expect_marked(&p, family == 4 ? GRE_KEY : GRE6_KEY);
+	}
+}
+
+static void outer_lookalikes(void **state)
+{
+	struct packet p, shorter;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int type = 0; type < 4; type++) {
+			p = lookalike(family, type);
+			set_ds(&p, 2);
+			for (size_t len = p.len - 60; len <= p.len; len++) {
+				shorter = cut(&p, len);
+				expect_marked(&shorter, WG);
+			}
+		}
+	}
+}
+
+static void outer_paged(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, 5000);
+		for (how.linear = 1; how.linear <= 130; how.linear++)
+			expect_marked(&p, WG);
+		how.linear = 0;
+	}
+}
+
+/*
+ * egress_outer: IPv6 extension headers
+ */
+
+#define HOP_BY_HOP 0
+#define ROUTING 43
+
+/* A chain of headers of eight bytes, then UDP from WireGuard's port. */
+static struct packet chain(const uint8_t *headers, unsigned int n)
+{
+	struct packet p;
+
+	begin(&p, 0);
+	put_ip6(&p, n ? headers[0] : IPPROTO_UDP);
+	for (unsigned int i = 0; i < n; i++)
+		*put(&p, NULL, 8) = i + 1 < n ? headers[i + 1] : IPPROTO_UDP;
+	put_udp(&p, WG_PORT, OTHER_PORT);
+	set16(p.bytes + p.len - 4, 8 + 64);
+	set32(put(&p, NULL, 64), 0x04000000);
+	finish(&p);
+	return p;
+}
+
+static void outer_ip6_extensions(void **state)
+{
+	static const struct {
+		uint8_t headers[2];
+		unsigned int n;
+		bool ours;
+	} cases[] = {
+		{ { IPPROTO_DSTOPTS }, 1, true },
+		{ { IPPROTO_FRAGMENT }, 1, true },
+		{ { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS }, 2, true },
+		/* None of our tunnels sends these. */
+		{ { HOP_BY_HOP }, 1, false },
+		{ { ROUTING }, 1, false },
+		{ { HOP_BY_HOP, IPPROTO_DSTOPTS }, 2, false },
+		{ { IPPROTO_DSTOPTS, IPPROTO_DSTOPTS }, 2, false },
+		{ { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT }, 2, false },
+		{ { IPPROTO_FRAGMENT, IPPROTO_FRAGMENT }, 2, false },
+	};
+	struct packet p;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		p = chain(cases[i].headers, cases[i].n);
+		if (cases[i].ours)
+			expect_marked(&p, WG);
+		else
+			expect_not_ours(&p);
+	}
+	/* Version 1 is PPTP's, with other fields where the key is. */
+	p = gre_packet(4, 0x20, 77);
+	p.bytes[p.ip + 20 + 1] = 1;
+	expect_not_ours(&p);
+}
+
+static void outer_ip6_extensions_truncated(void **state)
+{
+	static const uint8_t headers[] = { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS };
+	struct packet p = chain(headers, 2), shorter;
+
+	(void)state;
+	for (size_t len = p.ip + 40; len < p.ip + 40 + 16 + 8; len++) {
+		shorter = cut(&p, len);
+		expect_not_ours(&shorter);
+	}
+	shorter = cut(&p, p.ip + 40 + 16 + 12);
+	expect_marked(&shorter, WG);
+}
+
+/* Options of every length; beyond what is made linear they may, but need not, be passed over. */
+static void outer_ip6_long_options(void **state)
+{
+	struct packet p;
+	uint8_t *option;
+
+	(void)state;
+	for (unsigned int units = 0; units <= 255; units++) {
+		begin(&p, 0);
+		put_ip6(&p, IPPROTO_DSTOPTS);
+		option = put(&p, NULL, 8 * (units + 1));
+		option[0] = IPPROTO_UDP;
+		option[1] = units;
+		put_udp(&p, WG_PORT, OTHER_PORT);
+		set16(p.bytes + p.len - 4, 8 + 64);
+		set32(put(&p, NULL, 64), 0x04000000);
+		finish(&p);
+		expect_marked(&p, WG);
+		option[1] = 255;
+		if (units < 200)
+			expect_not_ours(&p);
+	}
+}
+
+/* As ip6tnl and ip6gre send it: the encapsulation limit. */
+static void outer_encap_limit(void **state)
+{
+	static const uint8_t next[] = { IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE };
+	struct packet p;
+	uint8_t *option;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(next); i++) {
+		begin(&p, 0);
+		put_ip6(&p, IPPROTO_DSTOPTS);
+		option = put(&p, "\0\0\4\1\4\1\0", 8);
+		option[0] = next[i];
+		put(&p, NULL, 60);
+		finish(&p);
+		expect_marked(&p, next[i] == IPPROTO_GRE ? GRE6 : IPIP6);
+	}
+}
+
+/*
+ * egress_outer: fragments
+ */
+
+static struct packet fragment_of(const struct packet *p, uint16_t offset, bool more)
+{
+	struct packet f = *p;
+	uint8_t *ip = f.bytes + f.ip;
+
+	if (f.ip6) {
+		memmove(ip + 48, ip + 40, f.len - f.ip - 40);
+		f.len += 8;
+		memset(ip + 40, 0x11, 8);
+		ip[40] = ip[6];
+		ip[6] = IPPROTO_FRAGMENT;
+		set16(ip + 42, offset << 3 | more);
+		set16(ip + 4, f.len - f.ip - 40);
+	} else {
+		set16(ip + 6, offset | (more ? 0x2000 : 0));
+		set_ds(&f, ip[1]);
+	}
+	return f;
+}
+
+/* The port can be read. */
+static void outer_first_fragments(void **state)
+{
+	struct packet p, f;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		f = fragment_of(&p, 0, true);
+		expect_marked(&f, WG);
+		expect(&f, STRANGE, UNKNOWN, WG, 0);
+		p = udp_packet(family, OTHER_PORT, OTHER_PORT, 0x04000000, 64);
+		f = fragment_of(&p, 0, true);
+		expect_not_ours(&f);
+	}
+}
+
+static void outer_later_fragments(void **state)
+{
+	static const uint16_t offsets[] = { 1, 8, 0x0fff, 0x1000, 0x1fff };
+	struct packet p, f;
+
+	(void)state;
+	/* Only flows tells whose stamp it is. */
+	assert_int_equal(EF % 3, 1);
+	for (int family = 4; family <= 6; family += 2) {
+		/* The bytes where the port was are anything. */
+		p = udp_packet(family, WG_FIXED_PORT, VXLAN_PORT, 0x04000000, 64);
+		for (unsigned int i = 0; i < 2 * sizeof(offsets) / sizeof(*offsets); i++) {
+			f = fragment_of(&p, offsets[i / 2], i % 2);
+			expect(&f, stamp_of(45), MARKED, WG, 45);
+			expect(&f, stamp_of(47), MARKED, WG, 47);
+			expect(&f, stamp_of(EF), NOT_OURS, 0, 0);
+			expect(&f, STRANGE, NOT_OURS, 0, 0);
+			expect(&f, 0, NOT_OURS, 0, 0);
+		}
+	}
+}
+
+/* "Don't fragment" and the reserved bit do not make one. */
+static void outer_fragment_flags(void **state)
+{
+	struct packet p = wireguard_packet(4);
+
+	(void)state;
+	set16(p.bytes + p.ip + 6, 0x4000);
+	set_ds(&p, 0);
+	expect_marked(&p, WG);
+	expect(&p, STRANGE, UNKNOWN, WG, 0);
+	set16(p.bytes + p.ip + 6, 0x8000);
+	set_ds(&p, 0);
+	expect_marked(&p, WG);
+	p = ip_packet(4, IPPROTO_IPIP, 60);
+	set16(p.bytes + p.ip + 6, 0x4000);
+	set_ds(&p, 0);
+	expect_marked(&p, IPIP);
+	p = wireguard_packet(6);
+	p = fragment_of(&p, 0, false);
+	p.bytes[p.ip + 43] |= 6; /* reserved */
+	expect_marked(&p, WG);
+}
+
+/* The tunnel that stamped is no longer registered, or another one's policy applies. */
+static void outer_fragment_owner(void **state)
+{
+	struct stamp policy = { .hash = 0x1111, .ifindex = IFINDEX(WG_POLICY), .dscp = EF };
+	struct stamp gone = { .hash = 0x2222, .ifindex = 999, .dscp = EF };
+	struct packet p, f;
+
+	(void)state;
+	policy.in_flows = gone.in_flows = true;
+	add_stamp(&policy);
+	add_stamp(&gone);
+	for (int family = 4; family <= 6; family += 2) {
+		p = ip_packet(family, IPPROTO_UDP, 100);
+		f = fragment_of(&p, 10, true);
+		expect(&f, 0x1111, MARKED, WG_POLICY, CS1);
+		expect(&f, 0x2222, NOT_OURS, 0, 0);
+	}
+}
+
+static void outer_socket_hash(void **state)
+{
+	struct stamp socket = { .hash = 0x1111, .ifindex = IFINDEX(WG), .dscp = EF };
+	struct stamp mixed = { .hash = 0x2222, .ifindex = IFINDEX(WG), .dscp = EF };
+	struct packet p, f;
+
+	(void)state;
+	socket.in_flows = mixed.in_flows = true;
+	socket.flags = DSCP_FLOW_SOCKET;
+	mixed.flags = DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED;
+	add_stamp(&socket);
+	add_stamp(&mixed);
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		expect(&p, 0x1111, UNKNOWN, WG, 0);
+		expect(&p, 0x2222, UNKNOWN, WG, 0);
+		f = fragment_of(&p, 0, true);
+		expect(&f, 0x1111, MARKED, WG, EF);
+		expect(&f, 0x2222, UNKNOWN, WG, 0);
+		f = fragment_of(&p, 100, false);
+		expect(&f, 0x1111, MARKED, WG, EF);
+		expect(&f, 0x2222, UNKNOWN, WG, 0);
+	}
+}
+
+/*
+ * egress_outer: the other tunnels
+ */
+
+static void outer_vni(void **state)
+{
+	static const struct {
+		uint16_t port;
+		uint32_t vni;
+		uint32_t slot;
+	} cases[] = {
+		{ VXLAN_PORT, 42, VXLAN_42 },	  { VXLAN_PORT, 0xabcdef, VXLAN_43 },
+		{ VXLAN_PORT, 44, NO_SLOT },	  { VXLAN_PORT, 42 << 8, NO_SLOT },
+		{ VXLAN_PORT, 0, NO_SLOT },	  { VXLAN_ANY_PORT, 42, VXLAN_ANY },
+		{ VXLAN_ANY_PORT, 0, VXLAN_ANY }, { VXLAN_ANY_PORT, 0xffffff, VXLAN_ANY },
+		{ VXLAN_ANY_PORT, 9, VXLAN_9 },	  { GENEVE_PORT, 7, GENEVE },
+		{ GENEVE_PORT, 42, NO_SLOT },	  { OTHER_PORT, 42, NO_SLOT },
+	};
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+			p = vni_packet(family, cases[i].port, cases[i].vni);
+			if (cases[i].slot)
+				expect_marked(&p, cases[i].slot);
+			else
+				expect_not_ours(&p);
+		}
+	}
+}
+
+/* A port that is WireGuard's as source comes before one that is VXLAN's as destination. */
+static void outer_two_ports(void **state)
+{
+	struct packet p = vni_packet(4, VXLAN_PORT, 42);
+
+	(void)state;
+	set16(p.bytes + p.ip + 20, WG_PORT);
+	expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+	set16(p.bytes + p.ip + 20, USER_PORT);
+	expect_marked(&p, USER);
+}
+
+static void outer_gre(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		uint32_t key;
+		const uint8_t *local, *remote;
+		uint32_t slot;
+	} cases[] = {
+		{ 0x00, 0, local4, remote4, GRE },
+		{ 0x80, 0, local4, remote4, GRE },
+		{ 0x10, 0, local4, remote4, GRE },
+		{ 0x00, 0, local4, other4, NO_SLOT },
+		{ 0x00, 0, other4, remote4, NO_SLOT },
+		{ 0x00, 0, remote4, local4, NO_SLOT },
+		{ 0x20, 0, local4, remote4, GRE },
+		/* Both are right: the remote address comes first, as in the kernel. */
+		{ 0x20, 77, local4, remote4, GRE_KEY },
+		{ 0xa0, 77, local4, remote4, GRE_KEY },
+		{ 0xb0, 77, other4, remote4, GRE_KEY },
+		{ 0x20, 77, local4, other4, GRE_LOCAL },
+		{ 0x20, 77, other4, other4, NO_SLOT },
+		{ 0x20, 5, other4, local4, GRE_ANY },
+		{ 0xa0, 5, local4, remote4, GRE_ANY },
+		{ 0x20, 6, local4, remote4, NO_SLOT },
+		{ 0x20, 77 << 8, local4, remote4, NO_SLOT },
+	};
+	struct packet p;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		p = gre_packet(4, cases[i].flags, cases[i].key);
+		set_addresses(&p, cases[i].local, cases[i].remote);
+		if (cases[i].slot)
+			expect_marked(&p, cases[i].slot);
+		else
+			expect_not_ours(&p);
+	}
+}
+
+static void outer_gre6(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	p = gre_packet(6, 0, 0);
+	expect_marked(&p, GRE6);
+	set_addresses(&p, local6, other6);
+	expect_not_ours(&p);
+	p = gre_packet(6, 0xa0, 77);
+	expect_marked(&p, GRE6_KEY);
+	set_addresses(&p, other6, remote6);
+	expect_marked(&p, GRE6_KEY);
+	set_addresses(&p, other6, local6);
+	expect_not_ours(&p);
+	/* IPv4 has a tunnel for it, IPv6 has none. */
+	p = gre_packet(6, 0x20, 5);
+	expect_not_ours(&p);
+}
+
+static void outer_ipip(void **state)
+{
+	static const uint8_t inside[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
+	struct packet p;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(inside); i++) {
+		p = ip_packet(4, inside[i], 60);
+		expect_marked(&p, IPIP);
+		set_addresses(&p, other4, remote4);
+		expect_marked(&p, IPIP_ANY);
+		p = ip_packet(6, inside[i], 60);
+		expect_marked(&p, IPIP6);
+		set_addresses(&p, local6, other6);
+		expect_marked(&p, IPIP6_REMOTE);
+		set_addresses(&p, other6, remote6);
+		expect_not_ours(&p);
+	}
+}
+
+static void outer_first_fragments_of_others(void **state)
+{
+	struct packet p = gre_packet(4, 0x20, 77), f = fragment_of(&p, 0, true);
+
+	(void)state;
+	expect_marked(&f, GRE_KEY);
+	p = ip_packet(6, IPPROTO_IPIP, 100);
+	f = fragment_of(&p, 0, true);
+	expect_marked(&f, IPIP6);
+	p = vni_packet(4, VXLAN_PORT, 42);
+	f = fragment_of(&p, 0, true);
+	expect_marked(&f, VXLAN_42);
+}
+
+/* No tunnel of that kind is registered, whatever endpoints says. */
+static void outer_kind_not_registered(void **state)
+{
+	struct dscp_endpoint key = { .kind = DSCP_KIND_GRE, .family = 4 };
+	struct packet p = gre_packet(4, 0, 0);
+	uint32_t slot = GRE;
+
+	(void)state;
+	add_stamps(IFINDEX(WG));
+	add_by_port(WG, DSCP_KIND_WIREGUARD, WG_PORT);
+	assert_int_equal(bpf_map_update_elem(egress_map("endpoints"), &key, &slot, BPF_ANY), 0);
+	expect_not_ours(&p);
+	p = ip_packet(6, IPPROTO_IPV6, 60);
+	expect_not_ours(&p);
+	add_by_address(IPIP6, DSCP_KIND_IPIP, 6, local6, remote6, 0);
+	expect_marked(&p, IPIP6);
+}
+
+/*
+ * egress_outer: counting, and no tool at all
+ */
+
+static void outer_segments(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (how.segments = 0; how.segments < 50; how.segments++) {
+			p = udp_packet(family, USER_PORT, OTHER_PORT, 0, 1 + how.segments * 40);
+			expect_marked(&p, USER);
+			expect(&p, STRANGE, UNKNOWN, USER, 0);
+			set_ds(&p, EF << 2);
+			expect(&p, stamp_of(EF), UNCHANGED, USER, 0);
+			p = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 1000);
+			expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+		}
+	}
+	/* 0 is one. */
+	assert_int_equal(expected[USER].marked, 2 * (1 + 49 * 50 / 2));
+}
+
+static void plain_udp(void **state)
+{
+	struct packet p, f;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, OTHER_PORT, OTHER_PORT, 0, 0);
+		expect_marked(&p, 0);
+		expect(&p, STRANGE, UNKNOWN, 0, 0);
+		expect(&p, 0, UNKNOWN, 0, 0);
+		p = udp_packet(family, OTHER_PORT, VXLAN_PORT, 0x01020304, 70);
+		set_ds(&p, 0x2b);
+		for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+			expect(&p, stamp_of(dscp), dscp == 10 ? UNCHANGED : MARKED, 0, dscp);
+		f = fragment_of(&p, 100, true);
+		expect(&f, stamp_of(47), MARKED, 0, 47);
+		expect(&f, STRANGE, NOT_OURS, 0, 0);
+	}
+}
+
+static void plain_others(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_ICMP, IPPROTO_GRE, IPPROTO_IPIP,
+					     IPPROTO_IPV6 };
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int i = 0; i < sizeof(protocols); i++) {
+			p = ip_packet(family, protocols[i], 60);
+			expect_not_ours(&p);
+		}
+	}
+}
+
+/* One program after the other, with the hash that the first has left. */
+static void inner_to_outer(void **state)
+{
+	struct packet inner = udp_packet(4, 4000, 5000, 0, 100), outer;
+	struct outcome o;
+
+	(void)state;
+	for (int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		for (int family = 4; family <= 6; family += 2) {
+			set_ds(&inner, dscp << 2);
+			assert_true(
+				transmit("test_inner", &inner, HASH + dscp * 64 * family, &outer));
+			outer = udp_packet(family, OTHER_PORT, OTHER_PORT, 0, 100);
+			set_ds(&outer, (63 - dscp) << 2);
+			o = (struct outcome){ .verdict = MARKED, .dscp = dscp, .ip = outer.ip };
+			o.ip6 = outer.ip6;
+			check_outer("test_outer", &outer, knobs->after, &o);
+		}
+	}
+}
+
+/*
+ * Random packets
+ */
+
+#define N_TEMPLATES 32
+
+static uint32_t random_state;
+
+/* xorshift32, George Marsaglia, "Xorshift RNGs", 2003 */
+static uint32_t next_random(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state;
+}
+
+static uint32_t one_in(uint32_t n)
+{
+	return next_random() % n == 0;
+}
+
+static unsigned int make_templates(struct packet *t)
+{
+	static const uint8_t headers[] = { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS };
+	unsigned int n = 0;
+
+	for (int family = 4; family <= 6; family += 2) {
+		t[n++] = wireguard_packet(family);
+		t[n++] = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+		t[n++] = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, 0x04000000, 64);
+		t[n++] = udp_packet(family, USER_PORT, OTHER_PORT, 0x04000000, 1500);
+		t[n++] = vni_packet(family, VXLAN_PORT, 42);
+		t[n++] = vni_packet(family, VXLAN_ANY_PORT, 9);
+		t[n++] = vni_packet(family, GENEVE_PORT, 7);
+		t[n++] = gre_packet(family, 0, 0);
+		t[n++] = gre_packet(family, 0xa0, 77);
+		t[n++] = ip_packet(family, IPPROTO_IPIP, 60);
+		t[n++] = ip_packet(family, IPPROTO_TCP, 100);
+		t[n] = fragment_of(&t[n - 11], 0, true);
+		n++;
+		t[n] = fragment_of(&t[n - 12], 99, true);
+		n++;
+	}
+	t[n++] = chain(headers, 2);
+	t[n++] = chain(headers + 1, 1);
+	assert_in_range(n, 1, N_TEMPLATES);
+	return n;
+}
+
+static uint32_t random_hash(void)
+{
+	const struct stamp *s = &world.stamps[next_random() % world.n_stamps];
+
+	switch (next_random() % 8) {
+	case 0:
+		return 0;
+	case 1:
+		return next_random();
+	case 2:
+		return s->hash ^ 1u << next_random() % 32;
+	default:
+		return s->hash;
+	}
+}
+
+/* A value that means something somewhere, at any place. */
+static void put_interesting(struct packet *p, size_t at)
+{
+	static const uint16_t values[] = {
+		ETH_P_IP,    ETH_P_IPV6,      ETH_P_8021Q,  ETH_P_8021AD, 0x4500,	    0x6000,
+		WG_PORT,     WG_POLICY_PORT,  USER_PORT,    VXLAN_PORT,	  0x2000,	    0x0400,
+		IPPROTO_UDP, IPPROTO_GRE,     IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_FRAGMENT, 0xffff,
+		0,	     IPPROTO_DSTOPTS,
+	};
+
+	set16(p->bytes + at, values[next_random() % (sizeof(values) / sizeof(*values))]);
+}
+
+static void mutate(struct packet *p)
+{
+	size_t front = p->len < 110 ? p->len : 110, at = next_random() % (front - 1);
+
+	switch (next_random() % 6) {
+	case 0:
+	case 1:
+		p->bytes[at] ^= 1u << next_random() % 8;
+		break;
+	case 2:
+		p->bytes[at] = next_random();
+		break;
+	case 3:
+		put_interesting(p, at);
+		break;
+	case 4:
+		put_interesting(p, at & ~1u);
+		break;
+	default:
+		/* More than a frame's header; and never longer, that needs more bytes. */
+		if (p->len > ETHERNET + 2)
+			p->len -= next_random() % (p->len - ETHERNET - 1);
+	}
+}
+
+static struct packet random_packet(const struct packet *templates, unsigned int n)
+{
+	const struct packet *template = &templates[next_random() % n];
+	struct packet p = *template;
+
+	set_ds(&p, next_random());
+	if (!how.raw && one_in(3))
+		p = with_tags(&p, next_random() % 4);
+	if (!how.raw && one_in(3))
+		p.bytes[0] = 0x40 + next_random() % 0x30;
+	if (how.raw && one_in(2))
+		set16(p.bytes + 12, lookalike_types[next_random() % 4]);
+	for (uint32_t mutations = next_random() % 4; mutations; mutations--)
+		mutate(&p);
+	/* The kernel does not send a packet of one version as one of the other. */
+	if (how.raw)
+		p.bytes[0] = (template->bytes[0] & 0xf0) | (p.bytes[0] & 0x0f);
+	return p;
+}
+
+static void random_packets(unsigned int n)
+{
+	unsigned int seen[MARKED + 1] = { 0 }, n_templates;
+	static struct packet templates[N_TEMPLATES];
+
+	random_state = SEED;
+	n_templates = make_templates(templates);
+	add_stamp(&(struct stamp){ 0x1111, IFINDEX(WG_POLICY), EF, DSCP_FLOW_SOCKET, true, false });
+	add_stamp(&(struct stamp){ 0x2222, IFINDEX(GRE6), EF, 3, true, false });
+	for (unsigned int i = 0; i < n; i++) {
+		struct packet p = random_packet(templates, n_templates);
+		uint32_t hash = random_hash();
+		struct outcome o;
+
+		how.ingress = !how.device && one_in(50) ? 7 : 0;
+		how.segments = !how.device && one_in(8) ? next_random() % 40 : 0;
+		o = ask(&p, hash);
+		seen[o.verdict]++;
+		check_packet("test_outer", &p, hash, &o);
+		if (i % 10 == 0)
+			assert_counters();
+	}
+	assert_counters();
+	/* The mutations are neither too few nor too many. */
+	for (int verdict = NOT_OURS; verdict <= MARKED; verdict++)
+		assert_in_range(seen[verdict], n / 200, n * 3 / 4);
+}
+
+static void outer_random(void **state)
+{
+	(void)state;
+	random_packets(how.device ? DEVICE_PACKETS : FRAMES);
+}
+
+/* Frames, and packets without a link-layer header. */
+#define ALL_MEDIA                                                                                  \
+	OUTER(outer_others), OUTER(outer_bad_version), OUTER(outer_every_ds),                      \
+		OUTER(outer_wireguard_data), OUTER(outer_wireguard_other_messages),                \
+		OUTER(outer_unknown), OUTER(outer_policy), OUTER(outer_fixed),                     \
+		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
+		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
+		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
+		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
+		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
+		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \
+		OUTER(outer_later_fragments), OUTER(outer_fragment_flags),                         \
+		OUTER(outer_fragment_owner), OUTER(outer_socket_hash), OUTER(outer_vni),           \
+		OUTER(outer_two_ports), OUTER(outer_gre), OUTER(outer_gre6), OUTER(outer_ipip),    \
+		OUTER(outer_first_fragments_of_others), INNER(outer_kind_not_registered),          \
+		PLAIN(plain_udp), PLAIN(plain_others), INNER(inner_to_outer), OUTER(outer_random)
+
+int main(void)
+{
+	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
+	const struct CMUnitTest frames[] = {
+		ALL_MEDIA,
+		OUTER(outer_not_ip),
+		OUTER(outer_forwarded),
+		OUTER(outer_tags),
+		OUTER(outer_metadata_tags),
+		OUTER(outer_mac_like_ip),
+		OUTER(outer_segments),
+	};
+	/* What BPF_PROG_TEST_RUN does not do, or not in every kernel. */
+	const struct CMUnitTest tap[] = {
+		OUTER(outer_program),
+		OUTER(outer_tags),
+		OUTER(outer_metadata_tags),
+		OUTER(outer_mac_like_ip),
+		OUTER(outer_ip4_options_beyond_the_end),
+		OUTER(outer_truncated),
+		OUTER(outer_truncated_at_the_edge),
+		OUTER(outer_paged),
+		OUTER(outer_random),
+	};
+	const struct CMUnitTest tun[] = {
+		ALL_MEDIA,
+		OUTER(outer_lookalikes),
+		OUTER(outer_paged),
+	};
+	int failed;
+
+	if (bpf_refused())
+		return cmocka_run_group_tests_name("egress_outer", none, NULL, NULL);
+	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	if (device_refused())
+		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
+	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
+	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
+	return failed;
+}

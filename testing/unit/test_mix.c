@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <dscp/abi.h>
+#include <dscp/mix.h>
+
+#define SAMPLES 10000000u
+#define STAMPS 100000u
+#define BINS 1024u
+/*
+ * Chi-square with 1023 degrees of freedom has mean 1023 and standard deviation 45: five of those.
+ * The samples are fixed, so this either holds or does not.
+ */
+#define CHI_SQUARE_LIMIT (1023 + 5 * 45)
+
+static uint32_t random_state;
+
+/* xorshift32, George Marsaglia, "Xorshift RNGs", 2003 */
+static uint32_t next_random(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state;
+}
+
+static int seed(void **state)
+{
+	(void)state;
+	random_state = 2463534242u;
+	return 0;
+}
+
+/* An inverse for every sample also means that no two samples have the same output. An assertion
+ * of cmocka for each of millions would take most of the time. */
+static bool inverse_holds(uint32_t x)
+{
+	return dscp_unmix(dscp_mix(x)) == x && dscp_mix(dscp_unmix(x)) == x;
+}
+
+static void inverse_of_sequential(void **state)
+{
+	uint32_t bad = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		bad += !inverse_holds(i);
+		bad += !inverse_holds(UINT32_MAX - i);
+	}
+	assert_int_equal(bad, 0);
+}
+
+static void inverse_of_random(void **state)
+{
+	uint32_t bad = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		bad += !inverse_holds(next_random());
+	assert_int_equal(bad, 0);
+}
+
+static void stamp_tells_dscp(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < STAMPS; i++) {
+		uint32_t hash = next_random(), dscp = i % DSCP_VALUES;
+		uint32_t plain = dscp_unmix(dscp_stamp(hash, dscp));
+
+		assert_int_equal(plain & DSCP_STAMP_MASK, dscp);
+		assert_int_equal(plain & ~DSCP_STAMP_MASK, hash & ~DSCP_STAMP_MASK);
+	}
+}
+
+/* Flows whose hashes have the same upper 26 bits: one stamp per DSCP, and never the same for two.
+ */
+static void stamps_of_collision(void **state)
+{
+	uint32_t stamps[DSCP_VALUES], hash;
+
+	(void)state;
+	for (int flow = 0; flow < 1000; flow++) {
+		hash = next_random();
+		for (uint32_t d = 0; d < DSCP_VALUES; d++) {
+			stamps[d] = dscp_stamp(hash, d);
+			assert_int_equal(stamps[d], dscp_stamp(hash ^ (d * 7 & 0x3f), d));
+			for (uint32_t other = 0; other < d; other++)
+				assert_int_not_equal(stamps[other], stamps[d]);
+		}
+	}
+}
+
+static void every_bit_is_even(void **state)
+{
+	uint32_t ones[32] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < STAMPS; i++) {
+		uint32_t stamp = dscp_stamp(i << 6, 46);
+
+		for (int bit = 0; bit < 32; bit++)
+			ones[bit] += stamp >> bit & 1;
+	}
+	/* One percent is six standard deviations of a fair coin. */
+	for (int bit = 0; bit < 32; bit++)
+		assert_in_range(ones[bit], STAMPS * 49 / 100, STAMPS * 51 / 100);
+}
+
+static double chi_square(const uint32_t *bins)
+{
+	double expected = (double)STAMPS / BINS, sum = 0;
+
+	for (uint32_t i = 0; i < BINS; i++)
+		sum += (bins[i] - expected) * (bins[i] - expected) / expected;
+	return sum;
+}
+
+/* CAKE takes hash % 1024, fq_codel scales the top bits. */
+static void queues_are_even(void **state)
+{
+	static const uint32_t dscps[] = { 0, 8, 34, 46, 63 };
+
+	(void)state;
+	for (unsigned int d = 0; d < sizeof(dscps) / sizeof(*dscps); d++) {
+		uint32_t low[BINS] = { 0 }, top[BINS] = { 0 };
+
+		for (uint32_t i = 0; i < STAMPS; i++) {
+			uint32_t stamp = dscp_stamp(i << 6, dscps[d]);
+
+			low[stamp % BINS]++;
+			top[stamp >> 22]++;
+		}
+		assert_true(chi_square(low) < CHI_SQUARE_LIMIT);
+		assert_true(chi_square(top) < CHI_SQUARE_LIMIT);
+	}
+}
+
+/* 0 is what a packet without a hash shows. */
+static void no_stamp_is_zero(void **state)
+{
+	(void)state;
+	for (uint32_t hash = 0; hash < 128; hash++) {
+		for (uint32_t dscp = 0; dscp < 64; dscp++) {
+			assert_int_not_equal(dscp_stamp(hash, dscp), 0);
+			assert_int_equal(dscp_unmix(dscp_stamp(hash, dscp)) & DSCP_STAMP_MASK,
+					 dscp);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(inverse_of_sequential),
+		cmocka_unit_test_setup(inverse_of_random, seed),
+		cmocka_unit_test_setup(stamp_tells_dscp, seed),
+		cmocka_unit_test_setup(stamps_of_collision, seed),
+		cmocka_unit_test(no_stamp_is_zero),
+		cmocka_unit_test(every_bit_is_even),
+		cmocka_unit_test(queues_are_even),
+	};
+
+	return cmocka_run_group_tests_name("mix", tests, NULL, NULL);
+}
