@@ -23,7 +23,13 @@ int run_status(int argc, char **argv);
 int run_dump_map(int argc, char **argv);
 int run_features(int argc, char **argv);
 
-/* The options that several commands share. */
+/* The options that several commands share. set_flag() sets a bool, with which the command's
+ * configuration begins. */
+int set_flag(void *config, const char *value, char *err, size_t err_len);
+#define JSON_OPTION                                                                                \
+	{                                                                                          \
+		"json", 'j', NULL, "as JSON", set_flag                                             \
+	}
 int set_verbose(void *config, const char *value, char *err, size_t err_len);
 #define VERBOSE_OPTION                                                                             \
 	{                                                                                          \

@@ -19,6 +19,15 @@ static const struct {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
+int set_flag(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)value;
+	(void)err;
+	(void)err_len;
+	*(bool *)config = true;
+	return 0;
+}
+
 int set_verbose(void *config, const char *value, char *err, size_t err_len)
 {
 	(void)config;

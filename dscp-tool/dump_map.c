@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <json-c/json.h>
 
 #include "command.h"
 #include "state.h"
@@ -22,17 +23,8 @@ struct dump_config {
 	bool first;
 };
 
-static int set_json(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)value;
-	(void)err;
-	(void)err_len;
-	((struct dump_config *)config)->json = true;
-	return 0;
-}
-
 static const struct arg_option dump_options[] = {
-	{ "json", 'j', NULL, "as JSON", set_json },
+	JSON_OPTION,
 	VERBOSE_OPTION,
 	{},
 };
@@ -46,39 +38,38 @@ const struct arg_command dump_map_command = {
 	.max_args = 1,
 };
 
-/* One line or one array element; a tunnel's name is as the kernel allows it, so quotes and
- * backslashes are possible in JSON. */
-static void print_name_json(const char *name)
+/* Entry by entry: a tree of all of them could be large. */
+static void print_flow_json(struct dump_config *config, const char *hash, const char *dscp,
+			    const char *name, const struct dscp_flow *flow)
 {
-	putchar('"');
-	for (; *name; name++) {
-		if (*name == '"' || *name == '\\')
-			putchar('\\');
-		putchar(*name);
-	}
-	putchar('"');
+	struct json_object *entry = json_object_new_object();
+
+	json_object_object_add(entry, "hash", json_object_new_string(hash));
+	json_object_object_add(entry, "dscp", json_object_new_string(dscp));
+	json_object_object_add(entry, "tunnel", name ? json_object_new_string(name) : NULL);
+	if (flow->flags & DSCP_FLOW_SOCKET)
+		json_object_object_add(entry, "socket", json_object_new_boolean(true));
+	printf("%s%s", config->first ? "" : ",",
+	       json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN));
+	json_object_put(entry);
+	config->first = false;
 }
 
 static void print_flow(struct dump_config *config, uint32_t hash, const struct dscp_flow *flow)
 {
 	const char *name = state_device_name(config->state, flow->ifindex);
-	const char *dscp = flow->flags & DSCP_FLOW_MIXED ? "mixed" : dscp_name(flow->dscp & 63);
+	const char *dscp =
+		flow->flags & DSCP_FLOW_MIXED ? "mixed" : dscp_name(flow->dscp % DSCP_VALUES);
+	char text[16];
 
 	if (config->ifindex && flow->ifindex != config->ifindex)
 		return;
-	if (!config->json) {
-		printf("0x%08x\t%s\t%s%s\n", hash, dscp, name ? name : "-",
-		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "");
-		return;
-	}
-	printf("%s{\"hash\":\"0x%08x\",\"dscp\":\"%s\",\"tunnel\":", config->first ? "" : ",", hash,
-	       dscp);
-	if (name)
-		print_name_json(name);
+	snprintf(text, sizeof(text), "0x%08x", hash);
+	if (config->json)
+		print_flow_json(config, text, dscp, name, flow);
 	else
-		printf("null");
-	printf("%s}", flow->flags & DSCP_FLOW_SOCKET ? ",\"socket\":true" : "");
-	config->first = false;
+		printf("%s\t%s\t%s%s\n", text, dscp, name ? name : "-",
+		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "");
 }
 
 static int print_flows(struct dump_config *config)

@@ -19,21 +19,8 @@
 #include "util/log.h"
 #include "util/netlink.h"
 
-struct features_config {
-	bool json;
-};
-
-static int set_json(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)value;
-	(void)err;
-	(void)err_len;
-	((struct features_config *)config)->json = true;
-	return 0;
-}
-
 static const struct arg_option features_options[] = {
-	{ "json", 'j', NULL, "as JSON", set_json },
+	JSON_OPTION,
 	VERBOSE_OPTION,
 	{},
 };
@@ -160,10 +147,10 @@ static void print_json(const bool *present, bool able)
 
 int run_features(int argc, char **argv)
 {
-	struct features_config config = {};
+	bool json = false;
 	bool present[N_FEATURES], able = true;
 	unsigned int n_args;
-	int status = parsed(args_parse(&features_command, argc, argv, &config, NULL, &n_args));
+	int status = parsed(args_parse(&features_command, argc, argv, &json, NULL, &n_args));
 
 	if (status >= 0)
 		return status;
@@ -171,7 +158,7 @@ int run_features(int argc, char **argv)
 		present[i] = features[i].present();
 		able &= present[i] || !features[i].needed;
 	}
-	if (config.json) {
+	if (json) {
 		print_json(present, able);
 		return able ? EXIT_DONE : EXIT_REFUSED;
 	}

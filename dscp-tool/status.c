@@ -18,21 +18,8 @@
 
 #define MAX_PROBLEMS (4 + DSCP_MAX_UPLINKS)
 
-struct status_config {
-	bool json;
-};
-
-static int set_json(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)value;
-	(void)err;
-	(void)err_len;
-	((struct status_config *)config)->json = true;
-	return 0;
-}
-
 static const struct arg_option status_options[] = {
-	{ "json", 'j', NULL, "as JSON", set_json },
+	JSON_OPTION,
 	VERBOSE_OPTION,
 	{},
 };
@@ -340,12 +327,12 @@ static int report(const struct state *state, uint32_t first, uint32_t last, bool
 
 int run_status(int argc, char **argv)
 {
-	struct status_config config = {};
+	bool json = false;
 	struct state state = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
 	uint32_t slot = 0;
-	int status = parsed(args_parse(&status_command, argc, argv, &config, &name, &n_args)), err;
+	int status = parsed(args_parse(&status_command, argc, argv, &json, &name, &n_args)), err;
 
 	if (status >= 0)
 		return status;
@@ -357,9 +344,8 @@ int run_status(int argc, char **argv)
 	if (n_args && !slot)
 		status = not_loaded(name);
 	else
-		status = report(&state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1,
-				config.json);
-	if (err && !n_args && !config.json)
+		status = report(&state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, json);
+	if (err && !n_args && !json)
 		puts("no tunnel is loaded");
 	state_close(&state);
 	return status;

@@ -6,21 +6,8 @@
 #include "state.h"
 #include "util/log.h"
 
-struct unload_config {
-	bool all;
-};
-
-static int set_all(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)value;
-	(void)err;
-	(void)err_len;
-	((struct unload_config *)config)->all = true;
-	return 0;
-}
-
 static const struct arg_option unload_options[] = {
-	{ "all", 'a', NULL, "every tunnel", set_all },
+	{ "all", 'a', NULL, "every tunnel", set_flag },
 	VERBOSE_OPTION,
 	{},
 };
@@ -95,14 +82,14 @@ static int unload_name(const char *name)
 
 int run_unload(int argc, char **argv)
 {
-	struct unload_config config = {};
+	bool all = false;
 	const char *name = NULL;
 	unsigned int n_args = 0;
-	int status = parsed(args_parse(&unload_command, argc, argv, &config, &name, &n_args));
+	int status = parsed(args_parse(&unload_command, argc, argv, &all, &name, &n_args));
 
 	if (status >= 0)
 		return status;
-	if (config.all == (n_args == 1)) {
+	if (all == (n_args == 1)) {
 		log_error("unload needs the name of one tunnel, or --all");
 		return EXIT_USAGE;
 	}
