@@ -7,8 +7,12 @@
 
 . testing/tunnels.sh
 
+# The kernels of the virtual machines (vm_name is on their command line) have everything.
+nothing_may_be_missing() { ! grep -q vm_name= /proc/cmdline || required; }
+
 two_nodes()
 {
+	nothing_may_be_missing
 	node_add_netns a
 	node_add_netns b
 	wire_netns a b
@@ -75,6 +79,7 @@ over_uplink()
 	local dev=$1 o
 
 	kind=wireguard
+	nothing_may_be_missing
 	node_add_netns a
 	node_add_netns b
 	wire_netns a b
