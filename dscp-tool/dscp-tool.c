@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,11 +71,19 @@ static int version(void)
 	return EXIT_DONE;
 }
 
-int main(int argc, char **argv)
+/* Output that got lost is no success. */
+static int flushed(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	log_error("cannot write the output: %s", strerror(errno));
+	return EXIT_REFUSED;
+}
+
+static int dispatch(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	log_capture_libbpf();
 	for (unsigned int i = 0; i < N_COMMANDS; i++)
 		if (!strcmp(name, commands[i].command->name))
 			return commands[i].run(argc - 1, argv + 1);
@@ -89,4 +98,10 @@ int main(int argc, char **argv)
 	else
 		usage(stderr);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	log_capture_libbpf();
+	return flushed(dispatch(argc, argv));
 }

@@ -131,7 +131,8 @@ static __always_inline int inner_dscp(struct __sk_buff *skb)
 /*
  * When the outer packet of local traffic has to be fragmented, skb_set_owner_w() gives each
  * fragment the socket's own hash back. So that hash is noted as well, as long as it tells a single
- * DSCP: never a wrong mark, and no cost but for the first packet of a flow.
+ * DSCP, and at no cost but for the first packet of a flow. (Should one stamp of a socket that sends
+ * two be forgotten, by age, the other would tell for both until it is noted again.)
  */
 static __always_inline void note_socket(__u32 hash, const struct dscp_flow *stamped)
 {
@@ -145,13 +146,25 @@ static __always_inline void note_socket(__u32 hash, const struct dscp_flow *stam
 		known->flags |= DSCP_FLOW_MIXED;
 }
 
+/* A known flow that another device has stamped: with that one still a tunnel, nobody knows whose
+ * the later fragments are. */
+static __always_inline void note_device(struct dscp_flow *known, __u32 ifindex)
+{
+	__u32 other = known->ifindex;
+
+	if (other && other != ifindex)
+		known->ifindex = bpf_map_lookup_elem(&devices, &other) ? 0 : ifindex;
+}
+
 static __noinline int note_flow(struct __sk_buff *skb, __u32 hash, __u32 stamp, __u32 dscp)
 {
 	struct dscp_flow *known = bpf_map_lookup_elem(&flows, &stamp);
 	struct dscp_flow flow = { .ifindex = skb->ifindex, .dscp = dscp };
 
-	if (known && !known->flags)
+	if (known && !known->flags) {
+		note_device(known, skb->ifindex);
 		return 0;
+	}
 	bpf_map_update_elem(&flows, &stamp, &flow, BPF_ANY);
 	if (skb->sk)
 		note_socket(hash, &flow);
@@ -207,13 +220,13 @@ static __always_inline bool kind_registered(__u32 kind)
 	return cfg && cfg->kinds & (1u << kind);
 }
 
-/* No tool has registered a tunnel: loaded by plain tc. */
+/* Loaded by plain tc, not by a tool: that would mark by its policies or not at all. */
 static __always_inline bool nothing_registered(void)
 {
 	__u32 zero = 0;
 	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
 
-	return cfg && !cfg->n_tunnels;
+	return cfg && !cfg->magic;
 }
 
 /* VXLAN and geneve have the VNI at the same place: the second word, upper 24 bits. */
@@ -229,37 +242,57 @@ static __noinline int slot_by_vni(const struct dscp_port *port, __u32 number, __
 	return slot ? *slot : port->slot;
 }
 
-/* Whose UDP packet is it? False: nobody's we know. */
-static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, void *end)
+/* The first word of a WireGuard message: type 1 to 4, three reserved bytes. */
+static __always_inline bool is_wireguard(__be32 word)
 {
-	__be32 *payload = (void *)(udp + 1);
-	struct dscp_port *port;
-	__u32 number;
+	__u32 type = bpf_ntohl(word);
 
-	if ((void *)payload > end)
-		return false;
-	o->data = true;
-	number = bpf_ntohs(udp->source);
-	port = bpf_map_lookup_elem(&ports, &number);
-	if (port && port->kind == DSCP_KIND_WIREGUARD) {
-		o->slot = port->slot;
-		o->data = (void *)(payload + 1) <= end && *payload == WIREGUARD_DATA &&
+	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
+}
+
+/* By what follows the UDP header, of which two words can be read. */
+static __always_inline bool match_payload(struct outer *o, const struct udp_header *udp,
+					  const struct dscp_port *by_source,
+					  const struct dscp_port *by_dest)
+{
+	const __be32 *payload = (const void *)(udp + 1);
+
+	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
+		o->slot = by_source->slot;
+		o->data = payload[0] == WIREGUARD_DATA &&
 			  bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
 		return true;
 	}
-	if (port && port->kind == DSCP_KIND_UDP) {
-		o->slot = port->slot;
+	if (by_dest->kind == DSCP_KIND_VXLAN || by_dest->kind == DSCP_KIND_GENEVE)
+		o->slot = slot_by_vni(by_dest, bpf_ntohs(udp->dest), payload[1]);
+	return o->slot;
+}
+
+/*
+ * Whose UDP packet is it? False: nobody's we know. The source port of VXLAN and geneve is a hash,
+ * and may happen to be a tunnel's: WireGuard's messages are known by their type, then the
+ * destination port decides, and a user space tunnel comes last.
+ */
+static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, void *end)
+{
+	struct dscp_port *by_source, *by_dest;
+	__u32 source, dest;
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	source = bpf_ntohs(udp->source);
+	dest = bpf_ntohs(udp->dest);
+	by_source = bpf_map_lookup_elem(&ports, &source);
+	by_dest = bpf_map_lookup_elem(&ports, &dest);
+	if (!by_source || !by_dest)
+		return false;
+	o->data = true;
+	if ((void *)(udp + 2) <= end && match_payload(o, udp, by_source, by_dest))
+		return true;
+	if (by_source->kind == DSCP_KIND_UDP) {
+		o->slot = by_source->slot;
 		return true;
 	}
-	number = bpf_ntohs(udp->dest);
-	port = bpf_map_lookup_elem(&ports, &number);
-	if (port && (port->kind == DSCP_KIND_VXLAN || port->kind == DSCP_KIND_GENEVE)) {
-		if ((void *)(payload + 2) > end)
-			return false;
-		o->slot = slot_by_vni(port, number, payload[1]);
-		return o->slot;
-	}
-	o->slot = 0;
 	return nothing_registered();
 }
 
@@ -376,6 +409,14 @@ static __always_inline bool match_ip6(struct __sk_buff *skb, struct outer *o, vo
 
 	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
 		return false;
+	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
+		option = payload;
+		if ((void *)(option + 2) > end)
+			return false;
+		next = option[0];
+		payload += (option[1] + 1) * 8;
+	}
+	/* Behind it: ip6_find_1stfragopt() passes over destination options. */
 	if (next == IP_PROTO_FRAGMENT) {
 		fragment = payload;
 		payload = fragment + 1;
@@ -385,13 +426,6 @@ static __always_inline bool match_ip6(struct __sk_buff *skb, struct outer *o, vo
 		if (fragment->offset & bpf_htons(IP6_OFFSET_MASK))
 			return match_fragment(skb, o);
 		next = fragment->next;
-	}
-	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl and ip6gre */
-		option = payload;
-		if ((void *)(option + 2) > end)
-			return false;
-		next = option[0];
-		payload += (option[1] + 1) * 8;
 	}
 	if (next == IP_PROTO_UDP)
 		return match_udp(o, payload, end);

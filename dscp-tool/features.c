@@ -88,17 +88,34 @@ static bool has_btf(void)
 	return !access("/sys/kernel/btf/vmlinux", R_OK);
 }
 
-/* A program with no instruction but "return 0": does the kernel keep machine code of it? The
- * sysctl would tell less, and is not to be seen in other network namespaces. */
-static bool has_jit(void)
+/* A program with no instruction but "return 0". */
+static int load_nothing(void)
 {
 	const struct bpf_insn program[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
+}
+
+static bool may_not_probe(void)
+{
+	int fd = load_nothing();
+
+	if (fd < 0)
+		return errno == EPERM || errno == EACCES;
+	close(fd);
+	return false;
+}
+
+/* Does the kernel keep machine code of it? The sysctl would tell less, and is not to be seen in
+ * other network namespaces. */
+static bool has_jit(void)
+{
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
+	int fd = load_nothing();
 
 	if (fd < 0)
 		return false;
@@ -154,6 +171,11 @@ int run_features(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (may_not_probe()) {
+		log_error("features are probed with small programs: root is needed, or CAP_BPF, "
+			  "CAP_NET_ADMIN and CAP_PERFMON");
+		return EXIT_REFUSED;
+	}
 	for (unsigned int i = 0; i < N_FEATURES; i++) {
 		present[i] = features[i].present();
 		able &= present[i] || !features[i].needed;

@@ -141,13 +141,14 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 			if (port != t->ports[i % t->n_ports] ||
 			    (!by_source && new->kind == t->kind))
 				continue;
-			log_error("%s: port %d is %s's already", new->name, port, t->name);
+			log_error("%s: port %d is %s's already (unload %s first)", new->name, port,
+				  t->name, t->name);
 			return -EADDRINUSE;
 		}
 		if (new->endpoint.kind &&
 		    !memcmp(&new->endpoint, &t->endpoint, sizeof(t->endpoint))) {
-			log_error("%s: its outer packets look like those of %s", new->name,
-				  t->name);
+			log_error("%s: its outer packets look like those of %s (unload %s first)",
+				  new->name, t->name, t->name);
 			return -EADDRINUSE;
 		}
 	}
@@ -156,10 +157,10 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 
 static uint32_t choose_slot(const struct state *state, const struct dscp_tunnel *new)
 {
-	uint32_t slot = state_find(state, new->name);
+	uint32_t slot = state_find_ifindex(state, new->ifindex);
 
 	if (!slot)
-		slot = state_find_ifindex(state, new->ifindex);
+		slot = state_find(state, new->name);
 	return slot ? slot : state_free_slot(state);
 }
 
@@ -231,7 +232,7 @@ int run_load(int argc, char **argv)
 	err = state_lock();
 	if (!err)
 		err = tunnel_discover(&config.request, &tunnel);
-	if (err == -EINVAL)
+	if (err == TUNNEL_USAGE)
 		return EXIT_USAGE;
 	if (!err)
 		err = load(&config, &tunnel);

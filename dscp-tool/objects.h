@@ -4,6 +4,6 @@
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
-extern const char dscp_egress_bpf_start[], dscp_egress_bpf_end[];
+extern const unsigned char dscp_egress_bpf_start[], dscp_egress_bpf_end[];
 
 #endif

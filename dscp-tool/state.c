@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,51 +114,75 @@ static int read_config(int fd, struct dscp_config *config)
 	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
 }
 
-/* Pins of another version: never guess. */
-static int check_version(const struct state *state)
+/* Pins of another version: never guess. Without a magic: a load that has only begun, or was killed
+ * then; nothing is loaded. */
+static int check_version(int config_fd)
 {
 	struct bpf_map_info info = {};
 	struct dscp_config config = {};
 	__u32 len = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(state->maps[MAP_CONFIG], &info, &len))
+	if (bpf_obj_get_info_by_fd(config_fd, &info, &len))
 		return failed("cannot read", STATE_DIR "/maps/config", -errno);
-	if (info.value_size == sizeof(config))
-		read_config(state->maps[MAP_CONFIG], &config);
-	if (config.magic != DSCP_ABI_MAGIC || config.version != DSCP_ABI_VERSION) {
-		log_error("%s: made by another version of dscp-tool (layout %u, this one has %u): "
-			  "unload with that version, or remove the directory",
-			  STATE_DIR, config.magic == DSCP_ABI_MAGIC ? config.version : 0,
-			  DSCP_ABI_VERSION);
-		return -EPROTO;
+	if (info.value_size == sizeof(config)) {
+		read_config(config_fd, &config);
+		if (!config.magic)
+			return -ENOENT;
 	}
-	return 0;
+	if (config.magic == DSCP_ABI_MAGIC && config.version == DSCP_ABI_VERSION)
+		return 0;
+	log_error("%s: made by another version of dscp-tool (layout %u, this one has %u): unload "
+		  "with "
+		  "that version, or remove the directory",
+		  STATE_DIR, config.magic == DSCP_ABI_MAGIC ? config.version : 0, DSCP_ABI_VERSION);
+	return -EPROTO;
 }
 
 static int read_tunnels(struct state *state)
 {
 	state->tunnels = calloc(DSCP_MAX_TUNNELS, sizeof(*state->tunnels));
 	if (!state->tunnels)
-		return -ENOMEM;
+		return failed("cannot read", STATE_DIR "/maps/tunnels", -ENOMEM);
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (bpf_map_lookup_elem(state->maps[MAP_TUNNELS], &slot, &state->tunnels[slot]))
 			return failed("cannot read", STATE_DIR "/maps/tunnels", -errno);
 	return 0;
 }
 
-static int open_pins(struct state *state)
+static int open_pin(enum state_map map)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	map_path(path, map);
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT && map == MAP_CONFIG)
+		return -ENOENT; /* nothing is loaded: no message */
+	failed("cannot open", path, -errno);
+	return -EIO;
+}
+
+static int open_maps(struct state *state)
+{
+	int err;
+
+	for (int i = 0; i < N_MAPS; i++) {
+		state->maps[i] = open_pin(i);
+		if (state->maps[i] < 0)
+			return state->maps[i];
+		err = i == MAP_CONFIG ? check_version(state->maps[i]) : 0;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int open_programs(struct state *state)
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < N_MAPS; i++) {
-		map_path(path, i);
-		state->maps[i] = bpf_obj_get(path);
-		if (state->maps[i] >= 0)
-			continue;
-		if (errno == ENOENT && i == MAP_CONFIG)
-			return -ENOENT; /* nothing is loaded: no message */
-		return failed("cannot open", path, -errno);
-	}
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		program_path(path, i);
 		state->programs[i] = bpf_obj_get(path);
@@ -167,19 +192,11 @@ static int open_pins(struct state *state)
 	return 0;
 }
 
-int state_open(struct state *state)
+static bool has_bpffs(void)
 {
-	int err;
+	struct statfs fs;
 
-	state_init(state);
-	err = open_pins(state);
-	if (!err)
-		err = check_version(state);
-	if (!err)
-		err = read_tunnels(state);
-	if (err)
-		state_close(state);
-	return err;
+	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
 static bool in_first_mount_namespace(void)
@@ -190,22 +207,40 @@ static bool in_first_mount_namespace(void)
 	       own.st_ino == first.st_ino;
 }
 
-/*
- * Pins need a bpffs. Mounted here if the system has none, but not in a mount namespace of its own:
- * `ip netns exec` makes one that hides the system's, and pins made there would be lost at its end.
- */
+/* `ip netns exec` makes a mount namespace that hides the system's bpffs: what is loaded cannot be
+ * seen from there, and pins made there would be lost at its end. */
+static int hidden_bpffs(void)
+{
+	if (has_bpffs() || in_first_mount_namespace())
+		return 0;
+	log_error("no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, which "
+		  "hides "
+		  "it, use `nsenter --net=/run/netns/NS`",
+		  BPFFS);
+	return -ENODEV;
+}
+
+int state_open(struct state *state)
+{
+	int err = hidden_bpffs();
+
+	state_init(state);
+	if (!err)
+		err = open_maps(state);
+	if (!err)
+		err = open_programs(state);
+	if (!err)
+		err = read_tunnels(state);
+	if (err)
+		state_close(state);
+	return err;
+}
+
+/* Pins need a bpffs: mounted here if the system has none. */
 static int prepare_bpffs(void)
 {
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
+	if (has_bpffs())
 		return 0;
-	if (!in_first_mount_namespace()) {
-		log_error("no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, "
-			  "which hides it, use `nsenter --net=/run/netns/NS`",
-			  BPFFS);
-		return -ENODEV;
-	}
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return failed("cannot mount a bpffs at", BPFFS, -errno);
 	return 0;
@@ -235,6 +270,7 @@ static void remove_all(void)
 		program_path(path, i);
 		unlink(path);
 	}
+	unlink(STATE_DIR "/new");
 	for (unsigned int i = N_DIRECTORIES; i-- > 0;) {
 		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
 		rmdir(path);
@@ -246,8 +282,8 @@ static __u64 build_digest(void)
 {
 	__u64 digest = 0xcbf29ce484222325ull;
 
-	for (const char *c = dscp_egress_bpf_start; c < dscp_egress_bpf_end; c++)
-		digest = (digest ^ (unsigned char)*c) * 0x100000001b3ull;
+	for (const unsigned char *c = dscp_egress_bpf_start; c < dscp_egress_bpf_end; c++)
+		digest = (digest ^ *c) * 0x100000001b3ull;
 	return digest;
 }
 
@@ -259,7 +295,8 @@ static __u32 map_capacity(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
 }
 
-static struct bpf_object *open_object(__u32 flows)
+/* resize: not with the map flows that is pinned. */
+static struct bpf_object *open_object(__u32 flows, bool resize)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "dscp_egress");
 	struct bpf_object *object = bpf_object__open_mem(
@@ -279,6 +316,8 @@ static struct bpf_object *open_object(__u32 flows)
 	}
 	if (flows)
 		bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), flows);
+	if (resize)
+		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, "flows"), NULL);
 	return object;
 }
 
@@ -309,11 +348,36 @@ static int pin_programs(const struct state *state)
 	char path[PATH_MAX];
 
 	for (int i = 0; i < N_PROGRAMS; i++) {
+		int err;
+
 		program_path(path, i);
-		unlink(path);
-		if (bpf_obj_pin(state->programs[i], path))
-			return failed("cannot pin", path, -errno);
+		err = hook_pin(STATE_DIR, state->programs[i], path);
+		if (err)
+			return failed("cannot pin", path, err);
 	}
+	return 0;
+}
+
+/* What recent holds egress_inner takes for noted in flows. When that is not so any more, each
+ * flow has to be noted again. */
+static void forget_recent(const struct state *state)
+{
+	const __u32 none = 0;
+
+	for (__u32 i = 0; i < DSCP_RECENT; i++)
+		bpf_map_update_elem(state->maps[MAP_RECENT], &i, &none, BPF_ANY);
+}
+
+static int pin_resized(const struct state *state)
+{
+	char path[PATH_MAX];
+	int err;
+
+	map_path(path, MAP_FLOWS);
+	err = hook_pin(STATE_DIR, state->maps[MAP_FLOWS], path);
+	if (err)
+		return failed("cannot pin", path, err);
+	forget_recent(state);
 	return 0;
 }
 
@@ -346,30 +410,29 @@ static int write_config(const struct state *state, __u64 build)
 	};
 	__u32 zero = 0;
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (!state->tunnels[slot].ifindex)
-			continue;
-		config.n_tunnels++;
-		config.kinds |= 1u << state->tunnels[slot].kind;
-	}
-	return bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY) ? -errno : 0;
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex)
+			config.kinds |= 1u << state->tunnels[slot].kind;
+	if (!bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
+		return 0;
+	return failed("cannot write", STATE_DIR "/maps/config", -errno);
 }
 
 /* Loads this tool's object; the maps that are pinned already are used again. */
-static int load_object(struct state *state, __u32 flows)
+static int load_object(struct state *state, __u32 flows, bool resize)
 {
 	struct bpf_object *object;
 	int err;
 
 	log_reason_reset();
-	object = open_object(flows);
+	object = open_object(flows, resize);
 	if (!object)
 		return failed("cannot read", "the built-in BPF object", -errno);
 	err = bpf_object__load(object);
 	if (err)
 		failed("the kernel refuses", "the BPF object", err);
-	else
-		err = take_descriptors(state, object);
+	else if ((err = take_descriptors(state, object)))
+		failed("cannot keep", "the BPF object", err);
 	bpf_object__close(object);
 	return err;
 }
@@ -377,18 +440,16 @@ static int load_object(struct state *state, __u32 flows)
 /* The programs of an older build, or a map of another size: load anew and exchange everywhere. */
 static int renew(struct state *state, __u32 flows)
 {
+	bool resize = flows != map_capacity(state->maps[MAP_FLOWS]);
 	int old[N_PROGRAMS], err;
-	char path[PATH_MAX];
 
 	memcpy(old, state->programs, sizeof(old));
 	memset(state->programs, -1, sizeof(state->programs));
-	if (flows != map_capacity(state->maps[MAP_FLOWS])) {
-		map_path(path, MAP_FLOWS);
-		unlink(path);
-	}
-	err = load_object(state, flows);
+	err = load_object(state, flows, resize);
 	if (!err)
 		err = hook_for_each(STATE_DIR, update_hook, state);
+	if (!err && resize)
+		err = pin_resized(state);
 	if (!err)
 		err = pin_programs(state);
 	if (!err)
@@ -406,7 +467,7 @@ static int create(struct state *state, __u32 flows)
 	if (!err)
 		err = make_directories();
 	if (!err)
-		err = load_object(state, flows);
+		err = load_object(state, flows, false);
 	if (!err)
 		err = pin_programs(state);
 	if (!err)
@@ -420,21 +481,20 @@ static int create(struct state *state, __u32 flows)
 
 int state_create(struct state *state, uint32_t flows)
 {
-	struct dscp_config config;
+	struct dscp_config config = {};
 	__u32 capacity;
 	int err = state_open(state);
 
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
+		remove_all(); /* of a load that was killed */
 		err = create(state, flows);
-	else if (!err)
+	}
+	if (!err)
 		err = read_config(state->maps[MAP_CONFIG], &config);
-	else
-		return err;
 	if (!err) {
-		err = read_config(state->maps[MAP_CONFIG], &config);
 		capacity = map_capacity(state->maps[MAP_FLOWS]);
-		if (!err && (config.build != build_digest() || state->programs[0] < 0 ||
-			     state->programs[1] < 0 || (flows && flows != capacity)))
+		if (config.build != build_digest() || state->programs[0] < 0 ||
+		    state->programs[1] < 0 || (flows && flows != capacity))
 			err = renew(state, flows ? flows : capacity);
 	}
 	if (err)
@@ -442,14 +502,9 @@ int state_create(struct state *state, uint32_t flows)
 	return err;
 }
 
-static int possible_cpus(void)
-{
-	return libbpf_num_possible_cpus();
-}
-
 int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum)
 {
-	int cpus = possible_cpus(), err = 0;
+	int cpus = libbpf_num_possible_cpus(), err = 0;
 	struct dscp_counters *values;
 
 	memset(sum, 0, sizeof(*sum));
@@ -474,7 +529,7 @@ int state_counters(const struct state *state, uint32_t slot, struct dscp_counter
 
 int state_clear_counters(const struct state *state, uint32_t slot)
 {
-	int cpus = possible_cpus(), err;
+	int cpus = libbpf_num_possible_cpus(), err;
 	struct dscp_counters *values;
 
 	if (cpus < 0)
@@ -484,20 +539,7 @@ int state_clear_counters(const struct state *state, uint32_t slot)
 		return -ENOMEM;
 	err = bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ? -errno : 0;
 	free(values);
-	return err;
-}
-
-uint32_t state_find(const struct state *state, const char *name)
-{
-	uint64_t netns = hook_netns();
-
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		const struct dscp_tunnel *t = &state->tunnels[slot];
-
-		if (t->ifindex && t->netns == netns && !strncmp(t->name, name, DSCP_IFNAMSIZ))
-			return slot;
-	}
-	return 0;
+	return err ? failed("cannot write", STATE_DIR "/maps/counters", err) : 0;
 }
 
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
@@ -508,6 +550,21 @@ uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
 		if (state->tunnels[slot].ifindex == ifindex && state->tunnels[slot].netns == netns)
 			return slot;
 	return 0;
+}
+
+uint32_t state_find(const struct state *state, const char *name)
+{
+	uint64_t netns = hook_netns();
+	unsigned int ifindex;
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		const struct dscp_tunnel *t = &state->tunnels[slot];
+
+		if (t->ifindex && t->netns == netns && !strncmp(t->name, name, DSCP_IFNAMSIZ))
+			return slot;
+	}
+	ifindex = if_nametoindex(name); /* renamed since */
+	return ifindex ? state_find_ifindex(state, ifindex) : 0;
 }
 
 uint32_t state_free_slot(const struct state *state)
@@ -625,9 +682,11 @@ int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel 
 		err = derive(state, tunnel, 0);
 	if (!err)
 		err = derive(state, &old, 0);
-	if (!err)
-		err = write_config(state, build_digest());
-	return err ? failed("cannot write the maps in", STATE_DIR, err) : 0;
+	if (err)
+		return failed("cannot write the maps in", STATE_DIR, err);
+	if (old.ifindex && old.ifindex != tunnel->ifindex)
+		forget_recent(state);
+	return write_config(state, build_digest());
 }
 
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks)
@@ -723,8 +782,10 @@ int state_prune(struct state *state)
 	struct prune prune = { .state = state };
 	int err = hook_for_each(STATE_DIR, prune_hook, &prune);
 
-	if (err || prune.err)
-		return err ? err : prune.err;
+	if (err)
+		return failed("cannot list", STATE_DIR "/hooks", err);
+	if (prune.err)
+		return prune.err;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (state->tunnels[slot].ifindex)
 			return 0;

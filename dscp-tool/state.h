@@ -38,8 +38,6 @@ struct state {
 	struct dscp_tunnel *tunnels; /* all DSCP_MAX_TUNNELS slots, as the map has them */
 };
 
-const char *state_program_name(enum state_program program);
-
 /* One change at a time on this machine. The lock goes with the process. */
 int state_lock(void);
 
@@ -56,7 +54,8 @@ void state_close(struct state *state);
 int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum);
 int state_clear_counters(const struct state *state, uint32_t slot);
 
-/* Slot of the tunnel of this network namespace with that name, 0: not loaded. */
+/* Slot of the tunnel of this network namespace with that name, loaded under it or renamed since;
+ * 0: not loaded. */
 uint32_t state_find(const struct state *state, const char *name);
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex);
 /* 0: all are taken. */

@@ -67,8 +67,10 @@ static void check_hook(struct tunnel_status *status, const struct hook *hook,
 			hook->dev);
 		break;
 	case HOOK_GONE:
-		problem(status, "the device %s (number %d) is gone: load the tunnel again",
-			hook->dev, hook->ifindex);
+		if (hook->ifindex != (int)status->tunnel->ifindex ||
+		    hook->netns != hook_netns()) /* else check_device() says it */
+			problem(status, "the device %s (number %d) is gone: load the tunnel again",
+				hook->dev, hook->ifindex);
 		break;
 	case HOOK_OK:
 	case HOOK_ELSEWHERE:
@@ -86,6 +88,9 @@ static void check_device(struct tunnel_status *status)
 
 	if (t->netns != hook_netns())
 		return;
+	if (nl_link_by_index(t->ifindex, &link, &why))
+		problem(status, "the device %s (number %u) is gone: unload it, or load it again",
+			t->name, t->ifindex);
 	if (!nl_link_by_name(t->name, &link, &why) && link.ifindex != (int)t->ifindex)
 		problem(status, "%s was made anew since: load it again", t->name);
 	if (tunnel_port_changed(t, text, sizeof(text)))
@@ -299,15 +304,16 @@ static int report(const struct state *state, uint32_t first, uint32_t last, bool
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
 	struct tunnel_status status;
-	int exit_status = EXIT_DONE;
+	int exit_status = EXIT_DONE, err;
 
 	json_object_object_add(root, "tunnels", list);
 	for (uint32_t slot = first; slot <= last; slot++) {
 		if (!state->tunnels || !state->tunnels[slot].ifindex)
 			continue;
-		if (collect(state, slot, &status)) {
+		err = collect(state, slot, &status);
+		if (err) {
 			log_error("%s: cannot read its state: %s", state->tunnels[slot].name,
-				  strerror(errno));
+				  log_strerror(err));
 			json_object_put(root);
 			return EXIT_REFUSED;
 		}

@@ -78,7 +78,7 @@ static int set_ports(const struct tunnel_request *request, uint16_t found,
 			return 0;
 		log_error("%s: %s has no UDP port, --port means nothing here", request->name,
 			  tunnel->link_kind);
-		return -EINVAL;
+		return TUNNEL_USAGE;
 	}
 	if (request->n_ports) {
 		memcpy(tunnel->ports, request->ports, sizeof(tunnel->ports));
@@ -110,7 +110,7 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	if (tunnel->n_ports > 1) {
 		log_error("%s: %s has one destination port: --port can be given once", tunnel->name,
 			  link->kind);
-		return -EINVAL;
+		return TUNNEL_USAGE;
 	}
 	endpoint->kind = tunnel->kind;
 	endpoint->id = link->has_id ? link->id : 0;
@@ -160,7 +160,7 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 			log_error("uplink %s: %s", request->uplinks[i], why.text);
 		else if (link.ifindex == (int)tunnel->ifindex) {
 			log_error("uplink %s: that is the tunnel itself", link.name);
-			err = -EINVAL;
+			err = TUNNEL_USAGE;
 		} else {
 			err = add_uplink(tunnel, link.ifindex);
 		}
@@ -168,11 +168,12 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 	return err;
 }
 
-/* The uplink of one peer. A peer without a route is no reason to fail if others have one. */
+/* The uplink of one peer, restricted to oif if that is not 0. A peer without a route is no reason
+ * to fail if others have one. */
 static int uplink_by_route(struct dscp_tunnel *tunnel, const struct nl_endpoint *peer,
-			   uint32_t fwmark, struct nl_error *why)
+			   uint32_t fwmark, int oif, struct nl_error *why)
 {
-	int oif = 0, err = nl_route_oif(peer, fwmark, &oif, why);
+	int err = nl_route_oif(peer, fwmark, &oif, why);
 
 	if (err)
 		return err;
@@ -193,9 +194,9 @@ static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reas
 /* Nobody to ask a route for: a server whose peers have not called yet. */
 static int uplinks_by_default(struct dscp_tunnel *tunnel)
 {
-	int oifs[DSCP_MAX_UPLINKS], err = 0;
+	int oifs[DSCP_MAX_UPLINKS + 1], err = 0;
 	struct nl_error why;
-	int n = nl_default_oifs(oifs, DSCP_MAX_UPLINKS, &why);
+	int n = nl_default_oifs(oifs, DSCP_MAX_UPLINKS + 1, &why);
 
 	if (n < 0)
 		return no_uplink(tunnel, n, why.text);
@@ -209,13 +210,15 @@ static int uplinks_by_default(struct dscp_tunnel *tunnel)
 }
 
 static int uplinks_by_peers(struct dscp_tunnel *tunnel, const struct nl_endpoint *peers,
-			    unsigned int n, uint32_t fwmark)
+			    unsigned int n, uint32_t fwmark, int oif)
 {
 	struct nl_error why = {};
 	int err = 0, last = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		err = uplink_by_route(tunnel, &peers[i], fwmark, &why);
+		err = uplink_by_route(tunnel, &peers[i], fwmark, oif, &why);
+		if (err == -E2BIG)
+			return err;
 		if (err)
 			last = err;
 	}
@@ -232,13 +235,12 @@ static int uplinks_by_link(const struct nl_link *link, struct dscp_tunnel *tunne
 	static const uint8_t none[16];
 	struct nl_endpoint peer = { .family = link->family };
 
-	if (link->lower)
-		return add_uplink(tunnel, link->lower);
 	if (link->family == AF_UNSPEC || link->multicast ||
 	    !memcmp(link->remote, none, sizeof(none)))
-		return uplinks_by_default(tunnel);
+		return link->lower ? add_uplink(tunnel, link->lower) : uplinks_by_default(tunnel);
+	/* The device it is bound to may be a VRF, which no packet leaves by. */
 	memcpy(&peer.v6, link->remote, link->family == AF_INET ? 4 : 16);
-	return uplinks_by_peers(tunnel, &peer, 1, link->fwmark);
+	return uplinks_by_peers(tunnel, &peer, 1, link->fwmark, link->lower);
 }
 
 static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
@@ -256,7 +258,7 @@ static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *t
 	if (!err && request->n_uplinks)
 		err = uplinks_by_name(request, tunnel);
 	else if (!err && wg.n_endpoints)
-		err = uplinks_by_peers(tunnel, wg.endpoints, wg.n_endpoints, wg.fwmark);
+		err = uplinks_by_peers(tunnel, wg.endpoints, wg.n_endpoints, wg.fwmark, 0);
 	else if (!err)
 		err = uplinks_by_default(tunnel);
 	nl_wireguard_free(&wg);

@@ -21,8 +21,10 @@ struct tunnel_request {
 	uint8_t outer_dscp; /* with fixed */
 };
 
-/* Fills in a tunnel from the kernel's answers. Returns 0; -EINVAL: the request does not fit this
- * tunnel (a usage error); another negative errno. The reason has been logged. */
+#define TUNNEL_USAGE 1
+
+/* Fills in a tunnel from the kernel's answers. Returns 0; TUNNEL_USAGE: the request does not fit
+ * this tunnel; a negative errno. The reason has been logged. */
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
 
 /* True, with a sentence, if the ports that a loaded WireGuard tunnel was registered with are no

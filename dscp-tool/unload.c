@@ -74,6 +74,8 @@ static int unload_name(const char *name)
 		slot = state_find(&state, name);
 	if (!name || slot)
 		err = unload(&state, slot);
+	else
+		err = state_prune(&state); /* after an unload that was killed half way */
 	state_close(&state);
 	if (name && !slot)
 		return not_loaded(name);

@@ -100,7 +100,7 @@ struct dscp_port {
 
 /* "This hash was stamped by egress_inner", and with what. */
 struct dscp_flow {
-	__u32 ifindex; /* the tunnel device that stamped it first */
+	__u32 ifindex; /* the tunnel device that stamped it; 0: seen from several */
 	__u8 dscp; /* of the inner header */
 	__u8 flags; /* DSCP_FLOW_* */
 	__u8 pad[2];
@@ -123,10 +123,11 @@ struct dscp_counters {
 };
 
 struct dscp_config {
-	__u32 magic; /* DSCP_ABI_MAGIC; 0: no tool was here */
+	__u32 magic; /* DSCP_ABI_MAGIC; 0: no tool was here, any UDP packet with a stamp is a
+			tunnel's */
 	__u32 version; /* DSCP_ABI_VERSION */
-	__u32 n_tunnels; /* 0: every UDP packet with a stamped hash is a tunnel's */
 	__u32 kinds; /* bit (1 << kind): some tunnel of that kind is registered */
+	__u32 pad;
 	__u64 build; /* digest of the object that the pinned programs came from */
 };
 

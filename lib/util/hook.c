@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/pkt_sched.h>
 #include <stdio.h>
@@ -24,8 +25,10 @@
 #define CLSACT_HANDLE 0xd5c9
 /* First priority that is tried. Low, because a filter that ends the chain, like the mirred that
  * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
-#define CLSACT_PRIORITY 1
-#define CLSACT_LAST_PRIORITY 9
+#define CLSACT_OUTER_PRIORITY 1
+#define CLSACT_INNER_PRIORITY                                                                      \
+	5 /* on a device that is an uplink too, behind the other in any case */
+#define CLSACT_PRIORITIES 4 /* that are tried */
 
 #define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
 
@@ -110,10 +113,13 @@ static bool is_link(int fd)
 	return link;
 }
 
-static int pin_over(int fd, const char *path)
+int hook_pin(const char *dir, int fd, const char *path)
 {
-	unlink(path);
-	return bpf_obj_pin(fd, path) ? -errno : 0;
+	char new[PATH_MAX];
+
+	snprintf(new, sizeof(new), "%s/new", dir);
+	unlink(new);
+	return bpf_obj_pin(fd, new) || rename(new, path) ? -errno : 0;
 }
 
 /* TCX */
@@ -163,7 +169,7 @@ static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, con
 		close(after);
 	if (link < 0)
 		return refused(hook, "the kernel does not attach (tcx)", link);
-	err = pin_over(link, path);
+	err = hook_pin(dir, link, path);
 	close(link);
 	return err ? refused(hook, "cannot pin the link of", err) : 0;
 }
@@ -238,25 +244,31 @@ static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 	if (*kind) {
 		/* libbpf would take -EEXIST for "clsact is there" and attach to ingress. */
 		log_error("%s: the qdisc '%s' at ffff: leaves no place for clsact: remove it first "
-			  "(tc qdisc del dev %s ingress), or use a kernel with TCX (6.6)",
-			  hook->dev, kind, hook->dev);
+			  "(tc qdisc del dev %s ingress), or use %s",
+			  hook->dev, kind, hook->dev,
+			  hook_tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
 		return -EEXIST;
 	}
-	err = bpf_tc_hook_create(&tc);
-	if (err)
-		return refused(hook, "cannot add the qdisc clsact for", err);
 	qdisc_path(path, dir, hook);
-	err = pin_over(prog_fd, path);
-	return err ? refused(hook, "cannot pin the qdisc's mark for", err) : 0;
+	err = hook_pin(dir, prog_fd, path);
+	if (err)
+		return refused(hook, "cannot pin the qdisc's mark for", err);
+	err = bpf_tc_hook_create(&tc);
+	if (err) {
+		unlink(path);
+		return refused(hook, "cannot add the qdisc clsact for", err);
+	}
+	return 0;
 }
 
-static int count_filters(const struct hook *hook, uint32_t minor)
+/* Not known counts as in use. */
+static bool has_filters(const struct hook *hook, uint32_t minor)
 {
 	struct filter_search search = {};
 	struct nl_error why;
 
-	nl_filters(hook->ifindex, PARENT(minor), match_filter, &search, &why);
-	return search.filters;
+	return nl_filters(hook->ifindex, PARENT(minor), match_filter, &search, &why) ||
+	       search.filters;
 }
 
 /* True if our other program on this device is attached by clsact. */
@@ -280,7 +292,8 @@ static void clsact_release(const char *dir, const struct hook *hook)
 	qdisc_path(path, dir, hook);
 	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
 		return;
-	if (!count_filters(hook, TC_H_MIN_EGRESS) && !count_filters(hook, TC_H_MIN_INGRESS))
+	if (hook->netns == hook_netns() && !has_filters(hook, TC_H_MIN_EGRESS) &&
+	    !has_filters(hook, TC_H_MIN_INGRESS))
 		bpf_tc_hook_destroy(&tc);
 	unlink(path);
 }
@@ -292,28 +305,6 @@ static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, b
 		    .handle = CLSACT_HANDLE, .flags = replace ? BPF_TC_F_REPLACE : 0);
 
 	return bpf_tc_attach(&tc, &opts);
-}
-
-static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
-{
-	uint32_t priority = CLSACT_PRIORITY + !hook->first;
-	int err = clsact_prepare(dir, hook, prog_fd);
-
-	if (err)
-		return err;
-	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
-	 * another kind of filter or protocol at the same priority. */
-	do {
-		log_reason_reset();
-		err = clsact_put(hook, prog_fd, priority, false);
-	} while ((err == -EEXIST || err == -EINVAL) && priority++ < CLSACT_LAST_PRIORITY);
-	if (err) {
-		refused(hook, "the kernel does not attach (clsact)", err);
-		clsact_release(dir, hook);
-		return err;
-	}
-	err = pin_over(prog_fd, path);
-	return err ? refused(hook, "cannot pin", err) : 0;
 }
 
 static int clsact_remove(const struct hook *hook, uint32_t prog_id)
@@ -328,41 +319,102 @@ static int clsact_remove(const struct hook *hook, uint32_t prog_id)
 	return bpf_tc_detach(&tc, &opts);
 }
 
+static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
+{
+	uint32_t priority = hook->first ? CLSACT_OUTER_PRIORITY : CLSACT_INNER_PRIORITY;
+	const uint32_t end = priority + CLSACT_PRIORITIES;
+	int err = clsact_prepare(dir, hook, prog_fd);
+
+	if (err)
+		return err;
+	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
+	 * another kind of filter or protocol at the same priority. */
+	do {
+		log_reason_reset();
+		err = clsact_put(hook, prog_fd, priority, false);
+	} while ((err == -EEXIST || err == -EINVAL) && ++priority < end);
+	if (!err) {
+		err = hook_pin(dir, prog_fd, path);
+		if (!err)
+			return 0;
+		clsact_remove(hook, program_id(prog_fd));
+	}
+	refused(hook, "the kernel does not attach (clsact)", err);
+	clsact_release(dir, hook);
+	return err;
+}
+
 /* Both */
 
-static bool device_here(const struct hook *hook)
+static bool device_exists(const struct hook *hook)
 {
 	struct nl_link link;
 	struct nl_error why;
 
-	return hook->netns == hook_netns() && !nl_link_by_index(hook->ifindex, &link, &why);
+	return !nl_link_by_index(hook->ifindex, &link, &why);
 }
 
-static void query_pin(const struct hook *hook, int fd, struct hook_state *state)
+static bool same_inode(const char *path, uint64_t inode)
+{
+	struct stat st;
+
+	return !stat(path, &st) && st.st_ino == inode;
+}
+
+/* Does anything still hold that network namespace: a process, or a name made by ip-netns(8)? */
+static bool netns_exists(uint64_t netns)
+{
+	static const char *const patterns[] = { "/proc/[0-9]*/ns/net", "/run/netns/*" };
+	bool found = false;
+
+	for (unsigned int i = 0; i < 2 && !found; i++) {
+		glob_t paths = {};
+
+		if (!glob(patterns[i], GLOB_NOSORT, NULL, &paths))
+			for (size_t n = 0; n < paths.gl_pathc && !found; n++)
+				found = same_inode(paths.gl_pathv[n], netns);
+		globfree(&paths);
+	}
+	return found;
+}
+
+static int query_filter(const struct hook *hook, struct hook_state *state)
 {
 	struct nl_filter filter = {};
+	int err;
 
+	if (hook->netns != hook_netns()) {
+		state->health = netns_exists(hook->netns) ? HOOK_ELSEWHERE : HOOK_GONE;
+		return 0;
+	}
+	if (!device_exists(hook)) {
+		state->health = HOOK_GONE;
+		return 0;
+	}
+	err = clsact_find(hook, state->prog_id, &filter);
+	if (!err)
+		state->health = HOOK_OK;
+	state->priority = filter.priority;
+	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
+}
+
+static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
+{
 	if (is_link(fd)) {
 		state->attach = ATTACH_TCX;
 		state->health =
 			tcx_info(fd, &state->prog_id) == hook->ifindex ? HOOK_OK : HOOK_GONE;
-		return;
+		return 0;
 	}
 	state->attach = ATTACH_CLSACT;
 	state->prog_id = program_id(fd);
-	if (hook->netns != hook_netns())
-		state->health = HOOK_ELSEWHERE;
-	else if (!device_here(hook))
-		state->health = HOOK_GONE;
-	else if (!clsact_find(hook, state->prog_id, &filter))
-		state->health = HOOK_OK;
-	state->priority = filter.priority;
+	return query_filter(hook, state);
 }
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, err;
 
 	memset(state, 0, sizeof(*state));
 	state->health = HOOK_MISSING;
@@ -370,14 +422,14 @@ int hook_query(const char *dir, const struct hook *hook, struct hook_state *stat
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	query_pin(hook, fd, state);
+	err = query_pin(hook, fd, state);
 	close(fd);
-	return 0;
+	return err;
 }
 
 /* A live hook of the right kind: only the program changes, in one step. */
-static int exchange(const struct hook *hook, const char *path, const struct hook_state *state,
-		    int prog_fd)
+static int exchange(const char *dir, const struct hook *hook, const char *path,
+		    const struct hook_state *state, int prog_fd)
 {
 	int fd, err;
 
@@ -391,7 +443,7 @@ static int exchange(const struct hook *hook, const char *path, const struct hook
 	}
 	err = clsact_put(hook, prog_fd, state->priority, true);
 	if (!err)
-		err = pin_over(prog_fd, path);
+		err = hook_pin(dir, prog_fd, path);
 	return err ? refused(hook, "cannot replace", err) : 0;
 }
 
@@ -425,7 +477,7 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	log_reason_reset();
 	pin_path(path, dir, hook);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
-		return exchange(hook, path, &state, prog_fd);
+		return exchange(dir, hook, path, &state, prog_fd);
 	if (kind == ATTACH_AUTO)
 		kind = hook_tcx_supported() ? ATTACH_TCX : ATTACH_CLSACT;
 	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
@@ -463,8 +515,7 @@ int hook_detach(const char *dir, const struct hook *hook)
 	pin_path(path, dir, hook);
 	if (unlink(path) && errno != ENOENT)
 		return refused(hook, "cannot remove the pin of", -errno);
-	if (hook->netns == hook_netns())
-		clsact_release(dir, hook);
+	clsact_release(dir, hook);
 	return 0;
 }
 

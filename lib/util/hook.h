@@ -5,6 +5,7 @@
  *
  *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact the program itself
  *   DIR/qdiscs/NETNS-IFINDEX          (a program) this clsact qdisc was made by us
+ *   DIR/new                           on its way to one of these
  *
  * The pins are all the memory there is: what they say is checked against the kernel each time.
  * Names are numbers because bpffs allows no dot in a name, and interfaces do (eth0.34).
@@ -53,6 +54,9 @@ bool hook_tcx_supported(void);
 
 /* Inode of the network namespace that this process is in. */
 uint64_t hook_netns(void);
+
+/* Pins fd at path, below DIR, in one step: in place of what is there, which stays if that fails. */
+int hook_pin(const char *dir, int fd, const char *path);
 
 /* Makes program prog_fd run at the hook, in place of an older one without a gap. */
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);

@@ -202,7 +202,7 @@ static int register_tunnel(const struct programs *p, unsigned int n, bool there)
 
 static int register_tunnels(struct programs *p, unsigned int n)
 {
-	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .n_tunnels = n };
+	struct dscp_config config = { .magic = DSCP_ABI_MAGIC };
 	unsigned int zero = 0;
 	int err = 0;
 

@@ -276,6 +276,17 @@ int load_plain(void **state)
 	return 0;
 }
 
+int load_no_tunnel(void **state)
+{
+	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
+	uint32_t zero = 0;
+
+	load_plain(state);
+	assert_int_equal(bpf_map_update_elem(egress_map("config"), &zero, &config, BPF_ANY), 0);
+	world.configured = true;
+	return 0;
+}
+
 int unload(void **state)
 {
 	(void)state;

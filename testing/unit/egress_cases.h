@@ -117,10 +117,12 @@ uint32_t stamp_of(uint32_t dscp);
 /* For each DSCP, of the flow HASH. */
 void add_stamps(uint32_t ifindex);
 
-/* Empty maps; all tunnels, and stamps of WG; no tunnel, and stamps. */
+/* Empty maps; all tunnels, and stamps of WG; no tool, and stamps; a tool without a tunnel, and
+ * stamps. */
 int load_nothing(void **state);
 int load_all(void **state);
 int load_plain(void **state);
+int load_no_tunnel(void **state);
 int unload(void **state);
 
 int open_tun(void **state);
@@ -130,6 +132,7 @@ int close_device(void **state);
 #define INNER(name) cmocka_unit_test_setup_teardown(name, load_nothing, unload)
 #define OUTER(name) cmocka_unit_test_setup_teardown(name, load_all, unload)
 #define PLAIN(name) cmocka_unit_test_setup_teardown(name, load_plain, unload)
+#define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, load_no_tunnel, unload)
 
 /* NULL, or why there can be no tun or tap device here. */
 const char *device_refused(void);

@@ -27,14 +27,6 @@ static bool has(const struct view *v, size_t at, size_t len)
 	return at <= v->len && len <= v->len - at;
 }
 
-static bool in_plain_mode(const struct world *world)
-{
-	for (int i = 1; i < N_SLOTS; i++)
-		if (world->tunnels[i].ifindex)
-			return false;
-	return true;
-}
-
 /* The ethertype behind the tags, and v->ip; 0 if there is none. */
 static uint16_t skip_link_header(struct view *v)
 {
@@ -77,21 +69,23 @@ static bool parse_ip6(struct view *v)
 		return false;
 	v->protocol = ip[6];
 	v->payload = v->ip + 40;
-	if (v->protocol == IPPROTO_FRAGMENT) {
-		if (!has(v, v->payload, 8))
-			return false;
-		v->fragment = true;
-		v->later = get16(ip + 42) / 8 != 0;
-		v->protocol = ip[40];
-		v->payload += 8;
-	}
-	if (!v->later && v->protocol == IPPROTO_DSTOPTS) {
+	if (v->protocol == IPPROTO_DSTOPTS) {
 		const uint8_t *option = v->bytes + v->payload;
 
 		if (!has(v, v->payload, 2))
 			return false;
 		v->protocol = option[0];
 		v->payload += 8 * (1 + option[1]);
+	}
+	if (v->protocol == IPPROTO_FRAGMENT) {
+		const uint8_t *fragment = v->bytes + v->payload;
+
+		if (!has(v, v->payload, 8))
+			return false;
+		v->fragment = true;
+		v->later = get16(fragment + 2) / 8 != 0;
+		v->protocol = fragment[0];
+		v->payload += 8;
 	}
 	return true;
 }
@@ -127,7 +121,7 @@ static uint32_t owner_of_fragment(const struct view *v)
 		if (v->world->tunnels[slot].ifindex &&
 		    v->world->tunnels[slot].ifindex == s->ifindex)
 			return slot;
-	return in_plain_mode(v->world) ? 0 : NOBODY;
+	return v->world->configured ? NOBODY : 0;
 }
 
 /* The tunnel of that kind with that port. */
@@ -166,23 +160,24 @@ static uint32_t owner_of_udp(const struct view *v, bool *data)
 	if (!has(v, v->payload, 8))
 		return NOBODY;
 	slot = with_port(v->world, DSCP_KIND_WIREGUARD, get16(udp));
-	if (slot != NOBODY) {
+	if (slot != NOBODY && has(v, v->payload, 16) && inside[0] >= 1 && inside[0] <= 4 &&
+	    !inside[1] && !inside[2] && !inside[3]) {
 		/* A keepalive is a data message with nothing inside: 32 bytes. */
-		*data = has(v, v->payload, 12) && !memcmp(inside, "\4\0\0", 4) &&
-			get16(udp + 4) > 8 + 32;
+		*data = inside[0] == 4 && get16(udp + 4) > 8 + 32;
 		return slot;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (with_port(v->world, kinds[i], get16(udp + 2)) == NOBODY ||
+		    !has(v, v->payload, 16))
+			continue;
+		slot = with_vni(v->world, kinds[i], get16(udp + 2), get32(inside + 4) >> 8);
+		if (slot != NOBODY)
+			return slot;
 	}
 	slot = with_port(v->world, DSCP_KIND_UDP, get16(udp));
 	if (slot != NOBODY)
 		return slot;
-	for (int i = 0; i < 2; i++) {
-		if (with_port(v->world, kinds[i], get16(udp + 2)) == NOBODY)
-			continue;
-		if (!has(v, v->payload, 16))
-			return NOBODY;
-		return with_vni(v->world, kinds[i], get16(udp + 2), get32(inside + 4) >> 8);
-	}
-	return in_plain_mode(v->world) ? 0 : NOBODY;
+	return v->world->configured ? NOBODY : 0;
 }
 
 static bool gre_key_of(const struct view *v, uint32_t *key)

@@ -33,6 +33,7 @@ struct world {
 	struct dscp_tunnel tunnels[N_SLOTS]; /* by slot */
 	struct stamp stamps[N_STAMPS];
 	unsigned int n_stamps;
+	bool configured; /* by a tool, even if there is no tunnel */
 };
 
 enum verdict {

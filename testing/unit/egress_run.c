@@ -129,10 +129,10 @@ static void set_config(void)
 	for (int slot = 1; slot < N_SLOTS; slot++) {
 		if (!world.tunnels[slot].ifindex)
 			continue;
-		config.n_tunnels++;
 		config.kinds |= 1u << world.tunnels[slot].kind;
 	}
 	set_map("config", &zero, &config);
+	world.configured = true;
 }
 
 static void set_port(uint32_t slot, const struct dscp_tunnel *tunnel)

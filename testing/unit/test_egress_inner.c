@@ -82,16 +82,52 @@ static void inner_entry_is_made_once(void **state)
 	assert_int_equal(count_flows(), 2);
 	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
 	assert_int_equal(last, stamp);
-	/* The device that stamped it first stays, whether the cache has it or not. */
+	/* Not looked at as long as the cache has it. */
 	set_flow(stamp, (struct dscp_flow){ .ifindex = 99, .dscp = EF });
 	assert_true(transmit("test_inner", &p, HASH, &out));
 	assert_int_equal(flow_of(stamp).ifindex, 99);
 	forget_recent(stamp);
-	assert_true(transmit("test_inner", &p, HASH, &out));
-	assert_int_equal(flow_of(stamp).ifindex, 99);
+	expect_stamp(&p, HASH, EF);
 	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
 	assert_int_equal(last, stamp);
 	assert_int_equal(count_flows(), 2);
+}
+
+/* A flow that the device before, of which the map says this, has stamped: whose is it then? */
+static uint32_t stamped_by_two(uint32_t before, bool is_tunnel)
+{
+	struct packet p = udp_packet(4, 4000, 5000, 0, 20), out;
+	uint32_t stamp = stamp_of(EF), slot = 1;
+	struct dscp_flow flow;
+
+	if (is_tunnel)
+		assert_int_equal(
+			bpf_map_update_elem(egress_map("devices"), &before, &slot, BPF_ANY), 0);
+	set_flow(stamp, (struct dscp_flow){ .ifindex = before, .dscp = EF });
+	set_ds(&p, EF << 2);
+	forget_recent(stamp);
+	assert_true(transmit("test_inner", &p, HASH, &out));
+	assert_int_equal(knobs->after, stamp);
+	assert_int_equal(count_flows(), 1);
+	flow = flow_of(stamp);
+	assert_int_equal(flow.dscp, EF);
+	assert_int_equal(flow.flags, 0);
+	if (is_tunnel)
+		assert_int_equal(bpf_map_delete_elem(egress_map("devices"), &before), 0);
+	return flow.ifindex;
+}
+
+static void inner_two_devices(void **state)
+{
+	uint32_t own = how.device ? device_ifindex() : 1;
+
+	(void)state;
+	assert_int_equal(stamped_by_two(99, true), 0);
+	assert_int_equal(stamped_by_two(99, false), own);
+	assert_int_equal(stamped_by_two(own, true), own);
+	assert_int_equal(stamped_by_two(own, false), own);
+	/* Several did, and that is not forgotten. */
+	assert_int_equal(stamped_by_two(0, false), 0);
 }
 
 static void inner_stamp_replaces_socket_hash(void **state)
@@ -360,9 +396,10 @@ static void inner_paged(void **state)
 /* Frames, and packets without a link-layer header. */
 #define ALL_MEDIA                                                                                  \
 	INNER(inner_every_ds), INNER(inner_collisions), INNER(inner_entry_is_made_once),           \
-		INNER(inner_stamp_replaces_socket_hash), INNER(inner_socket_hash),                 \
-		INNER(inner_program), INNER(inner_protocols), INNER(inner_gre_prototype),          \
-		INNER(inner_bad_version), INNER(inner_bad_header_length), INNER(inner_truncated)
+		INNER(inner_two_devices), INNER(inner_stamp_replaces_socket_hash),                 \
+		INNER(inner_socket_hash), INNER(inner_program), INNER(inner_protocols),            \
+		INNER(inner_gre_prototype), INNER(inner_bad_version),                              \
+		INNER(inner_bad_header_length), INNER(inner_truncated)
 
 int main(void)
 {

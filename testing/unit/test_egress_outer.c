@@ -123,27 +123,46 @@ static void outer_wireguard_data(void **state)
 			p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, len);
 			if (len > 32)
 				expect_marked(&p, WG);
-			else
+			else if (len >= 8)
 				expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+			else
+				expect_not_ours(&p);
 		}
 	}
 }
 
 static void outer_wireguard_other_messages(void **state)
 {
-	static const uint32_t types[] = { 0x01000000, 0x02000000, 0x03000000, 0x00000000,
-					  0x05000000, 0x04010000, 0x04000100, 0x04000001,
-					  0x00000004, 0x84000000 };
 	struct packet p;
 
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
-		for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++) {
-			p = udp_packet(family, WG_PORT, OTHER_PORT, types[i], 148);
+		for (uint32_t type = 1; type <= 3; type++) {
+			p = udp_packet(family, WG_PORT, OTHER_PORT, type << 24, 148);
 			set_ds(&p, 0x88);
 			expect(&p, stamp_of(EF), SKIPPED, WG, 0);
-			p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, types[i], 148);
+			p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, type << 24, 148);
 			expect(&p, stamp_of(EF), SKIPPED, WG_FIXED, 0);
+		}
+	}
+}
+
+/* From WireGuard's port, but nothing that WireGuard sends: not even counted. */
+static void outer_wireguard_not_its_message(void **state)
+{
+	static const uint32_t words[] = { 0x00000000, 0x05000000, 0x04010000, 0x04000100,
+					  0x04000001, 0x01000001, 0x01010000, 0x00000001,
+					  0x00000004, 0x84000000, 0xff000000, 0x00ffffff };
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned int i = 0; i < sizeof(words) / sizeof(*words); i++) {
+			p = udp_packet(family, WG_PORT, OTHER_PORT, words[i], 148);
+			set_ds(&p, 0x88);
+			expect_not_ours(&p);
+			p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, words[i], 148);
+			expect_not_ours(&p);
 		}
 	}
 }
@@ -320,6 +339,7 @@ static void outer_ip4_options_beyond_the_end(void **state)
 	begin(&p, 0);
 	put_ip4(&p, IPPROTO_UDP, 15);
 	put_udp(&p, WG_PORT, OTHER_PORT);
+	set32(put(&p, NULL, 8), 0x04000000);
 	finish(&p);
 	expect(&p, stamp_of(EF), SKIPPED, WG, 0);
 	for (size_t len = p.ip + 1; len < p.len; len++) {
@@ -404,16 +424,24 @@ static void outer_truncated_at_the_edge(void **state)
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
 		struct packet wg = wireguard_packet(family);
+		struct packet handshake = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
+		struct packet user = udp_packet(family, USER_PORT, OTHER_PORT, 0, 64);
 		struct packet vxlan = vni_packet(family, VXLAN_PORT, 42);
 		struct packet gre = gre_packet(family, 0xa0, 77);
 		size_t payload = wg.ip + (family == 4 ? 20 : 40);
 
-		p = cut(&wg, payload + 7);
+		p = cut(&wg, payload + 15);
 		expect_not_ours(&p);
-		p = cut(&wg, payload + 8);
-		expect(&p, stamp_of(EF), SKIPPED, WG, 0);
-		p = cut(&wg, payload + 12);
+		p = cut(&wg, payload + 16);
 		expect_marked(&p, WG);
+		p = cut(&handshake, payload + 15);
+		expect_not_ours(&p);
+		p = cut(&handshake, payload + 16);
+		expect(&p, stamp_of(EF), SKIPPED, WG, 0);
+		p = cut(&user, payload + 7);
+		expect_not_ours(&p);
+		p = cut(&user, payload + 8);
+		expect_marked(&p, USER);
 		p = cut(&vxlan, payload + 15);
 		expect_not_ours(&p);
 		p = cut(&vxlan, payload + 16);
@@ -444,13 +472,17 @@ static void outer_lookalikes(void **state)
 
 static void outer_paged(void **state)
 {
-	struct packet p;
+	struct packet p, q;
 
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
 		p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, 5000);
-		for (how.linear = 1; how.linear <= 130; how.linear++)
+		q = udp_packet(family, WG_PORT, VXLAN_PORT, 0x08000000, 5000);
+		set32(q.bytes + q.len - 5000 + 4, 42 << 8);
+		for (how.linear = 1; how.linear <= 130; how.linear++) {
 			expect_marked(&p, WG);
+			expect_marked(&q, VXLAN_42);
+		}
 		how.linear = 0;
 	}
 }
@@ -487,13 +519,13 @@ static void outer_ip6_extensions(void **state)
 	} cases[] = {
 		{ { IPPROTO_DSTOPTS }, 1, true },
 		{ { IPPROTO_FRAGMENT }, 1, true },
-		{ { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS }, 2, true },
+		{ { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT }, 2, true },
 		/* None of our tunnels sends these. */
 		{ { HOP_BY_HOP }, 1, false },
 		{ { ROUTING }, 1, false },
 		{ { HOP_BY_HOP, IPPROTO_DSTOPTS }, 2, false },
 		{ { IPPROTO_DSTOPTS, IPPROTO_DSTOPTS }, 2, false },
-		{ { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT }, 2, false },
+		{ { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS }, 2, false },
 		{ { IPPROTO_FRAGMENT, IPPROTO_FRAGMENT }, 2, false },
 	};
 	struct packet p;
@@ -514,15 +546,15 @@ static void outer_ip6_extensions(void **state)
 
 static void outer_ip6_extensions_truncated(void **state)
 {
-	static const uint8_t headers[] = { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS };
+	static const uint8_t headers[] = { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
 	struct packet p = chain(headers, 2), shorter;
 
 	(void)state;
-	for (size_t len = p.ip + 40; len < p.ip + 40 + 16 + 8; len++) {
+	for (size_t len = p.ip + 40; len < p.ip + 40 + 16 + 16; len++) {
 		shorter = cut(&p, len);
 		expect_not_ours(&shorter);
 	}
-	shorter = cut(&p, p.ip + 40 + 16 + 12);
+	shorter = cut(&p, p.ip + 40 + 16 + 16);
 	expect_marked(&shorter, WG);
 }
 
@@ -550,22 +582,45 @@ static void outer_ip6_long_options(void **state)
 	}
 }
 
-/* As ip6tnl and ip6gre send it: the encapsulation limit. */
-static void outer_encap_limit(void **state)
+/* As ip6tnl and ip6gre send it: the encapsulation limit. fragment: NULL or the eight bytes of that
+ * header, behind it. */
+static struct packet limited(const uint8_t *fragment, uint8_t next)
 {
-	static const uint8_t next[] = { IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE };
 	struct packet p;
 	uint8_t *option;
 
+	begin(&p, 0);
+	put_ip6(&p, IPPROTO_DSTOPTS);
+	option = put(&p, "\0\0\4\1\4\1\0", 8);
+	option[0] = next;
+	if (fragment) {
+		option[0] = IPPROTO_FRAGMENT;
+		*put(&p, fragment, 8) = next;
+	}
+	put(&p, NULL, 60);
+	finish(&p);
+	return p;
+}
+
+static void outer_encap_limit(void **state)
+{
+	static const uint8_t next[] = { IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE };
+	static const uint8_t first[8] = { 0, 0, 0x00, 0x01 }, later[8] = { 0, 0, 0x05, 0xa9 };
+	struct packet p;
+
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(next); i++) {
-		begin(&p, 0);
-		put_ip6(&p, IPPROTO_DSTOPTS);
-		option = put(&p, "\0\0\4\1\4\1\0", 8);
-		option[0] = next[i];
-		put(&p, NULL, 60);
-		finish(&p);
-		expect_marked(&p, next[i] == IPPROTO_GRE ? GRE6 : IPIP6);
+		uint32_t slot = next[i] == IPPROTO_GRE ? GRE6 : IPIP6;
+
+		p = limited(NULL, next[i]);
+		expect_marked(&p, slot);
+		p = limited(first, next[i]);
+		expect_marked(&p, slot);
+		expect(&p, STRANGE, UNKNOWN, slot, 0);
+		/* Of the tunnel that stamped it, whatever comes behind. */
+		p = limited(later, next[i]);
+		expect(&p, stamp_of(45), MARKED, WG, 45);
+		expect(&p, STRANGE, NOT_OURS, 0, 0);
 	}
 }
 
@@ -674,6 +729,43 @@ static void outer_fragment_owner(void **state)
 	}
 }
 
+/* Known of the device before, and now stamped by the one that the tests have. */
+static uint32_t stamp_again(uint32_t hash, uint32_t before, uint32_t after)
+{
+	struct packet inner = udp_packet(4, 4000, 5000, 0, 100), out;
+	struct stamp s = { dscp_stamp(hash, EF), before, EF, 0, true, false };
+
+	add_stamp(&s);
+	set_ds(&inner, EF << 2);
+	assert_true(transmit("test_inner", &inner, hash, &out));
+	assert_int_equal(knobs->after, s.hash);
+	world.stamps[world.n_stamps - 1].ifindex = after;
+	world.stamps[world.n_stamps - 1].in_recent = true;
+	return s.hash;
+}
+
+static void outer_fragment_of_two_devices(void **state)
+{
+	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD, .ports = { WG_PORT + 9 } };
+	struct packet p, f;
+	uint32_t both, moved;
+
+	(void)state;
+	own.ifindex = how.device ? device_ifindex() : 1;
+	own.egress.to[EF] = CS1;
+	add_tunnel(N_USED, &own);
+	both = stamp_again(0x10000, IFINDEX(WG), 0);
+	moved = stamp_again(0x20000, 999, own.ifindex);
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		f = fragment_of(&p, 100, true);
+		expect(&f, both, NOT_OURS, 0, 0);
+		expect(&f, moved, MARKED, N_USED, CS1);
+		f = fragment_of(&p, 0, true);
+		expect(&f, both, MARKED, WG, EF);
+	}
+}
+
 static void outer_socket_hash(void **state)
 {
 	struct stamp socket = { .hash = 0x1111, .ifindex = IFINDEX(WG), .dscp = EF };
@@ -731,16 +823,52 @@ static void outer_vni(void **state)
 	}
 }
 
-/* A port that is WireGuard's as source comes before one that is VXLAN's as destination. */
+/* WireGuard's messages come first, then VXLAN's and geneve's VNIs, then user space. */
 static void outer_two_ports(void **state)
 {
-	struct packet p = vni_packet(4, VXLAN_PORT, 42);
+	static const struct {
+		uint16_t source, dest;
+		uint32_t first, vni;
+		enum verdict verdict;
+		uint32_t slot;
+	} cases[] = {
+		{ WG_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+		{ WG_PORT, VXLAN_PORT, 0x08000000, 44, NOT_OURS, NO_SLOT },
+		{ WG_PORT, VXLAN_PORT, 0x01000000, 42, SKIPPED, WG },
+		{ WG_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, WG },
+		{ WG_PORT, VXLAN_PORT, 0x04000000, 44, MARKED, WG },
+		{ WG_PORT, VXLAN_PORT, 0x04000001, 42, MARKED, VXLAN_42 },
+		{ WG_PORT, VXLAN_ANY_PORT, 0x08000000, 44, MARKED, VXLAN_ANY },
+		{ WG_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+		{ WG_PORT, GENEVE_PORT, 0x00006558, 8, NOT_OURS, NO_SLOT },
+		{ WG_PORT, WG_FIXED_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
+		{ WG_PORT, WG_FIXED_PORT, 0x04000000, 42, MARKED, WG },
+		{ WG_PORT, USER_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
+		{ WG_FIXED_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+		{ USER_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+		{ USER_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, VXLAN_42 },
+		{ USER_PORT, VXLAN_PORT, 0x08000000, 44, MARKED, USER },
+		{ USER_PORT, VXLAN_ANY_PORT, 0x08000000, 9, MARKED, VXLAN_9 },
+		{ USER_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+		{ USER_PORT, GENEVE_PORT, 0x00006558, 8, MARKED, USER },
+		{ USER_PORT, WG_PORT, 0x04000000, 42, MARKED, USER },
+		{ VXLAN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+	};
+	struct packet p;
 
 	(void)state;
-	set16(p.bytes + p.ip + 20, WG_PORT);
-	expect(&p, stamp_of(EF), SKIPPED, WG, 0);
-	set16(p.bytes + p.ip + 20, USER_PORT);
-	expect_marked(&p, USER);
+	for (unsigned int i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		p = vni_packet(i % 2 ? 6 : 4, cases[i / 2].dest, cases[i / 2].vni);
+		set16(p.bytes + p.len - 70 - 8, cases[i / 2].source);
+		set32(p.bytes + p.len - 70, cases[i / 2].first);
+		expect(&p, stamp_of(EF), cases[i / 2].verdict, cases[i / 2].slot, EF);
+		/* Where the VNI would be, there is nothing. */
+		p = cut(&p, p.len - 70 + 7);
+		if (cases[i / 2].source == USER_PORT)
+			expect_marked(&p, USER);
+		else
+			expect_not_ours(&p);
+	}
 }
 
 static void outer_gre(void **state)
@@ -913,6 +1041,33 @@ static void plain_others(void **state)
 	}
 }
 
+/* A tool was here, and has no tunnel: no packet is a tunnel's, whatever its stamp. */
+static void no_tunnel_udp(void **state)
+{
+	struct packet p, f;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		const struct packet packets[] = {
+			wireguard_packet(family),
+			udp_packet(family, OTHER_PORT, OTHER_PORT, 0, 0),
+			udp_packet(family, USER_PORT, OTHER_PORT, 0x01020304, 70),
+			vni_packet(family, VXLAN_PORT, 42),
+		};
+
+		for (unsigned int i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+			p = packets[i];
+			set_ds(&p, 0x2b);
+			for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+				expect(&p, stamp_of(dscp), NOT_OURS, 0, 0);
+			f = fragment_of(&p, 0, true);
+			expect(&f, stamp_of(47), NOT_OURS, 0, 0);
+			f = fragment_of(&p, 100, true);
+			expect(&f, stamp_of(47), NOT_OURS, 0, 0);
+		}
+	}
+}
+
 /* One program after the other, with the hash that the first has left. */
 static void inner_to_outer(void **state)
 {
@@ -938,7 +1093,7 @@ static void inner_to_outer(void **state)
  * Random packets
  */
 
-#define N_TEMPLATES 32
+#define N_TEMPLATES 40
 
 static uint32_t random_state;
 
@@ -958,7 +1113,7 @@ static uint32_t one_in(uint32_t n)
 
 static unsigned int make_templates(struct packet *t)
 {
-	static const uint8_t headers[] = { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS };
+	static const uint8_t headers[] = { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
 	unsigned int n = 0;
 
 	for (int family = 4; family <= 6; family += 2) {
@@ -977,9 +1132,17 @@ static unsigned int make_templates(struct packet *t)
 		n++;
 		t[n] = fragment_of(&t[n - 12], 99, true);
 		n++;
+		t[n++] = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
+		t[n++] = udp_packet(family, WG_PORT, VXLAN_PORT, 0x04000000, 32);
+		t[n] = vni_packet(family, VXLAN_PORT, 42);
+		set16(t[n].bytes + t[n].len - 70 - 8, WG_PORT);
+		n++;
+		t[n] = vni_packet(family, GENEVE_PORT, 7);
+		set16(t[n].bytes + t[n].len - 70 - 8, USER_PORT);
+		n++;
 	}
 	t[n++] = chain(headers, 2);
-	t[n++] = chain(headers + 1, 1);
+	t[n++] = chain(headers, 1);
 	assert_in_range(n, 1, N_TEMPLATES);
 	return n;
 }
@@ -1096,18 +1259,21 @@ static void outer_random(void **state)
 #define ALL_MEDIA                                                                                  \
 	OUTER(outer_others), OUTER(outer_bad_version), OUTER(outer_every_ds),                      \
 		OUTER(outer_wireguard_data), OUTER(outer_wireguard_other_messages),                \
-		OUTER(outer_unknown), OUTER(outer_policy), OUTER(outer_fixed),                     \
-		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
-		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
-		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
+		OUTER(outer_wireguard_not_its_message), OUTER(outer_unknown), OUTER(outer_policy), \
+		OUTER(outer_fixed), OUTER(outer_user_tunnel), OUTER(outer_program),                \
+		OUTER(outer_ip4_options), OUTER(outer_ip4_options_beyond_the_end),                 \
+		OUTER(outer_wrong_length), OUTER(outer_wrong_checksum),                            \
+		OUTER(outer_every_checksum), OUTER(outer_truncated),                               \
 		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \
 		OUTER(outer_later_fragments), OUTER(outer_fragment_flags),                         \
-		OUTER(outer_fragment_owner), OUTER(outer_socket_hash), OUTER(outer_vni),           \
-		OUTER(outer_two_ports), OUTER(outer_gre), OUTER(outer_gre6), OUTER(outer_ipip),    \
+		OUTER(outer_fragment_owner), OUTER(outer_fragment_of_two_devices),                 \
+		OUTER(outer_socket_hash), OUTER(outer_vni), OUTER(outer_two_ports),                \
+		OUTER(outer_gre), OUTER(outer_gre6), OUTER(outer_ipip),                            \
 		OUTER(outer_first_fragments_of_others), INNER(outer_kind_not_registered),          \
-		PLAIN(plain_udp), PLAIN(plain_others), INNER(inner_to_outer), OUTER(outer_random)
+		PLAIN(plain_udp), PLAIN(plain_others), NO_TUNNEL(no_tunnel_udp),                   \
+		INNER(inner_to_outer), OUTER(outer_random)
 
 int main(void)
 {
