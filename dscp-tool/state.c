@@ -552,19 +552,28 @@ uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
 	return 0;
 }
 
+/* The name that a tunnel was loaded under still means that device, or none. */
+static bool goes_by(const struct dscp_tunnel *tunnel, const char *name)
+{
+	char present[IF_NAMESIZE];
+
+	return !strncmp(tunnel->name, name, DSCP_IFNAMSIZ) &&
+	       (!if_indextoname(tunnel->ifindex, present) || !strcmp(present, name));
+}
+
 uint32_t state_find(const struct state *state, const char *name)
 {
+	unsigned int ifindex = if_nametoindex(name);
+	uint32_t slot = ifindex ? state_find_ifindex(state, ifindex) : 0;
 	uint64_t netns = hook_netns();
-	unsigned int ifindex;
 
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		const struct dscp_tunnel *t = &state->tunnels[slot];
+	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
+		const struct dscp_tunnel *t = &state->tunnels[other];
 
-		if (t->ifindex && t->netns == netns && !strncmp(t->name, name, DSCP_IFNAMSIZ))
-			return slot;
+		if (t->ifindex && t->netns == netns && goes_by(t, name))
+			slot = other;
 	}
-	ifindex = if_nametoindex(name); /* renamed since */
-	return ifindex ? state_find_ifindex(state, ifindex) : 0;
+	return slot;
 }
 
 uint32_t state_free_slot(const struct state *state)

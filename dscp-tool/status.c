@@ -36,6 +36,7 @@ const struct arg_command status_command = {
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
 	const struct dscp_tunnel *tunnel;
+	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
 	unsigned int n_hooks;
@@ -78,7 +79,7 @@ static void check_hook(struct tunnel_status *status, const struct hook *hook,
 	}
 }
 
-/* Devices come and go under a name; the number is what the programs are attached to. */
+/* A device is its number, which the programs are attached to; names come and go. */
 static void check_device(struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = status->tunnel;
@@ -88,13 +89,16 @@ static void check_device(struct tunnel_status *status)
 
 	if (t->netns != hook_netns())
 		return;
-	if (nl_link_by_index(t->ifindex, &link, &why))
+	if (!nl_link_by_index(t->ifindex, &link, &why)) {
+		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+		if (tunnel_port_changed(t, text, sizeof(text)))
+			problem(status, "%s", text);
+	} else if (!nl_link_by_name(t->name, &link, &why)) {
+		problem(status, "%s was made anew since: load it again", t->name);
+	} else {
 		problem(status, "the device %s (number %u) is gone: unload it, or load it again",
 			t->name, t->ifindex);
-	if (!nl_link_by_name(t->name, &link, &why) && link.ifindex != (int)t->ifindex)
-		problem(status, "%s was made anew since: load it again", t->name);
-	if (tunnel_port_changed(t, text, sizeof(text)))
-		problem(status, "%s", text);
+	}
 }
 
 static int collect(const struct state *state, uint32_t slot, struct tunnel_status *status)
@@ -103,6 +107,7 @@ static int collect(const struct state *state, uint32_t slot, struct tunnel_statu
 
 	memset(status, 0, sizeof(*status));
 	status->tunnel = &state->tunnels[slot];
+	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
 	status->n_hooks = state_hooks(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);
@@ -187,7 +192,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	const struct dscp_tunnel *t = status->tunnel;
 	bool fixed = t->flags & DSCP_TUNNEL_FIXED;
 
-	json_string(object, "tunnel", t->name);
+	json_string(object, "tunnel", status->name);
 	json_number(object, "ifindex", t->ifindex);
 	json_string(object, "kind", t->link_kind);
 	json_string(object, "direction", "egress");
@@ -288,7 +293,7 @@ static void print_tunnel(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 
-	printf("%s: %s", t->name, *t->link_kind ? t->link_kind : "udp");
+	printf("%s: %s", status->name, *t->link_kind ? t->link_kind : "udp");
 	for (int i = 0; i < t->n_ports; i++)
 		printf("%s %u", i ? "," : " port", t->ports[i]);
 	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
