@@ -155,15 +155,6 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 	return 0;
 }
 
-static uint32_t choose_slot(const struct state *state, const struct dscp_tunnel *new)
-{
-	uint32_t slot = state_find_ifindex(state, new->ifindex);
-
-	if (!slot)
-		slot = state_find(state, new->name);
-	return slot ? slot : state_free_slot(state);
-}
-
 /* The stamp first, then the maps, then the rewriting: no packet meets a half of it, nor does one go
  * unmarked when a loaded tunnel changes. On failure all is as it was: the old entry comes back, and
  * hooks that only the new one needed go with state_prune(). */
@@ -199,7 +190,9 @@ static int load(const struct load_config *config, const struct dscp_tunnel *tunn
 
 	if (err)
 		return err;
-	slot = choose_slot(&state, tunnel);
+	slot = state_find(&state, tunnel->name);
+	if (!slot)
+		slot = state_free_slot(&state);
 	if (!slot) {
 		log_error("%s: %d tunnels are loaded already", tunnel->name, DSCP_MAX_TUNNELS - 1);
 		err = -ENOSPC;

@@ -1,0 +1,497 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# What goes wrong around the tool: it is killed, memory is short, bpffs is hidden, devices change
+# under it, and packets pass while it works. VXLAN, on whatever kernel runs.
+
+. testing/tunnels.sh
+
+kind=vxlan
+# The packets of a UDP flow of one DSCP, which is EF below, and not the rest, like MLD reports.
+only_flood='udp dst port 4789 and greater 500'
+
+# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
+setup()
+{
+	required
+	node_add_netns a
+	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
+	uplink a 1
+	vxlan a 1 2
+}
+
+# Two of them, and a wire that copies bytes.
+two_nodes()
+{
+	required
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+	vxlan a 1 2
+	vxlan b 2 1
+	retry_until 20 on a ping -c 1 -W 2 "$(inner 4 4 2)"
+}
+
+# The ways to attach that this kernel has.
+attach_kinds()
+{
+	if on a "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
+		echo tcx clsact
+	else
+		echo clsact
+	fi
+}
+
+# All that load could leave behind, without what changes by itself.
+inventory()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -c '
+		ip -o link | sed "s/ qdisc .*//"
+		tc qdisc show
+		for d in eth0 vx4 vx6; do
+			tc filter show dev $d egress 2>&1
+			tc filter show dev $d ingress 2>&1
+		done
+		bpftool net show | grep egress_ | sort
+		find /sys/fs/bpf -mindepth 1 | sort'
+}
+
+remember() { inventory >"$T/before"; }
+# The kernel may take a TCX link away a moment after its pin has gone.
+same_as_before() { retry_until 3 unchanged; }
+unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
+
+# one_line STATUS ERE COMMAND...: that exit status, and one line in all, which matches
+one_line()
+{
+	local status=$1 sentence=$2
+
+	shift 2
+	check_exit "$status" "$@"
+	printf '%s\n' "$OUTPUT" >"$T/message"
+	check_grep "$sentence" cat "$T/message"
+	[ "$(wc -l <"$T/message")" = 1 ] || fail "not one line: $(cat "$T/message")"
+}
+
+# again N: twenty times, or fewer on a machine that is slow
+again() { [ "$1" -lt 20 ] && { [ "$1" -lt 5 ] || [ "$SECONDS" -lt 15 ]; }; }
+
+# Microseconds that the tool takes with these arguments, which is how far apart the kills are.
+duration()
+{
+	local began=${EPOCHREALTIME/[.,]/}
+
+	check on a "$TOOL" "$@"
+	lasted=$((${EPOCHREALTIME/[.,]/} - began))
+}
+
+# killed N ARGUMENTS...: the tool with these arguments, killed at one of twenty points of the time
+# that it takes; they are not in order, as the last ones may not have their turn
+killed()
+{
+	local us=$((lasted * ($1 * 7 % 20 + 1) / 20))
+
+	shift
+	on a timeout --foreground -s KILL "$((us / 1000000)).$(printf '%06d' $((us % 1000000)))" \
+		"$TOOL" "$@" || true
+}
+
+#
+# Packets while it works
+#
+
+# "Show nothing" holds for every packet, also while the tool comes and goes.
+test_privacy_map_never_leaks()
+{
+	local flood kinds n
+
+	two_nodes
+	read -ra kinds <<<"$(attach_kinds)"
+	record b eth0 "$T/flood.pcap" 'udp port 4789'
+	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --dscp 46 \
+		--rate 2000 --count 1000000
+	flood=$!
+	n=0
+	while again $n; do
+		check on a "$TOOL" load vx4 --egress-map '*=CS0' --attach "${kinds[n % ${#kinds[@]}]}"
+		check on a "$TOOL" unload vx4
+		n=$((n + 1))
+	done
+	stop_background $flood
+	recorded
+	judge_tunnel "$T/flood.pcap" 4 --expect 0 --min 1000
+}
+
+# A user space tunnel is known by its source port, which a VXLAN may have as well.
+test_source_port_of_another_tunnel()
+{
+	local first second
+
+	two_nodes
+	on a sh -ec '
+		ip link delete vx4
+		ip link add vx4 address 02:00:00:00:04:01 type vxlan id 44 remote 192.0.2.2 \
+			dstport 4789 srcport 40000 40001
+		ip link set vx4 multicast off addrgenmode none
+		ip address add 10.0.4.1/24 dev vx4
+		ip link set vx4 mtu 1400 up
+		ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4
+		ip tuntap add tun0 mode tun'
+	for first in vx4 tun0; do
+		for second in vx4 tun0; do
+			[ $first != $second ] || continue
+			load_one $first
+			load_one $second
+		done
+		pass udp:640 4 4 inner --each 10
+		check_grep '^640 ' packets "$T/pass.pcap" 'src port 40000 and dst port 4789'
+		[ "$(counter a vx4 counters.egress.marked)" = 630 ] # CS0 is as it was
+		[ "$(counter a tun0 counters.egress.seen)" = 0 ]
+		check on a "$wire" udp --dst 192.0.2.2 --sport 40000 --port 9 --count 20
+		[ "$(counter a vx4 counters.egress.marked)" = 630 ]
+		[ "$(counter a tun0 counters.egress.dscp.CS1)" = 20 ]
+		check on a "$TOOL" unload --all
+	done
+}
+
+packets() { tcpdump -r "$1" --count "$2"; }
+
+load_one()
+{
+	case $1 in
+	vx4) check on a "$TOOL" load vx4 ;;
+	tun0) check on a "$TOOL" load tun0 --outer-dscp CS1 --port 40000 --uplink eth0 ;;
+	esac
+}
+
+# A map of another size is an empty one: flows that were known have to be learnt again.
+test_flows_of_another_size_on_a_live_flow()
+{
+	local flood n
+
+	two_nodes
+	check on a "$TOOL" load vx4
+	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --sport 5001 --dscp 46 \
+		--rate 500 --count 1000000
+	flood=$!
+	retry_until 3 known EF
+	for n in 1000 2000; do
+		check on a "$TOOL" load vx4 --flows $n
+		retry_until 3 known EF
+	done
+	record b eth0 "$T/later.pcap" "$only_flood"
+	sleep 0.5
+	stop_background $flood
+	recorded
+	judge_tunnel "$T/later.pcap" 4 --expect 46 --min 50
+}
+
+# known EF: dump-map lists a flow of that DSCP
+known()
+{
+	on a "$TOOL" dump-map --json | jq -e --arg dscp "$1" 'any(.maps[0].entries[]; .dscp == $dscp)'
+}
+
+#
+# Killed
+#
+
+test_first_load_killed()
+{
+	local n lasted kinds
+
+	setup
+	remember
+	read -ra kinds <<<"$(attach_kinds)"
+	duration load vx4
+	check on a "$TOOL" unload vx4
+	same_as_before
+	n=0
+	while again $n; do
+		killed $n load vx4 --attach "${kinds[n % ${#kinds[@]}]}"
+		# shellcheck disable=SC2016 # for another shell
+		check on a sh -c '"$0" status; [ $? != 2 ]' "$TOOL"
+		check on a "$TOOL" load vx4
+		check on a "$TOOL" status vx4
+		check on a "$TOOL" unload vx4
+		same_as_before
+		n=$((n + 1))
+	done
+}
+
+test_unload_killed()
+{
+	local n lasted kinds
+
+	setup
+	remember
+	read -ra kinds <<<"$(attach_kinds)"
+	check on a "$TOOL" load vx4
+	duration unload vx4
+	same_as_before
+	n=0
+	while again $n; do
+		check on a "$TOOL" load vx4 --attach "${kinds[n % ${#kinds[@]}]}"
+		killed $n unload vx4
+		# shellcheck disable=SC2016 # for another shell
+		check on a sh -c '"$0" unload vx4; status=$?; [ $status = 0 ] || [ $status = 3 ]' "$TOOL"
+		same_as_before
+		n=$((n + 1))
+	done
+}
+
+# meanwhile COMMAND UNDO: "status" all the time while COMMAND vx4 runs, ten times
+meanwhile()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -c '
+		for n in 1 2 3 4 5 6 7 8 9 10; do
+			"$0" $1 vx4 &
+			while kill -0 $! 2>/dev/null; do
+				"$0" status 2>&1
+				echo "status $?"
+			done
+			wait $! || echo "$1 failed"
+			"$0" $2 vx4 || echo "$2 failed"
+		done' "$TOOL" "$1" "$2" >"$T/looks"
+	check_grep '^status 0' cat "$T/looks"
+	check_exit 1 grep -B 1 -E '^status [^04]|version|failed' "$T/looks"
+}
+
+# Who looks while the state is being made or taken away sees it, or nothing.
+test_status_during_a_first_load()
+{
+	setup
+	meanwhile load unload
+}
+
+test_status_during_an_unload()
+{
+	setup
+	check on a "$TOOL" load vx4
+	meanwhile unload load
+}
+
+#
+# Refused
+#
+
+# A change that the kernel refuses half way: no new map, or a new map but no program for it.
+test_refused_change_of_a_loaded_tunnel()
+{
+	local without flood
+
+	two_nodes
+	check on a "$TOOL" load vx4
+	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --sport 5001 --dscp 46 \
+		--rate 500 --count 1000000
+	flood=$!
+	retry_until 3 known EF
+	all_of_it >"$T/loaded"
+	for without in -all -net_admin,-sys_admin; do
+		one_line 2 '(permitted|denied).*CAP_' on a setpriv --bounding-set=$without \
+			--inh-caps=$without "$TOOL" load vx4 --flows 1000 --egress-map '*=CS0'
+		check on a "$TOOL" status vx4
+		all_of_it >"$T/still"
+		check diff "$T/loaded" "$T/still"
+		retry_until 3 known EF
+	done
+	record b eth0 "$T/later.pcap" "$only_flood"
+	sleep 0.5
+	stop_background $flood
+	recorded
+	judge_tunnel "$T/later.pcap" 4 --expect 46 --min 50
+	check on a "$TOOL" load vx4 --flows 1000
+	check on a "$TOOL" unload vx4
+}
+
+# What is loaded, the kernel's numbers of programs and maps included, without the counters.
+all_of_it()
+{
+	inventory
+	on a "$TOOL" status vx4 --json | jq 'del(.tunnels[].counters)'
+	# The pinned programs name their maps.
+	on a bpftool prog show pinned /sys/fs/bpf/dscp-tool/programs/egress_outer -j |
+		jq -c '.id, .map_ids'
+	on a bpftool map show pinned /sys/fs/bpf/dscp-tool/maps/flows -j | jq -c '.id, .max_entries'
+}
+
+test_too_many_uplinks()
+{
+	local n options=()
+
+	setup
+	for ((n = 0; n < 17; n++)); do
+		options+=(--uplink "up$n")
+	done
+	one_line 1 '--uplink: at most 16' on a "$TOOL" load vx4 "${options[@]}"
+}
+
+# `ip netns exec` mounts a /sys of its own, without bpffs: what is loaded cannot be seen from there,
+# and that is not the same as "nothing is loaded".
+test_hidden_bpffs()
+{
+	local words command
+
+	setup
+	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map'; do
+		read -ra command <<<"$words"
+		one_line 2 'bpffs.*nsenter' ip netns exec a "$TOOL" "${command[@]}"
+	done
+	check on a "$TOOL" load vx4
+	remember
+	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map' \
+		'load vx4'; do
+		read -ra command <<<"$words"
+		one_line 2 'bpffs.*nsenter' ip netns exec a "$TOOL" "${command[@]}"
+		# shellcheck disable=SC2016 # for another shell
+		one_line 2 'bpffs' \
+			on a unshare -m sh -c 'umount /sys/fs/bpf && exec "$0" "$@"' "$TOOL" \
+			"${command[@]}"
+	done
+	same_as_before
+	check on a "$TOOL" status vx4
+	check on a "$TOOL" unload vx4
+}
+
+test_features_without_privileges()
+{
+	setup
+	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" features
+	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" \
+		features --json
+	one_line 2 'CAP_BPF' on a setpriv --bounding-set=-all --inh-caps=-all \
+		"$TOOL" features
+}
+
+# What could not be written was not said.
+test_output_to_a_full_device()
+{
+	local words command
+
+	setup
+	check on a "$TOOL" load vx4
+	for words in 'status --json' 'status' 'dump-map --json' 'features --json' 'features' 'help' \
+		'--version'; do
+		read -ra command <<<"$words"
+		# shellcheck disable=SC2016 # for another shell
+		one_line 2 'No space left' on a sh -c 'exec "$0" "$@" >/dev/full' "$TOOL" "${command[@]}"
+	done
+}
+
+#
+# Devices that change
+#
+
+# Renaming a device that is up came with Linux 6.2.
+# shellcheck disable=SC2016 # for another shell
+rename() { on a sh -ec 'ip link set $0 down; ip link set $0 name $1; ip link set $1 up' "$1" "$2"; }
+
+test_renamed_tunnel()
+{
+	local how
+
+	setup
+	remember
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --attach "$how" --egress-map 'EF=AF41'
+		rename vx4 vxnew
+		check on a "$TOOL" status vxnew
+		[ "$(counter a vxnew egress_map.EF)" = '"AF41"' ]
+		check on a "$TOOL" load vxnew --egress-map 'EF=AF42'
+		check_grep '^vxnew: ' on a "$TOOL" status vxnew
+		[ "$(on a "$TOOL" status --json | jq '.tunnels|length')" = 1 ]
+		[ "$(counter a vxnew egress_map.EF)" = '"AF42"' ]
+		check on a "$TOOL" unload vxnew
+		one_line 3 'vxnew: not loaded' on a "$TOOL" unload vxnew
+		rename vxnew vx4
+		same_as_before
+		# And without a load in between.
+		check on a "$TOOL" load vx4 --attach "$how"
+		rename vx4 vxnew
+		check on a "$TOOL" unload vxnew
+		rename vxnew vx4
+		same_as_before
+	done
+}
+
+# A tunnel goes by the name that it has, and the one that it had may be another's.
+test_name_of_a_renamed_tunnel()
+{
+	setup
+	check on a "$TOOL" load vx4
+	rename vx4 vxnew
+	check_grep '^vxnew: ' on a "$TOOL" status
+	rename vx6 vx4
+	one_line 3 'vx4: not loaded' on a "$TOOL" status vx4
+	one_line 3 'vx4: not loaded' on a "$TOOL" unload vx4
+	check on a "$TOOL" load vx4
+	[ "$(on a "$TOOL" status --json | jq -r '[.tunnels[].tunnel]|sort|join(" ")')" = 'vx4 vxnew' ]
+	check on a "$TOOL" unload vx4
+	check on a "$TOOL" status vxnew
+	check on a "$TOOL" unload vxnew
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+# With one mark for all there is no program on the tunnel device that could tell.
+test_fixed_tunnel_deleted()
+{
+	local how
+
+	setup
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --outer-dscp CS1 --attach "$how"
+		check on a "$TOOL" status vx4
+		on a sh -ec 'ip link delete vx4; ip link delete vx6'
+		check_exit 4 on a "$TOOL" status vx4
+		check_grep 'problem +.*vx4.* gone' echo "$OUTPUT"
+		check_exit 4 on a "$TOOL" status --json
+		jq -e '.tunnels[0].healthy == false and (.tunnels[0].problems|length) == 1' <<<"$OUTPUT"
+		check on a "$TOOL" unload vx4
+		vxlan a 1 2
+	done
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+	check_exit 1 on a sh -c 'tc qdisc show | grep clsact'
+}
+
+#
+# Order
+#
+
+# priority PROGRAM: where it is among the clsact filters of vx4
+priority()
+{
+	on a tc filter show dev vx4 egress | sed -n "s/^filter .* pref \([0-9]*\) bpf .*$1:.*/\1/p"
+}
+
+# vx4 is the uplink of vxin: there egress_outer has to read the stamp before egress_inner writes
+# its own, also when somebody has taken the first place.
+test_order_with_a_foreign_filter()
+{
+	local order tunnel
+
+	setup
+	on a sh -ec '
+		ip link add vxin type vxlan id 77 remote 10.0.4.2 dstport 4791
+		ip link set vxin up
+		tc qdisc add dev vx4 clsact
+		tc filter add dev vx4 egress protocol ip prio 1 bpf da \
+			obj testing/bpf/foreign.bpf.o sec tc/foreign'
+	remember
+	for order in 'vx4 vxin' 'vxin vx4'; do
+		for tunnel in $order; do
+			check on a "$TOOL" load "$tunnel" --attach clsact
+		done
+		on a tc filter show dev vx4 egress
+		[ "$(priority egress_outer)" -lt "$(priority egress_inner)" ]
+		check on a "$TOOL" status
+		for tunnel in $order; do
+			check on a "$TOOL" unload "$tunnel"
+		done
+		same_as_before
+	done
+}
