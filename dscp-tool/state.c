@@ -114,8 +114,8 @@ static int read_config(int fd, struct dscp_config *config)
 	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
 }
 
-/* Pins of another version: never guess. Without a magic: a load that has only begun, or was killed
- * then; nothing is loaded. */
+/* Pins of another version: never guess. Without a build: a load that has only begun, or an unload
+ * that has nearly ended, or one that was killed then; nothing is loaded. */
 static int check_version(int config_fd)
 {
 	struct bpf_map_info info = {};
@@ -126,7 +126,7 @@ static int check_version(int config_fd)
 		return failed("cannot read", STATE_DIR "/maps/config", -errno);
 	if (info.value_size == sizeof(config)) {
 		read_config(config_fd, &config);
-		if (!config.magic)
+		if (!config.build)
 			return -ENOENT;
 	}
 	if (config.magic == DSCP_ABI_MAGIC && config.version == DSCP_ABI_VERSION)
@@ -149,18 +149,21 @@ static int read_tunnels(struct state *state)
 	return 0;
 }
 
-static int open_pin(enum state_map map)
+static int open_pin(enum state_map map, int config_fd)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, err;
 
 	map_path(path, map);
 	fd = bpf_obj_get(path);
 	if (fd >= 0)
 		return fd;
-	if (errno == ENOENT && map == MAP_CONFIG)
-		return -ENOENT; /* nothing is loaded: no message */
-	failed("cannot open", path, -errno);
+	err = -errno;
+	/* No message: nothing is loaded, or an unload runs meanwhile, which takes the build away
+	 * before any pin. */
+	if (err == -ENOENT && (map == MAP_CONFIG || check_version(config_fd) == -ENOENT))
+		return -ENOENT;
+	failed("cannot open", path, err);
 	return -EIO;
 }
 
@@ -169,7 +172,7 @@ static int open_maps(struct state *state)
 	int err;
 
 	for (int i = 0; i < N_MAPS; i++) {
-		state->maps[i] = open_pin(i);
+		state->maps[i] = open_pin(i, state->maps[MAP_CONFIG]);
 		if (state->maps[i] < 0)
 			return state->maps[i];
 		err = i == MAP_CONFIG ? check_version(state->maps[i]) : 0;
@@ -258,16 +261,34 @@ static int make_directories(void)
 	return 0;
 }
 
-static void remove_all(void)
+/* Without its build nothing counts as loaded, so nobody meets the half of it; and config goes last.
+ * The magic stays: a packet may still be in egress_outer, which must not take this for plain tc. */
+static void take_build_away(void)
+{
+	const struct dscp_config none = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
+	char path[PATH_MAX];
+	__u32 zero = 0;
+	int fd;
+
+	map_path(path, MAP_CONFIG);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	bpf_map_update_elem(fd, &zero, &none, BPF_EXIST);
+	close(fd);
+}
+
+void state_remove(void)
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < N_MAPS; i++) {
-		map_path(path, i);
-		unlink(path);
-	}
+	take_build_away();
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		program_path(path, i);
+		unlink(path);
+	}
+	for (int i = N_MAPS; i-- > MAP_CONFIG;) {
+		map_path(path, i);
 		unlink(path);
 	}
 	unlink(STATE_DIR "/new");
@@ -475,7 +496,7 @@ static int create(struct state *state, __u32 flows)
 	if (!err)
 		err = write_config(state, build_digest());
 	if (err)
-		remove_all();
+		state_remove();
 	return err;
 }
 
@@ -486,7 +507,7 @@ int state_create(struct state *state, uint32_t flows)
 	int err = state_open(state);
 
 	if (err == -ENOENT) {
-		remove_all(); /* of a load that was killed */
+		state_remove(); /* of a load that was killed */
 		err = create(state, flows);
 	}
 	if (!err)
@@ -798,6 +819,6 @@ int state_prune(struct state *state)
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (state->tunnels[slot].ifindex)
 			return 0;
-	remove_all();
+	state_remove();
 	return 0;
 }

@@ -80,6 +80,10 @@ int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *state
 void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
 		       const struct hook_state *before);
 
+/* Takes all pins away, where nothing is loaded: what a load or an unload that was killed has left.
+ */
+void state_remove(void);
+
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int state_prune(struct state *state);
 

@@ -67,6 +67,8 @@ static int unload_name(const char *name)
 	int err = state_open(&state);
 
 	if (err == -ENOENT)
+		state_remove();
+	if (err == -ENOENT)
 		return name ? not_loaded(name) : EXIT_DONE;
 	if (err)
 		return EXIT_REFUSED;

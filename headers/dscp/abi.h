@@ -128,7 +128,7 @@ struct dscp_config {
 	__u32 version; /* DSCP_ABI_VERSION */
 	__u32 kinds; /* bit (1 << kind): some tunnel of that kind is registered */
 	__u32 pad;
-	__u64 build; /* digest of the object that the pinned programs came from */
+	__u64 build; /* digest of the object that the pinned programs came from; 0: not loaded */
 };
 
 #endif

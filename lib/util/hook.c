@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -113,10 +114,22 @@ static bool is_link(int fd)
 	return link;
 }
 
+static void unlink_new(const char *dir)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/new", dir);
+	unlink(path);
+}
+
 int hook_pin(const char *dir, int fd, const char *path)
 {
 	char new[PATH_MAX];
 
+	if (!bpf_obj_pin(fd, path))
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
 	snprintf(new, sizeof(new), "%s/new", dir);
 	unlink(new);
 	return bpf_obj_pin(fd, new) || rename(new, path) ? -errno : 0;
@@ -134,8 +147,14 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 		.flags = after_link < 0 ? BPF_F_BEFORE : BPF_F_AFTER | BPF_F_LINK,
 		.relative_fd = after_link < 0 ? 0 : after_link,
 	};
-	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int fd, tries = 20;
 
+	/* EEXIST: the link of a load that was killed; the kernel frees it a moment after its pin.
+	 */
+	while ((fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr))) < 0 &&
+	       errno == EEXIST && tries--)
+		nanosleep(&pause, NULL);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -186,27 +205,52 @@ static int tcx_info(int link_fd, uint32_t *prog_id)
 	return info.ifindex;
 }
 
+/* Now: without its pin alone, the kernel would detach the link at some later time. */
+static void tcx_remove(const char *path)
+{
+	int link = bpf_obj_get(path);
+
+	if (link < 0)
+		return;
+	bpf_link_detach(link);
+	close(link);
+}
+
 /* clsact */
 
 struct filter_search {
 	uint32_t prog_id;
+	const char *program;
 	unsigned int filters;
 	struct nl_filter found;
 };
+
+/* Ours by the program's id; or by handle and name, where a kill came between pin and filter. libbpf
+ * names a filter PROGRAM:[ID]. */
+static bool is_ours(const struct nl_filter *filter, const struct filter_search *search)
+{
+	size_t len = search->program ? strlen(search->program) : 0;
+
+	if (!filter->prog_id)
+		return false;
+	return filter->prog_id == search->prog_id ||
+	       (len && filter->handle == CLSACT_HANDLE &&
+		!strncmp(filter->name, search->program, len) && filter->name[len] == ':');
+}
 
 static int match_filter(const struct nl_filter *filter, void *ctx)
 {
 	struct filter_search *search = ctx;
 
 	search->filters++;
-	if (filter->prog_id && filter->prog_id == search->prog_id && !search->found.prog_id)
+	if (!search->found.prog_id && is_ours(filter, search))
 		search->found = *filter;
 	return 0;
 }
 
 static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filter *found)
 {
-	struct filter_search search = { .prog_id = prog_id };
+	struct filter_search search = { .prog_id = prog_id, .program = hook->program };
 	struct nl_error why;
 	int err = nl_filters(hook->ifindex, PARENT(TC_H_MIN_EGRESS), match_filter, &search, &why);
 
@@ -327,20 +371,24 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 
 	if (err)
 		return err;
+	/* The pin first: a filter without one would never be found again. */
+	err = hook_pin(dir, prog_fd, path);
+	if (err) {
+		refused(hook, "cannot pin", err);
+		clsact_release(dir, hook);
+		return err;
+	}
 	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
 	 * another kind of filter or protocol at the same priority. */
 	do {
 		log_reason_reset();
 		err = clsact_put(hook, prog_fd, priority, false);
 	} while ((err == -EEXIST || err == -EINVAL) && ++priority < end);
-	if (!err) {
-		err = hook_pin(dir, prog_fd, path);
-		if (!err)
-			return 0;
-		clsact_remove(hook, program_id(prog_fd));
+	if (err) {
+		refused(hook, "the kernel does not attach (clsact)", err);
+		clsact_release(dir, hook);
+		unlink(path);
 	}
-	refused(hook, "the kernel does not attach (clsact)", err);
-	clsact_release(dir, hook);
 	return err;
 }
 
@@ -392,9 +440,11 @@ static int query_filter(const struct hook *hook, struct hook_state *state)
 		return 0;
 	}
 	err = clsact_find(hook, state->prog_id, &filter);
-	if (!err)
+	if (!err) {
 		state->health = HOOK_OK;
-	state->priority = filter.priority;
+		state->prog_id = filter.prog_id;
+		state->priority = filter.priority;
+	}
 	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
 }
 
@@ -441,9 +491,9 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 		close(fd);
 		return err ? refused(hook, "cannot replace", err) : 0;
 	}
-	err = clsact_put(hook, prog_fd, state->priority, true);
+	err = hook_pin(dir, prog_fd, path);
 	if (!err)
-		err = hook_pin(dir, prog_fd, path);
+		err = clsact_put(hook, prog_fd, state->priority, true);
 	return err ? refused(hook, "cannot replace", err) : 0;
 }
 
@@ -455,6 +505,8 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 
 	if (old->attach == ATTACH_TCX) {
 		err = clsact_attach(dir, hook, prog_fd, path);
+		if (err)
+			hook_pin(dir, fd, path);
 	} else {
 		err = tcx_attach(dir, hook, prog_fd, path);
 		if (!err) {
@@ -476,6 +528,7 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 		return refused(hook, "cannot read the pin of", err);
 	log_reason_reset();
 	pin_path(path, dir, hook);
+	unlink_new(dir);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
 		return exchange(dir, hook, path, &state, prog_fd);
 	if (kind == ATTACH_AUTO)
@@ -508,14 +561,16 @@ int hook_detach(const char *dir, const struct hook *hook)
 			  hook->dev, hook->program);
 		return -EXDEV;
 	}
+	pin_path(path, dir, hook);
 	if (state.attach == ATTACH_CLSACT && state.health == HOOK_OK)
 		err = clsact_remove(hook, state.prog_id);
+	else if (state.attach == ATTACH_TCX && state.health == HOOK_OK)
+		tcx_remove(path);
 	if (err)
 		return refused(hook, "cannot remove", err);
-	pin_path(path, dir, hook);
+	clsact_release(dir, hook);
 	if (unlink(path) && errno != ENOENT)
 		return refused(hook, "cannot remove the pin of", -errno);
-	clsact_release(dir, hook);
 	return 0;
 }
 

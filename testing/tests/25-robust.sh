@@ -129,7 +129,7 @@ test_privacy_map_never_leaks()
 # A user space tunnel is known by its source port, which a VXLAN may have as well.
 test_source_port_of_another_tunnel()
 {
-	local first second
+	local order tunnel
 
 	two_nodes
 	on a sh -ec '
@@ -141,11 +141,9 @@ test_source_port_of_another_tunnel()
 		ip link set vx4 mtu 1400 up
 		ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4
 		ip tuntap add tun0 mode tun'
-	for first in vx4 tun0; do
-		for second in vx4 tun0; do
-			[ $first != $second ] || continue
-			load_one $first
-			load_one $second
+	for order in 'vx4 tun0' 'tun0 vx4'; do
+		for tunnel in $order; do
+			load_one "$tunnel"
 		done
 		pass udp:640 4 4 inner --each 10
 		check_grep '^640 ' packets "$T/pass.pcap" 'src port 40000 and dst port 4789'
