@@ -191,3 +191,40 @@ every_packet()
 	done
 	check on a "$TOOL" status
 }
+
+# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
+lone_node()
+{
+	required
+	node_add_netns a
+	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
+	uplink a 1
+	vxlan a 1 2
+}
+
+# The ways to attach that this kernel has.
+attach_kinds()
+{
+	if on a "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
+		echo tcx clsact
+	else
+		echo clsact
+	fi
+}
+
+# All that load could leave behind, without what changes by itself.
+inventory()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -c '
+		ip -o link | sed "s/ qdisc .*//"
+		tc qdisc show
+		for d in eth0 vx4 vx6; do
+			tc filter show dev $d egress 2>&1
+			tc filter show dev $d ingress 2>&1
+		done
+		bpftool net show | grep egress_ | sort
+		find /sys/fs/bpf -mindepth 1 | sort'
+}
+
+remember() { inventory >"$T/before"; }

@@ -114,11 +114,21 @@ static bool is_link(int fd)
 	return link;
 }
 
-static void unlink_new(const char *dir)
+/* Our other program on the same device. */
+static struct hook sibling_of(const struct hook *hook)
 {
-	char path[PATH_MAX];
+	struct hook sibling = *hook;
 
-	snprintf(path, sizeof(path), "%s/new", dir);
+	sibling.first = !hook->first;
+	snprintf(sibling.program, sizeof(sibling.program), "%s",
+		 sibling.first ? "egress_outer" : "egress_inner");
+	return sibling;
+}
+
+/* The name of a pin on its way to its place, with no pin under it. */
+static void new_path(char *path, const char *dir)
+{
+	snprintf(path, PATH_MAX, "%s/new", dir);
 	unlink(path);
 }
 
@@ -130,8 +140,7 @@ int hook_pin(const char *dir, int fd, const char *path)
 		return 0;
 	if (errno != EEXIST)
 		return -errno;
-	snprintf(new, sizeof(new), "%s/new", dir);
-	unlink(new);
+	new_path(new, dir);
 	return bpf_obj_pin(fd, new) || rename(new, path) ? -errno : 0;
 }
 
@@ -161,14 +170,13 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 /* The link of our program that has to run before this one on the same device, or -1. */
 static int tcx_predecessor(const char *dir, const struct hook *hook)
 {
-	struct hook other = *hook;
+	const struct hook sibling = sibling_of(hook);
 	char path[PATH_MAX];
 	int fd;
 
 	if (hook->first)
 		return -1;
-	snprintf(other.program, sizeof(other.program), "egress_outer");
-	pin_path(path, dir, &other);
+	pin_path(path, dir, &sibling);
 	fd = bpf_obj_get(path);
 	if (fd >= 0 && !is_link(fd)) {
 		close(fd);
@@ -318,11 +326,9 @@ static bool has_filters(const struct hook *hook, uint32_t minor)
 /* True if our other program on this device is attached by clsact. */
 static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
 {
-	struct hook sibling = *hook;
+	const struct hook sibling = sibling_of(hook);
 	struct hook_state state;
 
-	snprintf(sibling.program, sizeof(sibling.program), "%s",
-		 hook->first ? "egress_inner" : "egress_outer");
 	return !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT;
 }
 
@@ -527,8 +533,8 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	if (err)
 		return refused(hook, "cannot read the pin of", err);
 	log_reason_reset();
+	new_path(path, dir); /* of a load that was killed: it may hold a link that is in our way */
 	pin_path(path, dir, hook);
-	unlink_new(dir);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
 		return exchange(dir, hook, path, &state, prog_fd);
 	if (kind == ATTACH_AUTO)

@@ -6,40 +6,6 @@
 
 . testing/tunnels.sh
 
-# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
-setup()
-{
-	required
-	node_add_netns a
-	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
-	uplink a 1
-	vxlan a 1 2
-}
-
-# The ways to attach that this kernel has.
-attach_kinds()
-{
-	if on a "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
-		echo tcx clsact
-	else
-		echo clsact
-	fi
-}
-
-# All that load could leave behind, without what changes by itself.
-inventory()
-{
-	on a sh -c '
-		ip -o link | sed "s/ qdisc .*//"
-		tc qdisc show
-		for d in eth0 vx4 vx6; do
-			tc filter show dev $d egress 2>&1
-			tc filter show dev $d ingress 2>&1
-		done
-		find /sys/fs/bpf -mindepth 1 | sort'
-}
-
-remember() { inventory >"$T/before"; }
 same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
 
 # refused STATUS ERE COMMAND...: that exit status, one line on stderr that matches, nothing left
@@ -60,7 +26,7 @@ attached() { on a "$TOOL" status "$1" --json | jq -r '.tunnels[0].hooks[]|[.dev,
 
 test_load_and_unload()
 {
-	setup
+	lone_node
 	for how in $(attach_kinds); do
 		remember
 		check on a "$TOOL" load vx4 --attach $how
@@ -82,7 +48,7 @@ test_load_changes_a_loaded_tunnel()
 {
 	local best
 
-	setup
+	lone_node
 	read -r best _ <<<"$(attach_kinds)"
 	remember
 	check on a "$TOOL" load vx4
@@ -110,7 +76,7 @@ test_load_changes_a_loaded_tunnel()
 
 test_what_cannot_be_loaded()
 {
-	setup
+	lone_node
 	refused 2 "no device 'nope'" "$TOOL" load nope
 	refused 2 'eth0: not a tunnel' "$TOOL" load eth0
 	refused 2 "no device 'nope'" "$TOOL" load vx4 --uplink nope
@@ -135,7 +101,7 @@ test_what_cannot_be_loaded()
 
 test_no_route()
 {
-	setup
+	lone_node
 	on a ip address flush dev eth0
 	refused 2 'vx4: no uplink found: .*--uplink' "$TOOL" load vx4
 	check on a "$TOOL" load vx4 --uplink eth0
@@ -143,7 +109,7 @@ test_no_route()
 
 test_no_privileges()
 {
-	setup
+	lone_node
 	refused 2 '(permitted|denied).*CAP_' setpriv --reuid=65534 --clear-groups "$TOOL" load vx4
 	refused 2 '(permitted|denied).*CAP_' setpriv --bounding-set=-all --inh-caps=-all \
 		"$TOOL" load vx4
@@ -154,7 +120,7 @@ test_no_privileges()
 
 test_ingress_qdisc_in_the_way()
 {
-	setup
+	lone_node
 	on a tc qdisc add dev eth0 ingress
 	refused 2 "eth0: the qdisc 'ingress' at ffff:.*tc qdisc del dev eth0 ingress" \
 		"$TOOL" load vx4 --attach clsact
@@ -183,7 +149,7 @@ test_foreign_filter()
 {
 	local hits
 
-	setup
+	lone_node
 	on a tc qdisc add dev eth0 clsact
 	foreign a eth0 egress 1
 	foreign a eth0 egress 10
@@ -203,7 +169,7 @@ test_foreign_filter()
 # The place that we like is taken by a filter of another kind.
 test_foreign_kind_at_our_priority()
 {
-	setup
+	lone_node
 	on a tc qdisc add dev eth0 clsact
 	on a tc filter add dev eth0 egress prio 1 protocol ip u32 match u32 0 0 flowid 1:1 ||
 		skip "this kernel has no cls_u32"
@@ -217,7 +183,7 @@ test_foreign_kind_at_our_priority()
 # clsact is ours, but somebody has put a filter there since: it stays.
 test_our_clsact_that_others_use()
 {
-	setup
+	lone_node
 	check on a "$TOOL" load vx4 --attach clsact
 	foreign a eth0 ingress 10
 	check on a "$TOOL" unload vx4
@@ -231,7 +197,7 @@ test_device_made_anew()
 {
 	local how
 
-	setup
+	lone_node
 	remember
 	for how in $(attach_kinds); do
 		check on a "$TOOL" load vx4 --attach $how
@@ -251,7 +217,7 @@ test_device_made_anew()
 # Somebody deletes clsact under us, or replaces our program.
 test_hook_taken_away()
 {
-	setup
+	lone_node
 	check on a "$TOOL" load vx4 --attach clsact
 	on a tc qdisc delete dev eth0 clsact
 	check_exit 4 on a "$TOOL" status vx4
@@ -264,7 +230,7 @@ test_hook_taken_away()
 
 test_other_version()
 {
-	setup
+	lone_node
 	check on a "$TOOL" load vx4
 	# The first four bytes of config are the magic, the next four the version.
 	on a bpftool map update pinned /sys/fs/bpf/dscp-tool/maps/config key 0 0 0 0 value \

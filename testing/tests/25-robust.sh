@@ -11,17 +11,7 @@ kind=vxlan
 # The packets of a UDP flow of one DSCP, which is EF below, and not the rest, like MLD reports.
 only_flood='udp dst port 4789 and greater 500'
 
-# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
-setup()
-{
-	required
-	node_add_netns a
-	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
-	uplink a 1
-	vxlan a 1 2
-}
-
-# Two of them, and a wire that copies bytes.
+# Two nodes, and a wire that copies bytes.
 two_nodes()
 {
 	required
@@ -35,33 +25,7 @@ two_nodes()
 	retry_until 20 on a ping -c 1 -W 2 "$(inner 4 4 2)"
 }
 
-# The ways to attach that this kernel has.
-attach_kinds()
-{
-	if on a "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
-		echo tcx clsact
-	else
-		echo clsact
-	fi
-}
-
-# All that load could leave behind, without what changes by itself.
-inventory()
-{
-	# shellcheck disable=SC2016 # for another shell
-	on a sh -c '
-		ip -o link | sed "s/ qdisc .*//"
-		tc qdisc show
-		for d in eth0 vx4 vx6; do
-			tc filter show dev $d egress 2>&1
-			tc filter show dev $d ingress 2>&1
-		done
-		bpftool net show | grep egress_ | sort
-		find /sys/fs/bpf -mindepth 1 | sort'
-}
-
-remember() { inventory >"$T/before"; }
-# The kernel may take a TCX link away a moment after its pin has gone.
+# The kernel takes the TCX link of a process that was killed away a moment later.
 same_as_before() { retry_until 3 unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
 
@@ -202,7 +166,7 @@ test_first_load_killed()
 {
 	local n lasted kinds
 
-	setup
+	lone_node
 	remember
 	read -ra kinds <<<"$(attach_kinds)"
 	duration load vx4
@@ -225,7 +189,7 @@ test_unload_killed()
 {
 	local n lasted kinds
 
-	setup
+	lone_node
 	remember
 	read -ra kinds <<<"$(attach_kinds)"
 	check on a "$TOOL" load vx4
@@ -263,13 +227,13 @@ meanwhile()
 # Who looks while the state is being made or taken away sees it, or nothing.
 test_status_during_a_first_load()
 {
-	setup
+	lone_node
 	meanwhile load unload
 }
 
 test_status_during_an_unload()
 {
-	setup
+	lone_node
 	check on a "$TOOL" load vx4
 	meanwhile unload load
 }
@@ -322,7 +286,7 @@ test_too_many_uplinks()
 {
 	local n options=()
 
-	setup
+	lone_node
 	for ((n = 0; n < 17; n++)); do
 		options+=(--uplink "up$n")
 	done
@@ -335,7 +299,7 @@ test_hidden_bpffs()
 {
 	local words command
 
-	setup
+	lone_node
 	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map'; do
 		read -ra command <<<"$words"
 		one_line 2 'bpffs.*nsenter' ip netns exec a "$TOOL" "${command[@]}"
@@ -358,7 +322,7 @@ test_hidden_bpffs()
 
 test_features_without_privileges()
 {
-	setup
+	lone_node
 	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" features
 	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" \
 		features --json
@@ -371,7 +335,7 @@ test_output_to_a_full_device()
 {
 	local words command
 
-	setup
+	lone_node
 	check on a "$TOOL" load vx4
 	for words in 'status --json' 'status' 'dump-map --json' 'features --json' 'features' 'help' \
 		'--version'; do
@@ -393,7 +357,7 @@ test_renamed_tunnel()
 {
 	local how
 
-	setup
+	lone_node
 	remember
 	for how in $(attach_kinds); do
 		check on a "$TOOL" load vx4 --attach "$how" --egress-map 'EF=AF41'
@@ -420,7 +384,7 @@ test_renamed_tunnel()
 # A tunnel goes by the name that it has, and the one that it had may be another's.
 test_name_of_a_renamed_tunnel()
 {
-	setup
+	lone_node
 	check on a "$TOOL" load vx4
 	rename vx4 vxnew
 	check_grep '^vxnew: ' on a "$TOOL" status
@@ -440,7 +404,7 @@ test_fixed_tunnel_deleted()
 {
 	local how
 
-	setup
+	lone_node
 	for how in $(attach_kinds); do
 		check on a "$TOOL" load vx4 --outer-dscp CS1 --attach "$how"
 		check on a "$TOOL" status vx4
@@ -472,7 +436,7 @@ test_order_with_a_foreign_filter()
 {
 	local order tunnel
 
-	setup
+	lone_node
 	on a sh -ec '
 		ip link add vxin type vxlan id 77 remote 10.0.4.2 dstport 4791
 		ip link set vxin up
