@@ -18,30 +18,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include <dscp/abi.h>
+#include <dscp/bpf_maps.h>
 #include <dscp/bpf_packet.h>
 #include <dscp/mix.h>
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct dscp_config);
-} config SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DSCP_MAX_TUNNELS);
-	__type(key, __u32);
-	__type(value, struct dscp_tunnel);
-} tunnels SEC(".maps");
-
-/* An array, not a hash: its look-up is inlined, so a UDP packet of others costs two loads. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, struct dscp_port);
-} ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -50,14 +29,6 @@ struct {
 	__type(key, struct dscp_endpoint);
 	__type(value, __u32);
 } endpoints SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, DSCP_MAX_TUNNELS);
-	__type(key, __u32);
-	__type(value, __u32);
-} devices SEC(".maps");
 
 /* Pinned by name because plain tc loads this object once per program. */
 struct {
@@ -87,15 +58,7 @@ struct {
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");
 
-#define INNER_HEADERS                                                                              \
-	(ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag) + sizeof(struct ip6_header))
-/* Longest outer IPv4 header or IPv6 with one option header, UDP, tunnel header. */
-#define OUTER_HEADERS 128
-
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
-
-#define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
-#define WIREGUARD_KEEPALIVE 32 /* UDP payload: header 16, tag 16, nothing inside */
 
 /* The DSCP of the packet that the tunnel device is given, or negative if it has none. */
 static __always_inline int inner_dscp(struct __sk_buff *skb)
@@ -220,15 +183,6 @@ static __always_inline bool kind_registered(__u32 kind)
 	return cfg && cfg->kinds & (1u << kind);
 }
 
-/* Loaded by plain tc, not by a tool: that would mark by its policies or not at all. */
-static __always_inline bool nothing_registered(void)
-{
-	__u32 zero = 0;
-	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
-
-	return cfg && !cfg->magic;
-}
-
 /* VXLAN and geneve have the VNI at the same place: the second word, upper 24 bits. */
 static __noinline int slot_by_vni(const struct dscp_port *port, __u32 number, __be32 vni)
 {
@@ -240,14 +194,6 @@ static __noinline int slot_by_vni(const struct dscp_port *port, __u32 number, __
 	__u32 *slot = bpf_map_lookup_elem(&endpoints, &key);
 
 	return slot ? *slot : port->slot;
-}
-
-/* The first word of a WireGuard message: type 1 to 4, three reserved bytes. */
-static __always_inline bool is_wireguard(__be32 word)
-{
-	__u32 type = bpf_ntohl(word);
-
-	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
 }
 
 /* By what follows the UDP header, of which two words can be read. */
@@ -434,24 +380,6 @@ static __always_inline bool match_ip6(struct __sk_buff *skb, struct outer *o, vo
 	return match_ip(o, next, payload, end, &key);
 }
 
-/* RFC 1624 equation 3, for the one 16-bit word that holds the DS field. */
-static __always_inline void ip4_set_ds(struct ip4_header *ip, __u32 ds)
-{
-	__u32 sum = (__u16)~bpf_ntohs(ip->check) + (__u16) ~(__u16)ip->ds + ds;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = bpf_htons((__u16)~sum);
-	ip->ds = ds;
-}
-
-static __always_inline void ip6_set_ds(struct ip6_header *ip, __u32 ds)
-{
-	ip->version_ds = (ip->version_ds & bpf_htons(0xf00f)) | bpf_htons(ds << 4);
-}
-
-#define UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP */
-
 /* The inner DSCP, by the hash of the outer packet. */
 static __always_inline __u32 stamped_dscp(__u32 hash, bool fragment)
 {
@@ -481,22 +409,6 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct out
 	if (dscp == UNKNOWN || !o->slot)
 		return dscp;
 	return tunnel->egress.to[dscp & DSCP_STAMP_MASK];
-}
-
-/* As on the wire: the segments of a GSO packet leave one by one. */
-static __always_inline __u32 wire_packets(struct __sk_buff *skb)
-{
-	__u32 segments = skb->gso_segs;
-
-	return segments ? segments : 1;
-}
-
-/* The DSCP of a DS field, as an index: the empty asm hides from clang that the mask is not needed,
- * and Linux 6.1's verifier wants to see it. */
-static __always_inline __u64 dscp_index(__u64 ds)
-{
-	asm volatile("" : "+r"(ds));
-	return (ds >> 2) & DSCP_STAMP_MASK;
 }
 
 static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)

@@ -15,7 +15,12 @@
  *   devices    HASH                     __u32 ifindex of a tunnel -> __u32 slot
  *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
  *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
- *   counters   PERCPU_ARRAY             slot -> struct dscp_counters
+ *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
+ *
+ * and, once a tunnel has asked for ingress,
+ *
+ *   inflight   LRU_HASH                 struct dscp_inflight_key -> struct dscp_inflight
+ *   arrivals   PERCPU_ARRAY             slot -> struct dscp_counters of ingress
  *
  * Slot 0 is never a tunnel: "not registered". Its counters are those of the
  * programs when they were loaded without the tool (plain tc).
@@ -26,7 +31,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 1u
+#define DSCP_ABI_VERSION 2u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -38,6 +43,7 @@
 #define DSCP_MAX_PORTS 8 /* per tunnel */
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_INFLIGHT 16384 /* packets between uplink and tunnel, and those that never came out */
 #define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
 
 /* How the outer packets of a tunnel look. Zero means nothing is there. */
@@ -54,6 +60,17 @@ enum dscp_kind {
 /* dscp_tunnel.flags */
 #define DSCP_TUNNEL_FIXED (1u << 0) /* outer_dscp for all, nothing on the tunnel device */
 #define DSCP_TUNNEL_ANY_ID (1u << 1) /* VXLAN, GENEVE: takes every VNI of its port */
+#define DSCP_TUNNEL_EGRESS (1u << 2) /* the inner DSCP onto the outer header */
+#define DSCP_TUNNEL_INGRESS (1u << 3) /* the outer DSCP onto the inner header */
+#define DSCP_TUNNEL_AUTO_WAY (1u << 4) /* the way was not asked for: it may change */
+
+/* How ingress finds the outer DS field of a decapsulated packet. */
+enum dscp_way {
+	DSCP_WAY_NONE = 0,
+	DSCP_WAY_TC = 1, /* noted at the uplink under the address of the skb */
+	DSCP_WAY_PEEK = 2, /* read from the header that is still in front of the packet */
+	DSCP_WAY_XDP = 3, /* noted at the uplink under WireGuard's receiver index and counter */
+};
 
 /* What a DSCP becomes on the other header: a DSCP, or DSCP_KEEP. */
 struct dscp_policy {
@@ -78,8 +95,10 @@ struct dscp_tunnel {
 	__u8 n_ports;
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
-	__u32 pad;
+	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
+	__u8 pad[3];
 	struct dscp_policy egress;
+	struct dscp_policy ingress;
 	/* The rest is the tool's memory of what it set up. */
 	struct dscp_endpoint endpoint; /* kind 0: its port is all */
 	__u64 netns; /* inode of the network namespace of these ifindexes */
@@ -90,12 +109,13 @@ struct dscp_tunnel {
 	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 };
 
-/* Indexed by UDP port: the source port of WireGuard and UDP tunnels, the
- * destination port of VXLAN and geneve. */
+/* Indexed by UDP port. Egress: the source port of WireGuard and UDP tunnels, the destination port
+ * of VXLAN and geneve. Ingress: the destination port. */
 struct dscp_port {
 	__u16 slot; /* WIREGUARD, UDP: the tunnel. VXLAN, GENEVE: one for any VNI, else 0 */
-	__u8 kind; /* enum dscp_kind; 0: no tunnel has this port */
-	__u8 pad[5];
+	__u8 kind; /* enum dscp_kind; 0: no egress tunnel has this port */
+	__u8 arrives; /* enum dscp_kind; 0: no ingress tunnel has this port */
+	__u8 pad[4];
 };
 
 /* "This hash was stamped by egress_inner", and with what. */
@@ -112,6 +132,31 @@ struct dscp_flow {
 /* With DSCP_FLOW_SOCKET: this socket sends several DSCPs, so the hash tells none of them. */
 #define DSCP_FLOW_MIXED (1u << 1)
 
+/* Which packet a note is of. id and receiver are as they are in memory, never converted. */
+struct dscp_inflight_key {
+	__u64 id; /* DSCP_WAY_TC: address of the skb. DSCP_WAY_XDP: the message's counter */
+	__u32 receiver; /* DSCP_WAY_XDP: the message's receiver index */
+	__u32 way; /* enum dscp_way */
+};
+
+#define DSCP_NOTE_BYTES 8
+
+/* What was seen of it at the uplink. */
+struct dscp_inflight {
+	/* Must be there still, in front of the inner packet. DSCP_WAY_TC: the beginning of the
+	 * outer IP header, DS field included. DSCP_WAY_XDP: the UDP header but its checksum. */
+	__u8 header[DSCP_NOTE_BYTES];
+	__u16 distance; /* from there to the inner packet */
+	__u16 length; /* of the inner packet */
+	__u16 slot; /* of the tunnel; 0: not known at the uplink */
+	__u8 ds; /* outer DS field */
+	__u8 flags; /* DSCP_NOTE_* */
+};
+
+/* Several packets with this key, of different DS fields: nobody knows which one is genuine. */
+#define DSCP_NOTE_MIXED (1u << 0)
+#define DSCP_NOTE_PADDED (1u << 1) /* WireGuard: the length has the padding in it */
+
 /* Packets, as they are on the wire: a GSO packet counts as its segments.
  * seen = marked + unchanged + unknown. */
 struct dscp_counters {
@@ -119,15 +164,15 @@ struct dscp_counters {
 	__u64 unchanged; /* it was right already, or the policy says keep */
 	__u64 unknown; /* a data packet with no mark known for it */
 	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
-	__u64 dscp[DSCP_VALUES]; /* data packets by the outer DSCP they left with */
+	__u64 dscp[DSCP_VALUES]; /* data packets by the DSCP that was written, or was there */
 };
 
 struct dscp_config {
 	__u32 magic; /* DSCP_ABI_MAGIC; 0: no tool was here, any UDP packet with a stamp is a
 			tunnel's */
 	__u32 version; /* DSCP_ABI_VERSION */
-	__u32 kinds; /* bit (1 << kind): some tunnel of that kind is registered */
-	__u32 pad;
+	__u32 kinds; /* bit (1 << kind): some egress tunnel of that kind is registered */
+	__u32 arriving; /* the same of ingress tunnels */
 	__u64 build; /* digest of the object that the pinned programs came from; 0: not loaded */
 };
 

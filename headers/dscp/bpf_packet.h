@@ -11,8 +11,11 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+#include <dscp/abi.h>
 
 #define IP_PROTO_IPIP 4
 #define IP_PROTO_TCP 6
@@ -28,6 +31,16 @@
 
 #define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
 #define MAX_IP_OFFSET 0x1f /* mask: find_ip() returns at most 14 + 2 * 4; for the verifier */
+
+#define INNER_HEADERS                                                                              \
+	(ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag) + sizeof(struct ip6_header))
+/* Longest outer IPv4 header or IPv6 with one option header, UDP, tunnel header. */
+#define OUTER_HEADERS 128
+
+#define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
+#define WIREGUARD_KEEPALIVE 32 /* UDP payload: header 16, tag 16, nothing inside */
+
+#define UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP */
 
 struct ip4_header {
 	__u8 version_ihl;
@@ -162,6 +175,46 @@ static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
 	}
 	*type = frame_type;
 	return offset;
+}
+
+/* The first word of a WireGuard message: type 1 to 4, three reserved bytes. */
+static __always_inline bool is_wireguard(__be32 word)
+{
+	__u32 type = bpf_ntohl(word);
+
+	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
+}
+
+/* RFC 1624 equation 3, for the one 16-bit word that holds the DS field. */
+static __always_inline void ip4_set_ds(struct ip4_header *ip, __u32 ds)
+{
+	__u32 sum = (__u16)~bpf_ntohs(ip->check) + (__u16) ~(__u16)ip->ds + ds;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = bpf_htons((__u16)~sum);
+	ip->ds = ds;
+}
+
+static __always_inline void ip6_set_ds(struct ip6_header *ip, __u32 ds)
+{
+	ip->version_ds = (ip->version_ds & bpf_htons(0xf00f)) | bpf_htons(ds << 4);
+}
+
+/* As on the wire: the segments of a GSO packet leave one by one. */
+static __always_inline __u32 wire_packets(struct __sk_buff *skb)
+{
+	__u32 segments = skb->gso_segs;
+
+	return segments ? segments : 1;
+}
+
+/* The DSCP of a DS field, as an index: the empty asm hides from clang that the mask is not needed,
+ * and Linux 6.1's verifier wants to see it. */
+static __always_inline __u64 dscp_index(__u64 ds)
+{
+	asm volatile("" : "+r"(ds));
+	return (ds >> 2) & (DSCP_VALUES - 1);
 }
 
 #endif
