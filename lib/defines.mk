@@ -61,5 +61,6 @@ endif
 
 # The library of lib/util, and what it needs. A program that uses it names UTIL_LIB in PROG_LIBS.
 UTIL_LIB := $(if $(OUTPUT),$(ROOT)/build-asan/lib/util/,$(ROOT)/lib/util/)libutil.a
-UTIL_CFLAGS := $(LIBBPF_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)
-UTIL_LIBS := $(LIBBPF_LIBS) $(LIBMNL_LIBS) $(JSON_C_LIBS)
+UTIL_CFLAGS := $(if $(filter yes,$(HAVE_LIBXDP)),-DHAVE_LIBXDP $(LIBXDP_CFLAGS)) \
+	$(LIBBPF_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)
+UTIL_LIBS := $(LIBXDP_LIBS) $(LIBBPF_LIBS) $(LIBMNL_LIBS) $(JSON_C_LIBS)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * One XDP program of ours at one device, beside those of others: through the dispatcher of libxdp,
+ * whose protocol all programs that share a device have to follow. libxdp is optional; without it
+ * hook_xdp_attach() says so.
+ *
+ * libxdp keeps pins of its own, BPFFS/xdp/dispatch-IFINDEX-ID/, where BPFFS is /sys/fs/bpf or
+ * $LIBXDP_BPFFS. They go with the last program; the directory BPFFS/xdp, which is its lock,
+ * stays. It has to be the same bpffs each time, or libxdp does not find its own programs.
+ * ifindex is of the network namespace that this process is in.
+ *
+ * Functions return 0 or a negative errno. When attach or detach fail they have said why
+ * (log_error).
+ */
+#ifndef UTIL_HOOK_XDP_H
+#define UTIL_HOOK_XDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_object;
+
+enum xdp_mode {
+	XDP_HOOK_NONE,
+	XDP_HOOK_NATIVE, /* in the driver */
+	XDP_HOOK_GENERIC, /* in the network stack, for any device: slower */
+};
+
+struct xdp_hook_state {
+	bool attached;
+	enum xdp_mode mode; /* NONE if not attached */
+	uint32_t prog_id; /* 0 if not attached */
+};
+
+/* True if built with libxdp. */
+bool hook_xdp_supported(void);
+
+/* Makes the XDP program called name (of the function) run at a device, early in the chain, and
+ * those behind it too. Native mode where the driver has it, else generic; where programs are
+ * attached already, their mode, since the kernel allows but one.
+ *
+ * object is opened and not loaded, its maps' pin paths are set, autoload of its other programs is
+ * off. It is closed here in every case, also after a failure.
+ *
+ * Our older program old_prog_id there (0: none) is taken away once the new one is in place; if
+ * that fails, the new one is taken away instead. *prog_fd is a new descriptor of the program, for
+ * the caller to pin and close: libxdp loads it, so nobody knew it before. */
+int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
+		    uint32_t old_prog_id, int *prog_fd);
+
+/* Takes our program away and leaves the others. Nothing there, or no such device: 0, and what
+ * libxdp pinned for the program goes, which a device that is deleted leaves behind. */
+int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id);
+
+/* Is the program with that id attached there, as a part of the dispatcher or alone? */
+int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);
+
+#endif
