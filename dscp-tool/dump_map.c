@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+#include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 
 #include "command.h"
 #include "state.h"
+#include "tunnel.h"
 #include "util/dscp.h"
 #include "util/log.h"
 
@@ -18,7 +21,7 @@
 
 struct dump_config {
 	bool json;
-	uint32_t ifindex; /* only flows of this tunnel; 0: all */
+	uint32_t slot; /* only this tunnel; 0: all */
 	const struct state *state;
 	bool first;
 };
@@ -32,81 +35,148 @@ static const struct arg_option dump_options[] = {
 const struct arg_command dump_map_command = {
 	.name = "dump-map",
 	.synopsis = "[TUNNEL]",
-	.help = "the flows whose mark is known",
+	.help = "the flows and packets whose mark is known",
 	.options = dump_options,
 	.min_args = 0,
 	.max_args = 1,
 };
 
-/* Entry by entry: a tree of all of them could be large. */
-static void print_flow_json(struct dump_config *config, const char *hash, const char *dscp,
-			    const char *name, const struct dscp_flow *flow)
+/* Entry by entry: a tree of all of them could be large. Takes the entry. */
+static void print_json(struct dump_config *config, struct json_object *entry)
 {
-	struct json_object *entry = json_object_new_object();
-
-	json_object_object_add(entry, "hash", json_object_new_string(hash));
-	json_object_object_add(entry, "dscp", json_object_new_string(dscp));
-	json_object_object_add(entry, "tunnel", name ? json_object_new_string(name) : NULL);
-	if (flow->flags & DSCP_FLOW_SOCKET)
-		json_object_object_add(entry, "socket", json_object_new_boolean(true));
 	printf("%s%s", config->first ? "" : ",",
 	       json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN));
 	json_object_put(entry);
 	config->first = false;
 }
 
-static void print_flow(struct dump_config *config, uint32_t hash, const struct dscp_flow *flow)
+static void json_string(struct json_object *object, const char *key, const char *string)
 {
-	const char *name = state_device_name(config->state, flow->ifindex);
-	const char *dscp =
-		flow->flags & DSCP_FLOW_MIXED ? "mixed" : dscp_name(flow->dscp % DSCP_VALUES);
-	char text[16];
-
-	if (config->ifindex && flow->ifindex != config->ifindex)
-		return;
-	snprintf(text, sizeof(text), "0x%08x", hash);
-	if (config->json)
-		print_flow_json(config, text, dscp, name, flow);
-	else
-		printf("%s\t%s\t%s%s\n", text, dscp, name ? name : "-",
-		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "");
+	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
 }
 
-static int print_flows(struct dump_config *config)
+static void print_flow(struct dump_config *config, const void *key, const void *value)
 {
-	struct dscp_flow *flows = calloc(BATCH, sizeof(*flows));
-	uint32_t *hashes = calloc(BATCH, sizeof(*hashes)), position, n;
+	const struct dscp_flow *flow = value;
+	const char *name = state_device_name(config->state, flow->ifindex), *dscp;
+	struct json_object *entry;
+	char hash[16];
+
+	if (config->slot && flow->ifindex != config->state->tunnels[config->slot].ifindex)
+		return;
+	snprintf(hash, sizeof(hash), "0x%08x", *(const uint32_t *)key);
+	dscp = flow->flags & DSCP_FLOW_MIXED ? "mixed" : dscp_name(flow->dscp % DSCP_VALUES);
+	if (!config->json) {
+		printf("%s\t%s\t%s%s\n", hash, dscp, name ? name : "-",
+		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "");
+		return;
+	}
+	entry = json_object_new_object();
+	json_string(entry, "hash", hash);
+	json_string(entry, "dscp", dscp);
+	json_string(entry, "tunnel", name);
+	if (flow->flags & DSCP_FLOW_SOCKET)
+		json_object_object_add(entry, "socket", json_object_new_boolean(true));
+	print_json(config, entry);
+}
+
+/* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's
+ * address is nobody's business. */
+static void print_note(struct dump_config *config, const void *key, const void *value)
+{
+	const struct dscp_inflight_key *id = key;
+	const struct dscp_inflight *note = value;
+	const char *name = NULL, *dscp;
+	struct json_object *entry;
+	char message[64] = "";
+
+	if (config->slot && note->slot != config->slot)
+		return;
+	if (note->slot && note->slot < DSCP_MAX_TUNNELS)
+		name = config->state->tunnels[note->slot].name;
+	dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2);
+	if (id->way == DSCP_WAY_XDP)
+		snprintf(message, sizeof(message), "%08x:%" PRIu64, le32toh(id->receiver),
+			 (uint64_t)le64toh(id->id));
+	if (!config->json) {
+		printf("%s\t%s\t%s\t%u%s%s\n", tunnel_way_name(id->way), dscp, name ? name : "-",
+		       note->length, *message ? "\t" : "", message);
+		return;
+	}
+	entry = json_object_new_object();
+	json_string(entry, "way", tunnel_way_name(id->way));
+	json_string(entry, "dscp", dscp);
+	json_string(entry, "tunnel", name);
+	json_object_object_add(entry, "length", json_object_new_int(note->length));
+	if (*message)
+		json_string(entry, "message", message);
+	print_json(config, entry);
+}
+
+static const struct dump {
+	enum state_map map;
+	size_t key_size, value_size;
+	void (*print)(struct dump_config *config, const void *key, const void *value);
+} dumps[] = {
+	{ MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
+	{ MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
+	  print_note },
+};
+
+#define N_DUMPS (sizeof(dumps) / sizeof(*dumps))
+
+static int print_entries(struct dump_config *config, const struct dump *dump)
+{
+	char *keys = calloc(BATCH, dump->key_size), *values = calloc(BATCH, dump->value_size);
 	bool more = true, started = false;
-	int err = flows && hashes ? 0 : -ENOMEM;
+	int err = keys && values ? 0 : -ENOMEM;
+	uint32_t position, n;
 
 	while (!err && more) {
 		n = BATCH;
-		if (bpf_map_lookup_batch(config->state->maps[MAP_FLOWS], started ? &position : NULL,
-					 &position, hashes, flows, &n, NULL)) {
+		if (bpf_map_lookup_batch(config->state->maps[dump->map], started ? &position : NULL,
+					 &position, keys, values, &n, NULL)) {
 			more = false;
 			err = errno == ENOENT ? 0 : -errno;
 		}
 		started = true;
 		for (uint32_t i = 0; !err && i < n; i++)
-			print_flow(config, hashes[i], &flows[i]);
+			dump->print(config, keys + i * dump->key_size,
+				    values + i * dump->value_size);
 	}
-	free(flows);
-	free(hashes);
+	free(keys);
+	free(values);
 	return err;
 }
 
-static int dump(struct dump_config *config)
+static int dump_map(struct dump_config *config, const struct dump *dump)
 {
-	int err;
+	const char *name = object_map_name(dump->map);
+	int err = 0;
 
 	if (config->json)
-		printf("{\"maps\":[{\"map\":\"flows\",\"entries\":[");
+		printf("%s{\"map\":\"%s\",\"entries\":[", dump == dumps ? "" : ",", name);
 	config->first = true;
-	err = config->state->tunnels ? print_flows(config) : 0;
+	if (config->state->tunnels && config->state->maps[dump->map] >= 0)
+		err = print_entries(config, dump);
 	if (config->json)
-		printf("]}]}\n");
+		printf("]}");
 	if (err)
-		log_error("cannot read the map flows: %s", log_strerror(err));
+		log_error("cannot read the map %s: %s", name, log_strerror(err));
+	return err;
+}
+
+static int dump_maps(struct dump_config *config)
+{
+	int err = 0;
+
+	if (config->json)
+		printf("{\"maps\":[");
+	for (unsigned int i = 0; i < N_DUMPS; i++)
+		if (dump_map(config, &dumps[i]))
+			err = -EIO;
+	if (config->json)
+		printf("]}\n");
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -128,9 +198,8 @@ int run_dump_map(int argc, char **argv)
 	config.state = &state;
 	if (n_args && !err)
 		slot = state_find(&state, name);
-	if (slot)
-		config.ifindex = state.tunnels[slot].ifindex;
-	status = n_args && !slot ? not_loaded(name) : dump(&config);
+	config.slot = slot;
+	status = n_args && !slot ? not_loaded(name) : dump_maps(&config);
 	state_close(&state);
 	return status;
 }

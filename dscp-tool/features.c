@@ -15,7 +15,9 @@
 #include <linux/magic.h>
 
 #include "command.h"
+#include "features.h"
 #include "util/hook.h"
+#include "util/hook_xdp.h"
 #include "util/log.h"
 #include "util/netlink.h"
 
@@ -83,9 +85,16 @@ static bool has_bpffs(void)
 	return !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-static bool has_btf(void)
+bool features_has_btf(void)
 {
-	return !access("/sys/kernel/btf/vmlinux", R_OK);
+	return !access(BTF_FILE, R_OK);
+}
+
+/* Not under lockdown=confidentiality. */
+static bool has_probe_read(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_probe_read_kernel, NULL) ==
+	       1;
 }
 
 /* A program with no instruction but "return 0". */
@@ -124,48 +133,74 @@ static bool has_jit(void)
 	return info.jited_prog_len;
 }
 
+enum need { OPTIONAL, FOR_INGRESS, FOR_ALL };
+
 static const struct {
 	const char *name;
 	bool (*present)(void);
-	bool needed; /* nothing works without it */
+	enum need need;
 	const char *without; /* what follows when it is missing */
 } features[] = {
-	{ "tc_programs", has_tc_programs, true,
+	{ "tc_programs", has_tc_programs, FOR_ALL,
 	  "no BPF program can run at TC (CONFIG_NET_CLS_ACT)" },
-	{ "lru_hash", has_lru_maps, true, "no map of flows (Linux 4.10)" },
-	{ "set_hash", has_set_hash, true, "no stamp on packets (Linux 4.13)" },
-	{ "load_bytes_relative", has_relative_load, true,
+	{ "lru_hash", has_lru_maps, FOR_ALL, "no map of flows (Linux 4.10)" },
+	{ "set_hash", has_set_hash, FOR_ALL, "no stamp on packets (Linux 4.13)" },
+	{ "load_bytes_relative", has_relative_load, FOR_ALL,
 	  "no look at the network header (Linux 4.18)" },
-	{ "tcx", hook_tcx_supported, false,
+	{ "tcx", hook_tcx_supported, OPTIONAL,
 	  "programs are attached by clsact (TCX came with Linux 6.6)" },
-	{ "clsact", has_clsact, false,
+	{ "clsact", has_clsact, OPTIONAL,
 	  "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
-	{ "bpffs", has_bpffs, false, "load mounts one at /sys/fs/bpf" },
-	{ "jit", has_jit, false,
+	{ "bpffs", has_bpffs, OPTIONAL, "load mounts one at /sys/fs/bpf" },
+	{ "jit", has_jit, OPTIONAL,
 	  "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
-	{ "btf", has_btf, false, "nothing that this version needs" },
-	{ "wireguard", nl_wireguard_present, false,
+	{ "btf", features_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
+	{ "probe_read_kernel", has_probe_read, FOR_INGRESS,
+	  "no ingress (Linux 5.5; lockdown=confidentiality forbids it)" },
+	{ "libxdp", hook_xdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
+	{ "wireguard", nl_wireguard_present, OPTIONAL,
 	  "no WireGuard in this kernel, or its module is not loaded" },
 };
 
 #define N_FEATURES (sizeof(features) / sizeof(*features))
 
-static void print_json(const bool *present, bool able)
+/* Is all there for ALL, or for what more needs ingress has? */
+static bool able_to(const bool *present, enum need need)
+{
+	for (unsigned int i = 0; i < N_FEATURES; i++)
+		if (!present[i] && features[i].need >= need && features[i].need != OPTIONAL)
+			return false;
+	return true;
+}
+
+static void print_json(const bool *present)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
 
 	for (unsigned int i = 0; i < N_FEATURES; i++)
 		json_object_object_add(list, features[i].name, json_object_new_boolean(present[i]));
-	json_object_object_add(root, "egress", json_object_new_boolean(able));
+	json_object_object_add(root, "egress", json_object_new_boolean(able_to(present, FOR_ALL)));
+	json_object_object_add(root, "ingress",
+			       json_object_new_boolean(able_to(present, FOR_INGRESS)));
 	json_object_object_add(root, "features", list);
 	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
 	json_object_put(root);
 }
 
+static void print_text(const bool *present)
+{
+	for (unsigned int i = 0; i < N_FEATURES; i++)
+		printf("%-20s %s%s%s\n", features[i].name, present[i] ? "yes" : "no",
+		       present[i] ? "" : ": ", present[i] ? "" : features[i].without);
+	printf("%-20s %s\n", "egress", able_to(present, FOR_ALL) ? "possible" : "not possible");
+	printf("%-20s %s\n", "ingress",
+	       able_to(present, FOR_INGRESS) ? "possible" : "not possible");
+}
+
 int run_features(int argc, char **argv)
 {
 	bool json = false;
-	bool present[N_FEATURES], able = true;
+	bool present[N_FEATURES];
 	unsigned int n_args;
 	int status = parsed(args_parse(&features_command, argc, argv, &json, NULL, &n_args));
 
@@ -176,17 +211,11 @@ int run_features(int argc, char **argv)
 			  "CAP_NET_ADMIN and CAP_PERFMON");
 		return EXIT_REFUSED;
 	}
-	for (unsigned int i = 0; i < N_FEATURES; i++) {
-		present[i] = features[i].present();
-		able &= present[i] || !features[i].needed;
-	}
-	if (json) {
-		print_json(present, able);
-		return able ? EXIT_DONE : EXIT_REFUSED;
-	}
 	for (unsigned int i = 0; i < N_FEATURES; i++)
-		printf("%-20s %s%s%s\n", features[i].name, present[i] ? "yes" : "no",
-		       present[i] ? "" : ": ", present[i] ? "" : features[i].without);
-	printf("%-20s %s\n", "egress", able ? "possible" : "not possible");
-	return able ? EXIT_DONE : EXIT_REFUSED;
+		present[i] = features[i].present();
+	if (json)
+		print_json(present);
+	else
+		print_text(present);
+	return able_to(present, FOR_ALL) ? EXIT_DONE : EXIT_REFUSED;
 }

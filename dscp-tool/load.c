@@ -17,7 +17,7 @@ struct load_config {
 	struct tunnel_request request;
 	enum attach_kind attach;
 	uint32_t flows; /* 0: as it is */
-	bool mapped; /* --egress-map was given */
+	bool egress_mapped, ingress_mapped, hook_asked; /* that option was given */
 };
 
 static int set_uplink(void *config, const char *value, char *err, size_t err_len)
@@ -49,10 +49,14 @@ static int set_port(void *config, const char *value, char *err, size_t err_len)
 
 static int set_direction(void *config, const char *value, char *err, size_t err_len)
 {
-	(void)config;
-	if (!strcmp(value, "egress"))
+	struct tunnel_request *request = &((struct load_config *)config)->request;
+	bool both = !strcmp(value, "both");
+
+	request->egress = both || !strcmp(value, "egress");
+	request->ingress = both || !strcmp(value, "ingress");
+	if (request->egress || request->ingress)
 		return 0;
-	snprintf(err, err_len, "'%s' is no direction that this version has: egress", value);
+	snprintf(err, err_len, "'%s' is none of egress, ingress, both", value);
 	return -EINVAL;
 }
 
@@ -60,8 +64,29 @@ static int set_egress_map(void *config, const char *value, char *err, size_t err
 {
 	struct load_config *load = config;
 
-	load->mapped = true;
-	return dscp_policy_parse(&load->request.egress, value, err, err_len);
+	load->egress_mapped = true;
+	return dscp_policy_parse(&load->request.egress_map, value, err, err_len);
+}
+
+static int set_ingress_map(void *config, const char *value, char *err, size_t err_len)
+{
+	struct load_config *load = config;
+
+	load->ingress_mapped = true;
+	return dscp_policy_parse(&load->request.ingress_map, value, err, err_len);
+}
+
+static int set_ingress_hook(void *config, const char *value, char *err, size_t err_len)
+{
+	struct load_config *load = config;
+	enum dscp_way *way = &load->request.way;
+
+	load->hook_asked = true;
+	for (*way = DSCP_WAY_NONE; *way <= DSCP_WAY_XDP; (*way)++)
+		if (!strcmp(value, tunnel_way_name(*way)))
+			return 0;
+	snprintf(err, err_len, "'%s' is none of auto, tc, peek, xdp", value);
+	return -EINVAL;
 }
 
 static int set_outer_dscp(void *config, const char *value, char *err, size_t err_len)
@@ -105,9 +130,13 @@ static int set_flows(void *config, const char *value, char *err, size_t err_len)
 static const struct arg_option load_options[] = {
 	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
 	  set_uplink },
-	{ "direction", 'd', "DIRECTION", "egress (the default)", set_direction },
+	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction },
 	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
 	  set_egress_map },
+	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
+	  set_ingress_map },
+	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
+	  set_ingress_hook },
 	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", set_outer_dscp },
 	{ "attach", 'a', "HOW", "auto, tcx or clsact", set_attach },
 	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", set_port },
@@ -155,9 +184,9 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 	return 0;
 }
 
-/* The stamp first, then the maps, then the rewriting: no packet meets a half of it, nor does one go
- * unmarked when a loaded tunnel changes. On failure all is as it was: the old entry comes back, and
- * hooks that only the new one needed go with state_prune(). */
+/* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
+ * nor does one go unmarked when a loaded tunnel changes. On failure all is as it was: the old entry
+ * comes back, and hooks that only the new one needed go with state_prune(). */
 static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
 		 enum attach_kind attach)
 {
@@ -165,19 +194,21 @@ static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *n
 	struct hook_state before[MAX_HOOKS];
 	int err = state_hook_states(new, before);
 
+	if (!err)
+		err = state_need(state, new);
 	if (err)
 		return err;
 	if (!old.ifindex)
 		err = state_clear_counters(state, slot);
 	if (!err)
-		err = state_attach(state, new, PROGRAM_INNER, attach);
+		err = state_attach(state, new, STAGE_READ, attach);
 	if (!err)
 		err = state_register(state, slot, new);
 	if (!err)
-		err = state_attach(state, new, PROGRAM_OUTER, attach);
+		err = state_attach(state, new, STAGE_WRITE, attach);
 	if (err) {
-		state_attach_back(state, new, before);
 		state_register(state, slot, &old);
+		state_attach_back(state, new, before);
 	}
 	return err;
 }
@@ -206,6 +237,23 @@ static int load(const struct load_config *config, const struct dscp_tunnel *tunn
 	return err ? err : pruned;
 }
 
+/* Options that mean nothing together. */
+static bool contradiction(const struct load_config *config)
+{
+	const struct tunnel_request *request = &config->request;
+	const char *reason = NULL;
+
+	if (config->egress_mapped && request->fixed)
+		reason = "--outer-dscp leaves nothing to map: it excludes --egress-map";
+	else if (!request->egress && (config->egress_mapped || request->fixed))
+		reason = "--egress-map and --outer-dscp need --direction egress or both";
+	else if (!request->ingress && (config->ingress_mapped || config->hook_asked))
+		reason = "--ingress-map and --ingress-hook need --direction ingress or both";
+	if (reason)
+		log_error("%s", reason);
+	return reason;
+}
+
 int run_load(int argc, char **argv)
 {
 	struct load_config config = {};
@@ -213,15 +261,17 @@ int run_load(int argc, char **argv)
 	unsigned int n_args;
 	int status, err;
 
-	dscp_policy_identity(&config.request.egress);
+	config.request.egress = true;
+	dscp_policy_identity(&config.request.egress_map);
+	/* A network that sets all to CS0 is not to erase what is inside. */
+	dscp_policy_identity(&config.request.ingress_map);
+	config.request.ingress_map.to[0] = DSCP_KEEP;
 	status = parsed(
 		args_parse(&load_command, argc, argv, &config, &config.request.name, &n_args));
 	if (status >= 0)
 		return status;
-	if (config.mapped && config.request.fixed) {
-		log_error("--outer-dscp leaves nothing to map: it excludes --egress-map");
+	if (contradiction(&config))
 		return EXIT_USAGE;
-	}
 	err = state_lock();
 	if (!err)
 		err = tunnel_discover(&config.request, &tunnel);

@@ -1,9 +1,65 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The BPF objects that the tool carries, see embed.S. */
+/* The BPF objects that the tool carries (embed.S), and what is in them. */
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
-extern const unsigned char dscp_egress_bpf_start[], dscp_egress_bpf_end[];
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+enum state_map {
+	MAP_CONFIG,
+	MAP_TUNNELS,
+	MAP_PORTS,
+	MAP_ENDPOINTS,
+	MAP_DEVICES,
+	MAP_FLOWS,
+	MAP_RECENT,
+	MAP_COUNTERS,
+	/* Only with ingress. */
+	MAP_INFLIGHT,
+	MAP_ARRIVALS,
+	N_MAPS,
+};
+
+#define N_EGRESS_MAPS MAP_INFLIGHT
+
+/* TC programs. The XDP program is loaded by libxdp, once per uplink. */
+enum state_program {
+	EGRESS_INNER,
+	EGRESS_OUTER,
+	INGRESS_INNER,
+	INGRESS_OUTER,
+	PEEK_INNER,
+	XDP_INNER,
+	N_PROGRAMS,
+};
+
+enum object_id { OBJECT_EGRESS, OBJECT_INGRESS, OBJECT_PEEK, OBJECT_XDP, N_OBJECTS };
+
+struct bpf_object;
+
+/* Name of a map in its object and of its pin. */
+const char *object_map_name(enum state_map map);
+/* Name of a program's pin. */
+const char *object_program_pin(enum state_program program);
+enum object_id object_of(enum state_program program);
+/* The object whose programs do ingress that way. */
+enum object_id object_of_way(enum dscp_way way);
+
+/* FNV-1a of all objects: tells whether pinned programs are this tool's. */
+uint64_t objects_digest(void);
+
+/* Opens an object so that its maps are those pinned in dir, or will be. flows: capacity of the map
+ * flows, if not 0. NULL: errno tells why. */
+struct bpf_object *object_open(enum object_id id, const char *dir, uint32_t flows);
+
+/* The same with the XDP program alone, for libxdp to load. */
+struct bpf_object *object_open_xdp(const char *dir);
+
+/* Descriptor of one of the programs of a loaded object, or -1 if it is of another object. */
+int object_program_fd(const struct bpf_object *object, enum object_id id,
+		      enum state_program program);
 
 #endif

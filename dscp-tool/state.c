@@ -26,17 +26,6 @@
 #define LOCK_FILE "/run/dscp-tool.lock"
 #define LOCK_SECONDS 30
 
-static const char *const map_names[N_MAPS] = {
-	[MAP_CONFIG] = "config",       [MAP_TUNNELS] = "tunnels",   [MAP_PORTS] = "ports",
-	[MAP_ENDPOINTS] = "endpoints", [MAP_DEVICES] = "devices",   [MAP_FLOWS] = "flows",
-	[MAP_RECENT] = "recent",       [MAP_COUNTERS] = "counters",
-};
-
-static const char *const program_names[N_PROGRAMS] = {
-	[PROGRAM_INNER] = "egress_inner",
-	[PROGRAM_OUTER] = "egress_outer",
-};
-
 static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
@@ -99,12 +88,12 @@ void state_close(struct state *state)
 
 static void map_path(char *path, enum state_map map)
 {
-	snprintf(path, PATH_MAX, STATE_DIR "/maps/%s", map_names[map]);
+	snprintf(path, PATH_MAX, STATE_DIR "/maps/%s", object_map_name(map));
 }
 
 static void program_path(char *path, enum state_program program)
 {
-	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", program_names[program]);
+	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", object_program_pin(program));
 }
 
 static int read_config(int fd, struct dscp_config *config)
@@ -159,6 +148,8 @@ static int open_pin(enum state_map map, int config_fd)
 	if (fd >= 0)
 		return fd;
 	err = -errno;
+	if (err == -ENOENT && map >= N_EGRESS_MAPS)
+		return -1;
 	/* No message: nothing is loaded, or an unload runs meanwhile, which takes the build away
 	 * before any pin. */
 	if (err == -ENOENT && (map == MAP_CONFIG || check_version(config_fd) == -ENOENT))
@@ -173,7 +164,7 @@ static int open_maps(struct state *state)
 
 	for (int i = 0; i < N_MAPS; i++) {
 		state->maps[i] = open_pin(i, state->maps[MAP_CONFIG]);
-		if (state->maps[i] < 0)
+		if (state->maps[i] < 0 && i < N_EGRESS_MAPS)
 			return state->maps[i];
 		err = i == MAP_CONFIG ? check_version(state->maps[i]) : 0;
 		if (err)
@@ -298,16 +289,6 @@ void state_remove(void)
 	}
 }
 
-/* FNV-1a of the object: tells whether the pinned programs are this tool's. */
-static __u64 build_digest(void)
-{
-	__u64 digest = 0xcbf29ce484222325ull;
-
-	for (const unsigned char *c = dscp_egress_bpf_start; c < dscp_egress_bpf_end; c++)
-		digest = (digest ^ *c) * 0x100000001b3ull;
-	return digest;
-}
-
 static __u32 map_capacity(int fd)
 {
 	struct bpf_map_info info = {};
@@ -316,61 +297,38 @@ static __u32 map_capacity(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
 }
 
-/* resize: not with the map flows that is pinned. */
-static struct bpf_object *open_object(__u32 flows, bool resize)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "dscp_egress");
-	struct bpf_object *object = bpf_object__open_mem(
-		dscp_egress_bpf_start, dscp_egress_bpf_end - dscp_egress_bpf_start, &opts);
-	struct bpf_program *program;
-	char path[PATH_MAX];
-
-	if (!object)
-		return NULL;
-	/* The sections have names of their own, so that `tc ... sec NAME` can tell them apart;
-	 * libbpf does not derive the type from those. */
-	bpf_object__for_each_program (program, object)
-		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
-	for (int i = 0; i < N_MAPS; i++) {
-		map_path(path, i);
-		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, map_names[i]), path);
-	}
-	if (flows)
-		bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), flows);
-	if (resize)
-		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, "flows"), NULL);
-	return object;
-}
-
 /* The descriptors outlive the object. */
-static int take_descriptors(struct state *state, struct bpf_object *object)
+static int take_descriptor(int *place, int fd)
 {
-	for (int i = 0; i < N_MAPS; i++) {
-		if (state->maps[i] >= 0)
-			close(state->maps[i]);
-		state->maps[i] = fcntl(bpf_object__find_map_fd_by_name(object, map_names[i]),
-				       F_DUPFD_CLOEXEC, 3);
-		if (state->maps[i] < 0)
-			return -errno;
-	}
-	for (int i = 0; i < N_PROGRAMS; i++) {
-		struct bpf_program *program =
-			bpf_object__find_program_by_name(object, program_names[i]);
-
-		state->programs[i] = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
-		if (state->programs[i] < 0)
-			return -errno;
-	}
-	return 0;
+	if (fd < 0) /* not in this object */
+		return 0;
+	if (*place >= 0)
+		close(*place);
+	*place = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return *place < 0 ? -errno : 0;
 }
 
-static int pin_programs(const struct state *state)
+static int take_descriptors(struct state *state, const struct bpf_object *object, enum object_id id)
+{
+	int err = 0;
+
+	for (int i = 0; i < N_MAPS && !err; i++)
+		err = take_descriptor(&state->maps[i],
+				      bpf_object__find_map_fd_by_name(object, object_map_name(i)));
+	for (int i = 0; i < N_PROGRAMS && !err; i++)
+		err = take_descriptor(&state->programs[i], object_program_fd(object, id, i));
+	return err;
+}
+
+static int pin_programs(const struct state *state, enum object_id id)
 {
 	char path[PATH_MAX];
 
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		int err;
 
+		if (object_of(i) != id)
+			continue;
 		program_path(path, i);
 		err = hook_pin(STATE_DIR, state->programs[i], path);
 		if (err)
@@ -402,12 +360,57 @@ static int pin_resized(const struct state *state)
 	return 0;
 }
 
-static int program_fd(const struct state *state, const char *name)
+/* The tunnel that has a hook; NULL: none. */
+static const struct dscp_tunnel *tunnel_of(const struct state *state, const struct hook *hook)
 {
-	for (int i = 0; i < N_PROGRAMS; i++)
-		if (!strcmp(program_names[i], name))
-			return state->programs[i];
-	return -1;
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex == (__u32)hook->ifindex &&
+		    state->tunnels[slot].netns == hook->netns)
+			return &state->tunnels[slot];
+	return NULL;
+}
+
+static bool is_program(const struct hook *hook, const char *name)
+{
+	return !strcmp(hook->program, name);
+}
+
+/* The program for a hook. tunnel: whose device it is, if it is ingress_inner's. */
+static int program_fd(const struct state *state, const struct hook *hook,
+		      const struct dscp_tunnel *tunnel)
+{
+	enum state_program program = EGRESS_INNER;
+
+	if (is_program(hook, "egress_outer"))
+		program = EGRESS_OUTER;
+	else if (is_program(hook, "ingress_outer"))
+		program = INGRESS_OUTER;
+	else if (is_program(hook, "ingress_inner"))
+		program = !tunnel || tunnel->way == DSCP_WAY_TC ? INGRESS_INNER
+			  : tunnel->way == DSCP_WAY_PEEK	? PEEK_INNER
+								: XDP_INNER;
+	return state->programs[program];
+}
+
+static int attach_xdp(const struct hook *hook)
+{
+	struct bpf_object *object = object_open_xdp(STATE_DIR);
+
+	if (!object)
+		return failed("cannot read", "the built-in BPF object", -errno);
+	return hook_attach_xdp(STATE_DIR, hook, object);
+}
+
+static int attach(const struct state *state, const struct hook *hook,
+		  const struct dscp_tunnel *tunnel, enum attach_kind kind)
+{
+	struct hook_state present;
+
+	if (hook->point != HOOK_XDP)
+		return hook_attach(STATE_DIR, hook, program_fd(state, hook, tunnel), kind);
+	if (!hook_query(STATE_DIR, hook, &present) && present.health == HOOK_OK)
+		return 0;
+	return attach_xdp(hook);
 }
 
 /* A hook of an earlier load gets the program that is now in force; a broken one is left to the
@@ -419,7 +422,9 @@ static int update_hook(const struct hook *hook, void *ctx)
 
 	if (err || state.health != HOOK_OK)
 		return 0;
-	return hook_attach(STATE_DIR, hook, program_fd(ctx, hook->program), ATTACH_AUTO);
+	if (hook->point == HOOK_XDP)
+		return attach_xdp(hook);
+	return attach(ctx, hook, tunnel_of(ctx, hook), ATTACH_AUTO);
 }
 
 static int write_config(const struct state *state, __u64 build)
@@ -431,50 +436,79 @@ static int write_config(const struct state *state, __u64 build)
 	};
 	__u32 zero = 0;
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex)
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
 			config.kinds |= 1u << state->tunnels[slot].kind;
+		if (state->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
+			config.arriving |= 1u << state->tunnels[slot].kind;
+	}
 	if (!bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
 		return 0;
 	return failed("cannot write", STATE_DIR "/maps/config", -errno);
 }
 
-/* Loads this tool's object; the maps that are pinned already are used again. */
-static int load_object(struct state *state, __u32 flows, bool resize)
+/* Loads one of this tool's objects; the maps that are pinned already are used again. resize: not
+ * the map flows, which is made with that capacity. */
+static int load_object(struct state *state, enum object_id id, __u32 flows, bool resize)
 {
 	struct bpf_object *object;
 	int err;
 
 	log_reason_reset();
-	object = open_object(flows, resize);
+	object = object_open(id, STATE_DIR, flows);
 	if (!object)
 		return failed("cannot read", "the built-in BPF object", -errno);
+	if (resize)
+		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, "flows"), NULL);
 	err = bpf_object__load(object);
 	if (err)
 		failed("the kernel refuses", "the BPF object", err);
-	else if ((err = take_descriptors(state, object)))
+	else if ((err = take_descriptors(state, object, id)))
 		failed("cannot keep", "the BPF object", err);
 	bpf_object__close(object);
 	return err;
+}
+
+static bool has_programs(const struct state *state, enum object_id id)
+{
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (object_of(i) == id && state->programs[i] < 0)
+			return false;
+	return true;
+}
+
+int state_need(struct state *state, const struct dscp_tunnel *tunnel)
+{
+	enum object_id id = object_of_way(tunnel->way);
+	int err;
+
+	if (!(tunnel->flags & DSCP_TUNNEL_INGRESS) || has_programs(state, id))
+		return 0;
+	err = load_object(state, id, 0, false);
+	return err ? err : pin_programs(state, id);
 }
 
 /* The programs of an older build, or a map of another size: load anew and exchange everywhere. */
 static int renew(struct state *state, __u32 flows)
 {
 	bool resize = flows != map_capacity(state->maps[MAP_FLOWS]);
-	int old[N_PROGRAMS], err;
+	int old[N_PROGRAMS], err = 0;
 
 	memcpy(old, state->programs, sizeof(old));
 	memset(state->programs, -1, sizeof(state->programs));
-	err = load_object(state, flows, resize);
+	for (int i = 0; i < N_PROGRAMS && !err; i++)
+		if ((old[i] >= 0 || object_of(i) == OBJECT_EGRESS) && state->programs[i] < 0)
+			err = load_object(state, object_of(i), flows,
+					  resize && object_of(i) == OBJECT_EGRESS);
 	if (!err)
 		err = hook_for_each(STATE_DIR, update_hook, state);
 	if (!err && resize)
 		err = pin_resized(state);
+	for (int i = 0; i < N_OBJECTS && !err; i++)
+		if (has_programs(state, i))
+			err = pin_programs(state, i);
 	if (!err)
-		err = pin_programs(state);
-	if (!err)
-		err = write_config(state, build_digest());
+		err = write_config(state, objects_digest());
 	for (int i = 0; i < N_PROGRAMS; i++)
 		if (old[i] >= 0)
 			close(old[i]);
@@ -488,13 +522,13 @@ static int create(struct state *state, __u32 flows)
 	if (!err)
 		err = make_directories();
 	if (!err)
-		err = load_object(state, flows, false);
+		err = load_object(state, OBJECT_EGRESS, flows, false);
 	if (!err)
-		err = pin_programs(state);
+		err = pin_programs(state, OBJECT_EGRESS);
 	if (!err)
 		err = read_tunnels(state);
 	if (!err)
-		err = write_config(state, build_digest());
+		err = write_config(state, objects_digest());
 	if (err)
 		state_remove();
 	return err;
@@ -514,8 +548,8 @@ int state_create(struct state *state, uint32_t flows)
 		err = read_config(state->maps[MAP_CONFIG], &config);
 	if (!err) {
 		capacity = map_capacity(state->maps[MAP_FLOWS]);
-		if (config.build != build_digest() || state->programs[0] < 0 ||
-		    state->programs[1] < 0 || (flows && flows != capacity))
+		if (config.build != objects_digest() || !has_programs(state, OBJECT_EGRESS) ||
+		    (flows && flows != capacity))
 			err = renew(state, flows ? flows : capacity);
 	}
 	if (err)
@@ -523,18 +557,21 @@ int state_create(struct state *state, uint32_t flows)
 	return err;
 }
 
-int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum)
+int state_counters(const struct state *state, enum state_map map, uint32_t slot,
+		   struct dscp_counters *sum)
 {
 	int cpus = libbpf_num_possible_cpus(), err = 0;
 	struct dscp_counters *values;
 
 	memset(sum, 0, sizeof(*sum));
+	if (state->maps[map] < 0)
+		return 0;
 	if (cpus < 0)
 		return cpus;
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(state->maps[MAP_COUNTERS], &slot, values))
+	if (bpf_map_lookup_elem(state->maps[map], &slot, values))
 		err = -errno;
 	for (int cpu = 0; cpu < cpus && !err; cpu++) {
 		sum->marked += values[cpu].marked;
@@ -550,7 +587,7 @@ int state_counters(const struct state *state, uint32_t slot, struct dscp_counter
 
 int state_clear_counters(const struct state *state, uint32_t slot)
 {
-	int cpus = libbpf_num_possible_cpus(), err;
+	int cpus = libbpf_num_possible_cpus(), err = 0;
 	struct dscp_counters *values;
 
 	if (cpus < 0)
@@ -558,9 +595,12 @@ int state_clear_counters(const struct state *state, uint32_t slot)
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	err = bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ||
+	    (state->maps[MAP_ARRIVALS] >= 0 &&
+	     bpf_map_update_elem(state->maps[MAP_ARRIVALS], &slot, values, BPF_ANY)))
+		err = -errno;
 	free(values);
-	return err ? failed("cannot write", STATE_DIR "/maps/counters", err) : 0;
+	return err ? failed("cannot write the counters in", STATE_DIR "/maps", err) : 0;
 }
 
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
@@ -627,6 +667,14 @@ static bool by_source_port(__u8 kind)
 	return kind == DSCP_KIND_WIREGUARD || kind == DSCP_KIND_UDP;
 }
 
+static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
+{
+	for (int i = 0; i < tunnel->n_ports; i++)
+		if (tunnel->ports[i] == number)
+			return tunnel->ifindex;
+	return false;
+}
+
 static int derive_port(const struct state *state, __u32 number, __u32 freed)
 {
 	struct dscp_port port = {};
@@ -634,13 +682,15 @@ static int derive_port(const struct state *state, __u32 number, __u32 freed)
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
 		const struct dscp_tunnel *t = &state->tunnels[slot];
 
-		for (int i = 0; t->ifindex && slot != freed && i < t->n_ports; i++) {
-			if (t->ports[i] != number)
-				continue;
+		if (slot == freed || !has_port(t, number))
+			continue;
+		if (t->flags & DSCP_TUNNEL_INGRESS)
+			port.arrives = t->kind;
+		if (t->flags & DSCP_TUNNEL_EGRESS)
 			port.kind = t->kind;
-			if (by_source_port(t->kind) || t->flags & DSCP_TUNNEL_ANY_ID)
-				port.slot = slot;
-		}
+		if (by_source_port(t->kind) ||
+		    (t->flags & DSCP_TUNNEL_ANY_ID && t->flags & DSCP_TUNNEL_EGRESS))
+			port.slot = slot;
 	}
 	return bpf_map_update_elem(state->maps[MAP_PORTS], &number, &port, BPF_ANY) ? -errno : 0;
 }
@@ -670,7 +720,7 @@ static int derive_endpoint(const struct state *state, const struct dscp_endpoint
 	int map = state->maps[MAP_ENDPOINTS];
 
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (slot != freed && state->tunnels[slot].ifindex &&
+		if (slot != freed && state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
 		    !memcmp(&state->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
 			return bpf_map_update_elem(map, endpoint, &slot, BPF_ANY) ? -errno : 0;
 	}
@@ -716,38 +766,53 @@ int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel 
 		return failed("cannot write the maps in", STATE_DIR, err);
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
 		forget_recent(state);
-	return write_config(state, build_digest());
+	return write_config(state, objects_digest());
 }
 
-unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks)
+/* The hooks of one program, on all uplinks. */
+static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks,
+				 const char *program, enum hook_point point)
+{
+	for (int i = 0; i < t->n_uplinks; i++)
+		hooks[i] = hook_for(program, point, t->netns, t->uplinks[i], t->uplink_names[i]);
+	return t->n_uplinks;
+}
+
+unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
 {
 	unsigned int n = 0;
 
-	if (!(tunnel->flags & DSCP_TUNNEL_FIXED)) {
-		hooks[n] = (struct hook){ .netns = tunnel->netns, .ifindex = tunnel->ifindex };
-		memcpy(hooks[n].dev, tunnel->name, DSCP_IFNAMSIZ);
-		strcpy(hooks[n++].program, program_names[PROGRAM_INNER]);
+	if (t->flags & DSCP_TUNNEL_EGRESS) {
+		if (!(t->flags & DSCP_TUNNEL_FIXED))
+			hooks[n++] = hook_for("egress_inner", HOOK_EGRESS, t->netns, t->ifindex,
+					      t->name);
+		n += uplink_hooks(t, hooks + n, "egress_outer", HOOK_EGRESS);
 	}
-	for (int i = 0; i < tunnel->n_uplinks; i++) {
-		hooks[n] = (struct hook){ .netns = tunnel->netns,
-					  .ifindex = tunnel->uplinks[i],
-					  .first = true };
-		memcpy(hooks[n].dev, tunnel->uplink_names[i], DSCP_IFNAMSIZ);
-		strcpy(hooks[n++].program, program_names[PROGRAM_OUTER]);
+	if (t->flags & DSCP_TUNNEL_INGRESS) {
+		if (t->way != DSCP_WAY_PEEK)
+			n += uplink_hooks(t, hooks + n, "ingress_outer",
+					  t->way == DSCP_WAY_XDP ? HOOK_XDP : HOOK_INGRESS);
+		hooks[n++] = hook_for("ingress_inner", HOOK_INGRESS, t->netns, t->ifindex, t->name);
 	}
 	return n;
 }
 
-int state_attach(const struct state *state, const struct dscp_tunnel *tunnel,
-		 enum state_program program, enum attach_kind kind)
+static enum hook_stage stage_of(const struct hook *hook)
+{
+	return is_program(hook, "egress_inner") || is_program(hook, "ingress_outer") ? STAGE_READ
+										     : STAGE_WRITE;
+}
+
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
+		 enum attach_kind kind)
 {
 	struct hook hooks[MAX_HOOKS];
 	unsigned int n = state_hooks(tunnel, hooks);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
-		if (!strcmp(hooks[i].program, program_names[program]))
-			err = hook_attach(STATE_DIR, &hooks[i], state->programs[program], kind);
+		if (stage_of(&hooks[i]) == stage)
+			err = attach(state, &hooks[i], tunnel, kind);
 	return err;
 }
 
@@ -769,9 +834,8 @@ void state_attach_back(const struct state *state, const struct dscp_tunnel *tunn
 	unsigned int n = state_hooks(tunnel, hooks);
 
 	for (unsigned int i = 0; i < n; i++)
-		if (before[i].health == HOOK_OK)
-			hook_attach(STATE_DIR, &hooks[i], program_fd(state, hooks[i].program),
-				    before[i].attach);
+		if (before[i].health == HOOK_OK && hooks[i].point != HOOK_XDP)
+			attach(state, &hooks[i], tunnel_of(state, &hooks[i]), before[i].attach);
 }
 
 static bool hook_needed(const struct state *state, const struct hook *hook)
@@ -785,7 +849,7 @@ static bool hook_needed(const struct state *state, const struct hook *hook)
 
 		for (unsigned int i = 0; i < n; i++)
 			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
-			    !strcmp(hooks[i].program, hook->program))
+			    hooks[i].point == hook->point && is_program(hook, hooks[i].program))
 				return true;
 	}
 	return false;

@@ -12,28 +12,16 @@
 
 #include <dscp/abi.h>
 
+#include "objects.h"
 #include "util/hook.h"
 
 #define STATE_DIR "/sys/fs/bpf/dscp-tool"
 
-enum state_map {
-	MAP_CONFIG,
-	MAP_TUNNELS,
-	MAP_PORTS,
-	MAP_ENDPOINTS,
-	MAP_DEVICES,
-	MAP_FLOWS,
-	MAP_RECENT,
-	MAP_COUNTERS,
-	N_MAPS,
-};
-
-#define MAX_HOOKS (1 + DSCP_MAX_UPLINKS) /* of a tunnel */
-
-enum state_program { PROGRAM_INNER, PROGRAM_OUTER, N_PROGRAMS };
+#define MAX_HOOKS (2 * (1 + DSCP_MAX_UPLINKS)) /* of a tunnel */
 
 struct state {
-	int maps[N_MAPS]; /* file descriptors */
+	/* File descriptors; -1: not there, which only those of ingress may be. */
+	int maps[N_MAPS];
 	int programs[N_PROGRAMS];
 	struct dscp_tunnel *tunnels; /* all DSCP_MAX_TUNNELS slots, as the map has them */
 };
@@ -48,10 +36,14 @@ int state_open(struct state *state);
  * flows: capacity of the map flows, 0: as it is, or DSCP_DEFAULT_FLOWS. */
 int state_create(struct state *state, uint32_t flows);
 
+/* Loads the programs that a tunnel's direction and way need, if they are not there. */
+int state_need(struct state *state, const struct dscp_tunnel *tunnel);
+
 void state_close(struct state *state);
 
-/* The counters of a slot, summed over the CPUs. */
-int state_counters(const struct state *state, uint32_t slot, struct dscp_counters *sum);
+/* The counters of a slot, MAP_COUNTERS or MAP_ARRIVALS, summed over the CPUs. */
+int state_counters(const struct state *state, enum state_map map, uint32_t slot,
+		   struct dscp_counters *sum);
 int state_clear_counters(const struct state *state, uint32_t slot);
 
 /* Slot of the tunnel of this network namespace with that name, loaded under it or renamed since;
@@ -67,15 +59,20 @@ const char *state_device_name(const struct state *state, uint32_t ifindex);
  * of the maps follow. */
 int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
 
-/* The hooks a tunnel needs, at most MAX_HOOKS: egress_inner first. Returns how many. */
+/* The hooks a tunnel needs, at most MAX_HOOKS. Returns how many. */
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
 
-/* Attaches one of the programs to all of a tunnel's hooks that are for it. */
-int state_attach(const struct state *state, const struct dscp_tunnel *tunnel,
-		 enum state_program program, enum attach_kind kind);
+/* In which order programs are attached: those that find out a packet's mark, then those that write
+ * it. */
+enum hook_stage { STAGE_READ, STAGE_WRITE };
+
+/* Attaches the programs of one stage to a tunnel's hooks. */
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
+		 enum attach_kind kind);
 
 /* How a tunnel's hooks are, in the order of state_hooks(); and back to that: those that were fine
- * get their old kind again, new ones are left for state_prune(). */
+ * get the program that the registered tunnel needs, attached as before; new ones are left for
+ * state_prune(). */
 int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states);
 void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
 		       const struct hook_state *before);

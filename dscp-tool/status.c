@@ -16,7 +16,7 @@
 #include "util/log.h"
 #include "util/netlink.h"
 
-#define MAX_PROBLEMS (4 + DSCP_MAX_UPLINKS)
+#define MAX_PROBLEMS (4 + MAX_HOOKS)
 
 static const struct arg_option status_options[] = {
 	JSON_OPTION,
@@ -40,7 +40,7 @@ struct tunnel_status {
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
 	unsigned int n_hooks;
-	struct dscp_counters counters;
+	struct dscp_counters egress, ingress;
 	char problems[MAX_PROBLEMS][128];
 	unsigned int n_problems;
 };
@@ -116,7 +116,25 @@ static int collect(const struct state *state, uint32_t slot, struct tunnel_statu
 		check_hook(status, &status->hooks[i], &status->states[i]);
 	}
 	check_device(status);
-	return state_counters(state, slot, &status->counters);
+	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
+	return err ? err : state_counters(state, MAP_ARRIVALS, slot, &status->ingress);
+}
+
+static bool has_egress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
+}
+
+static bool has_ingress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
+}
+
+static const char *direction(const struct tunnel_status *status)
+{
+	if (!has_ingress(status))
+		return "egress";
+	return has_egress(status) ? "both" : "ingress";
 }
 
 static uint64_t seen(const struct dscp_counters *c)
@@ -170,7 +188,7 @@ static struct json_object *json_hook(const struct hook *hook, const struct hook_
 
 	json_string(object, "dev", hook->dev);
 	json_number(object, "ifindex", hook->ifindex);
-	json_string(object, "hook", "egress");
+	json_string(object, "hook", hook_point_name(hook->point));
 	json_string(object, "program", hook->program);
 	json_object_object_add(object, "attach",
 			       state->attach == ATTACH_AUTO
@@ -181,6 +199,23 @@ static struct json_object *json_hook(const struct hook *hook, const struct hook_
 	json_object_object_add(object, "prog_id",
 			       state->prog_id ? json_object_new_uint64(state->prog_id) : NULL);
 	json_string(object, "state", hook_health_name(state->health));
+	return object;
+}
+
+/* Which way, and why. */
+static struct json_object *json_way(const struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	struct json_object *object;
+
+	if (!has_ingress(status))
+		return NULL;
+	object = json_object_new_object();
+	json_string(object, "way", tunnel_way_name(t->way));
+	json_object_object_add(object, "auto",
+			       json_object_new_boolean(t->flags & DSCP_TUNNEL_AUTO_WAY));
+	json_string(object, "reason",
+		    t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
 	return object;
 }
 
@@ -195,7 +230,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_string(object, "tunnel", status->name);
 	json_number(object, "ifindex", t->ifindex);
 	json_string(object, "kind", t->link_kind);
-	json_string(object, "direction", "egress");
+	json_string(object, "direction", direction(status));
 	for (int i = 0; i < t->n_ports; i++)
 		json_object_array_add(ports, json_object_new_int(t->ports[i]));
 	json_object_object_add(object, "ports", ports);
@@ -203,13 +238,18 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		json_object_array_add(problems, json_object_new_string(status->problems[i]));
 	json_object_object_add(object, "problems", problems);
-	json_object_object_add(object, "egress_map", json_policy(&t->egress));
+	json_object_object_add(object, "egress_map",
+			       has_egress(status) ? json_policy(&t->egress) : NULL);
+	json_object_object_add(object, "ingress_map",
+			       has_ingress(status) ? json_policy(&t->ingress) : NULL);
+	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_object_object_add(object, "outer_dscp",
 			       fixed ? json_object_new_string(dscp_name(t->outer_dscp)) : NULL);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		json_object_array_add(hooks, json_hook(&status->hooks[i], &status->states[i]));
 	json_object_object_add(object, "hooks", hooks);
-	json_object_object_add(counters, "egress", json_counters(&status->counters));
+	json_object_object_add(counters, "egress", json_counters(&status->egress));
+	json_object_object_add(counters, "ingress", json_counters(&status->ingress));
 	json_object_object_add(object, "counters", counters);
 	return object;
 }
@@ -227,31 +267,42 @@ static int common_target(const struct dscp_policy *policy)
 	return -1;
 }
 
-static void print_policy(const struct dscp_tunnel *t)
+static void print_policy(const char *title, const struct dscp_policy *policy)
 {
-	int common = common_target(&t->egress);
+	int common = common_target(policy);
 	bool any = common >= 0;
 
-	if (t->flags & DSCP_TUNNEL_FIXED) {
-		printf("  map       every packet gets %s\n", dscp_name(t->outer_dscp));
-		return;
-	}
-	printf("  map      ");
+	printf("  %-9s", title);
 	if (any)
 		printf(" *=%s", common == DSCP_KEEP ? "keep" : dscp_name(common));
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		if (t->egress.to[dscp] == (common < 0 ? (int)dscp : common))
+		if (policy->to[dscp] == (common < 0 ? (int)dscp : common))
 			continue;
-		printf(" %s=%s", dscp_name(dscp), dscp_policy_name(&t->egress, dscp));
+		printf(" %s=%s", dscp_name(dscp), dscp_policy_name(policy, dscp));
 		any = true;
 	}
 	printf("%s\n", any ? "" : " as it is");
 }
 
-/* Sums by DSCP in lines that fit 80 columns. */
-static void print_histogram(const struct dscp_counters *c)
+static void print_policies(const struct tunnel_status *status)
 {
-	int column = printf("  left with");
+	const struct dscp_tunnel *t = status->tunnel;
+
+	if (t->flags & DSCP_TUNNEL_FIXED)
+		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
+	else if (has_egress(status))
+		print_policy("map out", &t->egress);
+	if (!has_ingress(status))
+		return;
+	print_policy("map in", &t->ingress);
+	printf("  way in    %s: %s\n", tunnel_way_name(t->way),
+	       t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
+}
+
+/* Sums by DSCP in lines that fit 80 columns. */
+static void print_histogram(const struct dscp_counters *c, const char *title)
+{
+	int column = printf("  %s", title);
 	char word[32];
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
@@ -266,20 +317,20 @@ static void print_histogram(const struct dscp_counters *c)
 	printf("\n");
 }
 
-static void print_counters(const struct dscp_counters *c)
+static void print_counters(const struct dscp_counters *c, const char *name, const char *title)
 {
-	printf("  egress    seen %" PRIu64 ", marked %" PRIu64 ", unchanged %" PRIu64
+	printf("  %-9s seen %" PRIu64 ", marked %" PRIu64 ", unchanged %" PRIu64
 	       ", unknown %" PRIu64 ", skipped %" PRIu64 "\n",
-	       seen(c), (uint64_t)c->marked, (uint64_t)c->unchanged, (uint64_t)c->unknown,
+	       name, seen(c), (uint64_t)c->marked, (uint64_t)c->unchanged, (uint64_t)c->unknown,
 	       (uint64_t)c->skipped);
 	if (!seen(c))
 		return;
-	print_histogram(c);
+	print_histogram(c, title);
 }
 
 static void print_hook(const struct hook *hook, const struct hook_state *state)
 {
-	printf("  hook      %s egress: %s, ", hook->dev, hook->program);
+	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook->point), hook->program);
 	if (state->attach != ATTACH_AUTO)
 		printf("%s, ", attach_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT && state->health == HOOK_OK)
@@ -299,10 +350,13 @@ static void print_tunnel(const struct tunnel_status *status)
 	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		printf("  problem   %s\n", status->problems[i]);
-	print_policy(t);
+	print_policies(status);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		print_hook(&status->hooks[i], &status->states[i]);
-	print_counters(&status->counters);
+	if (has_egress(status))
+		print_counters(&status->egress, "egress", "left with");
+	if (has_ingress(status))
+		print_counters(&status->ingress, "ingress", "now with ");
 }
 
 static int report(const struct state *state, uint32_t first, uint32_t last, bool as_json)

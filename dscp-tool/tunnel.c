@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "features.h"
 #include "tunnel.h"
 #include "util/hook.h"
+#include "util/hook_xdp.h"
 #include "util/log.h"
 #include "util/netlink.h"
 
@@ -121,6 +123,77 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	endpoint->family = strncmp(link->kind, "ip6", 3) ? 4 : 6;
 	memcpy(endpoint->local, link->local, sizeof(endpoint->local));
 	memcpy(endpoint->remote, link->remote, sizeof(endpoint->remote));
+	return 0;
+}
+
+const char *tunnel_way_name(enum dscp_way way)
+{
+	static const char *const names[] = {
+		[DSCP_WAY_NONE] = "auto",
+		[DSCP_WAY_TC] = "tc",
+		[DSCP_WAY_PEEK] = "peek",
+		[DSCP_WAY_XDP] = "xdp",
+	};
+
+	return names[way];
+}
+
+const char *tunnel_way_reason(const struct dscp_tunnel *tunnel)
+{
+	if (tunnel->way == DSCP_WAY_PEEK)
+		return "wireguard, and the kernel has BTF";
+	if (tunnel->kind != DSCP_KIND_WIREGUARD)
+		return "the only way for other tunnels than wireguard";
+	return "the kernel has no BTF, which peek needs";
+}
+
+/* peek and xdp know WireGuard's header, and each needs something that may be missing. */
+static int check_way(const struct tunnel_request *request, const struct dscp_tunnel *tunnel)
+{
+	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
+		return 0;
+	if (tunnel->kind != DSCP_KIND_WIREGUARD) {
+		log_error("%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
+			  "it",
+			  request->name, tunnel_way_name(request->way), tunnel->link_kind);
+		return TUNNEL_USAGE;
+	}
+	if (request->way == DSCP_WAY_PEEK && !features_has_btf()) {
+		log_error("%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
+			  " cannot be read: use --ingress-hook tc",
+			  request->name);
+		return -EOPNOTSUPP;
+	}
+	if (request->way == DSCP_WAY_XDP && !hook_xdp_supported()) {
+		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use peek or "
+			  "tc",
+			  request->name);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	int err = check_way(request, tunnel);
+
+	if (err)
+		return err;
+	if (tunnel->kind == DSCP_KIND_UDP) {
+		log_error("%s: a user space tunnel, whose packets come out without their outer "
+			  "header: --direction egress is all there is",
+			  request->name);
+		return TUNNEL_USAGE;
+	}
+	tunnel->flags |= DSCP_TUNNEL_INGRESS;
+	tunnel->way = request->way;
+	if (tunnel->way != DSCP_WAY_NONE)
+		return 0;
+	tunnel->flags |= DSCP_TUNNEL_AUTO_WAY;
+	tunnel->way = tunnel->kind == DSCP_KIND_WIREGUARD && features_has_btf() ? DSCP_WAY_PEEK
+										: DSCP_WAY_TC;
+	if (tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->way == DSCP_WAY_TC)
+		log_warning("%s: ingress by tc: %s", request->name, tunnel_way_reason(tunnel));
 	return 0;
 }
 
@@ -243,6 +316,12 @@ static int uplinks_by_link(const struct nl_link *link, struct dscp_tunnel *tunne
 	return uplinks_by_peers(tunnel, &peer, 1, link->fwmark, link->lower);
 }
 
+/* peek alone has nothing to attach to an uplink. */
+static bool needs_uplink(const struct dscp_tunnel *tunnel)
+{
+	return tunnel->flags & DSCP_TUNNEL_EGRESS || tunnel->way != DSCP_WAY_PEEK;
+}
+
 static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
 	struct nl_wireguard wg;
@@ -257,6 +336,8 @@ static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *t
 	err = set_ports(request, wg.port, tunnel);
 	if (!err && request->n_uplinks)
 		err = uplinks_by_name(request, tunnel);
+	else if (!err && !needs_uplink(tunnel))
+		err = 0;
 	else if (!err && wg.n_endpoints)
 		err = uplinks_by_peers(tunnel, wg.endpoints, wg.n_endpoints, wg.fwmark, 0);
 	else if (!err)
@@ -292,14 +373,19 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 	memset(tunnel, 0, sizeof(*tunnel));
 	tunnel->ifindex = link.ifindex;
 	tunnel->netns = hook_netns();
-	tunnel->egress = request->egress;
+	tunnel->egress = request->egress_map;
+	tunnel->ingress = request->ingress_map;
 	memcpy(tunnel->name, link.name, DSCP_IFNAMSIZ);
 	memcpy(tunnel->link_kind, link.kind, DSCP_IFNAMSIZ);
+	if (request->egress)
+		tunnel->flags |= DSCP_TUNNEL_EGRESS;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;
 	}
 	err = set_kind(request, &link, tunnel);
+	if (!err && request->ingress)
+		err = set_ingress(request, tunnel);
 	if (err)
 		return err;
 	if (tunnel->kind == DSCP_KIND_WIREGUARD)

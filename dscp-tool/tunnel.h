@@ -16,7 +16,9 @@ struct tunnel_request {
 	unsigned int n_uplinks; /* 0: find them */
 	uint16_t ports[DSCP_MAX_PORTS];
 	unsigned int n_ports; /* 0: find them */
-	struct dscp_policy egress;
+	bool egress, ingress; /* directions */
+	struct dscp_policy egress_map, ingress_map;
+	enum dscp_way way; /* NONE: the best there is */
 	bool fixed;
 	uint8_t outer_dscp; /* with fixed */
 };
@@ -26,6 +28,10 @@ struct tunnel_request {
 /* Fills in a tunnel from the kernel's answers. Returns 0; TUNNEL_USAGE: the request does not fit
  * this tunnel; a negative errno. The reason has been logged. */
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+
+/* Why a tunnel with DSCP_TUNNEL_AUTO_WAY does ingress the way it does. */
+const char *tunnel_way_reason(const struct dscp_tunnel *tunnel);
+const char *tunnel_way_name(enum dscp_way way);
 
 /* True, with a sentence, if the ports that a loaded WireGuard tunnel was registered with are no
  * longer the ones it uses. */

@@ -19,6 +19,7 @@
 #include <compat/tcx.h>
 
 #include "hook.h"
+#include "hook_xdp.h"
 #include "log.h"
 #include "netlink.h"
 
@@ -26,16 +27,58 @@
 #define CLSACT_HANDLE 0xd5c9
 /* First priority that is tried. Low, because a filter that ends the chain, like the mirred that
  * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
-#define CLSACT_OUTER_PRIORITY 1
-#define CLSACT_INNER_PRIORITY                                                                      \
-	5 /* on a device that is an uplink too, behind the other in any case */
+#define CLSACT_FIRST_PRIORITY 1
+#define CLSACT_SECOND_PRIORITY 5 /* behind the other in any case */
 #define CLSACT_PRIORITIES 4 /* that are tried */
 
 #define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
 
+/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the mark has to
+ * go from one to the next: outwards onto the outer header of the first, which is the inner one of
+ * the second; inwards the same in the reverse order. */
+static const struct {
+	const char *program;
+	enum hook_point point;
+	bool first;
+} roles[] = {
+	{ "egress_outer", HOOK_EGRESS, true },
+	{ "egress_inner", HOOK_EGRESS, false },
+	{ "ingress_inner", HOOK_INGRESS, true },
+	{ "ingress_outer", HOOK_INGRESS, false },
+};
+
+#define N_ROLES (sizeof(roles) / sizeof(*roles))
+
+/* At the end of a pin's name: the same program has two points where it can be. */
+#define XDP_SUFFIX "_xdp"
+
 const char *attach_kind_name(enum attach_kind kind)
 {
-	return kind == ATTACH_TCX ? "tcx" : kind == ATTACH_CLSACT ? "clsact" : "auto";
+	static const char *const names[] = {
+		[ATTACH_AUTO] = "auto",		  [ATTACH_TCX] = "tcx",
+		[ATTACH_CLSACT] = "clsact",	  [ATTACH_XDP_NATIVE] = "native",
+		[ATTACH_XDP_GENERIC] = "generic",
+	};
+
+	return names[kind];
+}
+
+const char *hook_point_name(enum hook_point point)
+{
+	return point == HOOK_EGRESS ? "egress" : point == HOOK_INGRESS ? "ingress" : "xdp";
+}
+
+struct hook hook_for(const char *program, enum hook_point point, uint64_t netns, int ifindex,
+		     const char *dev)
+{
+	struct hook hook = { .netns = netns, .ifindex = ifindex, .point = point };
+
+	snprintf(hook.dev, sizeof(hook.dev), "%s", dev);
+	snprintf(hook.program, sizeof(hook.program), "%s", program);
+	for (unsigned int i = 0; i < N_ROLES; i++)
+		if (roles[i].point == point && !strcmp(roles[i].program, program))
+			hook.first = roles[i].first;
+	return hook;
 }
 
 const char *hook_health_name(enum hook_health health)
@@ -69,8 +112,8 @@ bool hook_tcx_supported(void)
 
 static void pin_path(char *path, const char *dir, const struct hook *hook)
 {
-	snprintf(path, PATH_MAX, "%s/hooks/%llu-%d-%s", dir, (unsigned long long)hook->netns,
-		 hook->ifindex, hook->program);
+	snprintf(path, PATH_MAX, "%s/hooks/%llu-%d-%s%s", dir, (unsigned long long)hook->netns,
+		 hook->ifindex, hook->program, hook->point == HOOK_XDP ? XDP_SUFFIX : "");
 }
 
 static void qdisc_path(char *path, const char *dir, const struct hook *hook)
@@ -114,15 +157,21 @@ static bool is_link(int fd)
 	return link;
 }
 
-/* Our other program on the same device. */
-static struct hook sibling_of(const struct hook *hook)
+/* Our program of another role on the same device. */
+static struct hook sibling_of(const struct hook *hook, unsigned int role)
 {
-	struct hook sibling = *hook;
+	return hook_for(roles[role].program, roles[role].point, hook->netns, hook->ifindex,
+			hook->dev);
+}
 
-	sibling.first = !hook->first;
-	snprintf(sibling.program, sizeof(sibling.program), "%s",
-		 sibling.first ? "egress_outer" : "egress_inner");
-	return sibling;
+static uint32_t tc_minor(const struct hook *hook)
+{
+	return hook->point == HOOK_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS;
+}
+
+static enum bpf_tc_attach_point tc_point(const struct hook *hook)
+{
+	return hook->point == HOOK_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
 /* The name of a pin on its way to its place, with no pin under it. */
@@ -152,7 +201,7 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 	struct tcx_link_create attr = {
 		.prog_fd = prog_fd,
 		.target_ifindex = hook->ifindex,
-		.attach_type = BPF_TCX_EGRESS,
+		.attach_type = hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS,
 		.flags = after_link < 0 ? BPF_F_BEFORE : BPF_F_AFTER | BPF_F_LINK,
 		.relative_fd = after_link < 0 ? 0 : after_link,
 	};
@@ -167,15 +216,19 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The link of our program that has to run before this one on the same device, or -1. */
+/* The link of our program that has to run before this one at the same point, or -1. */
 static int tcx_predecessor(const char *dir, const struct hook *hook)
 {
-	const struct hook sibling = sibling_of(hook);
+	unsigned int role = 0;
+	struct hook sibling;
 	char path[PATH_MAX];
 	int fd;
 
 	if (hook->first)
 		return -1;
+	while (roles[role].point != hook->point || !roles[role].first)
+		role++;
+	sibling = sibling_of(hook, role);
 	pin_path(path, dir, &sibling);
 	fd = bpf_obj_get(path);
 	if (fd >= 0 && !is_link(fd)) {
@@ -260,7 +313,7 @@ static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filt
 {
 	struct filter_search search = { .prog_id = prog_id, .program = hook->program };
 	struct nl_error why;
-	int err = nl_filters(hook->ifindex, PARENT(TC_H_MIN_EGRESS), match_filter, &search, &why);
+	int err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), match_filter, &search, &why);
 
 	if (!err && !search.found.prog_id)
 		err = -ENOENT;
@@ -279,10 +332,16 @@ static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_po
 	return tc;
 }
 
+/* The qdisc `ingress` has the ingress half of clsact, which is all that is needed there. */
+static bool qdisc_will_do(const struct hook *hook, const char *kind)
+{
+	return !strcmp(kind, "clsact") || (hook->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
+}
+
 /* A clsact qdisc, there already or made by us; which of the two is pinned. */
 static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 {
-	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	char kind[IFNAMSIZ], path[PATH_MAX];
 	struct nl_error why;
 	int err = nl_ingress_qdisc(hook->ifindex, kind, &why);
@@ -291,7 +350,7 @@ static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 		log_error("%s: cannot list qdiscs: %s", hook->dev, why.text);
 		return err;
 	}
-	if (!strcmp(kind, "clsact"))
+	if (qdisc_will_do(hook, kind))
 		return 0;
 	if (*kind) {
 		/* libbpf would take -EEXIST for "clsact is there" and attach to ingress. */
@@ -323,13 +382,19 @@ static bool has_filters(const struct hook *hook, uint32_t minor)
 	       search.filters;
 }
 
-/* True if our other program on this device is attached by clsact. */
+/* True if another program of ours on this device is attached by clsact. */
 static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
 {
-	const struct hook sibling = sibling_of(hook);
 	struct hook_state state;
+	struct hook sibling;
 
-	return !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT;
+	for (unsigned int role = 0; role < N_ROLES; role++) {
+		sibling = sibling_of(hook, role);
+		if (strcmp(sibling.program, hook->program) && !hook_query(dir, &sibling, &state) &&
+		    state.attach == ATTACH_CLSACT)
+			return true;
+	}
+	return false;
 }
 
 /* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
@@ -350,7 +415,7 @@ static void clsact_release(const char *dir, const struct hook *hook)
 
 static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
 {
-	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = priority,
 		    .handle = CLSACT_HANDLE, .flags = replace ? BPF_TC_F_REPLACE : 0);
 
@@ -359,7 +424,7 @@ static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, b
 
 static int clsact_remove(const struct hook *hook, uint32_t prog_id)
 {
-	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS);
+	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	struct nl_filter filter;
 	int err = clsact_find(hook, prog_id, &filter);
 
@@ -371,7 +436,7 @@ static int clsact_remove(const struct hook *hook, uint32_t prog_id)
 
 static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
 {
-	uint32_t priority = hook->first ? CLSACT_OUTER_PRIORITY : CLSACT_INNER_PRIORITY;
+	uint32_t priority = hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
 	const uint32_t end = priority + CLSACT_PRIORITIES;
 	int err = clsact_prepare(dir, hook, prog_fd);
 
@@ -432,19 +497,36 @@ static bool netns_exists(uint64_t netns)
 	return found;
 }
 
+/* What is attached by number can only be looked for where that number means the device. */
+static bool in_reach(const struct hook *hook, struct hook_state *state)
+{
+	if (hook->netns != hook_netns())
+		state->health = netns_exists(hook->netns) ? HOOK_ELSEWHERE : HOOK_GONE;
+	else if (!device_exists(hook))
+		state->health = HOOK_GONE;
+	else
+		return true;
+	return false;
+}
+
+static int query_xdp(const struct hook *hook, struct hook_state *state)
+{
+	struct xdp_hook_state xdp = {};
+	int err = hook_xdp_query(hook->ifindex, state->prog_id, &xdp);
+
+	if (!err && xdp.attached) {
+		state->health = HOOK_OK;
+		state->attach =
+			xdp.mode == XDP_HOOK_NATIVE ? ATTACH_XDP_NATIVE : ATTACH_XDP_GENERIC;
+	}
+	return err;
+}
+
 static int query_filter(const struct hook *hook, struct hook_state *state)
 {
 	struct nl_filter filter = {};
 	int err;
 
-	if (hook->netns != hook_netns()) {
-		state->health = netns_exists(hook->netns) ? HOOK_ELSEWHERE : HOOK_GONE;
-		return 0;
-	}
-	if (!device_exists(hook)) {
-		state->health = HOOK_GONE;
-		return 0;
-	}
 	err = clsact_find(hook, state->prog_id, &filter);
 	if (!err) {
 		state->health = HOOK_OK;
@@ -462,9 +544,11 @@ static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 			tcx_info(fd, &state->prog_id) == hook->ifindex ? HOOK_OK : HOOK_GONE;
 		return 0;
 	}
-	state->attach = ATTACH_CLSACT;
+	state->attach = hook->point == HOOK_XDP ? ATTACH_XDP_GENERIC : ATTACH_CLSACT;
 	state->prog_id = program_id(fd);
-	return query_filter(hook, state);
+	if (!in_reach(hook, state))
+		return 0;
+	return hook->point == HOOK_XDP ? query_xdp(hook, state) : query_filter(hook, state);
 }
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
@@ -554,6 +638,42 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	return err;
 }
 
+int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object)
+{
+	struct hook_state state;
+	char path[PATH_MAX];
+	int fd, err = hook_query(dir, hook, &state);
+
+	if (err) {
+		bpf_object__close(object);
+		return refused(hook, "cannot read the pin of", err);
+	}
+	log_reason_reset();
+	err = hook_xdp_attach(hook->ifindex, hook->dev, object, hook->program,
+			      state.health == HOOK_OK ? state.prog_id : 0, &fd);
+	if (err)
+		return err;
+	pin_path(path, dir, hook);
+	err = hook_pin(dir, fd, path);
+	if (err) {
+		hook_xdp_detach(hook->ifindex, hook->dev, program_id(fd));
+		refused(hook, "cannot pin", err);
+	}
+	close(fd);
+	return err;
+}
+
+static int remove_program(const struct hook *hook, const struct hook_state *state, const char *path)
+{
+	if (state->attach == ATTACH_CLSACT)
+		return clsact_remove(hook, state->prog_id);
+	if (state->attach == ATTACH_TCX)
+		tcx_remove(path);
+	else
+		return hook_xdp_detach(hook->ifindex, hook->dev, state->prog_id);
+	return 0;
+}
+
 int hook_detach(const char *dir, const struct hook *hook)
 {
 	struct hook_state state;
@@ -563,15 +683,13 @@ int hook_detach(const char *dir, const struct hook *hook)
 	if (err)
 		return refused(hook, "cannot read the pin of", err);
 	if (state.health == HOOK_ELSEWHERE) {
-		log_error("%s: the filter %s is in another network namespace: unload there",
+		log_error("%s: %s is attached in another network namespace: unload there",
 			  hook->dev, hook->program);
 		return -EXDEV;
 	}
 	pin_path(path, dir, hook);
-	if (state.attach == ATTACH_CLSACT && state.health == HOOK_OK)
-		err = clsact_remove(hook, state.prog_id);
-	else if (state.attach == ATTACH_TCX && state.health == HOOK_OK)
-		tcx_remove(path);
+	if (state.health == HOOK_OK)
+		err = remove_program(hook, &state, path);
 	if (err)
 		return refused(hook, "cannot remove", err);
 	clsact_release(dir, hook);
@@ -582,18 +700,26 @@ int hook_detach(const char *dir, const struct hook *hook)
 
 static bool parse_pin(const char *name, struct hook *hook)
 {
+	unsigned int role = 0;
 	unsigned long long netns;
-	struct nl_link link;
+	struct nl_link link = {};
 	struct nl_error why;
+	char program[32];
+	char *suffix;
+	int ifindex;
 
-	memset(hook, 0, sizeof(*hook));
-	if (sscanf(name, "%llu-%d-%15s", &netns, &hook->ifindex, hook->program) != 3)
+	if (sscanf(name, "%llu-%d-%31s", &netns, &ifindex, program) != 3)
 		return false;
-	hook->netns = netns;
-	hook->first = !strcmp(hook->program, "egress_outer");
-	snprintf(hook->dev, sizeof(hook->dev), "device %d", hook->ifindex);
-	if (netns == hook_netns() && !nl_link_by_index(hook->ifindex, &link, &why))
-		memcpy(hook->dev, link.name, sizeof(hook->dev));
+	suffix = strstr(program, XDP_SUFFIX);
+	if (suffix)
+		*suffix = 0;
+	while (role < N_ROLES && strcmp(roles[role].program, program))
+		role++;
+	if (role == N_ROLES)
+		return false;
+	if (netns != hook_netns() || nl_link_by_index(ifindex, &link, &why))
+		snprintf(link.name, sizeof(link.name), "device %d", ifindex);
+	*hook = hook_for(program, suffix ? HOOK_XDP : roles[role].point, netns, ifindex, link.name);
 	return true;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * One BPF program at one TC hook of one device, remembered by a pin:
+ * One BPF program at one hook of one device, remembered by a pin:
  *
- *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact the program itself
+ *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact and XDP the program itself
  *   DIR/qdiscs/NETNS-IFINDEX          (a program) this clsact qdisc was made by us
  *   DIR/new                           on its way to one of these
  *
@@ -22,14 +22,19 @@ enum attach_kind {
 	ATTACH_AUTO, /* what is there already, else TCX where the kernel has it, else clsact */
 	ATTACH_TCX,
 	ATTACH_CLSACT,
+	ATTACH_XDP_NATIVE, /* by the driver */
+	ATTACH_XDP_GENERIC, /* by the network stack */
 };
+
+enum hook_point { HOOK_EGRESS, HOOK_INGRESS, HOOK_XDP };
 
 struct hook {
 	uint64_t netns; /* inode of the network namespace of ifindex */
 	int ifindex;
 	char dev[IFNAMSIZ]; /* for messages */
 	char program[16]; /* "egress_inner"... */
-	bool first; /* goes in front of our own other programs on this device */
+	enum hook_point point;
+	bool first; /* goes in front of our other program at that point of this device */
 };
 
 enum hook_health {
@@ -41,13 +46,19 @@ enum hook_health {
 
 struct hook_state {
 	enum hook_health health;
-	enum attach_kind attach; /* TCX or CLSACT; AUTO if there is no pin */
+	enum attach_kind attach; /* AUTO if there is no pin */
 	uint32_t prog_id;
 	uint32_t priority; /* clsact only */
 };
 
 const char *attach_kind_name(enum attach_kind kind);
 const char *hook_health_name(enum hook_health health);
+const char *hook_point_name(enum hook_point point);
+
+/* The hook for one of our programs on a device; point HOOK_XDP only for "ingress_outer", whose
+ * other point is HOOK_INGRESS. */
+struct hook hook_for(const char *program, enum hook_point point, uint64_t netns, int ifindex,
+		     const char *dev);
 
 /* True if this kernel has TCX (Linux 6.6). */
 bool hook_tcx_supported(void);
@@ -58,11 +69,17 @@ uint64_t hook_netns(void);
 /* Pins fd at path, below DIR, in one step: in place of what is there, which stays if that fails. */
 int hook_pin(const char *dir, int fd, const char *path);
 
-/* Makes program prog_fd run at the hook, in place of an older one without a gap. */
+struct bpf_object;
+
+/* Makes program prog_fd run at the hook, in place of an older one without a gap. Not for XDP. */
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
 
-/* Takes away what hook_attach() made: the program, the pin, and clsact if it is ours and unused.
- * Nothing there: 0. -EXDEV: a filter in another network namespace, untouched. */
+/* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
+ * open and not loaded. Takes the object over. */
+int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object);
+
+/* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
+ * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, untouched. */
 int hook_detach(const char *dir, const struct hook *hook);
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
