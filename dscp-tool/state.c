@@ -392,13 +392,13 @@ static int program_fd(const struct state *state, const struct hook *hook,
 	return state->programs[program];
 }
 
-static int attach_xdp(const struct hook *hook)
+static int attach_xdp(const struct state *state, const struct hook *hook)
 {
 	struct bpf_object *object = object_open_xdp(STATE_DIR);
 
 	if (!object)
 		return failed("cannot read", "the built-in BPF object", -errno);
-	return hook_attach_xdp(STATE_DIR, hook, object);
+	return hook_attach_xdp(STATE_DIR, hook, object, state->programs[XDP_INNER]);
 }
 
 static int attach(const struct state *state, const struct hook *hook,
@@ -410,7 +410,7 @@ static int attach(const struct state *state, const struct hook *hook,
 		return hook_attach(STATE_DIR, hook, program_fd(state, hook, tunnel), kind);
 	if (!hook_query(STATE_DIR, hook, &present) && present.health == HOOK_OK)
 		return 0;
-	return attach_xdp(hook);
+	return attach_xdp(state, hook);
 }
 
 /* A hook of an earlier load gets the program that is now in force; a broken one is left to the
@@ -423,7 +423,7 @@ static int update_hook(const struct hook *hook, void *ctx)
 	if (err || state.health != HOOK_OK)
 		return 0;
 	if (hook->point == HOOK_XDP)
-		return attach_xdp(hook);
+		return attach_xdp(ctx, hook);
 	return attach(ctx, hook, tunnel_of(ctx, hook), ATTACH_AUTO);
 }
 

@@ -638,22 +638,35 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	return err;
 }
 
-int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object)
+/* A pin to find the hook by, if it has none. *made: it had none. */
+static int pin_sibling(const char *dir, const char *path, int sibling_fd, bool *made)
 {
-	struct hook_state state;
-	char path[PATH_MAX];
-	int fd, err = hook_query(dir, hook, &state);
+	*made = access(path, F_OK);
+	return *made ? hook_pin(dir, sibling_fd, path) : 0;
+}
 
+int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
+		    int sibling_fd)
+{
+	char path[PATH_MAX];
+	uint32_t old_id;
+	bool made;
+	int fd, err;
+
+	log_reason_reset();
+	pin_path(path, dir, hook);
+	err = pin_sibling(dir, path, sibling_fd, &made);
 	if (err) {
 		bpf_object__close(object);
-		return refused(hook, "cannot read the pin of", err);
+		return refused(hook, "cannot pin", err);
 	}
-	log_reason_reset();
-	err = hook_xdp_attach(hook->ifindex, hook->dev, object, hook->program,
-			      state.health == HOOK_OK ? state.prog_id : 0, &fd);
-	if (err)
+	old_id = hook_xdp_find(hook->ifindex, hook->program, sibling_fd);
+	err = hook_xdp_attach(hook->ifindex, hook->dev, object, hook->program, old_id, &fd);
+	if (err) {
+		if (made && !old_id)
+			unlink(path);
 		return err;
-	pin_path(path, dir, hook);
+	}
 	err = hook_pin(dir, fd, path);
 	if (err) {
 		hook_xdp_detach(hook->ifindex, hook->dev, program_id(fd));
@@ -663,14 +676,26 @@ int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object 
 	return err;
 }
 
+/* By the pin, which is the program itself or its sibling. */
+static int remove_xdp(const struct hook *hook, const struct hook_state *state, const char *path)
+{
+	int fd = hook->netns == hook_netns() ? bpf_obj_get(path) : -1;
+	uint32_t id = fd < 0 ? 0 : hook_xdp_find(hook->ifindex, hook->program, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return hook_xdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
+}
+
 static int remove_program(const struct hook *hook, const struct hook_state *state, const char *path)
 {
+	if (hook->point == HOOK_XDP)
+		return state->attach == ATTACH_AUTO ? 0 : remove_xdp(hook, state, path);
+	if (state->health != HOOK_OK)
+		return 0;
 	if (state->attach == ATTACH_CLSACT)
 		return clsact_remove(hook, state->prog_id);
-	if (state->attach == ATTACH_TCX)
-		tcx_remove(path);
-	else
-		return hook_xdp_detach(hook->ifindex, hook->dev, state->prog_id);
+	tcx_remove(path);
 	return 0;
 }
 
@@ -688,8 +713,7 @@ int hook_detach(const char *dir, const struct hook *hook)
 		return -EXDEV;
 	}
 	pin_path(path, dir, hook);
-	if (state.health == HOOK_OK)
-		err = remove_program(hook, &state, path);
+	err = remove_program(hook, &state, path);
 	if (err)
 		return refused(hook, "cannot remove", err);
 	clsact_release(dir, hook);

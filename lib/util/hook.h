@@ -75,8 +75,10 @@ struct bpf_object;
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
 
 /* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
- * open and not loaded. Takes the object over. */
-int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object);
+ * open and not loaded. Takes the object over. sibling_fd: a program that uses the same maps; pinned
+ * until the other is there, so that a kill in between leaves nothing that cannot be found. */
+int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
+		    int sibling_fd);
 
 /* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
  * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, untouched. */

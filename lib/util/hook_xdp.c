@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_link.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -94,6 +95,55 @@ static int find_program(int ifindex, uint32_t prog_id, enum xdp_attach_mode *mod
 bool hook_xdp_supported(void)
 {
 	return true;
+}
+
+#define MAX_MAPS 16
+
+static unsigned int maps_of(int prog_fd, uint32_t ids[static MAX_MAPS])
+{
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = MAX_MAPS };
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len))
+		return 0;
+	return info.nr_map_ids < MAX_MAPS ? info.nr_map_ids : MAX_MAPS;
+}
+
+static bool shares_map(int prog_fd, int like_fd)
+{
+	uint32_t ids[MAX_MAPS], like[MAX_MAPS];
+	unsigned int n = maps_of(prog_fd, ids), n_like = maps_of(like_fd, like);
+
+	for (unsigned int i = 0; i < n * n_like; i++)
+		if (ids[i / n_like] == like[i % n_like])
+			return true;
+	return false;
+}
+
+static bool is_like(const struct xdp_program *program, const char *name, int like_fd)
+{
+	return program && !strcmp(xdp_program__name(program), name) &&
+	       shares_map(xdp_program__fd(program), like_fd);
+}
+
+uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
+{
+	struct xdp_program *program = NULL;
+	struct xdp_multiprog *there;
+	uint32_t id = 0;
+
+	capture_messages();
+	if (get_programs(ifindex, &there) || !there)
+		return 0;
+	if (xdp_multiprog__is_legacy(there)) {
+		program = xdp_multiprog__main_prog(there);
+		id = is_like(program, name, like_fd) ? xdp_program__id(program) : 0;
+	} else {
+		while (!id && (program = xdp_multiprog__next_prog(program, there)))
+			id = is_like(program, name, like_fd) ? xdp_program__id(program) : 0;
+	}
+	xdp_multiprog__close(there);
+	return id;
 }
 
 int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
@@ -407,6 +457,14 @@ int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 	(void)ifindex;
 	(void)prog_id;
 	return without_libxdp(dev, "an XDP program cannot be detached");
+}
+
+uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
+{
+	(void)ifindex;
+	(void)name;
+	(void)like_fd;
+	return 0;
 }
 
 int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)

@@ -53,6 +53,10 @@ int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, con
  * libxdp pinned for the program goes, which a device that is deleted leaves behind. */
 int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id);
 
+/* The id of a program of that name which is attached there and has a map in common with the program
+ * like_fd, or 0: ours, when a process was killed before it could remember which. */
+uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd);
+
 /* Is the program with that id attached there, as a part of the dispatcher or alone? */
 int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);
 
