@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 #include <errno.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -214,6 +215,12 @@ static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
 	if (err) {
 		log_error("%s: uplink %d: %s", tunnel->name, ifindex, why.text);
 		return err;
+	}
+	if (tunnel->way == DSCP_WAY_XDP && link.type != ARPHRD_ETHER) {
+		log_error("%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
+			  "Ethernet frames: use peek or tc",
+			  tunnel->name, link.name);
+		return -EOPNOTSUPP;
 	}
 	memcpy(tunnel->uplink_names[tunnel->n_uplinks], link.name, DSCP_IFNAMSIZ);
 	tunnel->uplinks[tunnel->n_uplinks++] = ifindex;
