@@ -84,4 +84,17 @@ void state_remove(void);
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int state_prune(struct state *state);
 
+/* Between state.c (the pins), registry.c (the tunnels) and attach.c (their hooks). */
+
+/* Says "WHAT NAME: why", and returns err. */
+int state_failed(const char *what, const char *name, int err);
+/* What recent holds egress_inner takes for noted in flows. When that is not so any more, each
+ * flow has to be noted again. */
+void state_forget_recent(const struct state *state);
+/* build: digest of the objects, so that the state counts as loaded. */
+int state_write_config(const struct state *state, uint64_t build);
+/* Every live hook gets the program that is now in force; a broken one is left to the next load of
+ * its tunnel. */
+int state_update_hooks(struct state *state);
+
 #endif

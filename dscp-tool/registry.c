@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Which tunnels are loaded, and the maps that follow from them. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "state.h"
+
+void state_forget_recent(const struct state *state)
+{
+	const __u32 none = 0;
+
+	for (__u32 i = 0; i < DSCP_RECENT; i++)
+		bpf_map_update_elem(state->maps[MAP_RECENT], &i, &none, BPF_ANY);
+}
+
+int state_write_config(const struct state *state, uint64_t build)
+{
+	struct dscp_config config = {
+		.magic = DSCP_ABI_MAGIC,
+		.version = DSCP_ABI_VERSION,
+		.build = build,
+	};
+	__u32 zero = 0;
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
+			config.kinds |= 1u << state->tunnels[slot].kind;
+		if (state->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
+			config.arriving |= 1u << state->tunnels[slot].kind;
+	}
+	if (!bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
+		return 0;
+	return state_failed("cannot write", STATE_DIR "/maps/config", -errno);
+}
+
+int state_counters(const struct state *state, enum state_map map, uint32_t slot,
+		   struct dscp_counters *sum)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct dscp_counters *values;
+
+	memset(sum, 0, sizeof(*sum));
+	if (state->maps[map] < 0)
+		return 0;
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(state->maps[map], &slot, values))
+		err = -errno;
+	for (int cpu = 0; cpu < cpus && !err; cpu++) {
+		sum->marked += values[cpu].marked;
+		sum->unchanged += values[cpu].unchanged;
+		sum->unknown += values[cpu].unknown;
+		sum->skipped += values[cpu].skipped;
+		for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+			sum->dscp[dscp] += values[cpu].dscp[dscp];
+	}
+	free(values);
+	return err;
+}
+
+int state_clear_counters(const struct state *state, uint32_t slot)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct dscp_counters *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ||
+	    (state->maps[MAP_ARRIVALS] >= 0 &&
+	     bpf_map_update_elem(state->maps[MAP_ARRIVALS], &slot, values, BPF_ANY)))
+		err = -errno;
+	free(values);
+	return err ? state_failed("cannot write the counters in", STATE_DIR "/maps", err) : 0;
+}
+
+uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
+{
+	uint64_t netns = hook_netns();
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex == ifindex && state->tunnels[slot].netns == netns)
+			return slot;
+	return 0;
+}
+
+/* The name that a tunnel was loaded under still means that device, or none. */
+static bool goes_by(const struct dscp_tunnel *tunnel, const char *name)
+{
+	char present[IF_NAMESIZE];
+
+	return !strncmp(tunnel->name, name, DSCP_IFNAMSIZ) &&
+	       (!if_indextoname(tunnel->ifindex, present) || !strcmp(present, name));
+}
+
+uint32_t state_find(const struct state *state, const char *name)
+{
+	unsigned int ifindex = if_nametoindex(name);
+	uint32_t slot = ifindex ? state_find_ifindex(state, ifindex) : 0;
+	uint64_t netns = hook_netns();
+
+	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
+		const struct dscp_tunnel *t = &state->tunnels[other];
+
+		if (t->ifindex && t->netns == netns && goes_by(t, name))
+			slot = other;
+	}
+	return slot;
+}
+
+uint32_t state_free_slot(const struct state *state)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (!state->tunnels[slot].ifindex)
+			return slot;
+	return 0;
+}
+
+const char *state_device_name(const struct state *state, uint32_t ifindex)
+{
+	const char *name = NULL;
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].ifindex != ifindex)
+			continue;
+		if (name)
+			return NULL;
+		name = state->tunnels[slot].name;
+	}
+	return name;
+}
+
+/* The entries of ports, devices and endpoints follow from the tunnels: they are derived anew
+ * whenever a tunnel changes, from all tunnels but the slot that is being freed. */
+
+static bool by_source_port(__u8 kind)
+{
+	return kind == DSCP_KIND_WIREGUARD || kind == DSCP_KIND_UDP;
+}
+
+static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
+{
+	for (int i = 0; i < tunnel->n_ports; i++)
+		if (tunnel->ports[i] == number)
+			return tunnel->ifindex;
+	return false;
+}
+
+static int derive_port(const struct state *state, __u32 number, __u32 freed)
+{
+	struct dscp_port port = {};
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		const struct dscp_tunnel *t = &state->tunnels[slot];
+
+		if (slot == freed || !has_port(t, number))
+			continue;
+		if (t->flags & DSCP_TUNNEL_INGRESS)
+			port.arrives = t->kind;
+		if (t->flags & DSCP_TUNNEL_EGRESS)
+			port.kind = t->kind;
+		if (by_source_port(t->kind) ||
+		    (t->flags & DSCP_TUNNEL_ANY_ID && t->flags & DSCP_TUNNEL_EGRESS))
+			port.slot = slot;
+	}
+	return bpf_map_update_elem(state->maps[MAP_PORTS], &number, &port, BPF_ANY) ? -errno : 0;
+}
+
+/* Devices of two namespaces can have the same number; then it tells nothing. */
+static int derive_device(const struct state *state, __u32 ifindex, __u32 freed)
+{
+	__u32 found = 0, n = 0;
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (state->tunnels[slot].ifindex != ifindex || slot == freed)
+			continue;
+		found = slot;
+		n++;
+	}
+	if (n == 1)
+		return bpf_map_update_elem(state->maps[MAP_DEVICES], &ifindex, &found, BPF_ANY)
+			       ? -errno
+			       : 0;
+	return bpf_map_delete_elem(state->maps[MAP_DEVICES], &ifindex) && errno != ENOENT ? -errno
+											  : 0;
+}
+
+static int derive_endpoint(const struct state *state, const struct dscp_endpoint *endpoint,
+			   __u32 freed)
+{
+	int map = state->maps[MAP_ENDPOINTS];
+
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		if (slot != freed && state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
+		    !memcmp(&state->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
+			return bpf_map_update_elem(map, endpoint, &slot, BPF_ANY) ? -errno : 0;
+	}
+	return bpf_map_delete_elem(map, endpoint) && errno != ENOENT ? -errno : 0;
+}
+
+static int derive(const struct state *state, const struct dscp_tunnel *tunnel, __u32 freed)
+{
+	int err = 0;
+
+	if (!tunnel->ifindex)
+		return 0;
+	for (int i = 0; i < tunnel->n_ports && !err; i++)
+		err = derive_port(state, tunnel->ports[i], freed);
+	if (!err)
+		err = derive_device(state, tunnel->ifindex, freed);
+	if (!err && tunnel->endpoint.kind)
+		err = derive_endpoint(state, &tunnel->endpoint, freed);
+	return err;
+}
+
+static int write_tunnel(struct state *state, __u32 slot, const struct dscp_tunnel *tunnel)
+{
+	state->tunnels[slot] = *tunnel;
+	return bpf_map_update_elem(state->maps[MAP_TUNNELS], &slot, tunnel, BPF_ANY) ? -errno : 0;
+}
+
+int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	const struct dscp_tunnel old = state->tunnels[slot];
+	int err = 0;
+
+	/* No packet may find a slot that says nothing: entries that point to it go first. */
+	if (!tunnel->ifindex)
+		err = derive(state, &old, slot);
+	if (!err)
+		err = write_tunnel(state, slot, tunnel);
+	if (!err)
+		err = derive(state, tunnel, 0);
+	if (!err)
+		err = derive(state, &old, 0);
+	if (err)
+		return state_failed("cannot write the maps in", STATE_DIR, err);
+	if (old.ifindex && old.ifindex != tunnel->ifindex)
+		state_forget_recent(state);
+	return state_write_config(state, objects_digest());
+}
