@@ -10,4 +10,7 @@
 /* True if the kernel shows its own BTF. */
 bool features_has_btf(void);
 
+/* True if programs may read the kernel's memory, as every way of ingress does. */
+bool features_has_probe_read(void);
+
 #endif

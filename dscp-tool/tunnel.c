@@ -180,6 +180,12 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 
 	if (err)
 		return err;
+	if (!features_has_probe_read()) {
+		log_error("%s: no ingress on this kernel: its programs may not read what is in "
+			  "front of a packet (lockdown=confidentiality, or no CAP_PERFMON)",
+			  request->name);
+		return -EPERM;
+	}
 	if (tunnel->kind == DSCP_KIND_UDP) {
 		log_error("%s: a user space tunnel, whose packets come out without their outer "
 			  "header: --direction egress is all there is",

@@ -21,7 +21,8 @@ const struct arg_command unload_command = {
 	.max_args = 1,
 };
 
-/* A filter can only be removed in its own network namespace; a TCX link anywhere. */
+/* A filter and an XDP program can only be removed in their own network namespace; a TCX link
+ * anywhere. */
 static bool removable(const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
@@ -31,7 +32,7 @@ static bool removable(const struct dscp_tunnel *tunnel)
 	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
 		if (states[i].health != HOOK_ELSEWHERE)
 			continue;
-		log_error("%s: attached by clsact in another network namespace: unload it there",
+		log_error("%s: attached in another network namespace: unload it there",
 			  tunnel->name);
 		return false;
 	}

@@ -390,8 +390,8 @@ static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
 
 	for (unsigned int role = 0; role < N_ROLES; role++) {
 		sibling = sibling_of(hook, role);
-		if (strcmp(sibling.program, hook->program) && !hook_query(dir, &sibling, &state) &&
-		    state.attach == ATTACH_CLSACT)
+		if ((sibling.point != hook->point || strcmp(sibling.program, hook->program)) &&
+		    !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT)
 			return true;
 	}
 	return false;
@@ -544,7 +544,8 @@ static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 			tcx_info(fd, &state->prog_id) == hook->ifindex ? HOOK_OK : HOOK_GONE;
 		return 0;
 	}
-	state->attach = hook->point == HOOK_XDP ? ATTACH_XDP_GENERIC : ATTACH_CLSACT;
+	if (hook->point != HOOK_XDP)
+		state->attach = ATTACH_CLSACT;
 	state->prog_id = program_id(fd);
 	if (!in_reach(hook, state))
 		return 0;
@@ -648,19 +649,23 @@ static int pin_sibling(const char *dir, const char *path, int sibling_fd, bool *
 int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
 		    int sibling_fd)
 {
+	struct hook_state state;
 	char path[PATH_MAX];
 	uint32_t old_id;
 	bool made;
-	int fd, err;
+	int fd, err = hook_query(dir, hook, &state);
 
 	log_reason_reset();
 	pin_path(path, dir, hook);
-	err = pin_sibling(dir, path, sibling_fd, &made);
+	if (!err)
+		err = pin_sibling(dir, path, sibling_fd, &made);
 	if (err) {
 		bpf_object__close(object);
 		return refused(hook, "cannot pin", err);
 	}
 	old_id = hook_xdp_find(hook->ifindex, hook->program, sibling_fd);
+	if (!old_id && state.prog_id) /* somebody took it away; libxdp's pins for it are there */
+		hook_xdp_detach(hook->ifindex, hook->dev, state.prog_id);
 	err = hook_xdp_attach(hook->ifindex, hook->dev, object, hook->program, old_id, &fd);
 	if (err) {
 		if (made && !old_id)
@@ -690,7 +695,7 @@ static int remove_xdp(const struct hook *hook, const struct hook_state *state, c
 static int remove_program(const struct hook *hook, const struct hook_state *state, const char *path)
 {
 	if (hook->point == HOOK_XDP)
-		return state->attach == ATTACH_AUTO ? 0 : remove_xdp(hook, state, path);
+		return state->prog_id ? remove_xdp(hook, state, path) : 0;
 	if (state->health != HOOK_OK)
 		return 0;
 	if (state->attach == ATTACH_CLSACT)
