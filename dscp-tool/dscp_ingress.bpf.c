@@ -24,7 +24,7 @@
 #define GENEVE_PORT 6081 /* RFC 8926 */
 
 #define TUNNEL_HEADER 8 /* VXLAN's and geneve's */
-#define MAX_DISTANCE 0x1ff /* mask; 60 bytes of IPv4, 8 of UDP, 260 of geneve */
+#define MAX_DISTANCE 511 /* 60 bytes of IPv4, 8 of UDP, 260 of geneve */
 
 /* A packet that may be a tunnel's, seen at the uplink. */
 struct passing {
@@ -262,8 +262,10 @@ int ingress_outer(struct __sk_buff *skb)
 static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note)
 {
 	__u64 header;
-	__u32 distance = note->distance & MAX_DISTANCE, length = note->length;
+	__u32 distance = note->distance, length = note->length;
 
+	if (distance > MAX_DISTANCE)
+		return false;
 	/* skb_vlan_untag() has moved the Ethernet addresses over the inner VLAN tag. */
 	if (skb->vlan_present) {
 		distance += sizeof(struct vlan_tag);

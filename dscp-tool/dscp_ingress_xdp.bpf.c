@@ -19,7 +19,7 @@
 
 #define IP_PROTO_HOPOPTS 0
 #define MAX_EXTENSIONS 3
-#define MAX_EXTENSION_LENGTH 0x7ff /* mask; (255 + 1) * 8 bytes, less one */
+#define MAX_EXTENSION_LENGTH 0xfff /* mask; up to (255 + 1) * 8 bytes */
 
 /* A cursor in the packet. */
 struct cursor {

@@ -653,6 +653,104 @@ static void test_judge_rule(void **state)
 	assert_false(finish(j));
 }
 
+/* Plain packets of all lengths with this DSCP, and their verdict. */
+static struct judge *feed_plain(const struct judge_config *cfg, enum pattern_proto proto, int dscp)
+{
+	struct pattern pat = pattern(proto, false);
+	struct judge *j = start(cfg);
+	struct packet out[PATTERN_PACKETS];
+	unsigned int i, k, n;
+
+	pat.rule = CYCLE;
+	pat.dscp = dscp;
+	for (i = 0; i < 64; i++) {
+		n = pattern_build(&pat, i, out);
+		for (k = 0; k < n; k++)
+			feed(j, &out[k]);
+	}
+	return j;
+}
+
+static void test_judge_plain(void **state)
+{
+	static const enum pattern_proto protos[] = { PROTO_UDP, PROTO_ICMP, PROTO_ESP, PROTO_FRAG };
+	struct judge_config cfg = config(TUNNEL_NONE, false);
+	struct judge *j;
+	unsigned int i;
+
+	(void)state;
+	cfg.port = 0;
+	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
+		cfg.each = protos[i] == PROTO_FRAG ? 2 : 1;
+		j = feed_plain(&cfg, protos[i], CYCLE);
+		assert_int_equal(j->right, 64 * cfg.each);
+		assert_true(finish(j));
+		j = feed_plain(&cfg, protos[i], 46);
+		assert_int_equal(j->wrong, 63 * cfg.each);
+		assert_int_equal(j->unmarked, 0);
+		assert_false(finish(j));
+	}
+	/* Another port is somebody else's. */
+	cfg.port = 4321;
+	j = feed_plain(&cfg, PROTO_UDP, CYCLE);
+	assert_int_equal(j->other, 64);
+	assert_false(finish(j));
+}
+
+static void test_judge_unmarked(void **state)
+{
+	struct judge_config cfg = config(TUNNEL_NONE, false);
+	struct judge *j;
+
+	(void)state;
+	cfg.port = 0;
+	j = feed_plain(&cfg, PROTO_UDP, 0);
+	assert_int_equal(j->unmarked, 63);
+	assert_int_equal(j->wrong, 63);
+	assert_false(finish(j));
+	cfg.unmarked_ok = true;
+	cfg.min = 64;
+	j = feed_plain(&cfg, PROTO_UDP, 0);
+	assert_int_equal(j->unmarked, 63);
+	assert_int_equal(j->right, 1);
+	assert_int_equal(j->wrong, 0);
+	assert_true(finish(j));
+	/* Any other mark stays wrong. */
+	j = feed_plain(&cfg, PROTO_UDP, 1);
+	assert_int_equal(j->wrong, 63);
+	assert_false(finish(j));
+	/* And so does the ECN of what has no mark. */
+	cfg.ecn = 1;
+	j = feed_plain(&cfg, PROTO_UDP, 0);
+	assert_int_equal(j->wrong_ecn, 64);
+	assert_int_equal(j->right, 0);
+	assert_false(finish(j));
+}
+
+/* What a socket tells: length and DS field. */
+static void test_judge_received(void **state)
+{
+	struct judge_config cfg = config(TUNNEL_NONE, false);
+	struct judge *j;
+	unsigned int d;
+
+	(void)state;
+	cfg.each = 1;
+	cfg.ecn = 2;
+	j = start(&cfg);
+	for (d = 0; d < 64; d++)
+		judge_received(j, rule_length(d), (uint8_t)(d << 2 | 2));
+	assert_int_equal(j->right, 64);
+	judge_received(j, 80, 2);
+	assert_int_equal(j->unknown_length, 1);
+	assert_int_equal(j->judged, 64);
+	assert_true(finish(j));
+	j = start(&cfg);
+	judge_received(j, rule_length(46), 45 << 2 | 2);
+	assert_int_equal(j->wrong_dscp, 1);
+	assert_false(finish(j));
+}
+
 static void test_judge_malformed(void **state)
 {
 	struct judge_config cfg = config(TUNNEL_WIREGUARD, false);
@@ -731,6 +829,9 @@ int main(void)
 		cmocka_unit_test(test_judge_outer_fragments),
 		cmocka_unit_test(test_judge_readable_tunnels),
 		cmocka_unit_test(test_judge_rule),
+		cmocka_unit_test(test_judge_plain),
+		cmocka_unit_test(test_judge_unmarked),
+		cmocka_unit_test(test_judge_received),
 		cmocka_unit_test(test_judge_malformed),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hex_and_addresses),

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+#include <string.h>
+
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+#include "ingress_oracle.h"
+
+#define MESSAGE 16 /* WireGuard's header */
+#define TAIL 16 /* and its authentication tag */
+
+/* A stretch of a packet. */
+struct bytes {
+	const uint8_t *at;
+	size_t len;
+};
+
+static struct bytes from(struct bytes b, size_t offset)
+{
+	if (offset > b.len)
+		offset = b.len;
+	return (struct bytes){ b.at + offset, b.len - offset };
+}
+
+size_t link_length(const uint8_t *bytes, size_t len, uint16_t *type)
+{
+	size_t link = ETHERNET;
+
+	*type = 0;
+	if (len < link)
+		return len;
+	*type = get16(bytes + 12);
+	while ((*type == ETH_P_8021Q || *type == ETH_P_8021AD) && link < ETHERNET + 2 * TAG &&
+	       link + TAG <= len) {
+		*type = get16(bytes + link + 2);
+		link += TAG;
+	}
+	return link;
+}
+
+static uint32_t port_of(const struct world *world, uint16_t number, uint8_t *kind)
+{
+	*kind = DSCP_KIND_NONE;
+	for (unsigned int i = 0; i < world->n_ports; i++) {
+		if (world->ports[i].port != number)
+			continue;
+		*kind = world->ports[i].arrives;
+		return world->ports[i].slot;
+	}
+	return 0;
+}
+
+/* What is in front of UDP, GRE...: the length of IP with its extensions, or 0 */
+struct network {
+	size_t length, total;
+	uint8_t protocol, ds;
+};
+
+/* Not a fragment, with at most one header of destination options. */
+static struct network read_network(struct bytes b, uint16_t type)
+{
+	struct network n = { 0 };
+
+	if (type == ETH_P_IP && b.len >= 20 && b.at[0] >> 4 == 4 && (b.at[0] & 15) >= 5) {
+		if (get16(b.at + 6) & 0x3fff)
+			return n;
+		n.length = (b.at[0] & 15) * 4;
+		n.protocol = b.at[9];
+		n.ds = b.at[1];
+		n.total = get16(b.at + 2);
+	} else if (type == ETH_P_IPV6 && b.len >= 40 && b.at[0] >> 4 == 6) {
+		n.protocol = b.at[6];
+		if (n.protocol == IPPROTO_DSTOPTS && b.len < 42)
+			return n;
+		n.length = 40;
+		n.ds = get_ds(b.at, true);
+		n.total = get16(b.at + 4) + 40;
+		if (n.protocol == IPPROTO_DSTOPTS) {
+			n.protocol = b.at[40];
+			n.length += (b.at[41] + 1) * 8;
+		}
+	}
+	return n;
+}
+
+enum message { NO_MESSAGE, NO_DATA, DATA };
+
+/* Of what UDP carries, given the length in its header. */
+static enum message message_of(const uint8_t *message, uint16_t udp_length)
+{
+	if (message[1] || message[2] || message[3] || message[0] < 1 || message[0] > 4)
+		return NO_MESSAGE;
+	return message[0] == 4 && udp_length > 8 + MESSAGE + TAIL ? DATA : NO_DATA;
+}
+
+/*
+ * The way "tc"
+ */
+
+static size_t gre_length(const uint8_t *gre)
+{
+	size_t length = 4;
+
+	if (gre[1] & 7)
+		return 0;
+	for (int bit = 0x80; bit >= 0x10; bit >>= 1)
+		if (bit != 0x40 && gre[0] & bit)
+			length += 4;
+	return length;
+}
+
+static enum passing pass_udp_tc(const struct world *world, struct bytes udp, struct passage *p,
+				size_t *inner)
+{
+	uint8_t kind;
+	uint32_t slot;
+	enum message message;
+
+	if (udp.len < 16)
+		return PASSED;
+	slot = port_of(world, get16(udp.at + 2), &kind);
+	if (!kind && !world->configured) {
+		kind = get16(udp.at + 2) == 4789   ? DSCP_KIND_VXLAN
+		       : get16(udp.at + 2) == 6081 ? DSCP_KIND_GENEVE
+						   : DSCP_KIND_WIREGUARD;
+		slot = 0;
+	}
+	*inner = 16;
+	if (kind == DSCP_KIND_GENEVE)
+		*inner += udp.at[8] % 64 * 4;
+	if (kind != DSCP_KIND_WIREGUARD)
+		return kind ? NOTED : PASSED;
+	message = message_of(udp.at + 8, get16(udp.at + 4));
+	p->slot = p->noted.note.slot = slot;
+	p->noted.note.flags = DSCP_NOTE_PADDED;
+	*inner = 8 + MESSAGE;
+	return message == DATA ? NOTED : message == NO_DATA ? SKIPPED : PASSED;
+}
+
+static enum passing pass_tc(const struct world *world, struct bytes b, struct passage *p,
+			    struct network *n, size_t *inner)
+{
+	struct bytes rest = from(b, n->length);
+	uint32_t arriving = world->arriving;
+
+	*inner = 0;
+	switch (n->protocol) {
+	case IPPROTO_UDP:
+		return pass_udp_tc(world, rest, p, inner);
+	case IPPROTO_GRE:
+		if (!(arriving & 1u << DSCP_KIND_GRE) || rest.len < 4)
+			return PASSED;
+		*inner = gre_length(rest.at);
+		return *inner ? NOTED : PASSED;
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+		return arriving & 1u << DSCP_KIND_IPIP ? NOTED : PASSED;
+	default:
+		return PASSED;
+	}
+}
+
+static struct passage judge_passing_tc(const struct world *world, struct bytes b, uint16_t type)
+{
+	struct network n = read_network(b, type);
+	struct passage p = { .what = PASSED, .noted = { .key = { .way = DSCP_WAY_TC } } };
+	struct dscp_inflight *note = &p.noted.note;
+	size_t inner;
+
+	if (!n.length)
+		return p;
+	p.what = pass_tc(world, b, &p, &n, &inner);
+	p.noted.there = p.what == NOTED;
+	if (!p.noted.there)
+		return p;
+	memcpy(note->header, b.at, DSCP_NOTE_BYTES);
+	note->ds = n.ds;
+	note->distance = n.length + inner;
+	note->length = n.total - n.length - inner;
+	if (note->flags & DSCP_NOTE_PADDED)
+		note->length = get16(b.at + n.length + 4) - 8 - MESSAGE - TAIL;
+	return p;
+}
+
+static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note)
+{
+	unsigned int tag = d->tag ? TAG : 0, distance = note->distance + tag;
+	unsigned int most = note->flags & DSCP_NOTE_PADDED ? 15 : 0;
+	int more = (int)note->length - (int)tag - (int)d->packet.len;
+
+	if (distance > d->front_len || note->distance > 511)
+		return false;
+	if (d->segments < 2 && (more < 0 || more > (int)most))
+		return false;
+	return !memcmp(d->front + d->front_len - distance, note->header, DSCP_NOTE_BYTES);
+}
+
+/*
+ * The way "xdp"
+ */
+
+/* Offset of UDP, or 0. First fragments are as good as whole packets. */
+static size_t find_udp6(struct bytes b)
+{
+	size_t at = 40, length;
+	uint8_t next;
+
+	if (b.len < 40 || b.at[0] >> 4 != 6)
+		return 0;
+	next = b.at[6];
+	for (int i = 0; i < 3 && (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
+				  next == IPPROTO_FRAGMENT);
+	     i++) {
+		if (b.len < at + 8)
+			return 0;
+		length = 8;
+		if (next != IPPROTO_FRAGMENT)
+			length += b.at[at + 1] * 8;
+		else if (get16(b.at + at + 2) >> 3)
+			return 0;
+		next = b.at[at];
+		at += length;
+	}
+	return next == IPPROTO_UDP ? at : 0;
+}
+
+static size_t find_udp4(struct bytes b)
+{
+	if (b.len < 20 || b.at[0] >> 4 != 4 || (b.at[0] & 15) < 5 || b.at[9] != IPPROTO_UDP)
+		return 0;
+	return get16(b.at + 6) & 0x1fff ? 0 : (b.at[0] & 15) * 4;
+}
+
+static struct passage judge_passing_xdp(const struct world *world, struct bytes b, uint16_t type)
+{
+	struct passage p = { .what = PASSED, .noted = { .key = { .way = DSCP_WAY_XDP } } };
+	size_t at = type == ETH_P_IP ? find_udp4(b) : type == ETH_P_IPV6 ? find_udp6(b) : 0;
+	struct bytes udp = from(b, at);
+	enum message message;
+	uint8_t kind;
+
+	if (!at || udp.len < 8 + MESSAGE)
+		return p;
+	p.slot = port_of(world, get16(udp.at + 2), &kind);
+	message = message_of(udp.at + 8, get16(udp.at + 4));
+	if ((kind != DSCP_KIND_WIREGUARD && world->configured) || message == NO_MESSAGE)
+		return p;
+	p.what = message == DATA ? NOTED : SKIPPED;
+	p.noted.there = message == DATA;
+	memcpy(&p.noted.key.receiver, udp.at + 12, 4);
+	memcpy(&p.noted.key.id, udp.at + 16, 8);
+	memcpy(p.noted.note.header, udp.at, 6);
+	p.noted.note.ds = get_ds(b.at, type == ETH_P_IPV6);
+	p.noted.note.slot = p.slot;
+	p.noted.note.distance = 8 + MESSAGE;
+	p.noted.note.length = get16(udp.at + 4) - 8 - MESSAGE - TAIL;
+	p.noted.note.flags = DSCP_NOTE_PADDED;
+	return p;
+}
+
+/*
+ * What is in front of a packet
+ */
+
+/* Memory that ends where UDP begins. */
+static bool reads_as_ip4(struct bytes b, size_t length, unsigned int udp_length)
+{
+	const uint8_t *ip = b.at + b.len - length;
+
+	return b.len >= length && ip[0] == (0x40 | length / 4) && ip[9] == IPPROTO_UDP &&
+	       get16(ip + 2) == length + udp_length && !(get16(ip + 6) & 0x3fff) &&
+	       header_sum(ip, length) == 0xffff;
+}
+
+static bool reads_as_ip6(struct bytes b, unsigned int udp_length)
+{
+	const uint8_t *ip = b.at + b.len - 40;
+
+	return b.len >= 40 && ip[0] >> 4 == 6 && ip[6] == IPPROTO_UDP &&
+	       get16(ip + 4) == udp_length;
+}
+
+static uint32_t plain_dscp(struct bytes b, unsigned int udp_length)
+{
+	bool ip4 = reads_as_ip4(b, 20, udp_length), ip6 = reads_as_ip6(b, udp_length);
+
+	if (ip4 == ip6)
+		return NO_DSCP;
+	return get_ds(b.at + b.len - (ip6 ? 40 : 20), ip6) >> 2;
+}
+
+/* Also with options, but not if it can be read in two ways. */
+static uint32_t any_dscp(struct bytes b, unsigned int udp_length)
+{
+	uint32_t dscp = plain_dscp(b, udp_length);
+	unsigned int readings = 0;
+
+	if (dscp != NO_DSCP || reads_as_ip6(b, udp_length))
+		return dscp;
+	for (size_t length = 24; length <= 60; length += 4) {
+		if (!reads_as_ip4(b, length, udp_length))
+			continue;
+		readings++;
+		dscp = get_ds(b.at + b.len - length, false) >> 2;
+	}
+	return readings == 1 ? dscp : NO_DSCP;
+}
+
+/* Is a message in front that this packet may have been in? */
+static bool message_fits(const struct delivered *d, const uint8_t *udp)
+{
+	int more = get16(udp + 4) - 8 - MESSAGE - TAIL - (int)d->packet.len;
+
+	return message_of(udp + 8, get16(udp + 4)) == DATA &&
+	       (d->segments > 1 || (more >= 0 && more <= 15));
+}
+
+static struct bytes before_udp(const struct delivered *d)
+{
+	return (struct bytes){ d->front, d->front_len - 8 - MESSAGE };
+}
+
+static uint32_t dscp_by_peek(const struct world *world, const struct delivered *d)
+{
+	const uint8_t *udp = d->front + d->front_len - 8 - MESSAGE;
+	uint8_t kind;
+	uint32_t slot;
+
+	if (d->front_len < 20 + 8 + MESSAGE || !message_fits(d, udp))
+		return NO_DSCP;
+	slot = port_of(world, get16(udp + 2), &kind);
+	if (world->configured && (kind != DSCP_KIND_WIREGUARD || slot >= N_SLOTS ||
+				  world->tunnels[slot].ifindex != d->ifindex))
+		return NO_DSCP;
+	return any_dscp(before_udp(d), get16(udp + 4));
+}
+
+static uint32_t dscp_by_xdp(const struct delivered *d, const struct noted *noted, bool *taken)
+{
+	const uint8_t *udp = d->front + d->front_len - 8 - MESSAGE;
+	const struct dscp_inflight *note = &noted->note;
+	uint32_t plain;
+
+	if (d->front_len < 8 + MESSAGE || !message_fits(d, udp) || !noted->there)
+		return NO_DSCP;
+	if (memcmp(&noted->key.receiver, udp + 12, 4) || memcmp(&noted->key.id, udp + 16, 8))
+		return NO_DSCP;
+	*taken = true;
+	plain = plain_dscp(before_udp(d), get16(udp + 4));
+	if (note->flags & DSCP_NOTE_MIXED || memcmp(note->header, udp, 6) ||
+	    (plain != NO_DSCP && plain != note->ds >> 2))
+		return NO_DSCP;
+	return note->ds >> 2;
+}
+
+/*
+ * The packet itself
+ */
+
+static const uint8_t *find_inner(const struct packet *p, bool *ip6)
+{
+	uint16_t type = p->ip6 ? ETH_P_IPV6 : ETH_P_IP;
+	size_t link = p->link ? link_length(p->bytes, p->len, &type) : 0, left = p->len - link;
+
+	*ip6 = type == ETH_P_IPV6;
+	if (type == ETH_P_IP && left >= 20 && p->bytes[link] >> 4 == 4)
+		return p->bytes + link;
+	if (type == ETH_P_IPV6 && left >= 40 && p->bytes[link] >> 4 == 6)
+		return p->bytes + link;
+	return NULL;
+}
+
+static uint32_t apply(const struct world *world, uint32_t slot, uint32_t dscp, uint32_t old)
+{
+	uint32_t to = slot ? world->tunnels[slot].ingress.to[dscp] : dscp;
+
+	if (!slot && !dscp)
+		to = DSCP_KEEP;
+	return to == DSCP_KEEP ? old : to;
+}
+
+static uint32_t slot_of_device(const struct world *world, uint32_t ifindex)
+{
+	for (uint32_t slot = 1; slot < N_SLOTS; slot++)
+		if (world->tunnels[slot].ifindex == ifindex)
+			return slot;
+	return 0;
+}
+
+struct outcome judge_arrival(enum dscp_way way, const struct world *world,
+			     const struct delivered *d, const struct noted *noted)
+{
+	struct outcome o = { .verdict = UNTOUCHED };
+	uint32_t dscp, old;
+	const uint8_t *ip;
+	bool ip6;
+
+	if (way == DSCP_WAY_PEEK)
+		dscp = dscp_by_peek(world, d);
+	else if (way == DSCP_WAY_XDP)
+		dscp = dscp_by_xdp(d, noted, &o.taken);
+	else
+		dscp = (o.taken = noted->there) && tells_tc(d, &noted->note) ? noted->note.ds >> 2
+									     : NO_DSCP;
+	o.slot = slot_of_device(world, d->ifindex);
+	ip = find_inner(&d->packet, &ip6);
+	if (!ip || (!o.slot && world->configured))
+		return o;
+	old = o.dscp = get_ds(ip, ip6) >> 2;
+	o.verdict = UNKNOWN;
+	if (dscp != NO_DSCP) {
+		o.dscp = apply(world, o.slot, dscp, old);
+		o.verdict = o.dscp == old ? UNCHANGED : MARKED;
+	}
+	return o;
+}
+
+struct passage judge_passing(enum dscp_way way, const struct world *world,
+			     const struct packet *wire)
+{
+	uint16_t type = wire->ip6 ? ETH_P_IPV6 : ETH_P_IP;
+	struct bytes b = { wire->bytes, wire->len };
+
+	if (wire->link)
+		b = from(b, link_length(b.at, b.len, &type));
+	return way == DSCP_WAY_TC ? judge_passing_tc(world, b, type)
+				  : judge_passing_xdp(world, b, type);
+}
