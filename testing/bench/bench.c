@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * ns per packet of the BPF programs, by BPF_PROG_TEST_RUN.
+ * ns per packet of the BPF programs, by BPF_PROG_TEST_RUN; see measure.h for how.
  *
  * A packet meets egress_outer soon after egress_inner, at most a queue of the tunnel later. So
  * packets come in bursts: the inner program has a burst, then the outer program has the same one.
- *
- * Made for machines that do other things as well: in each of many rounds every program has its
- * turn in every setting, so that a slow moment hits all of them; processor time instead of the
- * clock's; a round's figure is the median of its bursts, and the result that of a quiet round; and
- * what a program adds is its difference to the program that only resets the packet and ran just
- * before it. Settings that are compared use the same loaded programs: where the JIT puts a program
- * makes a difference of a nanosecond.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -20,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -28,20 +20,10 @@
 #include <dscp/abi.h>
 
 #include "bench.h"
+#include "ingress.h"
+#include "measure.h"
 
-#define ROUNDS 32
-#define BURST 1024 /* packets; MAX_QUEUED_PACKETS of WireGuard */
-#define BURSTS 64 /* in a round */
-#define QUIET (ROUNDS / 8) /* of the rounds in the order of their medians, this one counts */
-#define ROUND_PACKETS (BURST * BURSTS)
-#define PORT 51820
-#define IP_OFFSET 14
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-
-struct packet {
-	unsigned char bytes[IP_OFFSET + 20 + 8 + 100];
-};
+#define FRAME (IP_OFFSET + 20 + 8 + 100)
 
 enum packet_kind { INNER, OUTER, OTHER_UDP, OTHER_TCP, N_PACKETS };
 enum figure_index {
@@ -84,41 +66,17 @@ static const struct setting {
 #define MAX_FLOWS (1 << 20)
 #define SLICES (MAX_FLOWS / ROUND_PACKETS)
 
-struct result {
-	double ns[ROUNDS]; /* medians; per packet, with what the harness and the reset cost */
-	double added[ROUNDS];
-	double quiet_ns;
-	double quiet_added;
-};
-
-/* The programs, with their maps. */
-struct programs {
-	struct bpf_object *object;
-	unsigned int tunnels; /* registered at the moment */
-	unsigned int flows; /* so many take turns at the moment */
-};
-
 struct bench {
 	struct programs usual; /* maps of the default size */
 	struct programs large; /* maps for MAX_FLOWS */
 	struct packet packets[N_PACKETS];
 	struct result results[N_SETTINGS][N_FIGURES];
+	struct ingress *ingress;
 };
 
 /*
  * Packets
  */
-
-static unsigned short ip_sum(const unsigned char *ip)
-{
-	unsigned int sum = 0;
-
-	for (int i = 0; i < 20; i += 2)
-		sum += ip[i] << 8 | ip[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 static void build(struct packet *p, unsigned char dscp, unsigned char protocol, unsigned int port)
 {
@@ -126,10 +84,11 @@ static void build(struct packet *p, unsigned char dscp, unsigned char protocol, 
 	unsigned short sum;
 
 	memset(p, 0, sizeof(*p));
+	p->length = FRAME;
 	memcpy(p->bytes, "\x52\x54\0\0\0\1\x52\x54\0\0\0\2\x08\0", IP_OFFSET);
 	memcpy(ip, "\x45\0\0\0\0\0\0\0\x40\0\0\0\x0a\0\0\1\x0a\0\0\2", 20);
 	ip[1] = dscp << 2;
-	ip[3] = sizeof(p->bytes) - IP_OFFSET;
+	ip[3] = FRAME - IP_OFFSET;
 	ip[9] = protocol;
 	sum = ip_sum(ip);
 	ip[10] = sum >> 8;
@@ -137,49 +96,13 @@ static void build(struct packet *p, unsigned char dscp, unsigned char protocol, 
 	udp[0] = port >> 8;
 	udp[1] = port;
 	udp[2] = 0x30;
-	udp[5] = sizeof(p->bytes) - IP_OFFSET - 20;
+	udp[5] = FRAME - IP_OFFSET - 20;
 	udp[8] = 4; /* WireGuard data */
 }
 
 /*
  * The object
  */
-
-static int map_fd(const struct programs *p, const char *name)
-{
-	return bpf_object__find_map_fd_by_name(p->object, name);
-}
-
-static struct bpf_map *bss(const struct programs *p)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map (map, p->object)
-		if (strstr(bpf_map__name(map), ".bss"))
-			return map;
-	return NULL;
-}
-
-static int load(struct programs *p, const char *path, unsigned int map_size)
-{
-	struct bpf_program *program;
-	struct bpf_map *map;
-
-	p->object = bpf_object__open_file(path, NULL);
-	if (!p->object)
-		return -errno;
-	bpf_object__for_each_program (program, p->object)
-		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
-	bpf_object__for_each_map (map, p->object) {
-		bpf_map__set_pin_path(map, NULL);
-		if (bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH)
-			bpf_map__set_max_entries(map, map_size);
-	}
-	map = bss(p);
-	if (!map || bpf_map__value_size(map) != sizeof(struct bench_state))
-		return -EINVAL;
-	return bpf_object__load(p->object);
-}
 
 /* Tunnel n is in slot n and has the n-th port from PORT. */
 static int register_tunnel(const struct programs *p, unsigned int n, bool there)
@@ -217,46 +140,6 @@ static int register_tunnels(struct programs *p, unsigned int n)
 	return err;
 }
 
-/* The next packet is of that flow. */
-static int set_turn(const struct programs *p, unsigned int turn)
-{
-	struct bench_state state = { .flow_mask = p->flows - 1, .turn = turn };
-	unsigned int zero = 0;
-
-	return bpf_map_update_elem(bpf_map__fd(bss(p)), &zero, &state, BPF_ANY) ? -errno : 0;
-}
-
-/*
- * Runs
- */
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-/* Packets of the flows from turn on. The last packet as it comes out is in out; *ns is per packet.
- */
-static int run(const struct programs *p, const char *name, const struct packet *packet,
-	       unsigned int turn, unsigned int repeat, struct packet *out, double *ns)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(p->object, name);
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes,
-		    .data_size_in = sizeof(packet->bytes), .data_out = out->bytes,
-		    .data_size_out = sizeof(out->bytes), .repeat = repeat);
-	int err = set_turn(p, turn);
-	double start = cpu_ns();
-
-	err = err ? err : bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
-	*ns = (cpu_ns() - start) / repeat;
-	if (err)
-		fprintf(stderr, "bench: %s: %s\n", name, strerror(-err));
-	return err;
-}
-
 /* What each of the flows leaves in the maps. */
 static int warm_up(const struct bench *b, struct programs *p, unsigned int flows)
 {
@@ -270,63 +153,23 @@ static int warm_up(const struct bench *b, struct programs *p, unsigned int flows
 	return err ? err : run(p, "ours_inner", packet, 0, flows, &out, &ns);
 }
 
-/* A program that does not find the packet to be what it is here for has nothing to show. */
-static int check_result(const struct bench *b, const struct figure *f, const struct packet *out)
+static int measure_figure(struct bench *b, unsigned int s, const struct programs *p, unsigned int i,
+			  unsigned int round, unsigned int turn)
 {
-	unsigned char want = b->packets[f->packet].bytes[IP_OFFSET + 1];
-
-	if (f->packet == OUTER)
-		want = BENCH_DSCP << 2;
-	if (out->bytes[IP_OFFSET + 1] == want)
-		return 0;
-	fprintf(stderr, "bench: %s leaves the DS field 0x%02x, not 0x%02x\n", f->name,
-		out->bytes[IP_OFFSET + 1], want);
-	return -EINVAL;
-}
-
-/* One sample. */
-static int burst(const struct bench *b, const struct programs *p, const struct figure *f,
-		 unsigned int turn, double *ns, double *added)
-{
+	const struct figure *f = &figures[i];
 	const struct packet *packet = &b->packets[f->packet];
-	struct packet out;
-	double reset = 0, unused;
-	int err = 0;
+	struct probe probe = { .name = f->name,
+			       .programs = p,
+			       .program = f->program,
+			       .reset = f->reset,
+			       .before = f->before,
+			       .packet = packet,
+			       .packet_before = &b->packets[INNER],
+			       .ds = BENCH_DSCP << 2,
+			       .burst = BURST,
+			       .bursts = BURSTS };
 
-	if (f->before)
-		err = run(p, f->before, &b->packets[INNER], turn, BURST, &out, &unused);
-	err = err ? err : run(p, f->reset, packet, turn, BURST, &out, &reset);
-	err = err ? err : run(p, f->program, packet, turn, BURST, &out, ns);
-	*added = *ns - reset;
-	return err ? err : check_result(b, f, &out);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double in_order(double *values, unsigned int n, unsigned int which)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[which];
-}
-
-static int measure(const struct bench *b, const struct programs *p, const struct figure *f,
-		   struct result *r, unsigned int round, unsigned int turn)
-{
-	double ns[BURSTS], added[BURSTS];
-	int err = 0;
-
-	for (unsigned int i = 0; i < BURSTS && !err; i++)
-		err = burst(b, p, f, turn + i * BURST, &ns[i], &added[i]);
-	if (err)
-		return err;
-	r->ns[round] = in_order(ns, BURSTS, BURSTS / 2);
-	r->added[round] = in_order(added, BURSTS, BURSTS / 2);
-	return 0;
+	return measure(&probe, &b->results[s][i], round, turn);
 }
 
 static int measure_setting(struct bench *b, unsigned int s, unsigned int round)
@@ -341,31 +184,28 @@ static int measure_setting(struct bench *b, unsigned int s, unsigned int round)
 	if (!err && p != &b->large)
 		err = warm_up(b, p, settings[s].flows);
 	for (unsigned int f = 0; f < N_FIGURES && !err; f++)
-		err = measure(b, p, &figures[f], &b->results[s][f], round, turn);
+		err = measure_figure(b, s, p, f, round, turn);
 	return err;
 }
 
-static void take_quiet(struct bench *b)
+static void take_all_quiet(struct bench *b)
 {
-	for (unsigned int s = 0; s < N_SETTINGS; s++) {
-		for (unsigned int f = 0; f < N_FIGURES; f++) {
-			struct result *r = &b->results[s][f];
-
-			r->quiet_ns = in_order(r->ns, ROUNDS, QUIET);
-			r->quiet_added = in_order(r->added, ROUNDS, QUIET);
-		}
-	}
+	for (unsigned int s = 0; s < N_SETTINGS; s++)
+		for (unsigned int f = 0; f < N_FIGURES; f++)
+			take_quiet(&b->results[s][f]);
 }
 
 static int measure_all(struct bench *b)
 {
 	int err = warm_up(b, &b->large, MAX_FLOWS);
 
-	for (unsigned int round = 0; round < ROUNDS && !err; round++)
+	for (unsigned int round = 0; round < ROUNDS && !err; round++) {
 		for (unsigned int s = 0; s < N_SETTINGS && !err; s++)
 			err = measure_setting(b, s, round);
+		err = err ? err : ingress_round(b->ingress, round);
+	}
 	if (!err)
-		take_quiet(b);
+		take_all_quiet(b);
 	return err;
 }
 
@@ -437,6 +277,17 @@ static double worst_to_one(const struct bench *b, enum figure_index f)
 	return worst;
 }
 
+/* One tunnel, one flow: the setting of the ingress figures. */
+static double baseline_outer(const struct bench *b)
+{
+	return b->results[0][BASE_OUTER].quiet_added;
+}
+
+static double peek_to_base(const struct bench *b, enum figure_index unused __attribute__((unused)))
+{
+	return ingress_peek_added(b->ingress) / baseline_outer(b);
+}
+
 static const struct bar {
 	const char *text;
 	double (*worst)(const struct bench *b, enum figure_index f);
@@ -451,6 +302,7 @@ static const struct bar {
 	{ "egress_outer, 1000 tunnels to one", worst_to_one, OUR_OUTER, 1.1 },
 	{ "other UDP, 1000 tunnels to one", worst_to_one, ON_OTHER_UDP, 1.1 },
 	{ "other TCP, 1000 tunnels to one", worst_to_one, ON_OTHER_TCP, 1.1 },
+	{ "peek to the baseline's egress_outer", peek_to_base, BASE_OUTER, 1 },
 };
 
 static struct json_object *print_bars(const struct bench *b, bool *missed)
@@ -475,7 +327,7 @@ static struct json_object *print_bars(const struct bench *b, bool *missed)
 	return list;
 }
 
-static int report(const struct bench *b, const char *file, bool *missed)
+static int report(struct bench *b, const char *file, bool *missed)
 {
 	struct json_object *root = json_object_new_object();
 	struct utsname os;
@@ -485,6 +337,7 @@ static int report(const struct bench *b, const char *file, bool *missed)
 	json_object_object_add(root, "kernel", json_object_new_string(os.release));
 	json_object_object_add(root, "machine", json_object_new_string(os.machine));
 	json_object_object_add(root, "figures", print_figures(b));
+	json_object_object_add(root, "ingress", ingress_print(b->ingress, baseline_outer(b)));
 	json_object_object_add(root, "bars", print_bars(b, missed));
 	if (file && json_object_to_file_ext(file, root, JSON_C_TO_STRING_PRETTY)) {
 		fprintf(stderr, "bench: %s: %s\n", file, json_util_get_last_err());
@@ -492,6 +345,21 @@ static int report(const struct bench *b, const char *file, bool *missed)
 	}
 	json_object_put(root);
 	return err;
+}
+
+static int load(struct bench *b, const char *dir)
+{
+	char path[4096];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/bench.bpf.o", dir);
+	err = load_programs(&b->usual, path, DSCP_DEFAULT_FLOWS);
+	/* Not so full that flows are evicted. */
+	err = err ? err : load_programs(&b->large, path, 2 * MAX_FLOWS);
+	if (err)
+		fprintf(stderr, "bench: %s does not load: %s\n", path, strerror(-err));
+	b->ingress = err ? NULL : ingress_open(dir);
+	return b->ingress ? 0 : -ENOENT;
 }
 
 int main(int argc, char **argv)
@@ -502,7 +370,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || argc > 3) {
 		fprintf(stderr,
-			"usage: bench OBJECT [JSON-FILE]\n"
+			"usage: bench OBJECT-DIRECTORY [JSON-FILE]\n"
 			"Exit status 0: all bars passed, 1: one was missed, 2: cannot run\n");
 		return 2;
 	}
@@ -512,13 +380,10 @@ int main(int argc, char **argv)
 	build(&b->packets[INNER], BENCH_DSCP, PROTO_UDP, 4000);
 	build(&b->packets[OTHER_UDP], BENCH_DSCP, PROTO_UDP, 4000);
 	build(&b->packets[OTHER_TCP], BENCH_DSCP, PROTO_TCP, 4000);
-	err = load(&b->usual, argv[1], DSCP_DEFAULT_FLOWS);
-	/* Not so full that flows are evicted. */
-	err = err ? err : load(&b->large, argv[1], 2 * MAX_FLOWS);
-	if (err)
-		fprintf(stderr, "bench: %s does not load: %s\n", argv[1], strerror(-err));
+	err = load(b, argv[1]);
 	err = err ? err : measure_all(b);
 	err = err ? err : report(b, argc == 3 ? argv[2] : NULL, &missed);
+	ingress_close(b->ingress);
 	bpf_object__close(b->usual.object);
 	bpf_object__close(b->large.object);
 	free(b);
