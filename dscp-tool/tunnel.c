@@ -56,7 +56,11 @@ static int set_kind(const struct tunnel_request *request, const struct nl_link *
 		tunnel->kind = DSCP_KIND_UDP;
 		return 0;
 	}
-	if (!strcmp(link->kind, "tun"))
+	if (!strcmp(link->kind, "tun") && request->ingress)
+		log_error("%s: a user space tunnel, whose packets come out without their outer "
+			  "header: no ingress",
+			  request->name);
+	else if (!strcmp(link->kind, "tun"))
 		log_error("%s: a user space tunnel, where no mark survives: only one mark for all "
 			  "packets is possible, --outer-dscp X --port N",
 			  request->name);
@@ -176,8 +180,15 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 
 static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
-	int err = check_way(request, tunnel);
+	int err;
 
+	if (tunnel->kind == DSCP_KIND_UDP) {
+		log_error("%s: a user space tunnel, whose packets come out without their outer "
+			  "header: --direction egress is all there is",
+			  request->name);
+		return TUNNEL_USAGE;
+	}
+	err = check_way(request, tunnel);
 	if (err)
 		return err;
 	if (!features_has_probe_read()) {
@@ -185,12 +196,6 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 			  "front of a packet (lockdown=confidentiality, or no CAP_PERFMON)",
 			  request->name);
 		return -EPERM;
-	}
-	if (tunnel->kind == DSCP_KIND_UDP) {
-		log_error("%s: a user space tunnel, whose packets come out without their outer "
-			  "header: --direction egress is all there is",
-			  request->name);
-		return TUNNEL_USAGE;
 	}
 	tunnel->flags |= DSCP_TUNNEL_INGRESS;
 	tunnel->way = request->way;
@@ -302,11 +307,15 @@ static int uplinks_by_peers(struct dscp_tunnel *tunnel, const struct nl_endpoint
 	int err = 0, last = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		err = uplink_by_route(tunnel, &peers[i], fwmark, oif, &why);
-		if (err == -E2BIG)
-			return err;
-		if (err)
+		struct nl_error one = {};
+
+		err = uplink_by_route(tunnel, &peers[i], fwmark, oif, &one);
+		if (err && !*one.text)
+			return err; /* add_uplink() has said why */
+		if (err) {
 			last = err;
+			why = one;
+		}
 	}
 	if (!tunnel->n_uplinks)
 		return no_uplink(tunnel, last, why.text);

@@ -465,12 +465,13 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 
 /* Both */
 
+/* If the kernel does not answer, it counts as there: nothing is to be forgotten then. */
 static bool device_exists(const struct hook *hook)
 {
 	struct nl_link link;
 	struct nl_error why;
 
-	return !nl_link_by_index(hook->ifindex, &link, &why);
+	return nl_link_by_index(hook->ifindex, &link, &why) != -ENODEV;
 }
 
 static bool same_inode(const char *path, uint64_t inode)
@@ -536,12 +537,19 @@ static int query_filter(const struct hook *hook, struct hook_state *state)
 	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
 }
 
+/* A link has no device when that is gone, and also when somebody has detached it. */
+static enum hook_health link_health(const struct hook *hook, int ifindex)
+{
+	if (ifindex == hook->ifindex)
+		return HOOK_OK;
+	return hook->netns == hook_netns() && device_exists(hook) ? HOOK_MISSING : HOOK_GONE;
+}
+
 static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 {
 	if (is_link(fd)) {
 		state->attach = ATTACH_TCX;
-		state->health =
-			tcx_info(fd, &state->prog_id) == hook->ifindex ? HOOK_OK : HOOK_GONE;
+		state->health = link_health(hook, tcx_info(fd, &state->prog_id));
 		return 0;
 	}
 	if (hook->point != HOOK_XDP)
@@ -609,6 +617,52 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 	return err;
 }
 
+/* How our other program at the same point is attached; AUTO: it is not. */
+static enum attach_kind sibling_kind(const char *dir, const struct hook *hook)
+{
+	struct hook_state state;
+	struct hook sibling;
+
+	for (unsigned int role = 0; role < N_ROLES; role++) {
+		sibling = sibling_of(hook, role);
+		if (sibling.point == hook->point && sibling.first != hook->first &&
+		    !hook_query(dir, &sibling, &state) && state.health == HOOK_OK)
+			return state.attach;
+	}
+	return ATTACH_AUTO;
+}
+
+/* TCX runs before clsact, whatever the priority there. */
+static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum attach_kind other)
+{
+	return hook->first ? kind == ATTACH_CLSACT && other == ATTACH_TCX
+			   : kind == ATTACH_TCX && other == ATTACH_CLSACT;
+}
+
+/* The kind to use; -EOPNOTSUPP, -EINVAL: said why not. */
+static int choose_kind(const char *dir, const struct hook *hook, enum attach_kind kind)
+{
+	const enum attach_kind other = sibling_kind(dir, hook);
+
+	if (kind == ATTACH_AUTO)
+		kind = hook_tcx_supported() && !wrong_order(hook, ATTACH_TCX, other)
+			       ? ATTACH_TCX
+			       : ATTACH_CLSACT;
+	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
+		log_error("%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
+			  hook->dev);
+		return -EOPNOTSUPP;
+	}
+	if (wrong_order(hook, kind, other)) {
+		log_error("%s: %s by %s would run on the wrong side of what is attached there by "
+			  "%s for another tunnel: use --attach %s",
+			  hook->dev, hook->program, attach_kind_name(kind), attach_kind_name(other),
+			  attach_kind_name(other));
+		return -EINVAL;
+	}
+	return kind;
+}
+
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
 {
 	struct hook_state state;
@@ -622,13 +676,10 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	pin_path(path, dir, hook);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
 		return exchange(dir, hook, path, &state, prog_fd);
-	if (kind == ATTACH_AUTO)
-		kind = hook_tcx_supported() ? ATTACH_TCX : ATTACH_CLSACT;
-	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
-		log_error("%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
-			  hook->dev);
-		return -EOPNOTSUPP;
-	}
+	err = choose_kind(dir, hook, kind);
+	if (err < 0)
+		return err;
+	kind = err;
 	if (state.health == HOOK_OK)
 		return convert(dir, hook, prog_fd, path, &state);
 	if (kind == ATTACH_CLSACT)
