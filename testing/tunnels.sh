@@ -228,3 +228,245 @@ inventory()
 }
 
 remember() { inventory >"$T/before"; }
+
+#
+# Ingress: a sends with the mark in the outer header only, b puts it back. Without the tool on b
+# all arrives as CS0.
+#
+
+# behind NODE DEV PROGRAM: of bleach.bpf.c, after all others at egress
+behind()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		tc qdisc show dev "$0" | grep -q clsact || tc qdisc add dev "$0" clsact
+		tc filter add dev "$0" egress prio 30000 bpf da obj testing/bpf/bleach.bpf.o sec "tc/$1"' \
+		"$2" "$3"
+}
+
+not_behind() { check on "$1" tc filter del dev "$2" egress prio 30000; }
+
+# bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside
+bleached()
+{
+	local o layer=l3
+
+	[ $kind = wireguard ] || layer=l2
+	for o in 4 6; do
+		check on "$1" "$TOOL" load "$(tunnel $o)"
+		behind "$1" "$(tunnel $o)" bleach_$layer
+	done
+}
+
+# loads NODE WAY [OPTIONS]: both tunnels, marks put back by that way
+loads()
+{
+	local node=$1 way=$2 o
+
+	shift 2
+	for o in 4 6; do
+		check on "$node" "$TOOL" load "$(tunnel $o)" --direction ingress \
+			--ingress-hook "$way" --uplink eth0 "$@"
+	done
+}
+
+# The ways that a tunnel of this kind has.
+ways() { if [ $kind = wireguard ]; then echo tc peek xdp; else echo tc; fi; }
+
+# listen NODE PORT OPTIONS of "wire receive"...: what arrives at a socket is judged, until heard
+listen()
+{
+	local node=$1 port=$2
+
+	shift 2
+	rm -f "$T/heard.$port"
+	# shellcheck disable=SC2016 # for another shell
+	background on "$node" sh -c 'f=$0; exec "$@" >"$f"' "$T/heard.$port" \
+		"$wire" receive --port "$port" --json "$@"
+	listening[$port]=$!
+	retry_until 20 grep -q ready "$T/heard.$port"
+}
+declare -A listening=()
+
+# heard PORT [JQ-CONDITION]: OUTPUT is the verdict, and it was right, or as the condition says. With
+# --count it need not wait for more.
+heard()
+{
+	local n
+
+	for ((n = 0; n < 10; n++)); do
+		kill -0 "${listening[$1]}" 2>/dev/null || break
+		sleep 0.05
+	done
+	stop_background "${listening[$1]}" TERM
+	OUTPUT=$(tail -n 1 "$T/heard.$1" | jq -c 'del(.length_dscp)')
+	jq -e "${2:-.ok}" <<<"$OUTPUT" >/dev/null || fail "${2:-not ok}: $OUTPUT"
+}
+
+# flow OUTER INNER COUNT RATE [OPTIONS]: one socket of a that sends all DSCPs in turn
+flow()
+{
+	local dst
+	dst=$(inner "$1" "$2" 2)
+
+	check on a "$wire" udp --dst "$dst" --port 5000 --dscp cycle --count "$3" --rate "$4" \
+		"${@:5}"
+}
+
+# most COUNT: the options to listen for so many; a busy machine may lose a few on the way
+most() { echo "--count $1 --min $(($1 * 98 / 100)) --each $(($1 / 64 * 9 / 10))"; }
+
+# arrives OUTER INNER COUNT [ECN]: every packet of a flow has its outer packet's DSCP at the socket.
+# Adds to these two, for counted:
+arrived=0 arrived_marked=0
+arrives()
+{
+	# shellcheck disable=SC2046 # several words
+	listen b 5000 $(most "$3") --ecn "${4:-0}"
+	flow "$1" "$2" "$3" 2500 --ecn "${4:-0}"
+	heard 5000
+	arrived=$((arrived + $(jq .data <<<"$OUTPUT")))
+	# CS0 is kept.
+	arrived_marked=$((arrived_marked + $(jq '.data - .dscp["0"]' <<<"$OUTPUT")))
+}
+
+# record_inner OUTER INNER FILE: what comes out of a tunnel of b and went through its programs
+record_inner()
+{
+	rm -f "$3" "$3.json"
+	# shellcheck disable=SC2016 # for another shell
+	background on b sh -c \
+		'exec "$0" capture "$1" "$2" --in --snaplen 2000 --after-tc "$3" >"$2.json"' \
+		"$wire" "$(tunnel "$1")" "$3" "$2"
+	recording=$!
+	retry_until 20 grep -q ready "$3.json"
+}
+
+# judge_inner FILE OUTER INNER OPTIONS...: of the plain packets from a
+judge_inner()
+{
+	local file=$1 o=$2 i=$3
+
+	shift 3
+	check "$wire" judge "$file" --tunnel none --from "$(inner "$o" "$i" 1)" "$@"
+}
+
+# comes_out WHAT OUTER INNER JUDGE-OPTIONS...: like pass, but at the tunnel of b, by the length rule
+comes_out()
+{
+	local what=$1 o=$2 i=$3
+	shift 3
+
+	record_inner "$o" "$i" "$T/inner.pcap"
+	case $what in
+	udp:*) flow "$o" "$i" "${what#udp:}" 2500 ;;
+	ping)
+		check on a "$wire" ping --dst "$(inner "$o" "$i" 2)" --dscp cycle --count 640 \
+			--rate 1000
+		;;
+	*) inject "$o" "$i" "$what" ;;
+	esac
+	recorded
+	judge_inner "$T/inner.pcap" "$o" "$i" --expect inner "$@"
+}
+
+# stream_comes_out OUTER INNER DSCP JUDGE-OPTIONS...: TCP, 4 MB, merged by GRO on the tunnel of b
+stream_comes_out()
+{
+	local o=$1 i=$2 dscp=$3 server
+	shift 3
+
+	background on b "$wire" tcp-server --port 5001 --connections 1 --seconds 100
+	server=$!
+	retry_until 20 on b sh -c 'ss -lnt | grep -q :5001'
+	record_inner "$o" "$i" "$T/stream.pcap"
+	check on a "$wire" tcp --dst "$(inner "$o" "$i" 2)" --port 5001 --dscp "$dscp" \
+		--bytes "${bytes:-4000000}" --seconds 100
+	recorded
+	stop_background "$server"
+	judge_inner "$T/stream.pcap" "$o" "$i" --port 5001 --expect "$dscp" --min 20 "$@"
+}
+
+# with_ecn OUTER INNER JQ-CONDITION: on the ECN histogram of 160 packets of each value
+with_ecn()
+{
+	listen b 5000 --count 640
+	flow "$1" "$2" 640 2500 --ecn cycle
+	heard 5000 ".wrong == 0 and .unmarked == 0 and (.ecn | $3)"
+}
+
+# The inner ECN stays, but what congestion outside makes of it stays too. (Of packets that cannot
+# say so VXLAN lets none in, RFC 6040.)
+ecn_is_not_ours()
+{
+	local o congested='keys == ["0","3"] and .["0"] >= 150 and .["3"] >= 460'
+
+	[ $kind = wireguard ] || congested='keys == ["3"] and .["3"] >= 460'
+	for o in 4 6; do
+		with_ecn $o $((10 - o)) 'length == 4 and ([.[]] | min >= 150 and max <= 160)'
+	done
+	behind a eth0 congest_l2
+	for o in 4 6; do
+		with_ecn $o $o "$congested"
+	done
+	not_behind a eth0
+}
+
+# The counters of a tunnel of b, as a JSON object.
+counters() { on b "$TOOL" status "$1" --json | jq -c '.tunnels[0].counters.ingress'; }
+
+# counted OUTER BEFORE DATA MARKED: what the tool has counted since
+counted()
+{
+	local now
+	now=$(counters "$(tunnel "$1")")
+
+	jq -ne --argjson was "$2" --argjson now "$now" --argjson data "$3" --argjson marked "$4" '
+		$now | .seen - $was.seen == $data and .marked - $was.marked == $marked and
+		.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add)' >/dev/null ||
+		fail "counted from $2 to $now, but $3 packets arrived and $4 were marked"
+}
+
+# Packets of others come through all the programs of the uplink as they were sent. (Promiscuous:
+# else the network card drops the tags of VLANs that nobody has set up.)
+others_are_untouched()
+{
+	on b sh -ec 'modprobe -q ifb numifbs=0 || true
+		ip link add ifb9 type ifb
+		ip link set ifb9 up
+		ip link set eth0 promisc on
+		tc qdisc show dev eth0 | grep -q clsact || tc qdisc add dev eth0 clsact
+		tc filter add dev eth0 ingress prio 100 protocol all u32 match u32 0 0 \
+			action mirred egress mirror dev ifb9'
+	rm -f "$T/all.pcap" "$T/others.pcap"
+	# shellcheck disable=SC2016 # for another shell
+	background on b sh -c 'exec "$0" capture ifb9 "$1" --snaplen 2000 >"$1.json"' "$wire" \
+		"$T/all.pcap"
+	recording=$!
+	retry_until 20 grep -q ready "$T/all.pcap.json"
+	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
+		--count 10000 --rate 4000 --tunnel-port 51824 --record "$T/others.pcap"
+	recorded
+	check "$wire" same "$T/others.pcap" "$T/all.pcap" --ignore-order
+	on b sh -ec 'tc filter del dev eth0 ingress prio 100; ip link del ifb9
+		ip link set eth0 promisc off'
+}
+
+# crossing: a flow each way at the same time, in both tunnels
+crossing()
+{
+	local o pid
+
+	for o in 4 6; do
+		# shellcheck disable=SC2046 # several words
+		{ listen a 5000 $(most 3200) && listen b 5001 $(most 3200); }
+		background on a "$wire" udp --dst "$(inner $o $o 2)" --port 5001 --dscp cycle \
+			--count 3200 --rate 1500
+		pid=$!
+		check on b "$wire" udp --dst "$(inner $o $((10 - o)) 1)" --port 5000 --dscp cycle \
+			--count 3200 --rate 1500
+		wait $pid
+		heard 5000
+		heard 5001
+	done
+}

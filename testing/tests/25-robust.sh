@@ -25,6 +25,16 @@ two_nodes()
 	retry_until 20 on a ping -c 1 -W 2 "$(inner 4 4 2)"
 }
 
+# All that could be left behind: filters and XDP programs of all devices, and libxdp's pins too.
+inventory()
+{
+	on a sh -c '
+		ip -o link | sed "s/ qdisc .*//"
+		tc qdisc show
+		bpftool net show
+		find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp | sort'
+}
+
 # The kernel takes the TCX link of a process that was killed away a moment later.
 same_as_before() { retry_until 3 unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
@@ -206,6 +216,71 @@ test_unload_killed()
 	done
 }
 
+# killed_in_both_directions TUNNEL OPTIONS...: load with both directions and one of these in turn,
+# and unload; what is left the next call mends, or takes away
+killed_in_both_directions()
+{
+	local tunnel=$1 n lasted options load
+
+	shift
+	options=("$@")
+	remember
+	# shellcheck disable=SC2086 # several words
+	duration load "$tunnel" --direction both ${options[0]}
+	check on a "$TOOL" unload "$tunnel"
+	same_as_before
+	n=0
+	while again $n; do
+		# shellcheck disable=SC2206 # several words
+		load=(load "$tunnel" --direction both ${options[n % ${#options[@]}]})
+		killed $n "${load[@]}"
+		# Of a change of direction most can be left.
+		[ $((n / 2 % 2)) = 0 ] || check on a "$TOOL" load "$tunnel" --direction ingress
+		check on a "$TOOL" "${load[@]}"
+		check on a "$TOOL" status "$tunnel"
+		killed $n unload "$tunnel"
+		gone "$tunnel"
+		same_as_before
+		killed $((n + 1)) "${load[@]}"
+		gone "$tunnel"
+		same_as_before
+		n=$((n + 1))
+	done
+}
+
+# Unload, of what may be loaded or not.
+gone()
+{
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -c '"$0" unload "$1"; status=$?; [ $status = 0 ] || [ $status = 3 ]' \
+		"$TOOL" "$1"
+}
+
+test_ingress_killed()
+{
+	local kinds
+
+	lone_node
+	read -ra kinds <<<"$(attach_kinds)"
+	killed_in_both_directions vx4 "${kinds[@]/#/--attach }"
+}
+
+# node_with_wireguard: and wg4, wg6
+node_with_wireguard()
+{
+	node_add_netns probe
+	on probe ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
+	lone_node
+	wireguard_keys
+	wireguard a 1 2
+}
+
+test_ingress_xdp_killed()
+{
+	node_with_wireguard
+	killed_in_both_directions wg4 '--ingress-hook xdp' '--ingress-hook tc'
+}
+
 # meanwhile COMMAND UNDO: "status" all the time while COMMAND vx4 runs, ten times
 meanwhile()
 {
@@ -269,6 +344,27 @@ test_refused_change_of_a_loaded_tunnel()
 	judge_tunnel "$T/later.pcap" 4 --expect 46 --min 50
 	check on a "$TOOL" load vx4 --flows 1000
 	check on a "$TOOL" unload vx4
+}
+
+# The same of a change of direction, whose programs are new.
+test_refused_change_of_direction()
+{
+	local without how
+
+	lone_node
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --attach "$how"
+		all_of_it >"$T/loaded"
+		for without in -all -net_admin,-sys_admin -bpf,-sys_admin; do
+			one_line 2 'CAP_(NET_ADMIN|PERFMON)' on a setpriv --bounding-set=$without \
+				--inh-caps=$without "$TOOL" load vx4 --direction both --attach "$how"
+			all_of_it >"$T/still"
+			check diff "$T/loaded" "$T/still"
+		done
+		check on a "$TOOL" load vx4 --direction ingress --attach "$how"
+		check on a "$TOOL" unload vx4
+	done
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
 # What is loaded, the kernel's numbers of programs and maps included, without the counters.

@@ -50,6 +50,55 @@ through()
 	done
 	[ "$(counter a t0 counters.egress.unknown)" = 0 ]
 	check on a "$TOOL" unload t0
+	inwards "${4:-4 6}"
+	check on a "$TOOL" unload t0
+	check on b "$TOOL" unload t0
+}
+
+# hidden NODE DEV: what it sends through that tunnel has its mark outside only
+hidden()
+{
+	local layer=l3
+
+	# ARPHRD_ETHER
+	[ "$(on "$1" cat "/sys/class/net/$2/type")" != 1 ] || layer=l2
+	behind "$1" "$2" bleach_$layer
+}
+
+# inwards INNER-FAMILIES [ECN]: the outer mark arrives on the inner packet of t0, and the outer CE
+# (or what the kernel makes of it); the sockets get only what has a right checksum. Both ends are
+# loaded in both directions.
+inwards()
+{
+	local i node
+
+	for node in a b; do
+		check on $node "$TOOL" load t0 --direction both
+		hidden $node t0
+	done
+	for i in $1; do
+		# shellcheck disable=SC2046 # several words
+		listen b 5000 $(most 640) --ecn 1
+		flow 4 "$i" 640 2000 --ecn 1
+		heard 5000
+	done
+	# shellcheck disable=SC2046 # several words
+	listen a 5001 $(most 640) --ecn 1
+	check on b "$wire" udp --dst "$(inner 4 "$i" 1)" --port 5001 --dscp cycle --count 640 \
+		--rate 2000 --ecn 1
+	heard 5001
+	behind a eth0 congest_l2
+	listen b 5000 --count 128
+	flow 4 "$i" 128 1000 --ecn 1
+	heard 5000 '.wrong == 0 and .unmarked == 0 and .data == 128 and .ecn == {"'"${2:-3}"'": 128}'
+	[ "$(counter b t0 counters.ingress.unknown)" = 0 ]
+	no_wrong_sums
+}
+
+# Where the kernel would say that a sum of the whole packet, by the device or by GRE, was not right.
+no_wrong_sums()
+{
+	! grep -q vm_name= /proc/cmdline || ! dmesg | grep 'hw csum failure' || fail "$OUTPUT"
 }
 
 mac_arg='address 02:00:00:00:00:0%own'
@@ -71,6 +120,49 @@ test_sit() { through 4 ipip 'type sit local 192.0.2.%own remote 192.0.2.%peer' 6
 test_ip6tnl()
 {
 	through 6 ipip 'type ip6tnl mode any local 2001:db8::%own remote 2001:db8::%peer'
+}
+
+# A device without a remote shows the outer header to TC: no packet's mark is known.
+test_gre_without_remote()
+{
+	two_nodes
+	on a ip link add t0 type gre local 192.0.2.1 remote 192.0.2.2 || skip "this kernel has no GRE"
+	on b ip link add t0 type gre local 192.0.2.2
+	on a sh -ec 'ip address add 10.0.4.1/24 dev t0; ip link set t0 mtu 1300 up'
+	on b sh -ec 'ip address add 10.0.4.2/24 dev t0; ip link set t0 mtu 1300 up'
+	check on a "$TOOL" load t0
+	hidden a t0
+	check on b "$TOOL" load t0 --direction ingress --uplink eth0
+	listen b 5000 --count 640
+	flow 4 4 640 2000
+	heard 5000 '.data == 640 and .unmarked == 630 and .right == 10'
+	[ "$(counter b t0 counters.ingress.unknown)" = 640 ]
+}
+
+# vlans COMMANDS: VXLAN with tagged frames inside, on the device t1 that the commands make
+vlans()
+{
+	two_nodes
+	both "ip link add t0 $mac_arg type vxlan id 7 remote 192.0.2.%peer dstport 4789
+		ip link set t0 multicast off addrgenmode none
+		ip link set t0 mtu 1400 up"
+	both "$1
+		ip link set t1 addrgenmode none
+		ip link set t1 mtu 1300 up
+		ip address add 10.0.4.%own/24 dev t1
+		ip address add fd00:4::%own/64 dev t1 nodad
+		ip neighbour replace 10.0.4.%peer lladdr 02:00:00:00:00:0%peer dev t1
+		ip neighbour replace fd00:4::%peer lladdr 02:00:00:00:00:0%peer dev t1" ||
+		skip "this kernel has no VLANs"
+	# The kernel does not look behind the tag for the inner ECN.
+	inwards '4 6' 1
+}
+
+test_vlan_in_vxlan() { vlans 'ip link add link t0 name t1 type vlan id 7'; }
+test_qinq_in_vxlan()
+{
+	vlans 'ip link add link t0 name s type vlan proto 802.1ad id 5; ip link set s up
+		ip link add link s name t1 type vlan id 34'
 }
 
 # over_uplink DEV LINK-COMMANDS: WireGuard over that uplink, which the commands make on both ends
@@ -100,7 +192,20 @@ over_uplink()
 			--rate 2000 --ecn 2
 		recorded
 		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 2 --each 10
+		hidden a wg$o
+		inwards_by tc "$dev" $o
 	done
+}
+
+# inwards_by WAY UPLINK OUTER: back onto the inner packets of b
+inwards_by()
+{
+	check on b "$TOOL" load "wg$3" --direction ingress --ingress-hook "$1" --uplink "$2"
+	# shellcheck disable=SC2046 # several words
+	listen b 5000 $(most 640) --ecn 2
+	flow "$3" 6 640 2000 --ecn 2
+	heard 5000
+	check on b "$TOOL" unload "wg$3"
 }
 
 test_uplink_ethernet() { over_uplink eth0 true; }
@@ -117,6 +222,8 @@ test_below_a_vlan()
 	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640 --rate 2000
 	recorded
 	judge_tunnel "$T/pass.pcap" 4 --expect inner --ecn 0 --each 10
+	inwards_by tc eth0 4
+	inwards_by xdp eth0 6
 }
 # Below two tags, the inner one in the frame.
 test_below_qinq()
@@ -131,6 +238,8 @@ test_below_qinq()
 			--rate 2000
 		recorded
 		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 0 --each 10
+		inwards_by tc eth0 $o
+		inwards_by xdp eth0 $o
 	done
 }
 # An L3 device as the uplink of WireGuard, a WireGuard too: no link-layer header at TC.

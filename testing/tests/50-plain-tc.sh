@@ -38,3 +38,80 @@ test_tc_loads_the_object()
 	# The tool beside it.
 	check_grep 'no tunnel is loaded' on a "$TOOL" status
 }
+
+#
+# Outer to inner: a marks outside and bleaches inside, b has nothing but two filters, or one
+#
+
+# two_ends: with tunnels of that kind; what a sends is marked outside only
+two_ends()
+{
+	required
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+	$kind a 1 2
+	$kind b 2 1
+	retry_until 20 on a ping -c 1 -W 2 10.0.4.2
+	bleached a
+}
+
+# plain_in DEV OBJECT PROGRAM: at ingress of b
+plain_in()
+{
+	check on b tc qdisc add dev "$1" clsact
+	check on b tc filter add dev "$1" ingress bpf da \
+		obj "dscp-tool/dscp_$2.bpf.o" sec "tc/$3"
+}
+
+# Without a policy CS0 is kept, and all else copied.
+marked_inside()
+{
+	arrives 4 4 1280
+	arrives 4 6 1280 2
+	comes_out ping 4 4 --each 10 --ecn 0
+	stream_comes_out 4 6 46
+}
+
+test_ingress_by_tc()
+{
+	two_ends
+	plain_in eth0 ingress ingress_outer
+	plain_in vx4 ingress ingress_inner
+	plain_in vx6 ingress ingress_inner
+	marked_inside
+	# Not VXLAN's port: nobody has told the programs of it.
+	listen b 5000 --count 640 --min 627 --unmarked-ok
+	flow 6 4 640 2500
+	heard 5000 '.wrong == 0 and .right <= 10'
+	check on b ls /sys/fs/bpf/tc/globals/inflight
+	check_grep 'no tunnel is loaded' on b "$TOOL" status
+}
+
+# wireguard_ends: the same, where the kernel has it
+wireguard_ends()
+{
+	kind=wireguard
+	node_add_netns probe
+	on probe ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
+	wireguard_keys
+	two_ends
+}
+
+test_ingress_of_wireguard_by_tc()
+{
+	wireguard_ends
+	plain_in eth0 ingress ingress_outer
+	plain_in wg4 ingress ingress_inner
+	marked_inside
+}
+
+test_ingress_of_wireguard_by_peek()
+{
+	wireguard_ends
+	plain_in wg4 ingress_peek ingress_inner
+	marked_inside
+	[ -z "$(on b tc filter show dev eth0 ingress 2>/dev/null)" ]
+}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <net/ethernet.h>
 #include <pcap/pcap.h>
 
 #include "wire.h"
@@ -19,6 +20,7 @@
 struct capture_config {
 	const char *filter;
 	unsigned int count, seconds, snaplen;
+	unsigned int after_tc; /* 4 or 6; 0 for all packets, before TC */
 	bool in;
 };
 
@@ -34,6 +36,7 @@ static const struct option_spec capture_options[] = {
 	{ "--count", OPT_NUMBER, FIELD(count), 1, 100000000 },
 	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 3600 },
 	{ "--snaplen", OPT_NUMBER, FIELD(snaplen), 64, 65535 },
+	{ "--after-tc", OPT_NUMBER, FIELD(after_tc), 4, 6 },
 	{ "--in", OPT_FLAG, FIELD(in), 0, 0 },
 	{ 0 },
 };
@@ -68,6 +71,10 @@ static int activate(pcap_t *pcap, const struct capture_config *cfg)
 	pcap_set_snaplen(pcap, (int)cfg->snaplen);
 	pcap_set_buffer_size(pcap, BUFFER_BYTES);
 	pcap_set_timeout(pcap, BLOCK_MS);
+	/* A socket for one protocol gets what the IP stack gets: what came in, and that after TC
+	 * ingress (__netif_receive_skb_core()). One for all protocols is served before TC. */
+	if (cfg->after_tc)
+		pcap_set_protocol_linux(pcap, cfg->after_tc == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
 	if (pcap_activate(pcap) < 0)
 		return -EIO;
 	if (cfg->in && pcap_setdirection(pcap, PCAP_D_IN))
@@ -168,7 +175,7 @@ static int run(int argc, char **argv)
 
 const struct command capture_command = {
 	"capture",
-	"DEV FILE [--filter EXPR] [--in] [--count N] [--seconds S] [--snaplen N]",
+	"DEV FILE [--filter EXPR] [--in] [--after-tc 4|6] [--count N] [--seconds S] [--snaplen N]",
 	capture_options,
 	2,
 	run,

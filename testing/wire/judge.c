@@ -54,17 +54,34 @@ static bool carries_tunnel(const struct judge *j, const struct parsed *p)
 		return p->proto == IPPROTO_GRE;
 	case TUNNEL_IPIP:
 		return p->proto == IPPROTO_IPIP || p->proto == IPPROTO_IPV6;
+	case TUNNEL_NONE:
+		return !j->cfg.port || (p->ports && p->dport == j->cfg.port);
 	}
 	return false;
 }
 
-/* Judges one outer packet; inner values are DSCP_UNKNOWN or ECN_ANY where they are not known. */
+/* The DSCP it must have, or DSCP_ANY. */
+static int wanted_dscp(const struct judge *j, int inner_dscp)
+{
+	if (j->cfg.expect == EXPECT_FIXED)
+		return (int)j->cfg.fixed;
+	return j->cfg.expect == EXPECT_INNER ? j->cfg.map[inner_dscp] : DSCP_ANY;
+}
+
+static void count_cell(struct judge_cell *cell, bool right, bool wrong)
+{
+	cell->packets++;
+	cell->right += right;
+	cell->wrong += wrong;
+}
+
+/* Judges one packet; inner values are DSCP_UNKNOWN or ECN_ANY where they are not known. */
 static void judge_ds(struct judge *j, const struct parsed *p, int inner_dscp, int inner_ecn)
 {
 	unsigned int dscp = p->ds >> 2, ecn = p->ds & 3;
 	int want_ecn = j->cfg.ecn == ECN_INNER ? inner_ecn : j->cfg.ecn;
-	int want = DSCP_ANY;
-	bool bad_dscp, bad_ecn;
+	bool off, unmarked, bad_dscp, bad_ecn;
+	int want;
 
 	j->outer[dscp]++;
 	j->outer_ecn[ecn]++;
@@ -72,26 +89,24 @@ static void judge_ds(struct judge *j, const struct parsed *p, int inner_dscp, in
 		j->unknown_length++;
 	if (inner_dscp == DSCP_UNKNOWN && j->cfg.expect == EXPECT_INNER)
 		return;
-	if (j->cfg.expect == EXPECT_FIXED)
-		want = (int)j->cfg.fixed;
-	else if (j->cfg.expect == EXPECT_INNER)
-		want = j->cfg.map[inner_dscp];
-	bad_dscp = want != DSCP_ANY && (int)dscp != want;
+	j->judged++;
+	want = wanted_dscp(j, inner_dscp);
+	off = want != DSCP_ANY && (int)dscp != want;
+	unmarked = off && dscp == 0;
+	bad_dscp = off && !(unmarked && j->cfg.unmarked_ok);
 	bad_ecn = want_ecn != ECN_ANY && (int)ecn != want_ecn;
+	j->unmarked += unmarked;
 	j->wrong_dscp += bad_dscp;
 	j->wrong_ecn += bad_ecn;
 	j->wrong += bad_dscp || bad_ecn;
-	j->right += !(bad_dscp || bad_ecn);
-	if (inner_dscp != DSCP_UNKNOWN) {
-		j->inner[inner_dscp].packets++;
-		j->inner[inner_dscp].wrong += bad_dscp || bad_ecn;
-		j->inner[inner_dscp].right += !(bad_dscp || bad_ecn);
-	}
+	j->right += !(off || bad_ecn);
+	if (inner_dscp != DSCP_UNKNOWN)
+		count_cell(&j->inner[inner_dscp], !(off || bad_ecn), bad_dscp || bad_ecn);
 	if (bad_dscp)
-		blame(j, "%zu bytes, inner DSCP %d: outer DSCP %u instead of %d", p->ip_len,
-		      inner_dscp, dscp, want);
+		blame(j, "%zu bytes, inner DSCP %d: DSCP %u instead of %d", p->ip_len, inner_dscp,
+		      dscp, want);
 	if (bad_ecn)
-		blame(j, "%zu bytes: outer ECN %u instead of %d", p->ip_len, ecn, want_ecn);
+		blame(j, "%zu bytes: ECN %u instead of %d", p->ip_len, ecn, want_ecn);
 }
 
 static void skip(struct judge *j, const struct parsed *p, int want, const char *what)
@@ -187,6 +202,25 @@ static void judge_tunnel(struct judge *j, const uint8_t *data, size_t len, const
 	judge_ds(j, p, dscp, ecn);
 }
 
+static void judge_plain(struct judge *j, const struct parsed *p)
+{
+	if (!p->fragment)
+		j->data++;
+	else if (p->frag_offset)
+		j->fragments_following++;
+	else
+		j->fragments_first++;
+	judge_ds(j, p, rule_dscp(p->ip_len), ECN_ANY);
+}
+
+void judge_received(struct judge *j, size_t ip_len, uint8_t ds)
+{
+	struct parsed p = { .ip_len = ip_len, .ds = ds };
+
+	j->packets++;
+	judge_plain(j, &p);
+}
+
 void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool ethernet)
 {
 	struct parsed p;
@@ -204,22 +238,24 @@ void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool etherne
 	check_checksums(j, data, len, &p);
 	if (!address_equal(&p.src, &j->cfg.from))
 		j->other++;
-	else if (p.fragment && p.frag_offset)
+	else if (j->cfg.tunnel != TUNNEL_NONE && p.fragment && p.frag_offset)
 		judge_following(j, &p);
-	else if (carries_tunnel(j, &p))
-		judge_tunnel(j, data, len, &p);
-	else
+	else if (!carries_tunnel(j, &p))
 		j->other++;
+	else if (j->cfg.tunnel == TUNNEL_NONE)
+		judge_plain(j, &p);
+	else
+		judge_tunnel(j, data, len, &p);
 }
 
 static bool enough(const struct judge *j)
 {
-	bool ok = j->right + j->wrong >= j->cfg.min;
+	bool ok = j->judged >= j->cfg.min;
 	unsigned int i;
 
 	if (!ok && j->cfg.complaints)
 		fprintf(j->cfg.complaints, "only %lu data packets were judged, %u are needed\n",
-			j->right + j->wrong, j->cfg.min);
+			j->judged, j->cfg.min);
 	for (i = 0; i < 64; i++) {
 		if (j->inner[i].packets >= j->cfg.each)
 			continue;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The verdict on captured outer packets; knows nothing of files. */
+/*
+ * The verdict on captured packets; knows nothing of files. Outer packets of a tunnel are judged by
+ * what is inside. With TUNNEL_NONE they are plain ones that came out of a tunnel, and what is said
+ * here of the inner DSCP is what the length rule tells.
+ */
 #ifndef WIRE_JUDGE_H
 #define WIRE_JUDGE_H
 
@@ -21,20 +25,22 @@ enum expect { EXPECT_INNER, EXPECT_FIXED, EXPECT_NONE };
 struct judge_config {
 	enum tunnel tunnel;
 	struct address from;
-	unsigned int port; /* WireGuard: UDP source; VXLAN, geneve: UDP destination */
+	/* WireGuard: UDP source; VXLAN, geneve: UDP destination; none: destination, 0 for any */
+	unsigned int port;
 	enum expect expect;
 	unsigned int fixed; /* for EXPECT_FIXED */
 	uint8_t map[64]; /* for EXPECT_INNER: what an inner DSCP becomes */
 	int ecn; /* 0-3, ECN_ANY or ECN_INNER */
 	int handshake; /* DSCP of WireGuard's initiation and response, or DSCP_ANY */
 	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
+	bool unmarked_ok; /* CS0 instead of another DSCP is no error */
 	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
 	unsigned int min, each;
 	FILE *complaints; /* NULL: none */
 };
 
 struct judge_cell {
-	unsigned long packets, right, wrong;
+	unsigned long packets, right, wrong; /* unmarked_ok: some are neither */
 };
 
 struct judge_first {
@@ -52,8 +58,10 @@ struct judge {
 	unsigned long data; /* the tunnel's, not fragmented */
 	unsigned long fragments_first, fragments_following;
 	unsigned long handshake, keepalive, skipped_wrong;
-	unsigned long right, wrong; /* of data and fragments */
+	/* Of data and fragments; judged: all but those of unknown length. */
+	unsigned long judged, right, wrong;
 	unsigned long wrong_dscp, wrong_ecn, wrong_rule;
+	unsigned long unmarked; /* CS0 instead of another DSCP; also wrong unless unmarked_ok */
 	unsigned long unknown_length; /* data whose inner DSCP cannot be told */
 	unsigned long bad_ip_checksums, bad_l4_checksums;
 	struct judge_cell inner[64]; /* by inner DSCP, where it is known */
@@ -65,6 +73,8 @@ struct judge {
 
 void judge_init(struct judge *j, const struct judge_config *cfg);
 void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool ethernet);
+/* A plain packet of which a socket tells only that much. */
+void judge_received(struct judge *j, size_t ip_len, uint8_t ds);
 /* Whether everything was right and enough was seen; the reasons go to complaints. */
 bool judge_verdict(const struct judge *j);
 

@@ -28,6 +28,7 @@ static const struct option_spec judge_option_specs[] = {
 	{ "--map", OPT_TEXT, FIELD(map), 0, 0 },
 	{ "--ecn", OPT_TEXT, FIELD(ecn), 0, 0 },
 	{ "--handshake", OPT_TEXT, FIELD(handshake), 0, 0 },
+	{ "--unmarked-ok", OPT_FLAG, FIELD(cfg.unmarked_ok), 0, 0 },
 	{ "--rule", OPT_FLAG, FIELD(cfg.rule), 0, 0 },
 	{ "--l4", OPT_FLAG, FIELD(cfg.l4), 0, 0 },
 	{ "--min", OPT_NUMBER, FIELD(cfg.min), 0, 100000000 },
@@ -45,6 +46,7 @@ static const struct {
 	[TUNNEL_GENEVE] = { "geneve", 6081 },
 	[TUNNEL_GRE] = { "gre", 0 },
 	[TUNNEL_IPIP] = { "ipip", 0 },
+	[TUNNEL_NONE] = { "none", 0 },
 };
 #define N_TUNNELS (sizeof(tunnels) / sizeof(tunnels[0]))
 
@@ -60,7 +62,7 @@ static int parse_tunnel(const char *name, struct judge_config *cfg)
 			cfg->port = tunnels[i].port;
 		return 0;
 	}
-	complain("--tunnel is one of wireguard, vxlan, geneve, gre, ipip");
+	complain("--tunnel is one of wireguard, vxlan, geneve, gre, ipip, none");
 	return -EINVAL;
 }
 
@@ -104,8 +106,8 @@ static int parse_ecn(const char *text, struct judge_config *cfg)
 {
 	if (strcmp(text, "inner"))
 		return parse_choice("--ecn", text, 3, "any", ECN_ANY, &cfg->ecn);
-	if (cfg->tunnel == TUNNEL_WIREGUARD) {
-		complain("--ecn: the inner value of an encrypted packet cannot be read");
+	if (cfg->tunnel == TUNNEL_WIREGUARD || cfg->tunnel == TUNNEL_NONE) {
+		complain("--ecn: there is no inner value to be read");
 		return -EINVAL;
 	}
 	cfg->ecn = ECN_INNER;
@@ -226,6 +228,7 @@ static const struct counter {
 	{ "unparsable", offsetof(struct judge, unparsable) },
 	{ "right", offsetof(struct judge, right) },
 	{ "wrong", offsetof(struct judge, wrong) },
+	{ "unmarked", offsetof(struct judge, unmarked) },
 	{ "wrong_dscp", offsetof(struct judge, wrong_dscp) },
 	{ "wrong_ecn", offsetof(struct judge, wrong_ecn) },
 	{ "wrong_rule", offsetof(struct judge, wrong_rule) },
@@ -258,6 +261,7 @@ static void print_histogram(const char *name, const unsigned long *values, unsig
 
 static void print_json(const struct judge *j, bool ok)
 {
+	bool plain = j->cfg.tunnel == TUNNEL_NONE;
 	const char *separator = "";
 	unsigned int i;
 
@@ -265,9 +269,9 @@ static void print_json(const struct judge *j, bool ok)
 	for (i = 0; i < N_COUNTERS; i++)
 		printf(",\"%s\":%lu", counters[i].name, counter_value(j, &counters[i]));
 	printf(",\"skipped\":%lu", j->handshake + j->keepalive);
-	print_histogram("outer_dscp", j->outer, 64);
-	print_histogram("outer_ecn", j->outer_ecn, 4);
-	printf(",\"inner_dscp\":[");
+	print_histogram(plain ? "dscp" : "outer_dscp", j->outer, 64);
+	print_histogram(plain ? "ecn" : "outer_ecn", j->outer_ecn, 4);
+	printf(",\"%s\":[", plain ? "length_dscp" : "inner_dscp");
 	for (i = 0; i < 64; i++) {
 		if (!j->inner[i].packets)
 			continue;
@@ -290,6 +294,14 @@ static void print_table(const struct judge *j, bool ok)
 			printf("%10u %10lu %10lu %10lu %10lu\n", i, j->inner[i].packets,
 			       j->inner[i].right, j->inner[i].wrong, j->outer[i]);
 	puts(ok ? "right" : "WRONG");
+}
+
+void print_verdict(const struct judge *j, bool ok, bool json)
+{
+	if (json)
+		print_json(j, ok);
+	else
+		print_table(j, ok);
 }
 
 static int run(int argc, char **argv)
@@ -315,19 +327,17 @@ static int run(int argc, char **argv)
 	judge_init(j, &opt.cfg);
 	err = judge_file(j, file);
 	ok = !err && judge_verdict(j);
-	if (!err && opt.json)
-		print_json(j, ok);
-	else if (!err)
-		print_table(j, ok);
+	if (!err)
+		print_verdict(j, ok, opt.json);
 	free(j);
 	return ok ? 0 : EXIT_FAILED;
 }
 
 const struct command judge_command = {
 	"judge",
-	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip --from ADDR --expect inner|D|none\n"
-	"     [--port P] [--map LIST] [--ecn 0-3|any|inner] [--handshake D|any] [--rule] [--l4]\n"
-	"     [--min N] [--each N] [--json]",
+	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip|none --from ADDR\n"
+	"     --expect inner|D|none [--port P] [--map LIST] [--ecn 0-3|any|inner]\n"
+	"     [--handshake D|any] [--rule] [--l4] [--unmarked-ok] [--min N] [--each N] [--json]",
 	judge_option_specs,
 	1,
 	run,

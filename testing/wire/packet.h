@@ -29,7 +29,14 @@
 
 enum wg_type { WG_INITIATION = 1, WG_RESPONSE, WG_COOKIE, WG_DATA };
 
-enum tunnel { TUNNEL_WIREGUARD, TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_IPIP };
+enum tunnel {
+	TUNNEL_WIREGUARD,
+	TUNNEL_VXLAN,
+	TUNNEL_GENEVE,
+	TUNNEL_GRE,
+	TUNNEL_IPIP,
+	TUNNEL_NONE, /* plain packets: what has come out of a tunnel */
+};
 
 struct address {
 	int family; /* AF_INET, AF_INET6, or AF_UNSPEC when not given */

@@ -15,7 +15,8 @@
 #define EXIT_FAILED 2
 
 extern const struct command send_command, udp_command, tcp_command, tcp_server_command,
-	ping_command, relay_command, capture_command, judge_command, same_command, others_command;
+	ping_command, relay_command, capture_command, judge_command, same_command, others_command,
+	receive_command;
 
 /* Exit status after options_parse() has said no. */
 static inline int exit_usage(int parsed)
@@ -45,6 +46,9 @@ static inline unsigned int cycle_value(int option, unsigned int i, unsigned int 
 {
 	return option == CYCLE ? i % values : (unsigned int)option;
 }
+
+struct judge;
+void print_verdict(const struct judge *j, bool ok, bool json);
 
 /* Sends one datagram with this DS field, by ancillary data. ENOBUFS and a refused connection
  * (nobody needs to listen) are tried again. Returns 0 or a negative errno. */

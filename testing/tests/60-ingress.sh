@@ -1,0 +1,423 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Outer to inner, in each of the three ways, through real WireGuard between two machines: a marks
+# outside and bleaches inside, b puts the marks back. Nothing but bytes crosses between them.
+
+# shellcheck disable=SC2034 # read by testing/run
+needs_vm=yes
+# shellcheck disable=SC2034
+timeout=900
+
+. testing/tunnels.sh
+
+kind=wireguard
+
+# two_machines VERSION [OPTIONS of "vm start"]
+two_machines()
+{
+	required
+	wireguard_keys
+	wire_vms a b "$1" "$@"
+	uplink a 1
+	uplink b 2
+	wireguard a 1 2
+	wireguard b 2 1
+	for o in 4 6; do
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
+	done
+}
+
+# third NODE N PEER [ENDPOINT]: wg1, with 10.1.0.N inside
+third()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		ip link add wg1 type wireguard
+		wg set wg1 listen-port 51821 private-key "$0/key$1" peer "$(cat "$0/public$2")" \
+			allowed-ips 10.1.0.0/24 ${3:+endpoint "$3:51821"}
+		ip address add 10.1.0.$1/24 dev wg1
+		ip link set wg1 mtu 1320 up' "$T" "$2" "$3" "${4-}"
+}
+
+# Nothing that could touch other people's packets.
+no_program_at_uplink()
+{
+	! on b bpftool net show dev eth0 | grep -E 'id [0-9]' || fail "a program at eth0"
+	[ -z "$(on b tc filter show dev eth0 ingress 2>/dev/null)" ] || fail "a filter at eth0"
+	[[ $(on b ip link show dev eth0) != *xdp* ]] || fail "XDP at eth0"
+}
+
+# by_the_way WAY: everything that can be sent, through both tunnels
+by_the_way()
+{
+	local way=$1 o i before
+
+	loads b "$way"
+	check_grep "$way" on b "$TOOL" status
+	[ "$way" != peek ] || no_program_at_uplink
+	for o in 4 6; do
+		before=$(counters wg$o) arrived=0 arrived_marked=0
+		for i in 4 6; do
+			arrives $o $i 6400
+		done
+		counted $o "$before" $arrived $arrived_marked
+		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
+		comes_out ping $o $o --each 10 --ecn 0
+		comes_out esp $o $((10 - o)) --each 10 --ecn 0
+		comes_out frag $o $((10 - o)) --each 20 --ecn 0
+	done
+	stream_comes_out 4 6 46
+	stream_comes_out 6 4 8
+	ecn_is_not_ours
+	others_are_untouched
+	check on b "$TOOL" unload --all
+}
+
+every_packet_by()
+{
+	local way
+
+	two_machines "$1"
+	bleached a
+	listen b 5000 --min 640 --unmarked-ok
+	flow 4 4 640 2500
+	heard 5000 '.ok and .right == 10 and .unmarked == 630'
+	for way in $(ways); do
+		by_the_way "$way"
+	done
+}
+
+test_every_packet_6_1() { every_packet_by 6.1; }
+test_every_packet_6_12() { every_packet_by 6.12; }
+
+#
+# What must not go wrong: no packet ever gets a mark that its own outer packet did not carry. That
+# one gets none is allowed, and counted.
+#
+
+# An address of b that a can reach by both, and wg1, which goes there.
+second_wire()
+{
+	on a sh -ec 'ip link set eth1 up; ip address add 198.51.100.1/24 dev eth1'
+	on b sh -ec 'ip link set eth1 up; ip address add 198.51.100.2/24 dev eth1
+		ip address add 203.0.113.2/32 dev lo'
+	by_wire eth0
+	third a 1 2 203.0.113.2
+	# b only ever answers, so that its address stays this one.
+	third b 2 1
+	retry_until 20 on a ping -c 1 -W 2 10.1.0.2
+}
+
+# by_wire DEV: where a sends what is for that address, from its own there. Answers have to come back
+# the same way: WireGuard would give them another source, and a would send to that from then on.
+by_wire()
+{
+	local via=198.51.100.2
+
+	[ "$1" = eth1 ] || via=192.0.2.2
+	check on a ip route replace 203.0.113.2/32 via $via dev "$1"
+}
+
+# The verdicts: nothing wrong; and what the tool calls marked is what was marked.
+nothing_wrong() { heard "$1" '.wrong == 0 and .data > 0'; }
+as_counted()
+{
+	counted "$1" "$2" "$(jq .data <<<"$OUTPUT")" "$(jq '.right - (.dscp["0"] // 0) + .unmarked' \
+		<<<"$OUTPUT")"
+}
+
+# under OUTER INNER COUNT: a flow under the conditions that are there
+under()
+{
+	local before
+	before=$(counters "wg$1")
+
+	listen b 5000 --unmarked-ok
+	flow "$1" "$2" "$3" 2500
+	# Until a delayed packet has come.
+	sleep 0.3
+	nothing_wrong 5000
+	as_counted "$1" "$before"
+}
+
+no_unmarked()
+{
+	[ "$(jq .unmarked <<<"$OUTPUT")" = 0 ] || fail "unmarked: $OUTPUT"
+}
+
+# Anew each time: a replaced one keeps what it is not told.
+netem()
+{
+	on a tc qdisc delete dev eth0 root 2>/dev/null || true
+	check on a tc qdisc add dev eth0 root netem limit 10000 "$@"
+}
+
+# The outer packets of wg4 in pieces of 600 bytes, those of wg6 in pieces of 1280.
+in_fragments()
+{
+	on a sh -ec 'ip route replace 192.0.2.2/32 dev eth0 mtu 600
+		ip -6 route replace 2001:db8::2/128 dev eth0 mtu 1280'
+	under 4 4 1920
+	under 4 6 640
+	bytes=500000 stream_comes_out 6 4 46 --unmarked-ok
+	bytes=500000 stream_comes_out 6 6 8 --unmarked-ok
+	on a sh -ec 'ip route delete 192.0.2.2/32 dev eth0; ip -6 route delete 2001:db8::2/128 dev eth0'
+}
+
+# Over IPv4 only, where a checksum protects the mark on the wire.
+in_bad_weather()
+{
+	netem corrupt 5%
+	under 4 4 1920
+	[ "$(jq .data <<<"$OUTPUT")" -lt 1910 ] || fail "nothing was corrupted: $OUTPUT"
+	no_unmarked
+	netem duplicate 30%
+	under 4 6 1920
+	no_unmarked
+	netem corrupt 3% duplicate 20% delay 20ms 15ms
+	under 4 6 1920
+	check on a tc qdisc delete dev eth0 root
+}
+
+# Packet sockets hold and clone what passes.
+while_listened_to()
+{
+	local dev pids=()
+
+	for dev in eth0 wg4 wg6; do
+		background on b tcpdump -Z root -U -n -i $dev -w "$T/heard.$dev.pcap"
+		pids+=($!)
+	done
+	for dev in eth0 wg4 wg6; do
+		retry_until 20 test -s "$T/heard.$dev.pcap"
+	done
+	under 4 4 1920
+	no_unmarked
+	under 6 6 1920
+	no_unmarked
+	for dev in "${pids[@]}"; do
+		stop_background "$dev"
+	done
+}
+
+# wg4 comes by eth0, which b has loaded; at the same time wg1 comes by eth1, which it has not, and
+# then by one and the other in turn. What is there twice dies in decryption, so that there are notes
+# of packets that never come out, and their memory is used again.
+by_another_uplink()
+{
+	local pid before n
+
+	before=$(counters wg4)
+	netem duplicate 60%
+	by_wire eth1
+	listen b 5000 --unmarked-ok
+	listen b 5006 --unmarked-ok
+	background on a "$wire" udp --dst 10.1.0.2 --port 5006 --dscp cycle --count 6400 --rate 1600
+	pid=$!
+	flow 4 4 1600 1500
+	for n in 1 2 3 4; do
+		by_wire eth0
+		sleep 0.2
+		by_wire eth1
+		sleep 0.2
+	done
+	wait $pid
+	nothing_wrong 5000
+	no_unmarked
+	as_counted 4 "$before"
+	nothing_wrong 5006
+	if [ "$1" = peek ]; then
+		no_unmarked
+	else
+		jq -e '.right > 500 and .unmarked > 1500' <<<"$OUTPUT" ||
+			fail "not some by each uplink: $OUTPUT"
+	fi
+	check on a tc qdisc delete dev eth0 root
+}
+
+hostile()
+{
+	local way
+
+	two_machines "$1" --wire2 "$T/second"
+	second_wire
+	bleached a
+	check on a "$TOOL" load wg1 --uplink eth0 --uplink eth1
+	behind a wg1 bleach_l3
+	for way in $(ways); do
+		loads b "$way"
+		check on b "$TOOL" load wg1 --direction ingress --ingress-hook "$way" --uplink eth0
+		in_fragments
+		in_bad_weather
+		while_listened_to
+		by_another_uplink "$way"
+		check on b "$TOOL" unload --all
+	done
+}
+
+test_hostile_6_1() { hostile 6.1; }
+test_hostile_6_12() { hostile 6.12; }
+
+#
+# Both ends, both directions, and one tunnel in another
+#
+
+# in_tunnel WAY WAY_INSIDE: wg1 and wg4 of b by these, loaded in both orders
+in_tunnel()
+{
+	local order
+
+	for order in "wg4 $1 eth0 wg1 $2 wg4" "wg1 $2 wg4 wg4 $1 eth0"; do
+		# shellcheck disable=SC2086 # six words
+		load_two $order
+		# shellcheck disable=SC2046 # several words
+		listen b 5000 $(most 1280)
+		check on a "$wire" udp --dst 10.1.0.2 --port 5000 --dscp cycle --count 1280 --rate 1000
+		heard 5000
+		check on b "$TOOL" unload --all
+	done
+}
+
+load_two()
+{
+	check on b "$TOOL" load "$1" --direction ingress --ingress-hook "$2" --uplink "$3"
+	check on b "$TOOL" load "$4" --direction ingress --ingress-hook "$5" --uplink "$6"
+}
+
+both_directions()
+{
+	local way o node
+
+	two_machines "$1"
+	bleached a
+	bleached b
+	for way in $(ways); do
+		for o in 4 6; do
+			for node in a b; do
+				check on $node "$TOOL" load wg$o --direction both --ingress-hook "$way" \
+					--uplink eth0
+			done
+		done
+		crossing
+	done
+	check on b "$TOOL" unload --all
+	not_behind b wg4
+	not_behind b wg6
+	# wg1 over wg4.
+	third a 1 2 10.0.4.2
+	third b 2 1 10.0.4.1
+	retry_until 20 on a ping -c 1 -W 2 10.1.0.2
+	# The mark is bleached in wg1, and that of wg1's own packets in wg4.
+	check on a "$TOOL" load wg1 --uplink wg4
+	behind a wg1 bleach_l3
+	in_tunnel tc tc
+	in_tunnel peek peek
+	in_tunnel xdp peek
+}
+
+test_both_directions_6_1() { both_directions 6.1; }
+test_both_directions_6_12() { both_directions 6.12; }
+
+#
+# Beside download shaping as sqm-scripts does it: all that arrives goes through ifb0 first
+#
+
+# What sqm-scripts does.
+shaping_starts()
+{
+	on b sh -ec 'modprobe ifb numifbs=0
+		ip link add ifb0 type ifb
+		tc qdisc replace dev ifb0 root cake bandwidth 500mbit besteffort
+		ip link set ifb0 up
+		tc qdisc add dev eth0 handle ffff: ingress
+		tc filter add dev eth0 parent ffff: protocol all prio 10 u32 match u32 0 0 \
+			flowid 1:1 action mirred egress redirect dev ifb0'
+}
+shaping_ends() { on b sh -c 'tc qdisc del dev eth0 ingress; ip link del ifb0'; }
+
+# What ifb0 has passed on.
+shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
+
+# Every packet of a flow is seen by ifb0, and marked at the socket.
+shaped_and_marked()
+{
+	local before
+	before=$(shaped)
+
+	arrived=0
+	arrives 4 4 1280
+	arrives 6 6 1280
+	[ $(($(shaped) - before)) -ge $arrived ] || fail "ifb0 has not seen all"
+}
+
+# Shaping is there first, and still there afterwards.
+shaping_first()
+{
+	shaping_starts
+	loads b "$1"
+	shaped_and_marked
+	check on b "$TOOL" unload --all
+	check_grep 'qdisc ingress' on b tc qdisc show dev eth0
+	check_grep 'mirred.*ifb0' on b tc filter show dev eth0 ingress
+	shaping_ends
+}
+
+# Without TCX the tool has made clsact, and an ingress qdisc cannot be added beside it: sqm-scripts
+# fails to start, and its filter has to go into clsact.
+shaping_second()
+{
+	loads b "$1"
+	if [ "$2" = 6.1 ] && [ "$1" = tc ]; then
+		! shaping_starts || fail "an ingress qdisc beside clsact"
+		check on b tc filter add dev eth0 ingress protocol all prio 10 u32 match u32 0 0 \
+			action mirred egress redirect dev ifb0
+		shaped_and_marked
+		check on b tc filter del dev eth0 ingress prio 10
+	else
+		shaping_starts
+		shaped_and_marked
+	fi
+	shaping_ends
+	check on b "$TOOL" unload --all
+}
+
+beside_shaping()
+{
+	local way
+
+	two_machines "$1"
+	bleached a
+	for way in $(ways); do
+		shaping_first "$way"
+		shaping_second "$way" "$1"
+	done
+}
+
+test_beside_shaping_6_1() { beside_shaping 6.1; }
+test_beside_shaping_6_12() { beside_shaping 6.12; }
+
+#
+# A kernel that does not tell its types
+#
+
+without_btf()
+{
+	two_machines "$1"
+	bleached a
+	on b mount -t tmpfs none /sys/kernel/btf
+	check_exit 2 on b "$TOOL" load wg4 --direction ingress --ingress-hook peek
+	grep -q BTF <<<"$OUTPUT"
+	check on b "$TOOL" load wg4 --direction ingress
+	grep -q BTF <<<"$OUTPUT" || fail "nothing said of BTF: $OUTPUT"
+	check on b "$TOOL" load wg6 --direction ingress
+	check_grep BTF on b "$TOOL" status
+	jq -e '[.tunnels[].ingress_hook.way] == ["tc", "tc"]' <<<"$(on b "$TOOL" status --json)"
+	arrives 4 6 640
+	arrives 6 4 640
+}
+
+test_without_btf_6_1() { without_btf 6.1; }
+test_without_btf_6_12() { without_btf 6.12; }
