@@ -16,6 +16,7 @@
 #include "util/log.h"
 #include "util/netlink.h"
 
+#define MAX_AHEAD 8 /* that are shown */
 #define MAX_PROBLEMS (4 + MAX_HOOKS)
 
 static const struct arg_option status_options[] = {
@@ -39,6 +40,9 @@ struct tunnel_status {
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
+	struct hook_neighbour ahead[MAX_HOOKS][MAX_AHEAD];
+	unsigned int n_ahead[MAX_HOOKS];
+	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
 	char problems[MAX_PROBLEMS][128];
@@ -101,6 +105,19 @@ static void check_device(struct tunnel_status *status)
 	}
 }
 
+/* Who is in front of our program, and what queues what it has marked. */
+static void look_around(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	struct nl_error why;
+	int n = hook_ahead(hook, &status->states[i], status->ahead[i], MAX_AHEAD);
+
+	status->n_ahead[i] = n < 0 ? 0 : n > MAX_AHEAD ? MAX_AHEAD : n;
+	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
+	    hook->netns == hook_netns())
+		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+}
+
 static int collect(const struct state *state, uint32_t slot, struct tunnel_status *status)
 {
 	int err;
@@ -114,6 +131,7 @@ static int collect(const struct state *state, uint32_t slot, struct tunnel_statu
 		if (err)
 			return err;
 		check_hook(status, &status->hooks[i], &status->states[i]);
+		look_around(status, i);
 	}
 	check_device(status);
 	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
@@ -182,8 +200,30 @@ static struct json_object *json_counters(const struct dscp_counters *c)
 	return object;
 }
 
-static struct json_object *json_hook(const struct hook *hook, const struct hook_state *state)
+static struct json_object *json_ahead(const struct tunnel_status *status, unsigned int hook)
 {
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < status->n_ahead[hook]; i++) {
+		const struct hook_neighbour *neighbour = &status->ahead[hook][i];
+		struct json_object *object = json_object_new_object();
+
+		json_string(object, "name", neighbour->name);
+		json_string(object, "attach", attach_kind_name(neighbour->attach));
+		if (neighbour->attach == ATTACH_CLSACT)
+			json_number(object, "priority", neighbour->priority);
+		json_object_object_add(
+			object, "prog_id",
+			neighbour->prog_id ? json_object_new_uint64(neighbour->prog_id) : NULL);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+static struct json_object *json_hook(const struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	const struct hook_state *state = &status->states[i];
 	struct json_object *object = json_object_new_object();
 
 	json_string(object, "dev", hook->dev);
@@ -199,6 +239,9 @@ static struct json_object *json_hook(const struct hook *hook, const struct hook_
 	json_object_object_add(object, "prog_id",
 			       state->prog_id ? json_object_new_uint64(state->prog_id) : NULL);
 	json_string(object, "state", hook_health_name(state->health));
+	json_object_object_add(object, "ahead", json_ahead(status, i));
+	if (*status->qdiscs[i])
+		json_string(object, "qdisc", status->qdiscs[i]);
 	return object;
 }
 
@@ -246,7 +289,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "outer_dscp",
 			       fixed ? json_object_new_string(dscp_name(t->outer_dscp)) : NULL);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
-		json_object_array_add(hooks, json_hook(&status->hooks[i], &status->states[i]));
+		json_object_array_add(hooks, json_hook(status, i));
 	json_object_object_add(object, "hooks", hooks);
 	json_object_object_add(counters, "egress", json_counters(&status->egress));
 	json_object_object_add(counters, "ingress", json_counters(&status->ingress));
@@ -328,8 +371,21 @@ static void print_counters(const struct dscp_counters *c, const char *name, cons
 	print_histogram(c, title);
 }
 
-static void print_hook(const struct hook *hook, const struct hook_state *state)
+static void print_ahead(const struct hook_neighbour *neighbour)
 {
+	printf("    before it  %s, %s", neighbour->name, attach_kind_name(neighbour->attach));
+	if (neighbour->attach == ATTACH_CLSACT)
+		printf(", priority %" PRIu32, neighbour->priority);
+	if (neighbour->prog_id)
+		printf(", id %" PRIu32, neighbour->prog_id);
+	printf(" (if it ends the chain, ours does not run)\n");
+}
+
+static void print_hook(const struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	const struct hook_state *state = &status->states[i];
+
 	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook->point), hook->program);
 	if (state->attach != ATTACH_AUTO)
 		printf("%s, ", attach_kind_name(state->attach));
@@ -337,7 +393,12 @@ static void print_hook(const struct hook *hook, const struct hook_state *state)
 		printf("priority %" PRIu32 ", ", state->priority);
 	if (state->prog_id)
 		printf("id %" PRIu32 ", ", state->prog_id);
-	printf("%s\n", hook_health_name(state->health));
+	printf("%s", hook_health_name(state->health));
+	if (*status->qdiscs[i])
+		printf(", then qdisc %s", status->qdiscs[i]);
+	printf("\n");
+	for (unsigned int n = 0; n < status->n_ahead[i]; n++)
+		print_ahead(&status->ahead[i][n]);
 }
 
 static void print_tunnel(const struct tunnel_status *status)
@@ -352,7 +413,7 @@ static void print_tunnel(const struct tunnel_status *status)
 		printf("  problem   %s\n", status->problems[i]);
 	print_policies(status);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
-		print_hook(&status->hooks[i], &status->states[i]);
+		print_hook(status, i);
 	if (has_egress(status))
 		print_counters(&status->egress, "egress", "left with");
 	if (has_ingress(status))

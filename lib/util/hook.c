@@ -778,6 +778,90 @@ int hook_detach(const char *dir, const struct hook *hook)
 	return 0;
 }
 
+struct neighbourhood {
+	const struct hook *hook;
+	const struct hook_state *state;
+	struct hook_neighbour *list;
+	unsigned int n, max;
+};
+
+static void program_name(uint32_t prog_id, char *name, size_t size)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+
+	if (fd >= 0)
+		bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (fd >= 0)
+		close(fd);
+	snprintf(name, size, "%s", info.name);
+}
+
+/* Ours is none, be it this or the one that has to run first. */
+static void add_neighbour(struct neighbourhood *all, const struct hook_neighbour *neighbour)
+{
+	for (unsigned int i = 0; i < N_ROLES; i++)
+		if (roles[i].point == all->hook->point &&
+		    !strcmp(roles[i].program, neighbour->name))
+			return;
+	if (all->n < all->max)
+		all->list[all->n] = *neighbour;
+	all->n++;
+}
+
+static int add_tcx(struct neighbourhood *all)
+{
+	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
+	enum bpf_attach_type type =
+		all->hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+
+	if (bpf_prog_query(all->hook->ifindex, type, 0, &flags, ids, &n))
+		return errno == EINVAL ? 0 : -errno; /* no TCX in this kernel */
+	for (unsigned int i = 0; i < n; i++) {
+		struct hook_neighbour neighbour = { .attach = ATTACH_TCX, .prog_id = ids[i] };
+
+		if (all->state->attach == ATTACH_TCX && ids[i] == all->state->prog_id)
+			break;
+		program_name(ids[i], neighbour.name, sizeof(neighbour.name));
+		add_neighbour(all, &neighbour);
+	}
+	return 0;
+}
+
+static int add_filter(const struct nl_filter *filter, void *ctx)
+{
+	struct neighbourhood *all = ctx;
+	struct hook_neighbour neighbour = {
+		.attach = ATTACH_CLSACT,
+		.prog_id = filter->prog_id,
+		.priority = filter->priority,
+	};
+
+	if (filter->prog_id && filter->prog_id == all->state->prog_id)
+		return 1;
+	snprintf(neighbour.name, sizeof(neighbour.name), "%s", filter->kind);
+	if (filter->prog_id)
+		program_name(filter->prog_id, neighbour.name, sizeof(neighbour.name));
+	add_neighbour(all, &neighbour);
+	return 0;
+}
+
+int hook_ahead(const struct hook *hook, const struct hook_state *state,
+	       struct hook_neighbour *neighbours, unsigned int max)
+{
+	struct neighbourhood all = { .hook = hook, .state = state, .list = neighbours, .max = max };
+	struct nl_error why;
+	int err;
+
+	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != hook_netns())
+		return 0;
+	err = add_tcx(&all);
+	if (!err && state->attach == ATTACH_CLSACT)
+		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), add_filter, &all, &why);
+	return err < 0 ? err : (int)all.n;
+}
+
 static bool parse_pin(const char *name, struct hook *hook)
 {
 	unsigned int role = 0;

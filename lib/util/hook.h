@@ -86,6 +86,19 @@ int hook_detach(const char *dir, const struct hook *hook);
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
 
+/* A program or filter of somebody else that runs before ours at the same point. */
+struct hook_neighbour {
+	enum attach_kind attach; /* TCX or CLSACT */
+	uint32_t prog_id; /* 0: a filter of another kind than bpf */
+	uint32_t priority; /* CLSACT */
+	char name[64]; /* of the program, or the filter's kind */
+};
+
+/* Who runs before our program at a TC hook that is fine; at most max are written. Returns how many
+ * there are, or a negative errno, without a message. */
+int hook_ahead(const struct hook *hook, const struct hook_state *state,
+	       struct hook_neighbour *neighbours, unsigned int max);
+
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
  * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.
  */
