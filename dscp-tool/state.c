@@ -344,10 +344,31 @@ static int pin_resized(const struct state *state)
 
 	map_path(path, MAP_FLOWS);
 	err = hook_pin(STATE_DIR, state->maps[MAP_FLOWS], path);
-	if (err)
-		return state_failed("cannot pin", path, err);
-	state_forget_recent(state);
-	return 0;
+	return err ? state_failed("cannot pin", path, err) : 0;
+}
+
+#define COPY_BATCH 4096
+
+/* What is in the map flows of another size, as far as it has room: what recent holds is taken for
+ * noted there, and packets are on their way whose stamp only the old one knows. */
+static void copy_flows(int from, int to)
+{
+	struct dscp_flow *flows = calloc(COPY_BATCH, sizeof(*flows));
+	__u32 *stamps = calloc(COPY_BATCH, sizeof(*stamps)), position, n;
+	bool more = flows && stamps, started = false;
+
+	while (more) {
+		n = COPY_BATCH;
+		more = !bpf_map_lookup_batch(from, started ? &position : NULL, &position, stamps,
+					     flows, &n, NULL);
+		if (!more && errno != ENOENT)
+			break;
+		started = true;
+		for (__u32 i = 0; i < n; i++)
+			bpf_map_update_elem(to, &stamps[i], &flows[i], BPF_NOEXIST);
+	}
+	free(flows);
+	free(stamps);
 }
 
 /* Loads one of this tool's objects; the maps that are pinned already are used again. resize: not
@@ -395,18 +416,24 @@ int state_need(struct state *state, const struct dscp_tunnel *tunnel)
 static int renew(struct state *state, __u32 flows)
 {
 	bool resize = flows != map_capacity(state->maps[MAP_FLOWS]);
-	int old[N_PROGRAMS], err = 0;
+	int old[N_PROGRAMS], old_flows = -1, err = 0;
 
+	if (resize)
+		old_flows = fcntl(state->maps[MAP_FLOWS], F_DUPFD_CLOEXEC, 3);
 	memcpy(old, state->programs, sizeof(old));
 	memset(state->programs, -1, sizeof(state->programs));
 	for (int i = 0; i < N_PROGRAMS && !err; i++)
 		if ((old[i] >= 0 || object_of(i) == OBJECT_EGRESS) && state->programs[i] < 0)
 			err = load_object(state, object_of(i), flows,
 					  resize && object_of(i) == OBJECT_EGRESS);
+	if (!err && resize)
+		copy_flows(old_flows, state->maps[MAP_FLOWS]);
 	if (!err)
 		err = state_update_hooks(state);
-	if (!err && resize)
+	if (!err && resize) {
+		copy_flows(old_flows, state->maps[MAP_FLOWS]); /* noted meanwhile */
 		err = pin_resized(state);
+	}
 	for (int i = 0; i < N_OBJECTS && !err; i++)
 		if (has_programs(state, i))
 			err = pin_programs(state, i);
@@ -415,6 +442,8 @@ static int renew(struct state *state, __u32 flows)
 	for (int i = 0; i < N_PROGRAMS; i++)
 		if (old[i] >= 0)
 			close(old[i]);
+	if (old_flows >= 0)
+		close(old_flows);
 	return err;
 }
 
