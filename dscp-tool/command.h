@@ -15,13 +15,14 @@ enum exit_status {
 };
 
 extern const struct arg_command load_command, unload_command, status_command, dump_map_command,
-	features_command;
+	features_command, monitor_command;
 
 int run_load(int argc, char **argv);
 int run_unload(int argc, char **argv);
 int run_status(int argc, char **argv);
 int run_dump_map(int argc, char **argv);
 int run_features(int argc, char **argv);
+int run_monitor(int argc, char **argv);
 
 /* The options that several commands share. set_flag() sets a bool, with which the command's
  * configuration begins. */

@@ -15,7 +15,7 @@ static const struct {
 } commands[] = {
 	{ &load_command, run_load },	     { &unload_command, run_unload },
 	{ &status_command, run_status },     { &dump_map_command, run_dump_map },
-	{ &features_command, run_features },
+	{ &features_command, run_features }, { &monitor_command, run_monitor },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
 #include "command.h"
 #include "state.h"
 #include "tunnel.h"
@@ -15,7 +16,6 @@
 
 struct load_config {
 	struct tunnel_request request;
-	enum attach_kind attach;
 	uint32_t flows; /* 0: as it is */
 	bool egress_mapped, ingress_mapped, hook_asked; /* that option was given */
 };
@@ -108,7 +108,7 @@ static int set_outer_dscp(void *config, const char *value, char *err, size_t err
 
 static int set_attach(void *config, const char *value, char *err, size_t err_len)
 {
-	enum attach_kind *attach = &((struct load_config *)config)->attach;
+	enum attach_kind *attach = &((struct load_config *)config)->request.attach;
 
 	for (*attach = ATTACH_AUTO; *attach <= ATTACH_CLSACT; (*attach)++)
 		if (!strcmp(value, attach_kind_name(*attach)))
@@ -154,89 +154,6 @@ const struct arg_command load_command = {
 	.max_args = 1,
 };
 
-/* Two tunnels cannot tell their packets apart by the same source port or the same endpoint. */
-static int check_conflicts(const struct state *state, uint32_t slot, const struct dscp_tunnel *new)
-{
-	bool by_source = new->kind == DSCP_KIND_WIREGUARD || new->kind == DSCP_KIND_UDP;
-
-	for (uint32_t other = 1; other < DSCP_MAX_TUNNELS; other++) {
-		const struct dscp_tunnel *t = &state->tunnels[other];
-
-		if (!t->ifindex || other == slot)
-			continue;
-		for (int i = 0; i < new->n_ports * t->n_ports; i++) {
-			int port = new->ports[i / t->n_ports];
-
-			if (port != t->ports[i % t->n_ports] ||
-			    (!by_source && new->kind == t->kind))
-				continue;
-			log_error("%s: port %d is %s's already (unload %s first)", new->name, port,
-				  t->name, t->name);
-			return -EADDRINUSE;
-		}
-		if (new->endpoint.kind &&
-		    !memcmp(&new->endpoint, &t->endpoint, sizeof(t->endpoint))) {
-			log_error("%s: its outer packets look like those of %s (unload %s first)",
-				  new->name, t->name, t->name);
-			return -EADDRINUSE;
-		}
-	}
-	return 0;
-}
-
-/* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
- * nor does one go unmarked when a loaded tunnel changes. On failure all is as it was: the old entry
- * comes back, and hooks that only the new one needed go with state_prune(). */
-static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
-		 enum attach_kind attach)
-{
-	const struct dscp_tunnel old = state->tunnels[slot];
-	struct hook_state before[MAX_HOOKS];
-	int err = state_hook_states(new, before);
-
-	if (!err)
-		err = state_need(state, new);
-	if (err)
-		return err;
-	if (!old.ifindex)
-		err = state_clear_counters(state, slot);
-	if (!err)
-		err = state_attach(state, new, STAGE_READ, attach);
-	if (!err)
-		err = state_register(state, slot, new);
-	if (!err)
-		err = state_attach(state, new, STAGE_WRITE, attach);
-	if (err) {
-		state_register(state, slot, &old);
-		state_attach_back(state, new, before);
-	}
-	return err;
-}
-
-static int load(const struct load_config *config, const struct dscp_tunnel *tunnel)
-{
-	struct state state;
-	uint32_t slot;
-	int err = state_create(&state, config->flows), pruned;
-
-	if (err)
-		return err;
-	slot = state_find(&state, tunnel->name);
-	if (!slot)
-		slot = state_free_slot(&state);
-	if (!slot) {
-		log_error("%s: %d tunnels are loaded already", tunnel->name, DSCP_MAX_TUNNELS - 1);
-		err = -ENOSPC;
-	}
-	if (!err)
-		err = check_conflicts(&state, slot, tunnel);
-	if (!err)
-		err = apply(&state, slot, tunnel, config->attach);
-	pruned = state_prune(&state);
-	state_close(&state);
-	return err ? err : pruned;
-}
-
 /* Options that mean nothing together. */
 static bool contradiction(const struct load_config *config)
 {
@@ -273,11 +190,11 @@ int run_load(int argc, char **argv)
 	if (contradiction(&config))
 		return EXIT_USAGE;
 	err = state_lock();
-	if (!err)
+	if (err >= 0)
 		err = tunnel_discover(&config.request, &tunnel);
 	if (err == TUNNEL_USAGE)
 		return EXIT_USAGE;
 	if (!err)
-		err = load(&config, &tunnel);
+		err = apply_tunnel(&tunnel, config.flows);
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }

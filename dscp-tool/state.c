@@ -64,7 +64,7 @@ int state_lock(void)
 		}
 		nanosleep(&pause, NULL);
 	}
-	return 0; /* left open: the lock goes with the process */
+	return fd;
 }
 
 static void state_init(struct state *state)

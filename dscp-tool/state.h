@@ -26,7 +26,8 @@ struct state {
 	struct dscp_tunnel *tunnels; /* all DSCP_MAX_TUNNELS slots, as the map has them */
 };
 
-/* One change at a time on this machine. The lock goes with the process. */
+/* One change at a time on this machine: a descriptor to close, or a negative errno. The lock goes
+ * with the process at the latest. */
 int state_lock(void);
 
 /* Opens what is loaded. -ENOENT, without a message: nothing is. */

@@ -399,8 +399,13 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 	tunnel->ingress = request->ingress_map;
 	memcpy(tunnel->name, link.name, DSCP_IFNAMSIZ);
 	memcpy(tunnel->link_kind, link.kind, DSCP_IFNAMSIZ);
+	tunnel->attach = request->attach;
 	if (request->egress)
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
+	if (request->n_ports)
+		tunnel->flags |= DSCP_TUNNEL_GIVEN_PORTS;
+	if (request->n_uplinks)
+		tunnel->flags |= DSCP_TUNNEL_GIVEN_UPLINKS;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;
@@ -413,6 +418,32 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 	if (tunnel->kind == DSCP_KIND_WIREGUARD)
 		return wireguard(request, tunnel);
 	return other_kinds(request, &link, tunnel);
+}
+
+struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const char *name)
+{
+	struct tunnel_request request = {
+		.name = name,
+		.egress = tunnel->flags & DSCP_TUNNEL_EGRESS,
+		.ingress = tunnel->flags & DSCP_TUNNEL_INGRESS,
+		.egress_map = tunnel->egress,
+		.ingress_map = tunnel->ingress,
+		.way = tunnel->flags & DSCP_TUNNEL_AUTO_WAY ? DSCP_WAY_NONE : tunnel->way,
+		.fixed = tunnel->flags & DSCP_TUNNEL_FIXED,
+		.outer_dscp = tunnel->outer_dscp,
+		.attach = tunnel->attach,
+	};
+
+	if (tunnel->flags & DSCP_TUNNEL_GIVEN_PORTS) {
+		request.n_ports = tunnel->n_ports;
+		memcpy(request.ports, tunnel->ports, sizeof(request.ports));
+	}
+	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS) {
+		request.n_uplinks = tunnel->n_uplinks;
+		for (int i = 0; i < tunnel->n_uplinks; i++)
+			request.uplinks[i] = tunnel->uplink_names[i];
+	}
+	return request;
 }
 
 bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len)

@@ -9,6 +9,8 @@
 
 #include <dscp/abi.h>
 
+#include "util/hook.h"
+
 /* What the command line asks for. */
 struct tunnel_request {
 	const char *name;
@@ -21,6 +23,7 @@ struct tunnel_request {
 	enum dscp_way way; /* NONE: the best there is */
 	bool fixed;
 	uint8_t outer_dscp; /* with fixed */
+	enum attach_kind attach;
 };
 
 #define TUNNEL_USAGE 1
@@ -28,6 +31,10 @@ struct tunnel_request {
 /* Fills in a tunnel from the kernel's answers. Returns 0; TUNNEL_USAGE: the request does not fit
  * this tunnel; a negative errno. The reason has been logged. */
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+
+/* The request that a loaded tunnel came from. name: its device's present one. The names in it are
+ * those of tunnel and name. */
+struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const char *name);
 
 /* Why a tunnel with DSCP_TUNNEL_AUTO_WAY does ingress the way it does. */
 const char *tunnel_way_reason(const struct dscp_tunnel *tunnel);

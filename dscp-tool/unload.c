@@ -98,7 +98,7 @@ int run_unload(int argc, char **argv)
 		log_error("unload needs the name of one tunnel, or --all");
 		return EXIT_USAGE;
 	}
-	if (state_lock())
+	if (state_lock() < 0)
 		return EXIT_REFUSED;
 	return unload_name(n_args ? name : NULL);
 }

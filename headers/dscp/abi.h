@@ -63,6 +63,8 @@ enum dscp_kind {
 #define DSCP_TUNNEL_EGRESS (1u << 2) /* the inner DSCP onto the outer header */
 #define DSCP_TUNNEL_INGRESS (1u << 3) /* the outer DSCP onto the inner header */
 #define DSCP_TUNNEL_AUTO_WAY (1u << 4) /* the way was not asked for: it may change */
+#define DSCP_TUNNEL_GIVEN_PORTS (1u << 5) /* --port; else they are the kernel's answer */
+#define DSCP_TUNNEL_GIVEN_UPLINKS (1u << 6) /* --uplink; else the routes' answer */
 
 /* How ingress finds the outer DS field of a decapsulated packet. */
 enum dscp_way {
@@ -96,7 +98,8 @@ struct dscp_tunnel {
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
 	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
-	__u8 pad[3];
+	__u8 attach; /* --attach: 0 auto, 1 tcx, 2 clsact */
+	__u8 pad[2];
 	struct dscp_policy egress;
 	struct dscp_policy ingress;
 	/* The rest is the tool's memory of what it set up. */

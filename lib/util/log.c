@@ -24,6 +24,15 @@ static struct {
 	bool in_log;
 } warnings;
 
+static char *diverted;
+static size_t diverted_size;
+
+void log_divert(char *text, size_t size)
+{
+	diverted = text;
+	diverted_size = size;
+}
+
 /* One line on stderr, in one write(): newlines inside become " / ", those at the end go. */
 static void print(const char *prefix, const char *fmt, va_list args)
 {
@@ -33,6 +42,10 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	size_t n;
 
 	vsnprintf(text, sizeof(text), fmt, args);
+	if (diverted) {
+		snprintf(diverted, diverted_size, "%s", text);
+		return;
+	}
 	for (size_t len = strlen(text); len && text[len - 1] == '\n'; len--)
 		text[len - 1] = '\0';
 	n = snprintf(line, sizeof(line), "dscp-tool: %s%s", prefix, strsep(&rest, "\n"));
@@ -42,6 +55,15 @@ static void print(const char *prefix, const char *fmt, va_list args)
 }
 
 void log_error(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	print("", fmt, args);
+	va_end(args);
+}
+
+void log_info(const char *fmt, ...)
 {
 	va_list args;
 

@@ -94,4 +94,9 @@ struct nl_filter {
 int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter *filter, void *ctx),
 	       void *ctx, struct nl_error *err);
 
+/* Notifications of rtnetlink about links, addresses, routes, rules, qdiscs and filters: a file
+ * descriptor to poll, or a negative errno. nl_events_clear() reads what has come. */
+int nl_events_open(struct nl_error *err);
+void nl_events_clear(int fd);
+
 #endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#ifndef APPLY_H
+#define APPLY_H
+
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+/* Makes a tunnel loaded as it says, be it new or changed, or leaves all as it was. flows: capacity
+ * of the map flows, 0: as it is. The lock is held. Returns 0 or a negative errno, after a message.
+ */
+int apply_tunnel(const struct dscp_tunnel *tunnel, uint32_t flows);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Keeps loaded tunnels right. What is wanted is in the pinned map of tunnels, so there is nothing
+ * to remember: whenever something has changed, each tunnel is discovered anew, as load does it,
+ * and loaded again if the answer or a hook is not what it was. rtnetlink tells of most changes;
+ * WireGuard's ports and endpoints, and TCX links, have no notifications, hence the timer.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "command.h"
+#include "state.h"
+#include "tunnel.h"
+#include "util/log.h"
+#include "util/netlink.h"
+
+#define POLL_MS 5000
+/* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
+#define SETTLE_MS 200
+#define MAX_NAMES 64
+
+#define TEXT 512
+
+/* What was said of a tunnel last, so that it is not said again and again. */
+struct said {
+	char name[DSCP_IFNAMSIZ];
+	char text[TEXT];
+};
+
+struct monitor {
+	const char *names[MAX_NAMES];
+	unsigned int n_names; /* 0: all tunnels */
+	struct said *said; /* by slot */
+};
+
+static const struct arg_option monitor_options[] = {
+	VERBOSE_OPTION,
+	{},
+};
+
+const struct arg_command monitor_command = {
+	.name = "monitor",
+	.synopsis = "[TUNNEL...]",
+	.help = "follow links, routes and ports, and keep loaded tunnels right",
+	.options = monitor_options,
+	.min_args = 0,
+	.max_args = MAX_NAMES,
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
+/* To systemd, if it has started us (sd_notify(3)). */
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (!len || len >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, len);
+	if (*path == '@')
+		address.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), 0, (struct sockaddr *)&address,
+		   offsetof(struct sockaddr_un, sun_path) + len) < 0)
+		log_debug("systemd does not listen: %s", log_strerror(-errno));
+	close(fd);
+}
+
+static bool is_followed(const struct monitor *m, const struct dscp_tunnel *tunnel)
+{
+	if (!tunnel->ifindex || tunnel->netns != hook_netns())
+		return false;
+	for (unsigned int i = 0; i < m->n_names; i++)
+		if (!strncmp(m->names[i], tunnel->name, DSCP_IFNAMSIZ))
+			return true;
+	return !m->n_names;
+}
+
+/* Once, until there is something else to say. An empty text: all is well again. */
+static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel,
+		const char *text)
+{
+	struct said *said = &m->said[slot];
+
+	if (!strncmp(said->name, tunnel->name, DSCP_IFNAMSIZ) && !strcmp(said->text, text))
+		return;
+	memcpy(said->name, tunnel->name, DSCP_IFNAMSIZ);
+	snprintf(said->text, sizeof(said->text), "%s", text);
+	if (*text)
+		log_info("%s", text);
+}
+
+static bool hooks_fine(const struct dscp_tunnel *tunnel)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+
+	if (state_hook_states(tunnel, states))
+		return true; /* not to be known now */
+	for (unsigned int i = 0; i < n; i++)
+		if (states[i].health != HOOK_OK)
+			return false;
+	return true;
+}
+
+static void add(char *text, const char *word)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, TEXT - len, "%s%s", *text ? ", " : "", word);
+}
+
+static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
+{
+	char word[TEXT] = "uplink";
+
+	for (int i = 0; i < tunnel->n_uplinks; i++)
+		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s",
+			 tunnel->uplink_names[i]);
+	add(text, word);
+}
+
+/* What is different, in words; "" if nothing is. */
+static void describe(const struct dscp_tunnel *old, const struct dscp_tunnel *new, char *text)
+{
+	char word[64];
+
+	*text = 0;
+	if (old->ifindex != new->ifindex)
+		add(text, "the device was made anew");
+	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
+		add(text, "the device was renamed");
+	if (memcmp(old->ports, new->ports, sizeof(old->ports))) {
+		snprintf(word, sizeof(word), "port %u", new->ports[0]);
+		add(text, word);
+	}
+	if (memcmp(old->uplinks, new->uplinks, sizeof(old->uplinks)))
+		add_uplinks(text, new);
+	else if (memcmp(old->uplink_names, new->uplink_names, sizeof(old->uplink_names)))
+		add(text, "an uplink was renamed");
+	if (old->way != new->way)
+		add(text, "another way of ingress");
+	if (!*text && memcmp(old, new, sizeof(*old)))
+		add(text, "its outer packets look different");
+	if (!*text && !hooks_fine(old))
+		add(text, "a program was taken away");
+}
+
+/* The tunnel as load would find it now. */
+static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char *why)
+{
+	char name[IF_NAMESIZE] = "";
+	struct tunnel_request request = tunnel_request_of(old, name);
+	int err;
+
+	/* Renamed or made anew: a device that has the number keeps it under any name. */
+	if (!if_indextoname(old->ifindex, name))
+		memcpy(name, old->name, DSCP_IFNAMSIZ);
+	log_divert(why, TEXT);
+	err = tunnel_discover(&request, new);
+	log_divert(NULL, 0);
+	return err;
+}
+
+static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old,
+			const struct dscp_tunnel *new, const char *change)
+{
+	char why[TEXT] = "", text[2 * TEXT + 64];
+	int err;
+
+	log_divert(why, sizeof(why));
+	err = apply_tunnel(new, 0);
+	log_divert(NULL, 0);
+	if (err)
+		snprintf(text, sizeof(text), "%.15s: %s: %s", new->name, change, why);
+	else
+		log_info("%.15s: %s: loaded again", new->name, change);
+	say(m, slot, old, err ? text : "");
+}
+
+static void check_tunnel(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old)
+{
+	char why[TEXT] = "", change[TEXT];
+	struct dscp_tunnel new;
+
+	if (discover(old, &new, why)) {
+		say(m, slot, old, why);
+		return;
+	}
+	describe(old, &new, change);
+	if (*change)
+		apply_again(m, slot, old, &new, change);
+	else
+		say(m, slot, old, "");
+}
+
+/* Under the lock, so that what has been read stays true but for what is done here. */
+static int check_all(struct monitor *m)
+{
+	int lock = state_lock(), err;
+	struct state state;
+
+	if (lock < 0)
+		return lock;
+	err = state_open(&state);
+	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
+		if (is_followed(m, &state.tunnels[slot]))
+			check_tunnel(m, slot, &state.tunnels[slot]);
+	if (!err)
+		state_close(&state);
+	close(lock);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Until something happens, and has settled. */
+static void wait_for_change(int events, const sigset_t *unblocked)
+{
+	struct timespec timeout = { .tv_sec = POLL_MS / 1000 };
+	const struct timespec settle = { .tv_nsec = SETTLE_MS * 1000000 };
+	struct pollfd poll = { .fd = events, .events = POLLIN };
+
+	while (!stopped && ppoll(&poll, 1, &timeout, unblocked) > 0) {
+		nl_events_clear(events);
+		timeout = settle;
+	}
+}
+
+static int follow(struct monitor *m)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t blocked, unblocked;
+	struct nl_error why;
+	int events = nl_events_open(&why);
+
+	if (events < 0) {
+		log_error("cannot follow links and routes: %s", why.text);
+		return events;
+	}
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	check_all(m);
+	notify("READY=1");
+	while (!stopped) {
+		wait_for_change(events, &unblocked);
+		if (!stopped)
+			check_all(m);
+	}
+	notify("STOPPING=1");
+	close(events);
+	return 0;
+}
+
+int run_monitor(int argc, char **argv)
+{
+	struct monitor m = {};
+	int status = parsed(args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)), err;
+
+	if (status >= 0)
+		return status;
+	m.said = calloc(DSCP_MAX_TUNNELS, sizeof(*m.said));
+	err = m.said ? follow(&m) : -ENOMEM;
+	free(m.said);
+	return err ? EXIT_REFUSED : EXIT_DONE;
+}

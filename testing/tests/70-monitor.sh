@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# dscp-tool monitor: after each change the tunnel is right again, by itself.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+# A tunnel vx4 on node a, and a monitor that writes to $T/monitor.
+watched()
+{
+	lone_node
+	check on a "$TOOL" load vx4 "$@"
+	start_monitor
+	healthy
+}
+
+start_monitor()
+{
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	monitor=$!
+}
+
+healthy() { retry_until 10 on a "$TOOL" status vx4; }
+said() { retry_until 10 grep -qE -e "$1" "$T/monitor"; }
+
+# The ifindex of the device is that of the hook, which works.
+hook_is_on()
+{
+	on a "$TOOL" status vx4 --json |
+		jq -e --arg dev "$1" --arg program "$2" --argjson n "$(on a cat "/sys/class/net/$1/ifindex")" \
+			'.tunnels[0].hooks | any(.dev == $dev and .program == $program and
+				.ifindex == $n and .state == "ok")'
+}
+
+test_tunnel_made_anew()
+{
+	watched
+	on a ip link del vx4
+	said 'vx4: '
+	vx4_again
+	retry_until 10 hook_is_on vx4 egress_inner
+	said 'vx4: the device was made anew.*: loaded again'
+	healthy
+}
+
+vx4_again() { on a ip link add vx4 type vxlan id 44 remote 192.0.2.2 dstport 4789; }
+
+test_uplink_made_anew()
+{
+	watched
+	on a ip link del eth0
+	said 'vx4: no uplink found'
+	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
+		ip link set peer0 up'
+	uplink a 1
+	retry_until 10 hook_is_on eth0 egress_outer
+	said 'vx4: uplink eth0: loaded again'
+	healthy
+}
+
+test_route_moves()
+{
+	watched
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
+	retry_until 10 hook_is_on eth1 egress_outer
+	said 'vx4: uplink eth1: loaded again'
+	on a ip route del 192.0.2.2/32 dev eth1
+	retry_until 10 hook_is_on eth0 egress_outer
+	# Nothing stays where it is not needed.
+	check_grep '^1$' on a sh -c 'ls /sys/fs/bpf/dscp-tool/hooks | grep -c egress_outer'
+}
+
+test_renamed()
+{
+	watched
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
+	said 'tunnel: the device was renamed: loaded again'
+	check on a "$TOOL" status tunnel
+}
+
+test_program_taken_away()
+{
+	watched --attach clsact
+	on a tc qdisc del dev eth0 clsact
+	said 'vx4: a program was taken away: loaded again'
+	healthy
+	on a tc filter del dev vx4 egress
+	retry_until 10 hook_is_on vx4 egress_inner
+}
+
+# Calls of poll, read off a trace: one returns every five seconds. No line of log; SIGTERM ends it.
+test_idle()
+{
+	local pid polls
+
+	command -v strace >/dev/null || skip "no strace"
+	watched
+	sleep 1
+	pid=$(pgrep -f "^$TOOL monitor")
+	: >"$T/monitor"
+	background strace -qq -e trace=ppoll -o "$T/trace" -p "$pid"
+	sleep 11
+	stop_background $! INT
+	polls=$(grep -c ppoll "$T/trace")
+	[ "$polls" -ge 2 ] && [ "$polls" -le 4 ]
+	[ ! -s "$T/monitor" ]
+	kill -TERM "$pid"
+	wait "$monitor"
+	check on a "$TOOL" status vx4
+}
+
+# load, unload and another tunnel while it runs; killed and started again.
+test_beside_load()
+{
+	watched
+	for _ in 1 2 3 4 5; do
+		check on a "$TOOL" load vx6
+		check on a "$TOOL" unload vx6
+		check on a "$TOOL" load vx4 --egress-map 'EF=CS1'
+	done
+	stop_background "$monitor" KILL
+	on a ip link del vx4
+	vx4_again
+	check_exit 4 on a "$TOOL" status vx4
+	start_monitor
+	said 'vx4: the device was made anew: loaded again'
+	healthy
+	[ "$(on a "$TOOL" status vx4 --json | jq -c '.tunnels[0].egress_map')" = '{"EF":"CS1"}' ]
+	check on a "$TOOL" unload --all
+}
