@@ -314,7 +314,7 @@ flow()
 }
 
 # most COUNT: the options to listen for so many; a busy machine may lose a few on the way
-most() { echo "--count $1 --min $(($1 * 98 / 100)) --each $(($1 / 64 * 9 / 10))"; }
+most() { echo "--count $1 --min $(($1 * 98 / 100)) --each $(($1 * 9 / 640))"; }
 
 # arrives OUTER INNER COUNT [ECN]: every packet of a flow has its outer packet's DSCP at the socket.
 # Adds to these two, for counted:
