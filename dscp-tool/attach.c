@@ -3,6 +3,10 @@
 /* Which hooks the tunnels need, and what is attached there. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "state.h"
 
@@ -59,6 +63,23 @@ static int attach(const struct state *state, const struct hook *hook,
 	return attach_xdp(state, hook);
 }
 
+static bool hook_needed(const struct state *state, const struct hook *hook)
+{
+	struct hook hooks[MAX_HOOKS];
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		unsigned int n = state->tunnels[slot].ifindex
+					 ? state_hooks(&state->tunnels[slot], hooks)
+					 : 0;
+
+		for (unsigned int i = 0; i < n; i++)
+			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
+			    hooks[i].point == hook->point && is_program(hook, hooks[i].program))
+				return true;
+	}
+	return false;
+}
+
 /* A hook of an earlier load gets the program that is now in force; a broken one is left to the
  * next load of its tunnel. */
 static int update_hook(const struct hook *hook, void *ctx)
@@ -66,7 +87,7 @@ static int update_hook(const struct hook *hook, void *ctx)
 	struct hook_state state;
 	int err = hook_query(STATE_DIR, hook, &state);
 
-	if (err || state.health != HOOK_OK)
+	if (err || state.health != HOOK_OK || !hook_needed(ctx, hook))
 		return 0;
 	if (hook->point == HOOK_XDP)
 		return attach_xdp(ctx, hook);
@@ -147,23 +168,6 @@ void state_attach_back(const struct state *state, const struct dscp_tunnel *tunn
 			attach(state, &hooks[i], tunnel_of(state, &hooks[i]), before[i].attach);
 }
 
-static bool hook_needed(const struct state *state, const struct hook *hook)
-{
-	struct hook hooks[MAX_HOOKS];
-
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		unsigned int n = state->tunnels[slot].ifindex
-					 ? state_hooks(&state->tunnels[slot], hooks)
-					 : 0;
-
-		for (unsigned int i = 0; i < n; i++)
-			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
-			    hooks[i].point == hook->point && is_program(hook, hooks[i].program))
-				return true;
-	}
-	return false;
-}
-
 struct prune {
 	const struct state *state;
 	int err;
@@ -194,4 +198,26 @@ int state_prune(struct state *state)
 			return 0;
 	state_remove();
 	return 0;
+}
+
+static bool same_program(uint32_t prog_id, int fd)
+{
+	struct bpf_prog_info wanted = {}, there = {};
+	__u32 len = sizeof(wanted);
+	int other = bpf_prog_get_fd_by_id(prog_id);
+	bool same = true; /* not to be known */
+
+	if (other >= 0 && !bpf_obj_get_info_by_fd(fd, &wanted, &len) &&
+	    !bpf_obj_get_info_by_fd(other, &there, &len))
+		same = !memcmp(wanted.tag, there.tag, sizeof(wanted.tag));
+	if (other >= 0)
+		close(other);
+	return same;
+}
+
+bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
+		      const struct hook *hook, const struct hook_state *present)
+{
+	return present->health != HOOK_OK || hook->point == HOOK_XDP ||
+	       same_program(present->prog_id, program_fd(state, hook, tunnel));
 }

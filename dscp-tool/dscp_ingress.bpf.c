@@ -278,6 +278,13 @@ static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dsc
 	return header == note_bytes(note);
 }
 
+/* Of the bytes that have been compared, not of the rest of the note: the kernel uses elements of an
+ * LRU map again while they are read, so that the two may be of different packets. */
+static __always_inline __u32 header_dscp(const __u8 *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] >> 2 : (ip[0] << 2 & 0x3c) | ip[1] >> 6;
+}
+
 static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
 {
 	struct dscp_inflight_key key = { .id = (unsigned long)skb, .way = DSCP_WAY_TC };
@@ -285,7 +292,7 @@ static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
 
 	if (!take_note(&key, &note) || !is_of_packet(skb, &note))
 		return;
-	a->dscp = note.ds >> 2;
+	a->dscp = header_dscp(note.header);
 	if (note.slot && is_slot_of(skb, note.slot))
 		a->slot = note.slot;
 }

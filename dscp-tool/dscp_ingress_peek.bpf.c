@@ -57,38 +57,82 @@ static __always_inline __u64 find_data(struct __sk_buff *ctx, __u64 *room)
 	return data;
 }
 
-static __always_inline bool read_front(struct front *front, __u64 data, __u64 room)
+/* Behind the longest IPv4 header. */
+struct long_front {
+	__u8 options[MAX_IP4 - sizeof(struct ip6_header)];
+	struct front front;
+};
+
+/* What lies in front of the buffer may be read, since it is looked at only to find more readings
+ * than one. If it cannot be read, the headers alone; zeros in place of what is missing. */
+static __always_inline bool read_front(struct long_front *l, __u64 data, __u64 room)
 {
-	if (room >= sizeof(*front))
-		return !bpf_probe_read_kernel(front, sizeof(*front),
-					      (void *)(data - sizeof(*front)));
-	if (room < sizeof(*front) - FRONT_IP4)
+	const __u32 ip4 = sizeof(l->front) - FRONT_IP4;
+
+	if (room < ip4)
 		return false;
-	__builtin_memset(front, 0, FRONT_IP4);
-	return !bpf_probe_read_kernel((void *)front + FRONT_IP4, sizeof(*front) - FRONT_IP4,
-				      (void *)(data - sizeof(*front) + FRONT_IP4));
+	if (!bpf_probe_read_kernel(l, sizeof(*l), (void *)(data - sizeof(*l)))) {
+		if (room < sizeof(l->front))
+			l->front.ip6.version_ds = 0;
+		return true;
+	}
+	__builtin_memset(l, 0, sizeof(*l));
+	if (room >= sizeof(l->front))
+		return !bpf_probe_read_kernel(&l->front, sizeof(l->front),
+					      (void *)(data - sizeof(l->front)));
+	return !bpf_probe_read_kernel((void *)&l->front + FRONT_IP4, ip4, (void *)(data - ip4));
 }
 
-/* IPv4 with options: the header ends where UDP begins, and says itself where it began. UNKNOWN if
- * no length fits, or more than one. */
-static __noinline __u32 optional_dscp(__u64 udp, __u32 udp_length)
+/* Could this be how an IPv4 header with options begins, by what the network or this host cannot
+ * have changed? Options may be rewritten without a new checksum, and UDP may be shorter than IP. */
+static __always_inline bool ip4_may_begin(const struct ip4_header *ip, __u32 ihl, __u32 udp_length)
 {
-	__u8 header[MAX_IP4];
-	__u32 dscp = UNKNOWN;
+	return ip->version_ihl == (0x40 | ihl) && ip->protocol == IP_PROTO_UDP &&
+	       bpf_ntohs(ip->length) >= udp_length + ihl * 4;
+}
 
-	if (bpf_probe_read_kernel(header, sizeof(header), (void *)(udp - sizeof(header))))
-		return UNKNOWN;
+/* The header's length in words, if one with options may begin in the room that there is; 0 if none
+ * may, and more than any length if several. */
+static __noinline __u32 ihl_with_options(const struct long_front *l, __u64 room)
+{
+	const void *udp = &l->front.udp;
+	__u32 udp_length = bpf_ntohs(l->front.udp.length), found = 0;
+
+#pragma unroll
+	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++)
+		if (room >= FRONT_UDP + ihl * 4 && ip4_may_begin(udp - ihl * 4, ihl, udp_length))
+			found = found ? MAX_IHL + 1 : ihl;
+	return found;
+}
+
+/* The DSCP of a header with options of that length, which has to fit in every respect. */
+static __noinline __u32 optional_dscp(const struct long_front *l, __u32 found)
+{
+	const void *udp = &l->front.udp;
+	__u32 udp_length = bpf_ntohs(l->front.udp.length);
+
 #pragma unroll
 	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++) {
-		const struct ip4_header *ip = (const void *)(header + MAX_IP4 - ihl * 4);
+		const struct ip4_header *ip = udp - ihl * 4;
 
-		if (!ip4_fits(ip, ihl, udp_length))
-			continue;
-		if (dscp != UNKNOWN)
-			return UNKNOWN;
-		dscp = ip->ds >> 2;
+		if (ihl == found && ip4_fits(ip, ihl, udp_length))
+			return ip->ds >> 2;
 	}
-	return dscp;
+	return UNKNOWN;
+}
+
+/* Whoever sends options can make them look like a header, of another DSCP: so only one reading may
+ * be possible. */
+static __always_inline __u32 only_dscp(const struct long_front *l, __u64 room)
+{
+	const struct ip4_header *ip4 = (const void *)&l->front + FRONT_IP4;
+	__u32 udp_length = bpf_ntohs(l->front.udp.length), ihl = ihl_with_options(l, room);
+
+	if (!ihl)
+		return plain_dscp(&l->front);
+	if (ip6_fits(&l->front.ip6, udp_length) || ip4_fits(ip4, 5, udp_length))
+		return UNKNOWN;
+	return optional_dscp(l, ihl);
 }
 
 /* Which tunnel's port did the message come to? 0: not of the one that this device is; plain tc has
@@ -107,20 +151,14 @@ static __always_inline __u32 slot_by_port(struct __sk_buff *skb, __be16 dest)
 
 static __always_inline void peek(struct __sk_buff *skb, struct arrival *a)
 {
-	struct front front;
+	struct long_front l;
 	__u64 room, data = find_data(skb, &room);
-	__u32 udp_length;
 
-	if (!read_front(&front, data, room) || !message_fits(skb, &front))
+	if (!read_front(&l, data, room) || !message_fits(skb, &l.front))
 		return;
-	a->slot = slot_by_port(skb, front.udp.dest);
-	if (!a->slot && !nothing_registered())
-		return;
-	udp_length = bpf_ntohs(front.udp.length);
-	a->dscp = plain_dscp(&front);
-	/* What reads as IPv6 and is unknown reads as IPv4 too: no third reading makes it better. */
-	if (a->dscp == UNKNOWN && room >= MAX_IP4 + FRONT_UDP && !ip6_fits(&front.ip6, udp_length))
-		a->dscp = optional_dscp(data - (FRONT_UDP), udp_length);
+	a->slot = slot_by_port(skb, l.front.udp.dest);
+	if (a->slot || nothing_registered())
+		a->dscp = only_dscp(&l, room);
 }
 
 SEC("tc/ingress_inner")

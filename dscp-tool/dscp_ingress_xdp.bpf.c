@@ -184,7 +184,7 @@ static __always_inline bool read_front(struct __sk_buff *skb, struct front *fron
 	if (!bpf_probe_read_kernel(front, sizeof(*front), data - sizeof(*front)))
 		return true;
 	__builtin_memset(front, 0, sizeof(*front));
-	return !bpf_probe_read_kernel(&front->udp, FRONT_UDP, data - (FRONT_UDP));
+	return !bpf_probe_read_kernel(&front->udp, FRONT_UDP, data - FRONT_UDP);
 }
 
 static __always_inline bool note_agrees(const struct dscp_inflight *note, const struct front *front)

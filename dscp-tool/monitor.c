@@ -28,6 +28,7 @@
 #define POLL_MS 5000
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
 #define SETTLE_MS 200
+#define LATEST_MS 1000 /* but no longer than that */
 #define MAX_NAMES 64
 
 #define TEXT 512
@@ -42,6 +43,7 @@ struct monitor {
 	const char *names[MAX_NAMES];
 	unsigned int n_names; /* 0: all tunnels */
 	struct said *said; /* by slot */
+	bool failed; /* a repair, in the last round */
 };
 
 static const struct arg_option monitor_options[] = {
@@ -112,18 +114,22 @@ static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunn
 		log_info("%s", text);
 }
 
-static bool hooks_fine(const struct dscp_tunnel *tunnel)
+static bool hooks_fine(const struct state *state, const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
 	unsigned int n = state_hooks(tunnel, hooks);
+	bool fine = true;
 
 	if (state_hook_states(tunnel, states))
 		return true; /* not to be known now */
-	for (unsigned int i = 0; i < n; i++)
-		if (states[i].health != HOOK_OK)
-			return false;
-	return true;
+	for (unsigned int i = 0; i < n; i++) {
+		if (hook_awaits_qdisc(STATE_DIR, &hooks[i], &states[i]))
+			continue;
+		fine &= states[i].health == HOOK_OK &&
+			state_is_current(state, tunnel, &hooks[i], &states[i]);
+	}
+	return fine;
 }
 
 static void add(char *text, const char *word)
@@ -144,7 +150,8 @@ static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 }
 
 /* What is different, in words; "" if nothing is. */
-static void describe(const struct dscp_tunnel *old, const struct dscp_tunnel *new, char *text)
+static void describe(const struct state *state, const struct dscp_tunnel *old,
+		     const struct dscp_tunnel *new, char *text)
 {
 	char word[64];
 
@@ -165,7 +172,7 @@ static void describe(const struct dscp_tunnel *old, const struct dscp_tunnel *ne
 		add(text, "another way of ingress");
 	if (!*text && memcmp(old, new, sizeof(*old)))
 		add(text, "its outer packets look different");
-	if (!*text && !hooks_fine(old))
+	if (!*text && !hooks_fine(state, old))
 		add(text, "a program was taken away");
 }
 
@@ -176,33 +183,39 @@ static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char
 	struct tunnel_request request = tunnel_request_of(old, name);
 	int err;
 
-	/* Renamed or made anew: a device that has the number keeps it under any name. */
-	if (!if_indextoname(old->ifindex, name))
+	/* Made anew, else renamed: then the number tells. */
+	if (if_nametoindex(old->name) || !if_indextoname(old->ifindex, name))
 		memcpy(name, old->name, DSCP_IFNAMSIZ);
 	log_divert(why, TEXT);
 	err = tunnel_discover(&request, new);
 	log_divert(NULL, 0);
+	if (!err && strncmp(old->link_kind, new->link_kind, DSCP_IFNAMSIZ)) {
+		snprintf(why, TEXT, "%.15s: is a device of another kind now", old->name);
+		err = -ENODEV;
+	}
 	return err;
 }
 
 static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old,
 			const struct dscp_tunnel *new, const char *change)
 {
-	char why[TEXT] = "", text[2 * TEXT + 64];
+	char why[TEXT / 2] = "", text[TEXT];
 	int err;
 
 	log_divert(why, sizeof(why));
 	err = apply_tunnel(new, 0);
 	log_divert(NULL, 0);
+	m->failed |= err != 0;
 	if (err)
-		snprintf(text, sizeof(text), "%.15s: %s: %s", new->name, change, why);
+		snprintf(text, sizeof(text), "%.15s: %.200s, and then %s", new->name, change, why);
 	else
 		log_info("%.15s: %s: loaded again", new->name, change);
 	say(m, slot, old, err ? text : "");
 }
 
-static void check_tunnel(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old)
+static void check_tunnel(struct monitor *m, const struct state *state, uint32_t slot)
 {
+	const struct dscp_tunnel *old = &state->tunnels[slot];
 	char why[TEXT] = "", change[TEXT];
 	struct dscp_tunnel new;
 
@@ -210,42 +223,73 @@ static void check_tunnel(struct monitor *m, uint32_t slot, const struct dscp_tun
 		say(m, slot, old, why);
 		return;
 	}
-	describe(old, &new, change);
+	log_divert(why, sizeof(why));
+	describe(state, old, &new, change);
+	log_divert(NULL, 0);
 	if (*change)
 		apply_again(m, slot, old, &new, change);
 	else
 		say(m, slot, old, "");
 }
 
-/* Under the lock, so that what has been read stays true but for what is done here. */
+/* A newer dscp-tool is at work: ours would put the old programs back. */
+static int replaced(void)
+{
+	log_error("the programs in force are of another build of dscp-tool: start monitor again");
+	return -ESTALE;
+}
+
+/* Under the lock, so that what has been read stays true but for what is done here. -EBUSY: another
+ * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
-	int lock = state_lock(), err;
+	int lock = state_try_lock(), err;
 	struct state state;
 
 	if (lock < 0)
 		return lock;
+	m->failed = false;
 	err = state_open(&state);
+	if (!err && !state_is_ours(&state))
+		err = replaced();
 	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
 		if (is_followed(m, &state.tunnels[slot]))
-			check_tunnel(m, slot, &state.tunnels[slot]);
-	if (!err)
+			check_tunnel(m, &state, slot);
+	if (err != -ENOENT)
 		state_close(&state);
 	close(lock);
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Until something happens, and has settled. */
-static void wait_for_change(int events, const sigset_t *unblocked)
+static long milliseconds(void)
 {
-	struct timespec timeout = { .tv_sec = POLL_MS / 1000 };
-	const struct timespec settle = { .tv_nsec = SETTLE_MS * 1000000 };
-	struct pollfd poll = { .fd = events, .events = POLLIN };
+	struct timespec now;
 
-	while (!stopped && ppoll(&poll, 1, &timeout, unblocked) > 0) {
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Until something happens, and has settled; or until the timer. After a repair that failed only
+ * the timer: taking it back makes events of its own. */
+static void wait_for_change(const struct monitor *m, int events, const sigset_t *unblocked)
+{
+	struct pollfd poll = { .fd = m->failed ? -1 : events, .events = POLLIN };
+	long timeout = POLL_MS, latest = 0;
+
+	while (!stopped && timeout > 0) {
+		const struct timespec wait = { .tv_sec = timeout / 1000,
+					       .tv_nsec = timeout % 1000 * 1000000 };
+
+		if (ppoll(&poll, 1, &wait, unblocked) <= 0)
+			break;
 		nl_events_clear(events);
-		timeout = settle;
+		if (!latest)
+			latest = milliseconds() + LATEST_MS;
+		timeout = latest - milliseconds();
+		if (timeout > SETTLE_MS)
+			timeout = SETTLE_MS;
 	}
+	nl_events_clear(events);
 }
 
 static int follow(struct monitor *m)
@@ -253,7 +297,7 @@ static int follow(struct monitor *m)
 	struct sigaction action = { .sa_handler = on_signal };
 	sigset_t blocked, unblocked;
 	struct nl_error why;
-	int events = nl_events_open(&why);
+	int events = nl_events_open(&why), err;
 
 	if (events < 0) {
 		log_error("cannot follow links and routes: %s", why.text);
@@ -265,16 +309,16 @@ static int follow(struct monitor *m)
 	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	check_all(m);
+	err = check_all(m);
 	notify("READY=1");
-	while (!stopped) {
-		wait_for_change(events, &unblocked);
+	while (!stopped && (!err || err == -EBUSY)) {
+		wait_for_change(m, events, &unblocked);
 		if (!stopped)
-			check_all(m);
+			err = check_all(m);
 	}
 	notify("STOPPING=1");
 	close(events);
-	return 0;
+	return stopped ? 0 : err;
 }
 
 int run_monitor(int argc, char **argv)

@@ -44,6 +44,18 @@ int state_failed(const char *what, const char *name, int err)
 	return err;
 }
 
+int state_try_lock(void)
+{
+	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return state_failed("cannot open", LOCK_FILE, -errno);
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -EBUSY;
+}
+
 int state_lock(void)
 {
 	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), tries = LOCK_SECONDS * 10;
@@ -351,24 +363,28 @@ static int pin_resized(const struct state *state)
 
 /* What is in the map flows of another size, as far as it has room: what recent holds is taken for
  * noted there, and packets are on their way whose stamp only the old one knows. */
-static void copy_flows(int from, int to)
+static int copy_flows(int from, int to)
 {
 	struct dscp_flow *flows = calloc(COPY_BATCH, sizeof(*flows));
 	__u32 *stamps = calloc(COPY_BATCH, sizeof(*stamps)), position, n;
 	bool more = flows && stamps, started = false;
+	int err = more ? 0 : -ENOMEM;
 
 	while (more) {
 		n = COPY_BATCH;
 		more = !bpf_map_lookup_batch(from, started ? &position : NULL, &position, stamps,
 					     flows, &n, NULL);
-		if (!more && errno != ENOENT)
+		if (!more && errno != ENOENT) {
+			err = -errno;
 			break;
+		}
 		started = true;
 		for (__u32 i = 0; i < n; i++)
 			bpf_map_update_elem(to, &stamps[i], &flows[i], BPF_NOEXIST);
 	}
 	free(flows);
 	free(stamps);
+	return err;
 }
 
 /* Loads one of this tool's objects; the maps that are pinned already are used again. resize: not
@@ -431,7 +447,9 @@ static int renew(struct state *state, __u32 flows)
 	if (!err)
 		err = state_update_hooks(state);
 	if (!err && resize) {
-		copy_flows(old_flows, state->maps[MAP_FLOWS]); /* noted meanwhile */
+		/* What was noted meanwhile. */
+		if (copy_flows(old_flows, state->maps[MAP_FLOWS]))
+			state_forget_recent(state);
 		err = pin_resized(state);
 	}
 	for (int i = 0; i < N_OBJECTS && !err; i++)
@@ -464,6 +482,13 @@ static int create(struct state *state, __u32 flows)
 	if (err)
 		state_remove();
 	return err;
+}
+
+bool state_is_ours(const struct state *state)
+{
+	struct dscp_config config = {};
+
+	return !read_config(state->maps[MAP_CONFIG], &config) && config.build == objects_digest();
 }
 
 int state_create(struct state *state, uint32_t flows)

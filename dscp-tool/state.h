@@ -29,6 +29,8 @@ struct state {
 /* One change at a time on this machine: a descriptor to close, or a negative errno. The lock goes
  * with the process at the latest. */
 int state_lock(void);
+/* The same without waiting, and without a message if another process has it: -EBUSY. */
+int state_try_lock(void);
 
 /* Opens what is loaded. -ENOENT, without a message: nothing is. */
 int state_open(struct state *state);
@@ -77,6 +79,14 @@ int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, en
 int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states);
 void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
 		       const struct hook_state *before);
+
+/* False: a hook of that tunnel runs another program than the tunnel says, since a load was killed
+ * in the middle. By the program's digest (tag). */
+bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
+		      const struct hook *hook, const struct hook_state *present);
+
+/* The pinned programs are those that this tool carries. */
+bool state_is_ours(const struct state *state);
 
 /* Takes all pins away, where nothing is loaded: what a load or an unload that was killed has left.
  */

@@ -110,7 +110,7 @@ static void look_around(struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
 	struct nl_error why;
-	int n = hook_ahead(hook, &status->states[i], status->ahead[i], MAX_AHEAD);
+	int n = hook_ahead(STATE_DIR, hook, &status->states[i], status->ahead[i], MAX_AHEAD);
 
 	status->n_ahead[i] = n < 0 ? 0 : n > MAX_AHEAD ? MAX_AHEAD : n;
 	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
@@ -131,6 +131,11 @@ static int collect(const struct state *state, uint32_t slot, struct tunnel_statu
 		if (err)
 			return err;
 		check_hook(status, &status->hooks[i], &status->states[i]);
+		if (!state_is_current(state, status->tunnel, &status->hooks[i], &status->states[i]))
+			problem(status,
+				"%s at %s is another program than it should be: load the "
+				"tunnel again",
+				status->hooks[i].program, status->hooks[i].dev);
 		look_around(status, i);
 	}
 	check_device(status);

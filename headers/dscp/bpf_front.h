@@ -16,7 +16,7 @@ struct front {
 	struct wireguard_message message;
 };
 
-#define FRONT_UDP sizeof(struct udp_header) + sizeof(struct wireguard_message)
+#define FRONT_UDP (sizeof(struct udp_header) + sizeof(struct wireguard_message))
 #define FRONT_IP4 (offsetof(struct front, ip6) + 20)
 
 /* RFC 1071: the sum over a whole header is 0xffff. */

@@ -781,6 +781,7 @@ int hook_detach(const char *dir, const struct hook *hook)
 struct neighbourhood {
 	const struct hook *hook;
 	const struct hook_state *state;
+	uint32_t sibling_id; /* our other program at that point; 0: none */
 	struct hook_neighbour *list;
 	unsigned int n, max;
 };
@@ -798,13 +799,11 @@ static void program_name(uint32_t prog_id, char *name, size_t size)
 	snprintf(name, size, "%s", info.name);
 }
 
-/* Ours is none, be it this or the one that has to run first. */
+/* Our own, the one that has to run first, is none. */
 static void add_neighbour(struct neighbourhood *all, const struct hook_neighbour *neighbour)
 {
-	for (unsigned int i = 0; i < N_ROLES; i++)
-		if (roles[i].point == all->hook->point &&
-		    !strcmp(roles[i].program, neighbour->name))
-			return;
+	if (neighbour->prog_id && neighbour->prog_id == all->sibling_id)
+		return;
 	if (all->n < all->max)
 		all->list[all->n] = *neighbour;
 	all->n++;
@@ -847,7 +846,21 @@ static int add_filter(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
-int hook_ahead(const struct hook *hook, const struct hook_state *state,
+static uint32_t sibling_id(const char *dir, const struct hook *hook)
+{
+	struct hook_state state;
+	struct hook sibling;
+
+	for (unsigned int role = 0; role < N_ROLES; role++) {
+		sibling = sibling_of(hook, role);
+		if (sibling.point == hook->point && sibling.first != hook->first &&
+		    !hook_query(dir, &sibling, &state))
+			return state.prog_id;
+	}
+	return 0;
+}
+
+int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
 	       struct hook_neighbour *neighbours, unsigned int max)
 {
 	struct neighbourhood all = { .hook = hook, .state = state, .list = neighbours, .max = max };
@@ -856,10 +869,22 @@ int hook_ahead(const struct hook *hook, const struct hook_state *state,
 
 	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != hook_netns())
 		return 0;
+	all.sibling_id = sibling_id(dir, hook);
 	err = add_tcx(&all);
 	if (!err && state->attach == ATTACH_CLSACT)
 		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), add_filter, &all, &why);
 	return err < 0 ? err : (int)all.n;
+}
+
+bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state)
+{
+	char kind[IFNAMSIZ], path[PATH_MAX];
+	struct nl_error why;
+
+	qdisc_path(path, dir, hook);
+	return state->attach == ATTACH_CLSACT && state->health == HOOK_MISSING &&
+	       hook->point == HOOK_INGRESS && access(path, F_OK) &&
+	       !nl_ingress_qdisc(hook->ifindex, kind, &why) && !*kind;
 }
 
 static bool parse_pin(const char *name, struct hook *hook)

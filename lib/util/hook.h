@@ -96,8 +96,12 @@ struct hook_neighbour {
 
 /* Who runs before our program at a TC hook that is fine; at most max are written. Returns how many
  * there are, or a negative errno, without a message. */
-int hook_ahead(const struct hook *hook, const struct hook_state *state,
+int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
 	       struct hook_neighbour *neighbours, unsigned int max);
+
+/* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made
+ * again: a clsact of ours would stand in the way of that. */
+bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state);
 
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
  * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.

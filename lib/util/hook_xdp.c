@@ -472,7 +472,7 @@ int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
 	(void)ifindex;
 	(void)prog_id;
 	memset(state, 0, sizeof(*state));
-	return -EOPNOTSUPP;
+	return 0;
 }
 
 #endif

@@ -42,10 +42,6 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	size_t n;
 
 	vsnprintf(text, sizeof(text), fmt, args);
-	if (diverted) {
-		snprintf(diverted, diverted_size, "%s", text);
-		return;
-	}
 	for (size_t len = strlen(text); len && text[len - 1] == '\n'; len--)
 		text[len - 1] = '\0';
 	n = snprintf(line, sizeof(line), "dscp-tool: %s%s", prefix, strsep(&rest, "\n"));
@@ -54,12 +50,22 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	fprintf(stderr, "%s\n", line);
 }
 
+/* The first: what follows when a change is taken back is not its cause. */
+static void divert(const char *fmt, va_list args)
+{
+	if (!*diverted)
+		vsnprintf(diverted, diverted_size, fmt, args);
+}
+
 void log_error(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	print("", fmt, args);
+	if (diverted)
+		divert(fmt, args);
+	else
+		print("", fmt, args);
 	va_end(args);
 }
 
@@ -76,6 +82,8 @@ void log_warning(const char *fmt, ...)
 {
 	va_list args;
 
+	if (diverted)
+		return;
 	va_start(args, fmt);
 	print("warning: ", fmt, args);
 	va_end(args);

@@ -15,8 +15,8 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_set_verbose(bool verbose);
 
-/* From now on errors and warnings are not printed: the last one is text, for a caller that may have
- * said so before. NULL: printed again. */
+/* From now on errors and warnings are not printed: the first error is text, for a caller that may
+ * have said so before. NULL: printed again. */
 void log_divert(char *text, size_t size);
 
 /* Routes libbpf's messages here: to log_debug, and the warnings also into a buffer, since the

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# dscp-tool monitor: after each change the tunnel is right again, by itself.
+# dscp-tool monitor: after each change the tunnel is right again, by itself, and before the timer of
+# five seconds would have seen it.
 
 . testing/tunnels.sh
 
@@ -24,8 +25,8 @@ start_monitor()
 	monitor=$!
 }
 
-healthy() { retry_until 10 on a "$TOOL" status vx4; }
-said() { retry_until 10 grep -qE -e "$1" "$T/monitor"; }
+healthy() { retry_until 4 on a "$TOOL" status vx4; }
+said() { retry_until 4 grep -qE -e "$1" "$T/monitor"; }
 
 # The ifindex of the device is that of the hook, which works.
 hook_is_on()
@@ -42,7 +43,7 @@ test_tunnel_made_anew()
 	on a ip link del vx4
 	said 'vx4: '
 	vx4_again
-	retry_until 10 hook_is_on vx4 egress_inner
+	retry_until 4 hook_is_on vx4 egress_inner
 	said 'vx4: the device was made anew.*: loaded again'
 	healthy
 }
@@ -57,7 +58,7 @@ test_uplink_made_anew()
 	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link set peer0 up'
 	uplink a 1
-	retry_until 10 hook_is_on eth0 egress_outer
+	retry_until 4 hook_is_on eth0 egress_outer
 	said 'vx4: uplink eth0: loaded again'
 	healthy
 }
@@ -67,10 +68,10 @@ test_route_moves()
 	watched
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
 		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
-	retry_until 10 hook_is_on eth1 egress_outer
+	retry_until 4 hook_is_on eth1 egress_outer
 	said 'vx4: uplink eth1: loaded again'
 	on a ip route del 192.0.2.2/32 dev eth1
-	retry_until 10 hook_is_on eth0 egress_outer
+	retry_until 4 hook_is_on eth0 egress_outer
 	# Nothing stays where it is not needed.
 	check_grep '^1$' on a sh -c 'ls /sys/fs/bpf/dscp-tool/hooks | grep -c egress_outer'
 }
@@ -90,7 +91,7 @@ test_program_taken_away()
 	said 'vx4: a program was taken away: loaded again'
 	healthy
 	on a tc filter del dev vx4 egress
-	retry_until 10 hook_is_on vx4 egress_inner
+	retry_until 4 hook_is_on vx4 egress_inner
 }
 
 # Calls of poll, read off a trace: one returns every five seconds. No line of log; SIGTERM ends it.
@@ -132,4 +133,50 @@ test_beside_load()
 	healthy
 	[ "$(on a "$TOOL" status vx4 --json | jq -c '.tunnels[0].egress_map')" = '{"EF":"CS1"}' ]
 	check on a "$TOOL" unload --all
+}
+
+# Something changes all the time, on other devices: repairs do not wait for an end of it.
+test_in_a_storm()
+{
+	watched --attach clsact
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'n=0; while n=$((n + 1)); do
+		ip route replace 198.51.100.$((n % 250))/32 dev eth1; sleep 0.05; done'
+	on a tc qdisc del dev eth0 clsact
+	said 'vx4: a program was taken away: loaded again'
+	healthy
+}
+
+# The qdisc ingress, in which our filter was, is somebody else's: its place is left to him.
+test_ingress_qdisc_of_others()
+{
+	lone_node
+	check on a tc qdisc add dev eth0 ingress
+	check on a "$TOOL" load vx4 --direction ingress --attach clsact
+	start_monitor
+	healthy
+	on a tc qdisc del dev eth0 ingress
+	sleep 1.5
+	check on a tc qdisc add dev eth0 ingress
+	said 'vx4: a program was taken away: loaded again'
+	healthy
+	check_grep 'qdisc ingress' on a tc qdisc show dev eth0
+}
+
+# What cannot be repaired is said once, and does not keep the monitor busy.
+test_repair_that_fails()
+{
+	local lines
+
+	watched --attach clsact
+	sleep 1 # its first look is over
+	on a sh -ec 'tc qdisc del dev eth0 clsact; tc qdisc add dev eth0 ingress'
+	said "and then eth0: the qdisc 'ingress' at ffff:"
+	sleep 2
+	lines=$(wc -l <"$T/monitor")
+	sleep 6
+	[ "$(wc -l <"$T/monitor")" = "$lines" ]
+	on a tc qdisc del dev eth0 ingress
+	retry_until 10 on a "$TOOL" status vx4
 }

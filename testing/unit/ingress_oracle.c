@@ -290,19 +290,27 @@ static uint32_t plain_dscp(struct bytes b, unsigned int udp_length)
 	return get_ds(b.at + b.len - (ip6 ? 40 : 20), ip6) >> 2;
 }
 
+/* As an IPv4 header with options may look after somebody has written to them. */
+static bool may_be_ip4(struct bytes b, size_t length, unsigned int udp_length)
+{
+	const uint8_t *ip = b.at + b.len - length;
+
+	return b.len >= length && ip[0] == (0x40 | length / 4) && ip[9] == IPPROTO_UDP &&
+	       get16(ip + 2) >= length + udp_length;
+}
+
 /* Also with options, but not if it can be read in two ways. */
 static uint32_t any_dscp(struct bytes b, unsigned int udp_length)
 {
+	unsigned int readings = reads_as_ip4(b, 20, udp_length) + reads_as_ip6(b, udp_length);
 	uint32_t dscp = plain_dscp(b, udp_length);
-	unsigned int readings = 0;
 
-	if (dscp != NO_DSCP || reads_as_ip6(b, udp_length))
-		return dscp;
 	for (size_t length = 24; length <= 60; length += 4) {
-		if (!reads_as_ip4(b, length, udp_length))
+		if (!may_be_ip4(b, length, udp_length))
 			continue;
 		readings++;
-		dscp = get_ds(b.at + b.len - length, false) >> 2;
+		if (reads_as_ip4(b, length, udp_length))
+			dscp = get_ds(b.at + b.len - length, false) >> 2;
 	}
 	return readings == 1 ? dscp : NO_DSCP;
 }

@@ -280,6 +280,24 @@ static void two_lengths(void **state)
 	expect(&d, NULL, MARKED, EF);
 }
 
+/* The sender has made the end of the options look like a header without any, of another DSCP: so
+ * would a network be deceived that rewrites only the real one. */
+static void header_in_options(void **state)
+{
+	struct packet inner = inner_packet(6, 21);
+
+	(void)state;
+	for (unsigned int words = 10; words <= 15; words++) {
+		struct journey j = wireguard_words(words, &inner);
+		uint8_t *end = j.wire.bytes + j.udp;
+
+		memset(end - 20, 0, 20);
+		put_reading(end, 20, get16(end + 4), AF41);
+		set_outer(&j, EF << 2);
+		expect_journey(&j, UNKNOWN, 0);
+	}
+}
+
 /* What is in front of the header does not matter. */
 static void garbage_in_front(void **state)
 {
@@ -331,7 +349,8 @@ static void segments(void **state)
 #define PEEK                                                                                       \
 	ALL_WAYS, ALL(ip4_options), ALL(wrong_ip4), ALL(wrong_ip6), ALL(wrong_checksum),           \
 		ALL(wrong_message), ALL(ports), ALL(lengths), ALL(both_versions),                  \
-		ALL(three_readings), ALL(two_lengths), ALL(garbage_in_front)
+		ALL(three_readings), ALL(two_lengths), ALL(header_in_options),                     \
+		ALL(garbage_in_front)
 
 int main(void)
 {
