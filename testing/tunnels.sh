@@ -447,11 +447,11 @@ others_are_untouched()
 	recording=$!
 	retry_until 20 grep -q ready "$T/all.pcap.json"
 	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
-		--count 10000 --rate 2500 --tunnel-port 51824 --record "$T/others.pcap"
+		--count 10000 --rate 1500 --tunnel-port 51824 --record "$T/others.pcap"
 	recorded
 	# A busy machine may lose some on the way to the capture. One that was changed would be extra.
 	OUTPUT=$("$wire" same "$T/others.pcap" "$T/all.pcap" --ignore-order) || true
-	jq -e '.changed == 0 and .duplicated == 0 and .extra <= 5 and .missing <= 500' \
+	jq -e '.changed == 0 and .duplicated == 0 and .extra <= 5 and .missing <= 2000' \
 		<<<"$OUTPUT" || fail "others were touched: $OUTPUT"
 	on b sh -ec 'tc filter del dev eth0 ingress prio 100; ip link del ifb9
 		ip link set eth0 promisc off'
