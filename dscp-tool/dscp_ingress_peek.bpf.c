@@ -84,11 +84,13 @@ static __always_inline bool read_front(struct long_front *l, __u64 data, __u64 r
 }
 
 /* Could this be how an IPv4 header with options begins, by what the network or this host cannot
- * have changed? Options may be rewritten without a new checksum, and UDP may be shorter than IP. */
+ * have changed? Options may be rewritten without a new checksum, and UDP may be shorter than IP.
+ * In front of the real header may be what the buffer held before, such as an encrypted packet: 30
+ * bits have to fit, for that not to look like a header once in a few thousand packets. */
 static __always_inline bool ip4_may_begin(const struct ip4_header *ip, __u32 ihl, __u32 udp_length)
 {
 	return ip->version_ihl == (0x40 | ihl) && ip->protocol == IP_PROTO_UDP &&
-	       bpf_ntohs(ip->length) >= udp_length + ihl * 4;
+	       ip4_is_whole(ip) && bpf_ntohs(ip->length) >= udp_length + ihl * 4;
 }
 
 /* The header's length in words, if one with options may begin in the room that there is; 0 if none

@@ -32,11 +32,16 @@ static __always_inline bool ip4_sum_fits(const __be16 *word, unsigned int words)
 	return sum == 0xffff;
 }
 
+/* What UDP gets is whole: reassembly makes a header without offset (ip_frag_reasm()). */
+static __always_inline bool ip4_is_whole(const struct ip4_header *ip)
+{
+	return !(ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE));
+}
+
 static __always_inline bool ip4_fits(const struct ip4_header *ip, __u32 ihl, __u32 udp_length)
 {
 	return ip->version_ihl == (0x40 | ihl) && ip->protocol == IP_PROTO_UDP &&
-	       bpf_ntohs(ip->length) == udp_length + ihl * 4 &&
-	       !(ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE)) &&
+	       bpf_ntohs(ip->length) == udp_length + ihl * 4 && ip4_is_whole(ip) &&
 	       ip4_sum_fits((const void *)ip, ihl * 2);
 }
 

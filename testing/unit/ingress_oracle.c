@@ -296,7 +296,7 @@ static bool may_be_ip4(struct bytes b, size_t length, unsigned int udp_length)
 	const uint8_t *ip = b.at + b.len - length;
 
 	return b.len >= length && ip[0] == (0x40 | length / 4) && ip[9] == IPPROTO_UDP &&
-	       get16(ip + 2) >= length + udp_length;
+	       get16(ip + 2) >= length + udp_length && !(get16(ip + 6) & 0x3fff);
 }
 
 /* Also with options, but not if it can be read in two ways. */

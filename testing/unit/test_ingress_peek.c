@@ -319,6 +319,44 @@ static void garbage_in_front(void **state)
 	}
 }
 
+/* What the buffer held before looks like the header of a fragment, which is never what UDP gets. */
+static void fragment_in_front(void **state)
+{
+	static const uint16_t fragments[] = { 1, 0x1fff, 0x2000, 0x4100 };
+	struct journey j = marked_journey(4, 4);
+	struct delivered d;
+	uint8_t *ip;
+
+	(void)state;
+	for (size_t words = 10; words <= 15; words++) {
+		for (size_t i = 0; i < sizeof(fragments) / sizeof(*fragments); i++) {
+			d = deliver(&j);
+			ip = d.front + GARBAGE + j.udp - words * 4;
+			ip[0] = 0x40 | words;
+			ip[9] = IPPROTO_UDP;
+			set16(ip + 2, 0xffff);
+			set16(ip + 6, fragments[i]);
+			expect(&d, NULL, MARKED, EF);
+			set16(ip + 6, 0x4000);
+			expect(&d, NULL, UNKNOWN, 0);
+		}
+	}
+}
+
+/* Its own link header: the first bytes of 46:11 stand where those of six words would. */
+static void link_header_in_front(void **state)
+{
+	struct journey j = marked_journey(4, 4);
+	struct delivered d;
+
+	(void)state;
+	set16(j.wire.bytes + 4, 17); /* identification */
+	set_outer(&j, EF << 2);
+	d = deliver(&j);
+	memcpy(d.front + GARBAGE - 4, "\x46\x11\x08\x00", 4);
+	expect(&d, NULL, MARKED, EF);
+}
+
 static void nothing_in_front(void **state)
 {
 	struct journey j = marked_journey(6, 4);
@@ -350,7 +388,7 @@ static void segments(void **state)
 	ALL_WAYS, ALL(ip4_options), ALL(wrong_ip4), ALL(wrong_ip6), ALL(wrong_checksum),           \
 		ALL(wrong_message), ALL(ports), ALL(lengths), ALL(both_versions),                  \
 		ALL(three_readings), ALL(two_lengths), ALL(header_in_options),                     \
-		ALL(garbage_in_front)
+		ALL(garbage_in_front), ALL(fragment_in_front), ALL(link_header_in_front)
 
 int main(void)
 {
