@@ -303,10 +303,7 @@ int ingress_inner(struct __sk_buff *skb)
 	struct arrival a = { .dscp = UNKNOWN };
 
 	recall(skb, &a);
-	if (!a.slot)
-		a.slot = slot_by_device(skb);
-	if (a.slot || nothing_registered())
-		mark_inner(skb, &a, true);
+	mark_arrival(skb, &a, true);
 	return TC_ACT_UNSPEC;
 }
 

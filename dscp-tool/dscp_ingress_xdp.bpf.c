@@ -220,10 +220,7 @@ int ingress_inner(struct __sk_buff *skb)
 	struct arrival a = { .dscp = UNKNOWN };
 
 	recall(skb, &a);
-	if (!a.slot)
-		a.slot = slot_by_device(skb);
-	if (a.slot || nothing_registered())
-		mark_inner(skb, &a, false);
+	mark_arrival(skb, &a, false);
 	return TC_ACT_UNSPEC;
 }
 

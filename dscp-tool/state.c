@@ -46,36 +46,27 @@ int state_failed(const char *what, const char *name, int err)
 
 int state_try_lock(void)
 {
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err;
 
 	if (fd < 0)
 		return state_failed("cannot open", LOCK_FILE, -errno);
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
+	err = errno == EWOULDBLOCK || errno == EINTR ? -EBUSY : -errno;
 	close(fd);
-	return -EBUSY;
+	return err == -EBUSY ? err : state_failed("cannot lock", LOCK_FILE, err);
 }
 
 int state_lock(void)
 {
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), tries = LOCK_SECONDS * 10;
 	const struct timespec pause = { .tv_nsec = 100000000 };
+	int fd, tries = LOCK_SECONDS * 10;
 
-	if (fd < 0)
-		return state_failed("cannot open", LOCK_FILE, -errno);
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK && errno != EINTR) {
-			close(fd);
-			return state_failed("cannot lock", LOCK_FILE, -errno);
-		}
-		if (!tries--) {
-			close(fd);
-			log_error("another dscp-tool has held %s for %d seconds: see fuser %s",
-				  LOCK_FILE, LOCK_SECONDS, LOCK_FILE);
-			return -EBUSY;
-		}
+	while ((fd = state_try_lock()) == -EBUSY && tries--)
 		nanosleep(&pause, NULL);
-	}
+	if (fd == -EBUSY)
+		log_error("another dscp-tool has held %s for %d seconds: see fuser %s", LOCK_FILE,
+			  LOCK_SECONDS, LOCK_FILE);
 	return fd;
 }
 

@@ -79,6 +79,43 @@ vxlan()
 		done' "$2" "$3"
 }
 
+# Nodes a and b over a wire that copies bytes, with both tunnels of VXLAN, which work.
+two_nodes()
+{
+	required
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+	vxlan a 1 2
+	vxlan b 2 1
+	tunnels_work
+}
+
+# two_machines VERSION [OPTIONS of "vm start"]: the same with WireGuard, between virtual machines
+two_machines()
+{
+	required
+	wireguard_keys
+	wire_vms a b "$1" "$@"
+	uplink a 1
+	uplink b 2
+	wireguard a 1 2
+	wireguard b 2 1
+	tunnels_work
+}
+
+tunnels_work()
+{
+	local o
+
+	for o in 4 6; do
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
+		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
+	done
+}
+
 # record NODE DEV FILE [FILTER]: captures what comes in until recorded; $recording is its pid
 record()
 {
@@ -212,7 +249,8 @@ attach_kinds()
 	fi
 }
 
-# All that load could leave behind, without what changes by itself.
+# All that load could leave behind, without what changes by itself, and without the directory that
+# is libxdp's lock.
 inventory()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -223,8 +261,8 @@ inventory()
 			tc filter show dev $d egress 2>&1
 			tc filter show dev $d ingress 2>&1
 		done
-		bpftool net show | grep egress_ | sort
-		find /sys/fs/bpf -mindepth 1 | sort'
+		bpftool net show
+		find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp | sort'
 }
 
 remember() { inventory >"$T/before"; }

@@ -158,4 +158,13 @@ static __always_inline void mark_inner(struct __sk_buff *skb, const struct arriv
 	count_arrival(skb, a, ds, new);
 }
 
+/* A device that no tunnel is known for is left alone, unless there is no tool (plain tc). */
+static __always_inline void mark_arrival(struct __sk_buff *skb, struct arrival *a, bool summed)
+{
+	if (!a->slot)
+		a->slot = slot_by_device(skb);
+	if (a->slot || nothing_registered())
+		mark_inner(skb, a, summed);
+}
+
 #endif

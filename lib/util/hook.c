@@ -617,19 +617,27 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 	return err;
 }
 
-/* How our other program at the same point is attached; AUTO: it is not. */
-static enum attach_kind sibling_kind(const char *dir, const struct hook *hook)
+/* Our other program at the same point; -ENOENT: there is none (XDP). */
+static int query_other(const char *dir, const struct hook *hook, struct hook_state *state)
 {
-	struct hook_state state;
 	struct hook sibling;
 
+	memset(state, 0, sizeof(*state));
 	for (unsigned int role = 0; role < N_ROLES; role++) {
 		sibling = sibling_of(hook, role);
-		if (sibling.point == hook->point && sibling.first != hook->first &&
-		    !hook_query(dir, &sibling, &state) && state.health == HOOK_OK)
-			return state.attach;
+		if (sibling.point == hook->point && sibling.first != hook->first)
+			return hook_query(dir, &sibling, state);
 	}
-	return ATTACH_AUTO;
+	return -ENOENT;
+}
+
+/* How it is attached; AUTO: it is not. */
+static enum attach_kind other_kind(const char *dir, const struct hook *hook)
+{
+	struct hook_state state;
+
+	return query_other(dir, hook, &state) || state.health != HOOK_OK ? ATTACH_AUTO
+									 : state.attach;
 }
 
 /* TCX runs before clsact, whatever the priority there. */
@@ -642,7 +650,7 @@ static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum att
 /* The kind to use; -EOPNOTSUPP, -EINVAL: said why not. */
 static int choose_kind(const char *dir, const struct hook *hook, enum attach_kind kind)
 {
-	const enum attach_kind other = sibling_kind(dir, hook);
+	const enum attach_kind other = other_kind(dir, hook);
 
 	if (kind == ATTACH_AUTO)
 		kind = hook_tcx_supported() && !wrong_order(hook, ATTACH_TCX, other)
@@ -846,30 +854,18 @@ static int add_filter(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
-static uint32_t sibling_id(const char *dir, const struct hook *hook)
-{
-	struct hook_state state;
-	struct hook sibling;
-
-	for (unsigned int role = 0; role < N_ROLES; role++) {
-		sibling = sibling_of(hook, role);
-		if (sibling.point == hook->point && sibling.first != hook->first &&
-		    !hook_query(dir, &sibling, &state))
-			return state.prog_id;
-	}
-	return 0;
-}
-
 int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
 	       struct hook_neighbour *neighbours, unsigned int max)
 {
 	struct neighbourhood all = { .hook = hook, .state = state, .list = neighbours, .max = max };
+	struct hook_state other;
 	struct nl_error why;
 	int err;
 
 	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != hook_netns())
 		return 0;
-	all.sibling_id = sibling_id(dir, hook);
+	if (!query_other(dir, hook, &other))
+		all.sibling_id = other.prog_id;
 	err = add_tcx(&all);
 	if (!err && state->attach == ATTACH_CLSACT)
 		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), add_filter, &all, &why);

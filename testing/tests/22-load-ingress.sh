@@ -7,16 +7,6 @@
 
 . testing/tunnels.sh
 
-# All that could be left behind: filters and XDP programs of all devices, and libxdp's pins too.
-inventory()
-{
-	on a sh -c '
-		ip -o link | sed "s/ qdisc .*//"
-		tc qdisc show
-		bpftool net show
-		find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp | sort'
-}
-
 same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
 
 # refused STATUS ERE ARGUMENTS...: load with these gives that exit status, and one line in all,

@@ -25,16 +25,6 @@ two_nodes()
 	retry_until 20 on a ping -c 1 -W 2 "$(inner 4 4 2)"
 }
 
-# All that could be left behind: filters and XDP programs of all devices, and libxdp's pins too.
-inventory()
-{
-	on a sh -c '
-		ip -o link | sed "s/ qdisc .*//"
-		tc qdisc show
-		bpftool net show
-		find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp | sort'
-}
-
 # The kernel takes the TCX link of a process that was killed away a moment later.
 same_as_before() { retry_until 3 unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }

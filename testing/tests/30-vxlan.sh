@@ -9,22 +9,6 @@
 
 kind=vxlan
 
-two_nodes()
-{
-	required
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
-	vxlan a 1 2
-	vxlan b 2 1
-	for o in 4 6; do
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
-	done
-}
-
 test_every_packet()
 {
 	two_nodes

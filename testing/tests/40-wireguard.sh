@@ -14,21 +14,6 @@ timeout=900
 
 kind=wireguard
 
-two_machines()
-{
-	required
-	wireguard_keys
-	wire_vms a b "$1" "$1"
-	uplink a 1
-	uplink b 2
-	wireguard a 1 2
-	wireguard b 2 1
-	for o in 4 6; do
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
-	done
-}
-
 # Handshakes and keepalives of a loaded tunnel leave with the DS field that WireGuard gave them.
 left_alone()
 {

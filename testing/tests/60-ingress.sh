@@ -14,22 +14,6 @@ timeout=900
 
 kind=wireguard
 
-# two_machines VERSION [OPTIONS of "vm start"]
-two_machines()
-{
-	required
-	wireguard_keys
-	wire_vms a b "$1" "$@"
-	uplink a 1
-	uplink b 2
-	wireguard a 1 2
-	wireguard b 2 1
-	for o in 4 6; do
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 4 2)"
-		retry_until 20 on a ping -c 1 -W 2 "$(inner "$o" 6 2)"
-	done
-}
-
 # third NODE N PEER [ENDPOINT]: wg1, with 10.1.0.N inside
 third()
 {
