@@ -60,15 +60,14 @@ struct {
 
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 
-/* The DSCP of the packet that the tunnel device is given, or negative if it has none. */
-static __always_inline int inner_dscp(struct __sk_buff *skb)
+/* Negative if there is none. */
+static __always_inline int read_dscp(struct __sk_buff *skb)
 {
 	struct ip4_header *ip4;
 	struct ip6_header *ip6;
 	__be16 type;
 	int offset;
 
-	pull_headers(skb, INNER_HEADERS);
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return -1;
@@ -89,6 +88,19 @@ static __always_inline int inner_dscp(struct __sk_buff *skb)
 		return (bpf_ntohs(ip6->version_ds) >> 6) & DSCP_STAMP_MASK;
 	}
 	return -1;
+}
+
+/* The DSCP of the packet that the tunnel device is given, or negative if it has none. Only then more
+ * is pulled: a GSO packet has little more than its headers in the linear part, and what is pulled
+ * into a clone's means to copy it (pskb_expand_head()), which costs more than all the rest. */
+static __always_inline int inner_dscp(struct __sk_buff *skb)
+{
+	int dscp = read_dscp(skb);
+
+	if (dscp >= 0 || !headers_in_pages(skb, INNER_HEADERS))
+		return dscp;
+	pull_headers(skb, INNER_HEADERS);
+	return read_dscp(skb);
 }
 
 /*

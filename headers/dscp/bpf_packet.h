@@ -118,11 +118,16 @@ static __always_inline int ip_begins(__be16 type, __u8 first)
  * Headers are in the linear part of nearly every packet: the IP stack and the tunnels put them
  * there. What a bridge hands on from a driver that uses pages may be shorter.
  */
-static __always_inline void pull_headers(struct __sk_buff *skb, __u32 bytes)
+static __always_inline bool headers_in_pages(const struct __sk_buff *skb, __u32 bytes)
 {
 	__u32 linear = skb->data_end - skb->data;
 
-	if (__builtin_expect(linear < bytes && linear < skb->len, 0))
+	return linear < bytes && linear < skb->len;
+}
+
+static __always_inline void pull_headers(struct __sk_buff *skb, __u32 bytes)
+{
+	if (__builtin_expect(headers_in_pages(skb, bytes), 0))
 		bpf_skb_pull_data(skb, skb->len < bytes ? skb->len : bytes);
 }
 
