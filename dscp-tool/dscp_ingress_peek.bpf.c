@@ -95,14 +95,14 @@ static __always_inline bool ip4_may_begin(const struct ip4_header *ip, __u32 ihl
 
 /* The header's length in words, if one with options may begin in the room that there is; 0 if none
  * may, and more than any length if several. */
-static __noinline __u32 ihl_with_options(const struct long_front *l, __u64 room)
+static __always_inline __u32 ihl_with_options(const struct long_front *l, __u64 room)
 {
 	const void *udp = &l->front.udp;
 	__u32 udp_length = bpf_ntohs(l->front.udp.length), found = 0;
 
 #pragma unroll
 	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++)
-		if (room >= FRONT_UDP + ihl * 4 && ip4_may_begin(udp - ihl * 4, ihl, udp_length))
+		if (ip4_may_begin(udp - ihl * 4, ihl, udp_length) && room >= FRONT_UDP + ihl * 4)
 			found = found ? MAX_IHL + 1 : ihl;
 	return found;
 }
