@@ -229,9 +229,9 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 
 static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_inflight *note)
 {
-	struct dscp_inflight_key key = { .id = (unsigned long)skb, .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
 
-	bpf_map_update_elem(&inflight, &key, note, BPF_ANY);
+	put_note(&key, note);
 }
 
 /* Headers in pages: some drivers leave them there. */
@@ -285,25 +285,27 @@ static __always_inline __u32 header_dscp(const __u8 *ip)
 	return ip[0] >> 4 == 4 ? ip[1] >> 2 : (ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
-static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
+/* Returns whether it was a WireGuard message. */
+static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_inflight_key key = { .id = (unsigned long)skb, .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
 	struct dscp_inflight note;
 
 	if (!take_note(&key, &note) || !is_of_packet(skb, &note))
-		return;
+		return false;
 	a->dscp = header_dscp(note.header);
 	if (note.slot && is_slot_of(skb, note.slot))
 		a->slot = note.slot;
+	return note.flags & DSCP_NOTE_PADDED;
 }
 
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
 	struct arrival a = { .dscp = UNKNOWN };
+	bool wireguard = recall(skb, &a);
 
-	recall(skb, &a);
-	mark_arrival(skb, &a, true);
+	mark_arrival(skb, &a, !wireguard);
 	return TC_ACT_UNSPEC;
 }
 

@@ -115,10 +115,10 @@ static __always_inline void note_udp(struct dscp_inflight *note, const struct ud
 static __always_inline void keep_note(const struct dscp_inflight_key *key,
 				      const struct dscp_inflight *note)
 {
-	struct dscp_inflight *old = bpf_map_lookup_elem(&inflight, key);
+	struct dscp_inflight *old = find_note(key);
 
 	if (!old)
-		bpf_map_update_elem(&inflight, key, note, BPF_NOEXIST);
+		put_note(key, note);
 	else if (old->ds >> 2 != note->ds >> 2 || note_bytes(old) != note_bytes(note))
 		old->flags |= DSCP_NOTE_MIXED;
 }

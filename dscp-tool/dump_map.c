@@ -113,13 +113,30 @@ static void print_note(struct dump_config *config, const void *key, const void *
 	print_json(config, entry);
 }
 
+/* Index of a place; what is there. */
+static void print_waiting(struct dump_config *config, const void *key, const void *value)
+{
+	const struct dscp_waiting *place = value;
+	struct dscp_inflight_key id = {
+		.id = place->id,
+		.receiver = place->receiver,
+		.way = place->state & DSCP_PLACE_MASK,
+	};
+
+	(void)key;
+	if (id.way && id.way != DSCP_PLACE_BUSY)
+		print_note(config, &id, &place->note);
+}
+
 static const struct dump {
+	const char *name;
 	enum state_map map;
 	size_t key_size, value_size;
 	void (*print)(struct dump_config *config, const void *key, const void *value);
 } dumps[] = {
-	{ MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
-	{ MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
+	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
+	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), print_waiting },
+	{ "inflight", MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
 	  print_note },
 };
 
@@ -151,19 +168,24 @@ static int print_entries(struct dump_config *config, const struct dump *dump)
 
 static int dump_map(struct dump_config *config, const struct dump *dump)
 {
-	const char *name = object_map_name(dump->map);
 	int err = 0;
 
-	if (config->json)
-		printf("%s{\"map\":\"%s\",\"entries\":[", dump == dumps ? "" : ",", name);
-	config->first = true;
 	if (config->state->tunnels && config->state->maps[dump->map] >= 0)
 		err = print_entries(config, dump);
-	if (config->json)
-		printf("]}");
 	if (err)
-		log_error("cannot read the map %s: %s", name, log_strerror(err));
+		log_error("cannot read the map %s: %s", object_map_name(dump->map),
+			  log_strerror(err));
 	return err;
+}
+
+/* To the user two maps of the same name are one. */
+static void open_json(struct dump_config *config, const struct dump *dump)
+{
+	if (dump > dumps && !strcmp(dump->name, dump[-1].name))
+		return;
+	config->first = true;
+	if (config->json)
+		printf("%s{\"map\":\"%s\",\"entries\":[", dump > dumps ? "]}," : "", dump->name);
 }
 
 static int dump_maps(struct dump_config *config)
@@ -172,11 +194,13 @@ static int dump_maps(struct dump_config *config)
 
 	if (config->json)
 		printf("{\"maps\":[");
-	for (unsigned int i = 0; i < N_DUMPS; i++)
+	for (unsigned int i = 0; i < N_DUMPS; i++) {
+		open_json(config, &dumps[i]);
 		if (dump_map(config, &dumps[i]))
 			err = -EIO;
+	}
 	if (config->json)
-		printf("]}\n");
+		printf("]}]}\n");
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }
 

@@ -47,7 +47,8 @@ const char *object_map_name(enum state_map map)
 		[MAP_PORTS] = "ports",	     [MAP_ENDPOINTS] = "endpoints",
 		[MAP_DEVICES] = "devices",   [MAP_FLOWS] = "flows",
 		[MAP_RECENT] = "recent",     [MAP_COUNTERS] = "counters",
-		[MAP_INFLIGHT] = "inflight", [MAP_ARRIVALS] = "arrivals",
+		[MAP_WAITING] = "waiting",   [MAP_INFLIGHT] = "inflight",
+		[MAP_ARRIVALS] = "arrivals",
 	};
 
 	return names[map];

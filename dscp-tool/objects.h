@@ -18,12 +18,13 @@ enum state_map {
 	MAP_RECENT,
 	MAP_COUNTERS,
 	/* Only with ingress. */
+	MAP_WAITING,
 	MAP_INFLIGHT,
 	MAP_ARRIVALS,
 	N_MAPS,
 };
 
-#define N_EGRESS_MAPS MAP_INFLIGHT
+#define N_EGRESS_MAPS MAP_WAITING
 
 /* TC programs. The XDP program is loaded by libxdp, once per uplink. */
 enum state_program {

@@ -19,6 +19,7 @@
  *
  * and, once a tunnel has asked for ingress,
  *
+ *   waiting    ARRAY                    place -> struct dscp_waiting
  *   inflight   LRU_HASH                 struct dscp_inflight_key -> struct dscp_inflight
  *   arrivals   PERCPU_ARRAY             slot -> struct dscp_counters of ingress
  *
@@ -31,7 +32,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 2u
+#define DSCP_ABI_VERSION 3u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -43,6 +44,7 @@
 #define DSCP_MAX_PORTS 8 /* per tunnel */
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_WAITING 16384 /* places; a power of two */
 #define DSCP_INFLIGHT 16384 /* packets between uplink and tunnel, and those that never came out */
 #define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
 
@@ -137,7 +139,8 @@ struct dscp_flow {
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {
-	__u64 id; /* DSCP_WAY_TC: address of the skb. DSCP_WAY_XDP: the message's counter */
+	__u64 id; /* DSCP_WAY_TC: address of the skb, less that of the map waiting. DSCP_WAY_XDP:
+		     the message's counter */
 	__u32 receiver; /* DSCP_WAY_XDP: the message's receiver index */
 	__u32 way; /* enum dscp_way */
 };
@@ -159,6 +162,21 @@ struct dscp_inflight {
 /* Several packets with this key, of different DS fields: nobody knows which one is genuine. */
 #define DSCP_NOTE_MIXED (1u << 0)
 #define DSCP_NOTE_PADDED (1u << 1) /* WireGuard: the length has the padding in it */
+
+/* A place in front of the map inflight. Whoever changes its state from what it was a moment ago has
+ * the place for itself. */
+struct dscp_waiting {
+	struct dscp_inflight note;
+	__u64 id;
+	__u32 receiver;
+	/* The low two bits: enum dscp_way of the note that is here; 0: none; DSCP_PLACE_BUSY: it is
+	 * being written. The rest counts the notes that were here. */
+	__u32 state;
+};
+
+#define DSCP_PLACE_BUSY DSCP_WAY_PEEK /* that way makes no notes */
+#define DSCP_PLACE_MASK 3u
+#define DSCP_PLACE_NEXT 4u
 
 /* Packets, as they are on the wire: a GSO packet counts as its segments.
  * seen = marked + unchanged + unknown. */

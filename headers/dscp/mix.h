@@ -13,6 +13,8 @@
 
 #include <linux/types.h>
 
+#include <dscp/abi.h>
+
 #define DSCP_STAMP_MASK 0x3fu
 
 static inline __attribute__((always_inline)) __u32 dscp_mix(__u32 x)
@@ -43,6 +45,13 @@ static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 
 	__u32 flow = hash & ~DSCP_STAMP_MASK;
 
 	return dscp_mix((flow ? flow : DSCP_STAMP_MASK + 1) | dscp);
+}
+
+/* The place of an ingress note in the map waiting. Multiplicative hashing (golden ratio): addresses
+ * of skbs and counters are evenly spaced. */
+static inline __attribute__((always_inline)) __u32 dscp_place(__u64 id, __u32 receiver)
+{
+	return (id ^ (__u64)receiver << 32) * 0x9e3779b97f4a7c15ull >> 50 & (DSCP_WAITING - 1);
 }
 
 #endif

@@ -73,8 +73,9 @@ PROGRAM("tc/forget")
 int forget(struct __sk_buff *skb __attribute__((unused)))
 {
 	struct dscp_inflight_key key = { .id = next_counter(), .way = DSCP_WAY_XDP };
+	struct dscp_inflight note;
 
-	bpf_map_delete_elem(&inflight, &key);
+	take_note(&key, &note);
 	return TC_ACT_UNSPEC;
 }
 

@@ -458,7 +458,7 @@ static bool pass_segments(const struct packet *wire, uint32_t segments, struct p
 		return false;
 	assert_same(wire, &out);
 	if (way == DSCP_WAY_TC)
-		p->noted.key.id = knobs->address;
+		p->noted.key.id = knobs->id;
 	if (find_note(&p->noted.key, &note) != p->noted.there) {
 		dump("at the uplink", wire->bytes, wire->len);
 		fail_msg("there is %s note", p->noted.there ? "no" : "a");
@@ -533,7 +533,7 @@ static void check_arrival(const struct delivered *d, const struct noted *noted,
 	assert_marked(&d->packet, &out, o);
 	account(o, d->segments);
 	if (way == DSCP_WAY_TC)
-		key.id = knobs->address;
+		key.id = knobs->id;
 	/* Used once. */
 	if (noted->there)
 		assert_int_equal(delete_note(&key), !o->taken);

@@ -14,14 +14,14 @@
 enum next_program { NEXT_INNER, NEXT_OUTER };
 
 struct ingress_knobs {
-	__u64 address; /* of the skb */
+	__u64 id; /* of the skb, in the key of its note */
 	__u32 next; /* enum next_program */
 	__u32 removed; /* bytes that decapsulation takes away behind the link header */
 	__u32 type; /* the ethertype that is there then, in network byte order; 0: as before */
 	__u32 length; /* to which the packet is cut then; 0: as it is */
 	__u32 grown; /* bytes put in front of it all: so much less room is left there */
 	__u32 tag; /* 1: with a VLAN tag in the skb's metadata */
-	__u32 noted; /* 1: there is a note under the address of the skb, this one: */
+	__u32 noted; /* 1: there is a note for the skb, this one: */
 	__u32 runs;
 	__u32 linear; /* bytes of the packet that the next program can read directly */
 	__u32 pad;

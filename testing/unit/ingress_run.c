@@ -27,6 +27,7 @@
 #include <linux/virtio_net.h>
 
 #include "ingress_run.h"
+#include <dscp/mix.h>
 
 #define DEVICE_MTU 6000
 #define SHORTEST (ETHERNET + 40) /* that bpf_skb_adjust_room() leaves */
@@ -40,10 +41,12 @@ EMBEDDED(ingress_xdp_bpf);
 
 struct ingress_knobs *knobs;
 uint32_t linear;
+bool places_busy;
 
 static struct bpf_object *object, *front;
 static enum dscp_way loaded;
 static int n_cpus;
+static struct dscp_waiting *places; /* the map waiting; NULL with peek */
 static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
 static struct {
@@ -91,8 +94,11 @@ static struct bpf_object *open_object(const char *start, const char *end)
 	bpf_object__for_each_program (program, o)
 		if (bpf_program__type(program) != BPF_PROG_TYPE_XDP)
 			bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
-	bpf_object__for_each_map (map, o)
+	bpf_object__for_each_map (map, o) {
 		bpf_map__set_pin_path(map, NULL);
+		if (!strcmp(bpf_map__name(map), "waiting"))
+			bpf_map__set_map_flags(map, BPF_F_MMAPABLE);
+	}
 	return o;
 }
 
@@ -143,12 +149,13 @@ static void set_next(enum next_program place, const char *name)
 
 static void load_front(void)
 {
-	struct bpf_map *inflight;
+	static const char *const shared[] = { "waiting", "inflight" };
 
 	front = open_object(ingress_test_bpf_start, ingress_test_bpf_end);
-	inflight = bpf_object__find_map_by_name(front, "inflight");
-	if (loaded != DSCP_WAY_PEEK)
-		assert_int_equal(bpf_map__reuse_fd(inflight, ingress_map("inflight")), 0);
+	for (int i = 0; i < 2 && loaded != DSCP_WAY_PEEK; i++)
+		assert_int_equal(bpf_map__reuse_fd(bpf_object__find_map_by_name(front, shared[i]),
+						   ingress_map(shared[i])),
+				 0);
 	assert_int_equal(bpf_object__load(front), 0);
 	find_knobs();
 	set_next(NEXT_INNER, "ingress_inner");
@@ -165,10 +172,29 @@ static void attach(const char *name, uint32_t priority)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
+/* A scan by system calls would take longer than all tests. */
+static void map_places(void)
+{
+	places = mmap(NULL, sizeof(*places) * DSCP_WAITING, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      ingress_map("waiting"), 0);
+	assert_ptr_not_equal(places, MAP_FAILED);
+	for (uint32_t i = 0; i < DSCP_WAITING && places_busy; i++)
+		places[i].state = DSCP_PLACE_BUSY;
+}
+
+static void unmap_places(void)
+{
+	if (places)
+		munmap(places, sizeof(*places) * DSCP_WAITING);
+	places = NULL;
+}
+
 void ingress_load(enum dscp_way way)
 {
 	loaded = way;
 	load_object(way);
+	if (way != DSCP_WAY_PEEK)
+		map_places();
 	load_front();
 	n_cpus = libbpf_num_possible_cpus();
 	assert_true(n_cpus > 0);
@@ -184,6 +210,7 @@ void ingress_unload(void)
 {
 	munmap(knobs, sizeof(*knobs));
 	knobs = NULL;
+	unmap_places();
 	bpf_object__close(front);
 	bpf_object__close(object);
 	object = front = NULL;
@@ -395,20 +422,50 @@ bool run_outer(const struct packet *in, uint32_t segments, struct packet *out)
  * Maps
  */
 
+/* NULL: it is not there. */
+static struct dscp_waiting *find_in_place(const struct dscp_inflight_key *key)
+{
+	struct dscp_waiting *place = &places[dscp_place(key->id, key->receiver)];
+	bool found = (place->state & DSCP_PLACE_MASK) == key->way && place->id == key->id &&
+		     place->receiver == key->receiver;
+
+	return found ? place : NULL;
+}
+
 bool find_note(const struct dscp_inflight_key *key, struct dscp_inflight *note)
 {
-	return !bpf_map_lookup_elem(ingress_map("inflight"), key, note);
+	const struct dscp_waiting *place = find_in_place(key);
+
+	if (!place)
+		return !bpf_map_lookup_elem(ingress_map("inflight"), key, note);
+	*note = place->note;
+	return true;
 }
 
 bool delete_note(const struct dscp_inflight_key *key)
 {
-	return !bpf_map_delete_elem(ingress_map("inflight"), key);
+	struct dscp_waiting *place = find_in_place(key);
+
+	if (!place)
+		return !bpf_map_delete_elem(ingress_map("inflight"), key);
+	place->state &= ~DSCP_PLACE_MASK;
+	return true;
+}
+
+static unsigned int count_places(void)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < DSCP_WAITING; i++)
+		n += places[i].state & DSCP_PLACE_MASK &&
+		     (places[i].state & DSCP_PLACE_MASK) != DSCP_PLACE_BUSY;
+	return n;
 }
 
 unsigned int count_notes(void)
 {
 	struct dscp_inflight_key key, *last = NULL;
-	unsigned int n = 0;
+	unsigned int n = count_places();
 
 	while (!bpf_map_get_next_key(ingress_map("inflight"), last, &key)) {
 		last = &key;

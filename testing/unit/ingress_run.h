@@ -18,6 +18,9 @@ extern struct ingress_knobs *knobs;
 /* A tun device puts so many bytes of a packet of more than a page into the linear part of the skb,
  * and the rest into pages. 0: all are in the linear part. */
 extern uint32_t linear;
+/* Of the map waiting: what is loaded from now on finds all of them busy, so that every note goes to
+ * the map inflight. */
+extern bool places_busy;
 
 /* NULL, or why these tests cannot run here. */
 const char *ingress_refused(enum dscp_way way);
@@ -44,7 +47,7 @@ bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *o
 /* ingress_outer. */
 bool run_outer(const struct packet *in, uint32_t segments, struct packet *out);
 
-/* Of the map `inflight`. */
+/* Of the maps waiting and inflight. */
 bool find_note(const struct dscp_inflight_key *key, struct dscp_inflight *note);
 bool delete_note(const struct dscp_inflight_key *key);
 unsigned int count_notes(void);

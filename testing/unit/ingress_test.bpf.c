@@ -59,11 +59,11 @@ static __always_inline void grow(struct __sk_buff *skb)
 
 static __always_inline void note(struct __sk_buff *skb)
 {
-	struct dscp_inflight_key key = { .id = (unsigned long)skb, .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
 
-	knobs.address = key.id;
+	knobs.id = key.id;
 	if (knobs.noted)
-		remember(bpf_map_update_elem(&inflight, &key, &knobs.note, BPF_ANY));
+		put_note(&key, &knobs.note);
 }
 
 SEC("tc/test_front")

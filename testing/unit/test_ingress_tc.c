@@ -447,6 +447,9 @@ int main(void)
 	if (ingress_refused(way))
 		return cmocka_run_group_tests_name("ingress_tc", none, NULL, NULL);
 	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	places_busy = true;
+	failed += cmocka_run_group_tests_name("frames, places busy", frames, NULL, NULL);
+	places_busy = false;
 	if (cannot_run_reason())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
 	return failed + cmocka_run_group_tests_name("L3 packets", packets, open_tun, close_tun);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Puts a note and takes it out again, over and over, while other CPUs want the same place. */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <dscp/bpf_inflight.h>
+#include <dscp/bpf_packet.h>
+
+#include "places_test.h"
+
+struct places_result results[PLACES_THREADS];
+
+/* All of it tells whose note it is. */
+static __always_inline void fill(struct dscp_inflight *note, __u32 thread, __u32 turn)
+{
+	__builtin_memset(note->header, thread + 1, sizeof(note->header));
+	note->distance = turn;
+	note->length = turn ^ (thread + 1);
+	note->slot = thread + 1;
+	note->ds = thread + 1;
+	note->flags = turn;
+}
+
+static __always_inline bool same(const struct dscp_inflight *a, const struct dscp_inflight *b)
+{
+	return note_bytes(a) == note_bytes(b) && a->distance == b->distance &&
+	       a->length == b->length && a->slot == b->slot && a->ds == b->ds &&
+	       a->flags == b->flags;
+}
+
+SEC("tc/put_and_take")
+int put_and_take(struct __sk_buff *skb)
+{
+	struct dscp_inflight note = {}, taken = {};
+	struct dscp_inflight_key key = { .way = DSCP_WAY_TC };
+	struct places_packet *packet = packet_start(skb);
+	struct places_result *result;
+	__u32 thread;
+
+	if ((void *)(packet + 1) > packet_end(skb))
+		return TC_ACT_SHOT;
+	thread = packet->thread & (PLACES_THREADS - 1);
+	key.id = packet->id;
+	result = &results[thread];
+	fill(&note, thread, result->turns++);
+	put_note(&key, &note);
+	if (!take_note(&key, &taken))
+		result->lost++;
+	else if (!same(&note, &taken))
+		result->wrong++;
+	return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/* Notes of packets on their way, when several want one place at a time: none is lost, none mixed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <dscp/mix.h>
+
+#include "places_test.h"
+
+#define TURNS 100000 /* of each thread in one test */
+
+extern const char places_test_bpf_start[], places_test_bpf_end[];
+
+static struct bpf_object *object;
+static const struct places_result *results;
+
+static int map_of(const char *name)
+{
+	return bpf_object__find_map_fd_by_name(object, name);
+}
+
+static void map_results(void)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, object)
+		if (strstr(bpf_map__name(map), ".bss"))
+			results = mmap(NULL, bpf_map__value_size(map), PROT_READ, MAP_SHARED,
+				       bpf_map__fd(map), 0);
+	assert_non_null(results);
+	assert_ptr_not_equal(results, MAP_FAILED);
+}
+
+static int load(void **state)
+{
+	struct bpf_program *program;
+	struct bpf_map *map;
+
+	(void)state;
+	object = bpf_object__open_mem(places_test_bpf_start,
+				      places_test_bpf_end - places_test_bpf_start, NULL);
+	assert_non_null(object);
+	bpf_object__for_each_program (program, object)
+		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+	bpf_object__for_each_map (map, object)
+		bpf_map__set_pin_path(map, NULL);
+	assert_int_equal(bpf_object__load(object), 0);
+	map_results();
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	munmap((void *)results, sizeof(*results) * PLACES_THREADS);
+	results = NULL;
+	bpf_object__close(object);
+	object = NULL;
+	return 0;
+}
+
+static int run(uint32_t thread, uint64_t id, int turns)
+{
+	struct places_packet packet = { .id = id, .thread = thread };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &packet, .data_size_in = sizeof(packet),
+		    .repeat = turns);
+	int fd = bpf_program__fd(bpf_object__find_program_by_name(object, "put_and_take"));
+
+	return bpf_prog_test_run_opts(fd, &opts);
+}
+
+/* The nth identifier, from 0, whose notes have that place. */
+static uint64_t id_with_place(uint32_t place, unsigned int n)
+{
+	uint64_t id = 1;
+
+	while (dscp_place(id, 0) != place || n--)
+		id++;
+	return id;
+}
+
+struct turns {
+	pthread_t thread;
+	uint32_t number;
+	uint64_t id;
+	int result;
+};
+
+static void *take_turns(void *arg)
+{
+	struct turns *t = arg;
+
+	t->result = run(t->number, t->id, TURNS);
+	return NULL;
+}
+
+static void assert_none_lost(uint32_t thread, uint32_t turns)
+{
+	assert_int_equal(results[thread].turns, turns);
+	assert_int_equal(results[thread].lost, 0);
+	assert_int_equal(results[thread].wrong, 0);
+}
+
+/* Four at once, however many CPUs there are. */
+static void one_place(void **state)
+{
+	struct turns all[PLACES_THREADS];
+
+	(void)state;
+	for (uint32_t i = 0; i < PLACES_THREADS; i++) {
+		all[i] = (struct turns){ .number = i, .id = id_with_place(77, i) };
+		assert_int_equal(pthread_create(&all[i].thread, NULL, take_turns, &all[i]), 0);
+	}
+	for (uint32_t i = 0; i < PLACES_THREADS; i++) {
+		pthread_join(all[i].thread, NULL);
+		assert_int_equal(all[i].result, 0);
+	}
+	for (uint32_t i = 0; i < PLACES_THREADS; i++)
+		assert_none_lost(i, TURNS);
+}
+
+static struct dscp_waiting at(uint32_t place)
+{
+	struct dscp_waiting w;
+
+	assert_int_equal(bpf_map_lookup_elem(map_of("waiting"), &place, &w), 0);
+	return w;
+}
+
+static void set(uint32_t place, const struct dscp_waiting *w)
+{
+	assert_int_equal(bpf_map_update_elem(map_of("waiting"), &place, w, BPF_ANY), 0);
+}
+
+static bool in_hash(uint64_t id, uint32_t receiver, uint32_t way, struct dscp_inflight *note)
+{
+	struct dscp_inflight_key key = { .id = id, .receiver = receiver, .way = way };
+
+	return !bpf_map_lookup_elem(map_of("inflight"), &key, note);
+}
+
+/* Whoever was in the place is in the hash from then on, as it was. */
+static void another_moves(void **state)
+{
+	struct dscp_waiting other = { .id = 5, .receiver = 6, .state = 8 | DSCP_WAY_XDP };
+	uint64_t id = id_with_place(77, 0);
+	struct dscp_inflight note;
+
+	(void)state;
+	memset(&other.note, 0x3c, sizeof(other.note));
+	set(77, &other);
+	assert_int_equal(run(1, id, 1), 0);
+	assert_none_lost(1, 1);
+	assert_true(in_hash(5, 6, DSCP_WAY_XDP, &note));
+	assert_memory_equal(&note, &other.note, sizeof(note));
+	assert_false(in_hash(id, 0, DSCP_WAY_TC, &note));
+	assert_int_equal(at(77).id, id);
+	assert_int_equal(at(77).state, 8 + DSCP_PLACE_NEXT);
+}
+
+/* What died there with the same key does not. */
+static void same_key(void **state)
+{
+	uint64_t id = id_with_place(77, 0);
+	struct dscp_waiting dead = { .id = id, .state = DSCP_WAY_TC };
+	struct dscp_inflight note;
+
+	(void)state;
+	set(77, &dead);
+	assert_int_equal(run(1, id, 1), 0);
+	assert_none_lost(1, 1);
+	assert_false(in_hash(id, 0, DSCP_WAY_TC, &note));
+}
+
+/* The count of notes starts again from 0. */
+static void last_state(void **state)
+{
+	struct dscp_waiting last = { .state = ~DSCP_PLACE_MASK };
+	uint64_t id = id_with_place(77, 0);
+
+	(void)state;
+	set(77, &last);
+	assert_int_equal(run(1, id, 2), 0);
+	assert_none_lost(1, 2);
+	assert_int_equal(at(77).state, DSCP_PLACE_NEXT);
+}
+
+static void busy(void **state)
+{
+	struct dscp_waiting other = { .id = 5, .state = DSCP_PLACE_BUSY };
+	uint64_t id = id_with_place(77, 0);
+	struct dscp_waiting now;
+
+	(void)state;
+	set(77, &other);
+	assert_int_equal(run(1, id, 3), 0);
+	assert_none_lost(1, 3);
+	now = at(77);
+	assert_memory_equal(&now, &other, sizeof(now));
+}
+
+static const char *refused(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "refused", 4, 4, 16, NULL);
+
+	return fd < 0 ? strerror(errno) : NULL;
+}
+
+static void cannot_run(void **state)
+{
+	(void)state;
+	print_message("BPF: %s\n", refused());
+	skip();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, load, unload)
+
+int main(void)
+{
+	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
+	const struct CMUnitTest tests[] = { TEST(one_place), TEST(another_moves), TEST(same_key),
+					    TEST(last_state), TEST(busy) };
+
+	if (refused())
+		return cmocka_run_group_tests_name("places", none, NULL, NULL);
+	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+}
