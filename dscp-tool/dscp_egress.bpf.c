@@ -90,9 +90,9 @@ static __always_inline int read_dscp(struct __sk_buff *skb)
 	return -1;
 }
 
-/* The DSCP of the packet that the tunnel device is given, or negative if it has none. Only then more
- * is pulled: a GSO packet has little more than its headers in the linear part, and what is pulled
- * into a clone's means to copy it (pskb_expand_head()), which costs more than all the rest. */
+/* The DSCP of the packet that the tunnel device is given, or negative if it has none. More headers
+ * are pulled only if none was found: a GSO packet has hardly more than its own in the linear part,
+ * and to pull into a clone is to copy it (pskb_expand_head()), at the cost of all the rest. */
 static __always_inline int inner_dscp(struct __sk_buff *skb)
 {
 	int dscp = read_dscp(skb);
