@@ -7,17 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <json-c/json.h>
 
 #include "command.h"
+#include "map.h"
 #include "state.h"
 #include "tunnel.h"
 #include "util/dscp.h"
 #include "util/log.h"
-
-/* Entries per system call. A batch must hold the largest bucket of the hash, and that is small. */
-#define BATCH 4096
 
 struct dump_config {
 	bool json;
@@ -55,8 +52,9 @@ static void json_string(struct json_object *object, const char *key, const char 
 	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
 }
 
-static void print_flow(struct dump_config *config, const void *key, const void *value)
+static void print_flow(void *ctx, const void *key, const void *value)
 {
+	struct dump_config *config = ctx;
 	const struct dscp_flow *flow = value;
 	const char *name = state_device_name(config->state, flow->ifindex), *dscp;
 	struct json_object *entry;
@@ -82,8 +80,9 @@ static void print_flow(struct dump_config *config, const void *key, const void *
 
 /* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's
  * address is nobody's business. */
-static void print_note(struct dump_config *config, const void *key, const void *value)
+static void print_note(void *ctx, const void *key, const void *value)
 {
+	struct dump_config *config = ctx;
 	const struct dscp_inflight_key *id = key;
 	const struct dscp_inflight *note = value;
 	const char *name = NULL, *dscp;
@@ -114,7 +113,7 @@ static void print_note(struct dump_config *config, const void *key, const void *
 }
 
 /* Index of a place; what is there. */
-static void print_waiting(struct dump_config *config, const void *key, const void *value)
+static void print_waiting(void *config, const void *key, const void *value)
 {
 	const struct dscp_waiting *place = value;
 	struct dscp_inflight_key id = {
@@ -132,7 +131,7 @@ static const struct dump {
 	const char *name;
 	enum state_map map;
 	size_t key_size, value_size;
-	void (*print)(struct dump_config *config, const void *key, const void *value);
+	void (*print)(void *config, const void *key, const void *value);
 } dumps[] = {
 	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
 	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), print_waiting },
@@ -142,40 +141,17 @@ static const struct dump {
 
 #define N_DUMPS (sizeof(dumps) / sizeof(*dumps))
 
-static int print_entries(struct dump_config *config, const struct dump *dump)
-{
-	char *keys = calloc(BATCH, dump->key_size), *values = calloc(BATCH, dump->value_size);
-	bool more = true, started = false;
-	int err = keys && values ? 0 : -ENOMEM;
-	uint32_t position, n;
-
-	while (!err && more) {
-		n = BATCH;
-		if (bpf_map_lookup_batch(config->state->maps[dump->map], started ? &position : NULL,
-					 &position, keys, values, &n, NULL)) {
-			more = false;
-			err = errno == ENOENT ? 0 : -errno;
-		}
-		started = true;
-		for (uint32_t i = 0; !err && i < n; i++)
-			dump->print(config, keys + i * dump->key_size,
-				    values + i * dump->value_size);
-	}
-	free(keys);
-	free(values);
-	return err;
-}
-
 static int dump_map(struct dump_config *config, const struct dump *dump)
 {
-	int err = 0;
+	int fd = config->state->maps[dump->map];
+	long n = 0;
 
-	if (config->state->tunnels && config->state->maps[dump->map] >= 0)
-		err = print_entries(config, dump);
-	if (err)
+	if (config->state->tunnels && fd >= 0)
+		n = map_for_each(fd, dump->key_size, dump->value_size, dump->print, config);
+	if (n < 0)
 		log_error("cannot read the map %s: %s", object_map_name(dump->map),
-			  log_strerror(err));
-	return err;
+			  log_strerror(n));
+	return n < 0 ? -EIO : 0;
 }
 
 /* To the user two maps of the same name are one. */

@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "util/log.h"
+#include "map.h"
 #include "objects.h"
 #include "state.h"
 
@@ -292,14 +293,6 @@ void state_remove(void)
 	}
 }
 
-static __u32 map_capacity(int fd)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
-}
-
 /* The descriptors outlive the object. */
 static int take_descriptor(int *place, int fd)
 {
@@ -350,32 +343,18 @@ static int pin_resized(const struct state *state)
 	return err ? state_failed("cannot pin", path, err) : 0;
 }
 
-#define COPY_BATCH 4096
+static void copy_flow(void *to, const void *stamp, const void *flow)
+{
+	bpf_map_update_elem(*(int *)to, stamp, flow, BPF_NOEXIST);
+}
 
 /* What is in the map flows of another size, as far as it has room: what recent holds is taken for
  * noted there, and packets are on their way whose stamp only the old one knows. */
 static int copy_flows(int from, int to)
 {
-	struct dscp_flow *flows = calloc(COPY_BATCH, sizeof(*flows));
-	__u32 *stamps = calloc(COPY_BATCH, sizeof(*stamps)), position, n;
-	bool more = flows && stamps, started = false;
-	int err = more ? 0 : -ENOMEM;
+	long n = map_for_each(from, sizeof(__u32), sizeof(struct dscp_flow), copy_flow, &to);
 
-	while (more) {
-		n = COPY_BATCH;
-		more = !bpf_map_lookup_batch(from, started ? &position : NULL, &position, stamps,
-					     flows, &n, NULL);
-		if (!more && errno != ENOENT) {
-			err = -errno;
-			break;
-		}
-		started = true;
-		for (__u32 i = 0; i < n; i++)
-			bpf_map_update_elem(to, &stamps[i], &flows[i], BPF_NOEXIST);
-	}
-	free(flows);
-	free(stamps);
-	return err;
+	return n < 0 ? n : 0;
 }
 
 /* Loads one of this tool's objects; the maps that are pinned already are used again. resize: not

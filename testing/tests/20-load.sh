@@ -243,7 +243,7 @@ test_other_version()
 test_json_of_nothing()
 {
 	node_add_netns a
-	[ "$(on a "$TOOL" status --json)" = '{"tunnels":[]}' ]
+	[ "$(on a "$TOOL" status --json)" = '{"tunnels":[],"flows":null}' ]
 	[ "$(on a "$TOOL" dump-map --json | jq -c .)" = \
 		'{"maps":[{"map":"flows","entries":[]},{"map":"inflight","entries":[]}]}' ]
 	check_exit 3 on a "$TOOL" status wg0

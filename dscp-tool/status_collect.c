@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "map.h"
+#include "tunnel.h"
+#include "util/log.h"
+#include "util/netlink.h"
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+{
+	va_list args;
+
+	if (status->n_problems == MAX_PROBLEMS)
+		return;
+	va_start(args, fmt);
+	vsnprintf(status->problems[status->n_problems++], sizeof(*status->problems), fmt, args);
+	va_end(args);
+}
+
+static void check_hook(struct tunnel_status *status, const struct hook *hook,
+		       const struct hook_state *state)
+{
+	switch (state->health) {
+	case HOOK_MISSING:
+		problem(status, "%s is not attached to %s: load the tunnel again", hook->program,
+			hook->dev);
+		break;
+	case HOOK_GONE:
+		if (hook->ifindex != (int)status->tunnel->ifindex ||
+		    hook->netns != hook_netns()) /* else check_device() says it */
+			problem(status, "the device %s (number %d) is gone: load the tunnel again",
+				hook->dev, hook->ifindex);
+		break;
+	case HOOK_OK:
+	case HOOK_ELSEWHERE:
+		break;
+	}
+}
+
+/* A device is its number, which the programs are attached to; names come and go. */
+static void check_device(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	struct nl_link link;
+	struct nl_error why;
+	char text[128];
+
+	if (t->netns != hook_netns())
+		return;
+	if (!nl_link_by_index(t->ifindex, &link, &why)) {
+		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+		if (tunnel_port_changed(t, text, sizeof(text)))
+			problem(status, "%s", text);
+	} else if (!nl_link_by_name(t->name, &link, &why)) {
+		problem(status, "%s was made anew since: load it again", t->name);
+	} else {
+		problem(status, "the device %s (number %u) is gone: unload it, or load it again",
+			t->name, t->ifindex);
+	}
+}
+
+/* Who is in front of our program, and what queues what it has marked. */
+static void look_around(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	struct nl_error why;
+	int n = hook_ahead(STATE_DIR, hook, &status->states[i], status->ahead[i], MAX_AHEAD);
+
+	status->n_ahead[i] = n < 0 ? 0 : n > MAX_AHEAD ? MAX_AHEAD : n;
+	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
+	    hook->netns == hook_netns())
+		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+}
+
+static int collect_tunnel(const struct state *state, uint32_t slot, struct tunnel_status *status)
+{
+	int err;
+
+	memset(status, 0, sizeof(*status));
+	status->tunnel = &state->tunnels[slot];
+	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
+	status->n_hooks = state_hooks(status->tunnel, status->hooks);
+	for (unsigned int i = 0; i < status->n_hooks; i++) {
+		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);
+		if (err)
+			return err;
+		check_hook(status, &status->hooks[i], &status->states[i]);
+		status->current[i] = state_is_current(state, status->tunnel, &status->hooks[i],
+						      &status->states[i]);
+		if (!status->current[i])
+			problem(status,
+				"%s at %s is another program than it should be: load the "
+				"tunnel again",
+				status->hooks[i].program, status->hooks[i].dev);
+		look_around(status, i);
+	}
+	check_device(status);
+	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
+	return err ? err : state_counters(state, MAP_ARRIVALS, slot, &status->ingress);
+}
+
+static unsigned int count_tunnels(const struct state *state, uint32_t first, uint32_t last)
+{
+	unsigned int n = 0;
+
+	for (uint32_t slot = first; slot <= last; slot++)
+		n += state->tunnels[slot].ifindex != 0;
+	return n;
+}
+
+static int collect_tunnels(const struct state *state, uint32_t first, uint32_t last,
+			   struct status *status)
+{
+	int err = 0;
+
+	/* calloc(0, ...) may be NULL. */
+	status->tunnels = calloc(1 + count_tunnels(state, first, last), sizeof(*status->tunnels));
+	if (!status->tunnels)
+		return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
+	for (uint32_t slot = first; slot <= last && !err; slot++) {
+		if (!state->tunnels[slot].ifindex)
+			continue;
+		err = collect_tunnel(state, slot, &status->tunnels[status->n_tunnels++]);
+		if (err)
+			log_error("%s: cannot read its state: %s", state->tunnels[slot].name,
+				  log_strerror(err));
+	}
+	return err;
+}
+
+static int collect_flows(const struct state *state, struct status *status)
+{
+	int fd = state->maps[MAP_FLOWS];
+	long n = map_for_each(fd, sizeof(uint32_t), sizeof(struct dscp_flow), NULL, NULL);
+
+	if (n < 0) {
+		log_error("cannot read the map flows: %s", log_strerror(n));
+		return n;
+	}
+	status->flows = n;
+	status->flows_capacity = map_capacity(fd);
+	return 0;
+}
+
+int status_collect(const struct state *state, uint32_t slot, struct status *status)
+{
+	int err;
+
+	memset(status, 0, sizeof(*status));
+	status->loaded = state->tunnels;
+	if (!status->loaded)
+		return 0;
+	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
+	return err ? err : collect_flows(state, status);
+}
+
+void status_free(struct status *status)
+{
+	free(status->tunnels);
+}
+
+bool status_healthy(const struct status *status)
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		if (status->tunnels[i].n_problems)
+			return false;
+	return true;
+}
+
+bool has_egress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
+}
+
+bool has_ingress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
+}
+
+uint64_t counters_seen(const struct dscp_counters *c)
+{
+	return c->marked + c->unchanged + c->unknown;
+}

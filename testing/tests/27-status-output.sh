@@ -1,0 +1,293 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# The forms that status has: the chart, the fill of the map flows, OpenMetrics, and again and again.
+# What one form says, the others say too.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+# Packets both ways through vx4, loaded on a in both directions; then no more, so that two calls see
+# the same numbers.
+counted_and_still()
+{
+	two_nodes
+	check on a "$TOOL" load vx4 --direction both
+	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 46 --count 300 --rate 2000
+	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 8 --count 100 --rate 2000
+	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 2 --count 1
+	check on b "$wire" udp --dst 10.0.4.1 --port 5000 --dscp 34 --count 50 --rate 2000
+	# shellcheck disable=SC2016 # for another shell
+	retry_until 20 on a sh -c '"$0" status --json |
+		jq -e ".tunnels[0].counters.ingress.dscp.AF41 == 50"' "$TOOL"
+	check on a ip link set vx4 down
+}
+
+# chart TITLE: its lines from the DSCP on
+chart() { sed -n "s/^  $1 *\([A-Z0-9]* .*\)/\1/p" "$T/text"; }
+
+dscps() { jq -r ".tunnels[0].counters.$1.dscp | to_entries[] | \"\\(.key) \\(.value)\"" "$T/json"; }
+
+# chart_is TITLE DIRECTION: the numbers of --json, and share and bar are what follows from them
+chart_is()
+{
+	diff <(chart "$1" | awk '{ print $1, $2 }') <(dscps "$2")
+	chart "$1" | awk '
+		{ n[NR] = $2; share[NR] = $3; bar[NR] = $4; total += $2 }
+		$4 !~ /^#+$/ || NF != 4 { print "no bar: " $0; exit 1 }
+		END {
+			for (i = 1; i <= NR; i++) {
+				columns = int(30 * n[i] / total + 0.5)
+				if (share[i] != sprintf("%.1f%%", 100 * n[i] / total) ||
+				    length(bar[i]) != (columns ? columns : 1))
+					exit 1
+			}
+			exit !NR
+		}' || fail "wrong shares or bars: $(chart "$1")"
+}
+
+test_chart()
+{
+	counted_and_still
+	on a "$TOOL" status vx4 >"$T/text"
+	on a "$TOOL" status vx4 --json >"$T/json"
+	chart_is 'left with' egress
+	chart_is 'now with' ingress
+	check_grep '^  left with EF +300 +[0-9.]+% #+$' cat "$T/text"
+	check_grep '^  left with CS1 +100 +[0-9.]+% #+$' cat "$T/text"
+	check_grep '^  left with 2 +1 +0\.[0-9]% #$' cat "$T/text"
+	check_grep '^  now with +AF41 +50 +[0-9.]+% #+$' cat "$T/text"
+}
+
+map=/sys/fs/bpf/dscp-tool/maps/flows
+
+# flows_are ENTRIES CAPACITY: in both forms, and as dump-map and bpftool count them
+flows_are()
+{
+	[ "$(on a "$TOOL" status --json | jq -c .flows)" = "{\"entries\":$1,\"capacity\":$2}" ] ||
+		fail "not $1 of $2 flows: $(on a "$TOOL" status --json | jq -c .flows)"
+	check_grep "^flows +$1 of $2, " on a "$TOOL" status vx4
+	[ "$(on a "$TOOL" dump-map | grep -c ^0x)" = "$1" ]
+	[ "$(on a bpftool -j map dump pinned $map | jq length)" = "$1" ]
+}
+
+# More than one batch of them; and they are all there in a map of another size.
+test_flows()
+{
+	local n
+
+	lone_node
+	[ "$(on a "$TOOL" status)" = 'no tunnel is loaded' ]
+	check on a "$TOOL" load vx4
+	check on a ip link set vx4 down
+	flows_are 0 65536
+	for ((n = 0; n < 10000; n++)); do
+		echo "map update pinned $map key $((n % 256)) $((n / 256)) 7 9 value 0 0 0 0 46 0 0 0"
+	done >"$T/updates"
+	check on a bpftool batch file "$T/updates"
+	flows_are 10000 65536
+	check on a "$TOOL" load vx4 --flows 100000
+	flows_are 10000 100000
+}
+
+# openmetrics_valid FILE: the rules of the text format that counters and gauges can break
+openmetrics_valid()
+{
+	local name='[a-zA-Z_][a-zA-Z0-9_]*' label
+
+	label="$name=\"([^\"\\\\]|\\\\[\"\\\\n])*\""
+	! grep -vE -e "^# TYPE $name (counter|gauge)\$" -e "^# HELP $name [^\\\\]+\$" -e '^# EOF$' \
+		-e "^$name(\\{$label(,$label)*\\})? [0-9]+\$" "$1" || return 1
+	[ "$(tail -c 6 "$1")" = '# EOF' ] && [ -z "$(tail -c 1 "$1")" ] || return 1
+	awk '
+		ended { exit bad = 1 } # something after EOF
+		$2 == "EOF" { ended = 1 }
+		$2 == "TYPE" { family = $3; sample = $3 ($4 == "counter" ? "_total" : "")
+			if (families[family]++) exit bad = 1 }
+		$2 == "HELP" && ($3 != family || helps[family]++) { exit bad = 1 }
+		/^#/ { next }
+		{ series = $0; sub(/ [0-9]+$/, "", series); metric = $0; sub(/[{ ].*/, "", metric) }
+		metric != sample || seen[series]++ { exit bad = 1 }
+		END { exit bad || !ended }' "$1"
+}
+
+# metrics STATUS [TUNNEL]: valid, and the same as in JSON
+metrics()
+{
+	# shellcheck disable=SC2016 # for another shell
+	check_exit "$1" on a sh -c '"$0" status "$@" --openmetrics >"$T/metrics"' "$TOOL" "${@:2}"
+	# shellcheck disable=SC2016 # for another shell
+	check_exit "$1" on a sh -c '"$0" status "$@" --json >"$T/json"' "$TOOL" "${@:2}"
+	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	jq -r '
+		def sample(name; value):
+			"\(name){" + ([to_entries[] | "\(.key)=\(.value | @json)"] | join(",")) + "} \(value)";
+		(.tunnels[] | .tunnel as $tunnel | .direction as $loaded |
+			(.counters | to_entries[] | .key as $direction | .value |
+				select($loaded == $direction or $loaded == "both") |
+				(to_entries[] | select(.key | IN("marked", "unchanged", "unknown", "skipped")) |
+					.value as $n | {$tunnel, $direction, result: .key} |
+					sample("dscp_tool_packets_total"; $n)),
+				(.dscp | to_entries[] |
+					.value as $n | {$tunnel, $direction, dscp: .key} |
+					sample("dscp_tool_dscp_packets_total"; $n))),
+			(.hooks[] | (if .state == "ok" then 1 else 0 end) as $ok |
+				{$tunnel, device: .dev, hook, program} | sample("dscp_tool_hook_ok"; $ok))),
+		(.flows | values | "dscp_tool_flows \(.entries)", "dscp_tool_flows_capacity \(.capacity)")
+		' "$T/json" | sort >"$T/expected"
+	diff "$T/expected" <(grep -v '^#' "$T/metrics" | sort)
+}
+
+test_openmetrics()
+{
+	local change
+
+	counted_and_still
+	check on a "$TOOL" load vx6
+	check on a ip link set vx6 down
+	metrics 0
+	check_grep '^dscp_tool_dscp_packets_total\{tunnel="vx4",direction="egress",dscp="EF"\} 300$' \
+		cat "$T/metrics"
+	check_grep '^dscp_tool_hook_ok\{tunnel="vx6",device="vx6",hook="egress",program="egress_inner"\} 1$' \
+		cat "$T/metrics"
+	metrics 0 vx6
+	check_exit 1 grep vx4 "$T/metrics"
+	# The check of the format finds something.
+	# shellcheck disable=SC2016 # for sed
+	for change in '$d' '1d' 's/} /} -/' 's/"vx6"/"vx\\6"/' 's/packets_total/packets/' \
+		'$a# more' '/_hook_ok{/p'; do
+		sed "$change" "$T/metrics" >"$T/broken"
+		! openmetrics_valid "$T/broken" || fail "valid after $change"
+	done
+	# Not healthy, and all is there.
+	check on a sh -c 'rm /sys/fs/bpf/dscp-tool/hooks/*egress_inner'
+	metrics 4
+	[ "$(grep -c '^dscp_tool_hook_ok{.*egress_inner"} 0$' "$T/metrics")" = 2 ]
+	check on a "$TOOL" unload --all
+	metrics 0
+	check_exit 1 grep -v '^#' "$T/metrics"
+	check_exit 3 on a "$TOOL" status vx4 --openmetrics
+}
+
+# Names of devices can be unusual, and the same in two network namespaces.
+test_openmetrics_names()
+{
+	lone_node
+	node_add_netns b
+	check on a ip link add 'v"x\n' type vxlan id 7 remote 192.0.2.2 dstport 4799
+	check on a "$TOOL" load 'v"x\n'
+	check on a "$TOOL" load vx4
+	check on a ip link set vx4 down
+	metrics 0
+	grep -F '{tunnel="v\"x\\n",direction="egress",result="marked"} 0' "$T/metrics"
+	# shellcheck disable=SC2016 # for another shell
+	check on a nsenter --net=/run/netns/b sh -ec '
+		ip link add eth0 type veth peer name peer0
+		ip address add 192.0.2.1/24 dev eth0
+		ip link set eth0 up
+		ip link set peer0 up
+		ip link add vx4 type vxlan id 9 remote 192.0.2.2 dstport 4800
+		"$0" load vx4 --attach clsact' "$TOOL"
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -c '"$0" status --openmetrics >"$T/metrics"' "$TOOL"
+	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",netns="[0-9]+",.*"marked"' "$T/metrics")" = 1 ]
+	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",direction.*"marked"' "$T/metrics")" = 1 ]
+	# A filter in there cannot be judged from here.
+	check_exit 1 grep 'hook_ok.*netns' "$T/metrics"
+}
+
+# refused ERE ARGUMENTS...: one line that says so, and the usage's exit status
+refused()
+{
+	check_exit 1 on a "$TOOL" status "${@:2}"
+	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
+	grep -E "^dscp-tool: .*$1" <<<"$OUTPUT" || fail "no \"$1\" in: $OUTPUT"
+}
+
+test_bad_arguments()
+{
+	lone_node
+	refused '--openmetrics.*--json' --json --openmetrics
+	refused '--openmetrics.*--json' vx4 --openmetrics -j
+	refused '--openmetrics.*--watch' --watch 2 --openmetrics
+	refused '--watch SECONDS' --watch
+	refused "'vx4' is no number: use 1 to 3600" --watch vx4
+	refused '0 is out of range: use 1 to 3600' --watch 0
+	refused '3601 is out of range: use 1 to 3600' vx4 --watch=3601
+	refused '--openmetrics takes no value' --openmetrics=yes
+}
+
+# watched SIGNAL ERE OPTIONS...: two lines that match at least, then that signal, which is no error.
+# It has slept in between.
+watched()
+{
+	local began=$SECONDS
+
+	: >"$T/blocks"
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -c '
+		signal=$1 pattern=$2
+		shift 2
+		"$0" status --watch 1 "$@" >"$T/blocks" &
+		n=0
+		until [ "$(grep -cE "$pattern" "$T/blocks")" -ge 2 ] || [ $((n += 1)) -gt 600 ]; do
+			sleep 0.1
+		done
+		kill -s $signal $!
+		wait $!' "$TOOL" "$@"
+	[ "$(grep -cE "$2" "$T/blocks")" -ge 2 ] || fail "not two blocks: $(<"$T/blocks")"
+	[ "$(grep -cE "$2" "$T/blocks")" -le $((SECONDS - began + 2)) ]
+}
+
+test_watch()
+{
+	lone_node
+	watched INT '^no tunnel is loaded$'
+	check on a "$TOOL" load vx4
+	watched TERM '^vx4: vxlan'
+	# One block after another, with an empty line in between.
+	[ "$(grep -c '^flows ' "$T/blocks")" = "$(grep -c ^vx4: "$T/blocks")" ]
+	[ "$(grep -c '^$' "$T/blocks")" = $(($(grep -c ^vx4: "$T/blocks") - 1)) ]
+	watched INT '^\{"tunnels":\[\{.*\}$' --json vx4
+	[ "$(jq -c '.tunnels[0].tunnel' "$T/blocks" | sort | uniq -c | awk '{ print $2 }')" = '"vx4"' ]
+	[ "$(jq -c . "$T/blocks" | wc -l)" = "$(wc -l <"$T/blocks")" ]
+}
+
+# What ends it: there is nothing to show any more, or nobody who can take it.
+test_watch_ends()
+{
+	lone_node
+	check_exit 3 on a "$TOOL" status vx4 --watch 1
+	check on a "$TOOL" load vx4
+	: >"$T/blocks"
+	# shellcheck disable=SC2016 # for another shell
+	check_exit 3 on a sh -c '
+		"$0" status vx4 --watch 1 >"$T/blocks" &
+		until grep -q ^flows "$T/blocks"; do sleep 0.1; done
+		"$0" unload vx4
+		wait $!' "$TOOL"
+	[ "$OUTPUT" = 'dscp-tool: vx4: not loaded' ]
+	# shellcheck disable=SC2016 # for another shell
+	check_exit 2 on a sh -c '"$0" status --watch 1 >/dev/full' "$TOOL"
+}
+
+test_watch_on_a_terminal()
+{
+	local clear=$'\e[H\e[2J'
+
+	command -v script >/dev/null || skip "no script(1) here"
+	lone_node
+	check on a "$TOOL" load vx4
+	check on a script -qec "timeout --foreground --preserve-status 3 $TOOL status --watch 1" \
+		/dev/null
+	[[ $OUTPUT = "$clear"vx4:* ]] || fail "the screen is not cleared: $OUTPUT"
+	# JSON is for programs wherever it goes.
+	check on a script -qec "timeout --foreground --preserve-status 3 $TOOL status -w 1 -j" \
+		/dev/null
+	[[ $OUTPUT = '{"tunnels":'* ]]
+	check on a script -qec "$TOOL status" /dev/null
+	[[ $OUTPUT = vx4:* ]]
+}
