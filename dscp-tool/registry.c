@@ -11,12 +11,19 @@
 
 #include "state.h"
 
+#define FORGET_BATCH 1024
+
+/* In batches: one call per place took two thirds of the time of an unload. */
 void state_forget_recent(const struct state *state)
 {
-	const __u32 none = 0;
+	static const __u32 none[FORGET_BATCH];
+	__u32 places[FORGET_BATCH], n;
 
-	for (__u32 i = 0; i < DSCP_RECENT; i++)
-		bpf_map_update_elem(state->maps[MAP_RECENT], &i, &none, BPF_ANY);
+	for (__u32 first = 0; first < DSCP_RECENT; first += n) {
+		for (n = 0; n < FORGET_BATCH && first + n < DSCP_RECENT; n++)
+			places[n] = first + n;
+		bpf_map_update_batch(state->maps[MAP_RECENT], places, none, &(__u32){ n }, NULL);
+	}
 }
 
 int state_write_config(const struct state *state, uint64_t build)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -45,26 +45,44 @@ int state_failed(const char *what, const char *name, int err)
 	return err;
 }
 
-int state_try_lock(void)
+static int take_lock(int operation)
 {
 	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err;
 
 	if (fd < 0)
 		return state_failed("cannot open", LOCK_FILE, -errno);
-	if (!flock(fd, LOCK_EX | LOCK_NB))
+	if (!flock(fd, operation))
 		return fd;
 	err = errno == EWOULDBLOCK || errno == EINTR ? -EBUSY : -errno;
 	close(fd);
 	return err == -EBUSY ? err : state_failed("cannot lock", LOCK_FILE, err);
 }
 
+int state_try_lock(void)
+{
+	return take_lock(LOCK_EX | LOCK_NB);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* Asleep in the kernel, which wakes us when the lock is free. Who tries again after pauses hardly
+ * ever finds it so while a shell makes one call after another. */
 int state_lock(void)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
-	int fd, tries = LOCK_SECONDS * 10;
+	const struct sigaction action = { .sa_handler = on_alarm }; /* ends flock() with EINTR */
+	sigset_t alarms;
+	int fd;
 
-	while ((fd = state_try_lock()) == -EBUSY && tries--)
-		nanosleep(&pause, NULL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	sigaction(SIGALRM, &action, NULL);
+	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+	alarm(LOCK_SECONDS);
+	fd = take_lock(LOCK_EX);
+	alarm(0);
 	if (fd == -EBUSY)
 		log_error("another dscp-tool has held %s for %d seconds: see fuser %s", LOCK_FILE,
 			  LOCK_SECONDS, LOCK_FILE);

@@ -229,14 +229,17 @@ every_packet()
 	check on a "$TOOL" status
 }
 
-# A node "a" with an uplink, a route and a tunnel vx4 (and vx6) over it.
+# lone_node [NODE]: "a", or that one, with an uplink, a route and a tunnel vx4 (and vx6) over it
 lone_node()
 {
+	local node=${1:-a}
+
 	required
-	node_add_netns a
-	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
-	uplink a 1
-	vxlan a 1 2
+	node_add_netns "$node"
+	on "$node" sh -ec '
+		ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up'
+	uplink "$node" 1
+	vxlan "$node" 1 2
 }
 
 # The ways to attach that this kernel has.
@@ -249,12 +252,12 @@ attach_kinds()
 	fi
 }
 
-# All that load could leave behind, without what changes by itself, and without the directory that
-# is libxdp's lock.
+# inventory [NODE]: all that load could leave behind, without what changes by itself, and without the
+# directory that is libxdp's lock
 inventory()
 {
 	# shellcheck disable=SC2016 # for another shell
-	on a sh -c '
+	on "${1:-a}" sh -c '
 		ip -o link | sed "s/ qdisc .*//"
 		tc qdisc show
 		for d in eth0 vx4 vx6; do

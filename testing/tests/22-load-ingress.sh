@@ -29,7 +29,7 @@ refused()
 everything()
 {
 	inventory | grep -v '/dscp-tool/\(maps\|programs\)/'
-	on a "$TOOL" status --json | jq 'del(.tunnels[].counters)'
+	on a "$TOOL" status --json | jq 'del(.tunnels[].counters, .flows)'
 }
 
 #

@@ -1,0 +1,244 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Many cycles, many tunnels, two shells at once, and what a load costs then.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+not_emulated()
+{
+	! grep -q 'QEMU TCG' /proc/cpuinfo || skip "too much for a processor that is emulated"
+}
+
+#
+# Many cycles
+#
+
+# Runs in a node. cycles N FILE KIND...: vx4 loaded and unloaded so often, attached in each of these
+# ways in turn; the ids of some programs that were attached go to FILE.
+cycles()
+{
+	local n last=$1 file=$2 kinds=("${@:3}") direction
+
+	for ((n = 1; n <= last; n++)); do
+		direction=egress
+		[ $((n % 10)) != 0 ] || direction=both
+		"$TOOL" load vx4 --direction $direction \
+			--attach "${kinds[n / 2 % ${#kinds[@]}]}" || return
+		[ $((n % 25)) != 0 ] || "$TOOL" status vx4 --json |
+			jq '.tunnels[0].hooks[].prog_id' >>"$file"
+		"$TOOL" unload vx4 || return
+	done
+}
+
+# The kernel frees a program a moment after the last that holds it, and its maps with it.
+programs_are_gone()
+{
+	local id
+
+	while read -r id; do
+		! bpftool prog show id "$id" >/dev/null 2>&1 || return
+	done <"$1"
+}
+
+# Side by side, with locks of their own: half of a cycle is waiting for the kernel.
+test_thousand_cycles()
+{
+	local nodes=(a b c d) node pids=() pid kinds
+
+	not_emulated
+	for node in "${nodes[@]}"; do
+		lone_node "$node"
+		on "$node" mount -t tmpfs run /run
+		inventory "$node" >"$T/before.$node"
+	done
+	read -ra kinds <<<"$(attach_kinds)"
+	for node in "${nodes[@]}"; do
+		background on "$node" bash -c "exec >$T/said.$node 2>&1
+			$(declare -f cycles); cycles 250 $T/ids.$node ${kinds[*]}"
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "a cycle failed: $(cat "$T"/said.*)"
+	done
+	for node in "${nodes[@]}"; do
+		check diff /dev/null "$T/said.$node"
+		check diff "$T/before.$node" <(inventory "$node")
+		[ "$(wc -l <"$T/ids.$node")" = 30 ]
+		retry_until 5 programs_are_gone "$T/ids.$node"
+	done
+	[ -z "$(find /proc/[0-9]*/fd -lname 'anon_inode:bpf*' -o -lname '*/dscp-tool.lock')" ]
+}
+
+#
+# Many tunnels
+#
+
+# many_tunnels N: t1 to tN of node a over its two uplinks, which take all that vx4 and they send
+many_tunnels()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		ip link set peer1 up
+		for n in $(seq "$0"); do
+			echo "link add t$n type vxlan id $((1000 + n)) remote 192.0.2.2 dstport 4789"
+			echo "link set t$n multicast off addrgenmode none up"
+		done | ip -batch -' "$1"
+}
+
+# Runs in a node. change SEED FILE HOW TUNNEL...: each of these is loaded, and then loaded another way
+# or unloaded, four times in all and in random order, and the tool says what is right each time. FILE
+# becomes what is loaded then: TUNNEL, UPLINK, and what EF becomes. HOW: sometimes attached so, which
+# the others at that uplink then are too. Each call is a line of the file "turns" beside FILE.
+change()
+{
+	local seed=$1 file=$2 how=$3 names=("${@:4}") round i j t status right
+	local -A loaded=()
+
+	RANDOM=$seed
+	for round in 1 2 3 4; do
+		for ((i = ${#names[@]}; i > 0; i--)); do
+			j=$((RANDOM % i)) t=${names[j]} right=0 status=0
+			names[j]=${names[i - 1]} names[i - 1]=$t
+			if [ "$round" = 1 ] || [ $((RANDOM % 3)) != 0 ]; then
+				set -- "eth$((RANDOM % 2))" "CS$((RANDOM % 8))"
+				loaded[$t]="$*"
+				set -- load "$t" --uplink "$1" --egress-map "EF=$2"
+				[ $((RANDOM % 8)) != 0 ] || set -- "$@" --attach "$how"
+			else
+				[ -n "${loaded[$t]-}" ] || right=3
+				unset "loaded[$t]"
+				set -- unload "$t"
+			fi
+			"$TOOL" "$@" >"$file.said" 2>&1 || status=$?
+			echo "$seed" >>"${file%/*}/turns"
+			[ $status = $right ] || {
+				echo "seed $seed, round $round: $*: status $status: $(cat "$file.said")"
+				return 1
+			}
+		done
+	done
+	for t in "${!loaded[@]}"; do
+		echo "$t ${loaded[$t]}"
+	done | sort >"$file"
+}
+
+# Runs in a node. unload_all SEED FILE: what change has left, in random order
+unload_all()
+{
+	local t
+
+	cut -d ' ' -f 1 "$2" | shuf --random-source=<(yes "$1") | while read -r t; do
+		"$TOOL" unload "$t" || { echo "seed $1: unload $t"; exit 1; }
+	done
+}
+
+# two_shells FUNCTION ODD EVEN: at once, the first for the tunnels with odd numbers; words to follow
+# the function
+two_shells()
+{
+	local n pids=() words=("$2" "$3")
+
+	for n in 0 1; do
+		background on a bash -c "exec >$T/said.$n 2>&1
+			$(declare -f "$1"); $1 ${words[n]}"
+		pids+=($!)
+	done
+	for n in 0 1; do
+		wait "${pids[n]}" || fail "$(cat "$T/said.$n")"
+	done
+}
+
+# All that is loaded but vx4, as change writes it. Everything is healthy, and nobody, as it would be
+# with a second egress_outer, is in front of any of our programs.
+loaded()
+{
+	check on a "$TOOL" status --json
+	jq -e 'all(.tunnels[]; .healthy and .direction == "egress" and (.hooks | length == 2 and
+		.[0].dev != .[1].dev and ([.[].program] == ["egress_inner", "egress_outer"]) and
+		all(.[]; .state == "ok" and .ahead == [])))' <<<"$OUTPUT" >/dev/null ||
+		fail "not all right: $OUTPUT"
+	jq -r '.tunnels[] | select(.tunnel != "vx4") |
+		"\(.tunnel) \(.hooks[1].dev) \(.egress_map.EF)"' <<<"$OUTPUT" | sort
+}
+
+# The ids of the programs at the uplinks.
+outer_programs()
+{
+	on a "$TOOL" status --json | jq -c '[.tunnels[].hooks[] | select(.program == "egress_outer") |
+		"\(.dev) \(.prog_id)"] | unique'
+}
+
+# Meanwhile nobody touches vx4, and every packet of its flood has its mark.
+test_hundred_tunnels_by_two_shells()
+{
+	local kinds flood
+
+	not_emulated
+	lone_node
+	node_add_netns b
+	on a ip link delete eth0
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+	vxlan b 2 1
+	many_tunnels 100
+	remember
+	check on a "$TOOL" load vx4
+	record b eth0 "$T/flood.pcap" 'udp port 4789'
+	background on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 1000000 \
+		--rate 2000 --seconds 200
+	flood=$!
+	read -ra kinds <<<"$(attach_kinds)"
+	two_shells change "1 $T/odd ${kinds[0]} $(echo t{1..99..2})" \
+		"2 $T/even ${kinds[-1]} $(echo t{2..100..2})"
+	# Neither waited until the other had ended.
+	[ "$(uniq -c "$T/turns" | head -n -1 | awk '$1 > n { n = $1 } END { print n }')" -lt 50 ]
+	check diff <(sort "$T/odd" "$T/even") <(loaded)
+	[ "$(jq length <<<"$(outer_programs)")" = 2 ]
+	two_shells unload_all "1 $T/odd" "2 $T/even"
+	[ -z "$(loaded)" ]
+	stop_background "$flood" INT
+	recorded
+	judge_tunnel "$T/flood.pcap" 4 --expect inner --min 5000
+	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
+	check on a "$TOOL" unload vx4
+	check diff "$T/before" <(inventory)
+}
+
+#
+# What a load costs
+#
+
+# Runs in a node. cost TUNNEL: the CPU time of a load, in ms; the least of five, since whoever else
+# is on this machine can only add to it
+cost()
+{
+	local TIMEFORMAT='%3U %3S'
+
+	for _ in 1 2 3 4 5; do
+		{ time "$TOOL" load "$1"; } 2>&1
+		"$TOOL" unload "$1" 2>&1
+	done | awk '{ ms = ($1 + $2) * 1000; if (NR == 1 || ms < least) least = ms }
+		END { if (NR == 5) print least }' # more lines: errors
+}
+
+test_load_is_cheap()
+{
+	local n first last # ms
+
+	not_emulated
+	lone_node
+	many_tunnels 100
+	first=$(on a bash -c "$(declare -f cost); cost t100")
+	for n in {1..99}; do
+		check on a "$TOOL" load "t$n"
+	done
+	last=$(on a bash -c "$(declare -f cost); cost t100")
+	echo "CPU time of a load: $first ms with none loaded, $last ms with 99"
+	[ "$first" -gt 0 ] && [ "$first" -lt 100 ]
+	[ "$last" -gt 0 ] && [ "$last" -lt 100 ]
+}
