@@ -30,9 +30,11 @@ tests: all
 
 install: all
 	+$(Q)$(MAKE) -C dscp-tool install
+	+$(Q)$(MAKE) -C packaging install
 
 uninstall: config.mk
 	+$(Q)$(MAKE) -C dscp-tool uninstall
+	+$(Q)$(MAKE) -C packaging uninstall
 
 # Here the order matters: packages, then configure, then the build.
 demo bench:

@@ -16,6 +16,7 @@
 
 #include "command.h"
 #include "features.h"
+#include "privileges.h"
 #include "util/hook.h"
 #include "util/hook_xdp.h"
 #include "util/log.h"
@@ -221,8 +222,8 @@ int run_features(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (may_not_probe()) {
-		log_error("features are probed with small programs: root is needed, or CAP_BPF, "
-			  "CAP_NET_ADMIN and CAP_PERFMON");
+		log_error("features are probed with small programs: root is needed, "
+			  "or " PRIVILEGES);
 		return EXIT_REFUSED;
 	}
 	for (unsigned int i = 0; i < N_FEATURES; i++)

@@ -21,6 +21,7 @@
 #include "util/log.h"
 #include "map.h"
 #include "objects.h"
+#include "privileges.h"
 #include "state.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -37,8 +38,9 @@ int state_failed(const char *what, const char *name, int err)
 
 	/* EACCES with a reason is the verifier's. */
 	if (err == -EPERM || (err == -EACCES && !*reason))
-		log_error("%s %s: %s (root is needed, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)",
-			  what, name, log_strerror(err));
+		log_error("%s %s: %s (root is needed%s)", what, name, log_strerror(err),
+			  privileges_complete() ? ": " PRIVILEGES " are not enough here"
+						: ", or " PRIVILEGES);
 	else
 		log_error("%s %s: %s%s%s", what, name, log_strerror(err), *reason ? ": " : "",
 			  reason);
@@ -47,8 +49,11 @@ int state_failed(const char *what, const char *name, int err)
 
 static int take_lock(int operation)
 {
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600), err;
+	int fd, err = privileges_check();
 
+	if (err)
+		return err;
+	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return state_failed("cannot open", LOCK_FILE, -errno);
 	if (!flock(fd, operation))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "features.h"
+#include "privileges.h"
 #include "tunnel.h"
 #include "util/hook.h"
 #include "util/hook_xdp.h"
@@ -175,6 +176,13 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 			  request->name);
 		return -EOPNOTSUPP;
 	}
+	/* The load would succeed, and unload not find the program by its number. */
+	if (request->way == DSCP_WAY_XDP && !privileges_for_xdp()) {
+		log_error("%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
+			  "needs: use peek or tc",
+			  request->name);
+		return -EPERM;
+	}
 	return 0;
 }
 
@@ -193,7 +201,7 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 		return err;
 	if (!features_has_probe_read()) {
 		log_error("%s: no ingress on this kernel: its programs may not read what is in "
-			  "front of a packet (lockdown=confidentiality, or no CAP_PERFMON)",
+			  "front of a packet (lockdown=confidentiality?)",
 			  request->name);
 		return -EPERM;
 	}

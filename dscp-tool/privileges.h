@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#ifndef PRIVILEGES_H
+#define PRIVILEGES_H
+
+#include <stdbool.h>
+
+#define PRIVILEGES "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+
+/* Without one of these a change would fail half way. Says which are missing: -EPERM. */
+int privileges_check(void);
+/* The same, without a message. */
+bool privileges_complete(void);
+/* libxdp gets programs by their numbers. */
+bool privileges_for_xdp(void);
+
+#endif

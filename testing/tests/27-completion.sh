@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Completion for bash, as readline would call it.
+
+. testing/tunnels.sh
+
+# complete_words WORD...: what is offered for the last of these words of a command line, a line each
+complete_words()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on a bash -c '
+		. packaging/bash-completion/dscp-tool
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		_dscp_tool
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$TOOL" "$@"
+}
+
+# offers EXPECTED WORD...
+offers()
+{
+	local -; set +x
+	local want=$1 got
+
+	shift
+	got=$(complete_words "$@" | paste -s -d ' ')
+	[ "$got" = "$want" ] || fail "of '$*' it offers '$got', not '$want'"
+}
+
+commands() { "$TOOL" help | sed -n 's/^  \([a-z-]*\) .*/\1/p'; }
+
+test_commands_and_options_are_those_of_the_tool()
+{
+	local command
+
+	node_add_netns a
+	check diff <(complete_words '' | grep -v '^-' | sort) <(commands | sort)
+	for command in $(commands); do
+		[ "$command" != help ] || continue
+		check diff <(complete_words "$command" -- | sort) \
+			<("$TOOL" "$command" --help | sed -n 's/^  [-a-zA-Z, ]\{4\}\(--[a-z-]*\).*/\1/p' | sort)
+	done
+	offers 'dump-map' d
+	offers '--ingress-map --ingress-hook' load vx4 --in
+	offers '' status --watch v
+}
+
+# No tunnel is offered where an option of load has a value.
+test_values_are_those_of_the_tool()
+{
+	local option rest n=0
+
+	lone_node
+	while read -r option rest; do
+		[[ $option != --uplink && $rest =~ ^[A-Z]+\  ]] || continue
+		n=$((n + 1))
+		check_exit 1 grep vx4 <(complete_words load "$option" v)
+	done < <("$TOOL" load --help | sed -n 's/^  -., //p')
+	[ $n = 8 ]
+	offers 'egress ingress both' load vx4 --direction ''
+	offers 'both' load vx4 --direction = b
+	offers 'peek' load vx4 -H p
+	offers 'tcx' load vx4 --attach = tc
+	offers '' load vx4 --port ''
+}
+
+test_names_of_dscps()
+{
+	local name
+
+	node_add_netns a
+	offers 'AF41 AF42 AF43' load vx4 --outer-dscp AF4
+	offers 'EF' load vx4 --egress-map E
+	# Words as bash makes them of --egress-map EF=AF41,CS1=k, and of the same with quotes.
+	offers 'keep' load vx4 --egress-map EF = AF41,CS1 = k
+	offers 'AF41,CS7' load vx4 --egress-map EF = AF41,CS7
+	offers 'NQB' load vx4 --ingress-map = NQ
+	offers '*=CS0,EF' load vx4 -m "'*=CS0,E"
+	# All that are offered exist: the complaint is about the device.
+	for name in $(complete_words load vx4 -o ''); do
+		check_exit 2 on a "$TOOL" load nope --outer-dscp "$name"
+	done
+	[ "$(complete_words load vx4 -o '' | wc -w)" = 25 ]
+}
+
+test_devices()
+{
+	lone_node
+	on a ip link add br0 type bridge
+	offers 'eth0 peer0 vx4 vx6' load ''
+	offers 'br0 eth0 peer0 vx4 vx6' load vx4 --uplink ''
+	offers '' unload ''
+	check on a "$TOOL" load vx6
+	offers 'vx6' unload ''
+	offers 'vx6' status v
+	offers 'vx6' monitor ''
+	check on a "$TOOL" unload --all
+}
