@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "privileges.h"
 #include "state.h"
 #include "util/log.h"
 
@@ -80,6 +81,8 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, uint32_t flows)
 		log_error("%s: %d tunnels are loaded already", tunnel->name, DSCP_MAX_TUNNELS - 1);
 		err = -ENOSPC;
 	}
+	if (!err)
+		err = privileges_check_loaded(&state.tunnels[slot]);
 	if (!err)
 		err = check_conflicts(&state, slot, tunnel);
 	if (!err)

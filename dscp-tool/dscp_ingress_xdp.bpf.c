@@ -115,12 +115,19 @@ static __always_inline void note_udp(struct dscp_inflight *note, const struct ud
 static __always_inline void keep_note(const struct dscp_inflight_key *key,
 				      const struct dscp_inflight *note)
 {
-	struct dscp_inflight *old = find_note(key);
+	const struct dscp_inflight *old = find_note(key);
+	struct dscp_inflight mixed;
 
-	if (!old)
+	if (!old) {
 		put_note(key, note);
-	else if (old->ds >> 2 != note->ds >> 2 || note_bytes(old) != note_bytes(note))
-		old->flags |= DSCP_NOTE_MIXED;
+		return;
+	}
+	/* Anew, not in its place: by now another packet's note may be there. */
+	mixed = *old;
+	if (mixed.ds >> 2 != note->ds >> 2 || note_bytes(&mixed) != note_bytes(note)) {
+		mixed.flags |= DSCP_NOTE_MIXED;
+		put_note(key, &mixed);
+	}
 }
 
 static __always_inline void count_skipped(__u32 slot)

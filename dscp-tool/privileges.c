@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <dscp/abi.h>
+
 #include "privileges.h"
 #include "util/log.h"
 
@@ -60,6 +62,16 @@ bool privileges_complete(void)
 bool privileges_for_xdp(void)
 {
 	return effective() >> CAP_SYS_ADMIN & 1;
+}
+
+int privileges_check_loaded(const struct dscp_tunnel *tunnel)
+{
+	if (tunnel->way != DSCP_WAY_XDP || privileges_for_xdp())
+		return 0;
+	log_error("%s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
+		  "--ingress-hook xdp",
+		  tunnel->name);
+	return -EPERM;
 }
 
 int privileges_check(void)

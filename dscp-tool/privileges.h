@@ -14,4 +14,9 @@ bool privileges_complete(void);
 /* libxdp gets programs by their numbers. */
 bool privileges_for_xdp(void);
 
+struct dscp_tunnel;
+
+/* The same for a loaded tunnel that is to be changed or unloaded. Says so: -EPERM. */
+int privileges_check_loaded(const struct dscp_tunnel *tunnel);
+
 #endif

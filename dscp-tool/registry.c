@@ -22,7 +22,11 @@ void state_forget_recent(const struct state *state)
 	for (__u32 first = 0; first < DSCP_RECENT; first += n) {
 		for (n = 0; n < FORGET_BATCH && first + n < DSCP_RECENT; n++)
 			places[n] = first + n;
-		bpf_map_update_batch(state->maps[MAP_RECENT], places, none, &(__u32){ n }, NULL);
+		if (!bpf_map_update_batch(state->maps[MAP_RECENT], places, none, &(__u32){ n },
+					  NULL))
+			continue;
+		for (__u32 i = 0; i < n; i++)
+			bpf_map_update_elem(state->maps[MAP_RECENT], &places[i], none, BPF_ANY);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "command.h"
+#include "privileges.h"
 #include "state.h"
 #include "util/log.h"
 
@@ -27,7 +28,7 @@ static bool removable(const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 
-	if (state_hook_states(tunnel, states))
+	if (privileges_check_loaded(tunnel) || state_hook_states(tunnel, states))
 		return false;
 	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
 		if (states[i].health != HOOK_ELSEWHERE)

@@ -75,20 +75,21 @@ static __always_inline bool is_in(const struct dscp_waiting *place, __u32 state,
 }
 
 /* To the hash too, where it is looked for when the place is another's. What was copied is of that
- * state only if it is the state still. */
+ * state only if it is the state before and after, and the atomic operations keep the CPU from
+ * reading it earlier or later. Returns 0, or that it is not there. */
 static __noinline int copy_note(struct dscp_waiting *place, __u32 state)
 {
 	struct dscp_inflight_key key = { .way = state & DSCP_PLACE_MASK };
 	struct dscp_inflight note;
 
-	if (!place)
-		return 0;
+	if (!place || !change_state(place, state, state))
+		return -1;
 	key.id = place->id;
 	key.receiver = place->receiver;
 	note = place->note;
-	if (change_state(place, state, state))
-		bpf_map_update_elem(&inflight, &key, &note, BPF_ANY);
-	return 0;
+	if (!change_state(place, state, state))
+		return -1;
+	return bpf_map_update_elem(&inflight, &key, &note, BPF_ANY);
 }
 
 static __always_inline bool claim(struct dscp_waiting *place, __u32 state,
@@ -98,8 +99,8 @@ static __always_inline bool claim(struct dscp_waiting *place, __u32 state,
 
 	if (way == DSCP_PLACE_BUSY)
 		return false;
-	if (way && !is_in(place, state, key))
-		copy_note(place, state);
+	if (way && !is_in(place, state, key) && copy_note(place, state))
+		return false;
 	return change_state(place, state, (state & ~DSCP_PLACE_MASK) | DSCP_PLACE_BUSY);
 }
 
@@ -124,7 +125,7 @@ static __always_inline void put_note(const struct dscp_inflight_key *key,
 				 ((state & ~DSCP_PLACE_MASK) + DSCP_PLACE_NEXT) | key->way);
 }
 
-static __always_inline struct dscp_inflight *find_note(const struct dscp_inflight_key *key)
+static __always_inline const struct dscp_inflight *find_note(const struct dscp_inflight_key *key)
 {
 	struct dscp_waiting *place = find_place(key);
 

@@ -96,7 +96,7 @@ refused_with()
 	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
 }
 
-# Its load would succeed without, and the unload fail.
+# Without it the load would succeed, and a change or the unload would be done by halves.
 test_xdp_needs_one_more()
 {
 	local way
@@ -118,6 +118,11 @@ test_xdp_needs_one_more()
 	done
 	check with "${all[*]} sys_admin" "$TOOL" load wg4 --uplink eth0 --direction both \
 		--ingress-hook xdp
+	inventory >"$T/loaded"
+	refused_with "${all[*]}" '^dscp-tool: wg4: not permitted without CAP_SYS_ADMIN' unload wg4
+	refused_with "${all[*]}" '^dscp-tool: wg4: not permitted without CAP_SYS_ADMIN' \
+		load wg4 --uplink eth0 --direction both --ingress-hook tc
+	check diff "$T/loaded" <(inventory)
 	check with "${all[*]} sys_admin" "$TOOL" unload wg4
 	check diff "$T/before" <(inventory)
 }

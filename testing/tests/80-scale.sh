@@ -7,6 +7,7 @@
 . testing/tunnels.sh
 
 kind=vxlan
+timeout=900
 
 not_emulated()
 {

@@ -22,6 +22,16 @@ static __always_inline void fill(struct dscp_inflight *note, __u32 thread, __u32
 	note->flags = turn;
 }
 
+/* One that this thread has put at some time. */
+static __always_inline bool is_whole(const struct dscp_inflight *note, __u32 thread)
+{
+	struct dscp_inflight own = {};
+
+	fill(&own, thread, note->distance);
+	return note_bytes(note) == note_bytes(&own) && note->length == own.length &&
+	       note->slot == own.slot && note->ds == own.ds && note->flags == own.flags;
+}
+
 static __always_inline bool same(const struct dscp_inflight *a, const struct dscp_inflight *b)
 {
 	return note_bytes(a) == note_bytes(b) && a->distance == b->distance &&
@@ -45,10 +55,14 @@ int put_and_take(struct __sk_buff *skb)
 	result = &results[thread];
 	fill(&note, thread, result->turns++);
 	put_note(&key, &note);
-	if (!take_note(&key, &taken))
+	if (!take_note(&key, &taken)) {
 		result->lost++;
-	else if (!same(&note, &taken))
+		return TC_ACT_UNSPEC;
+	}
+	if (!same(&note, &taken))
 		result->wrong++;
+	if (!is_whole(&taken, thread))
+		result->mixed++;
 	return TC_ACT_UNSPEC;
 }
 

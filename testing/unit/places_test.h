@@ -18,7 +18,8 @@ struct places_packet {
 struct places_result {
 	__u32 turns;
 	__u32 lost; /* notes that were not there */
-	__u32 wrong; /* notes that were not as they had been put */
+	__u32 wrong; /* notes that were not as they had been put just now */
+	__u32 mixed; /* notes that were of several */
 };
 
 #endif
