@@ -79,7 +79,7 @@ vxlan()
 		done' "$2" "$3"
 }
 
-# Nodes a and b over a wire that copies bytes, with both tunnels of VXLAN, which work.
+# Nodes a and b over a wire that copies bytes, with both tunnels of that kind, which work.
 two_nodes()
 {
 	required
@@ -88,8 +88,8 @@ two_nodes()
 	wire_netns a b
 	uplink a 1
 	uplink b 2
-	vxlan a 1 2
-	vxlan b 2 1
+	$kind a 1 2
+	$kind b 2 1
 	tunnels_work
 }
 

@@ -453,14 +453,9 @@ test_tunnel_in_tunnel_attached_differently()
 
 vxlan_in_vxlan()
 {
-	required
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
-	vxlan a 1 2
-	vxlan b 2 1
+	local kind=vxlan
+
+	two_nodes
 	vxlan_inside a 1 2
 	vxlan_inside b 2 1
 	retry_until 20 on b ping -c 1 -W 2 10.9.0.1

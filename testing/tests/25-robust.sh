@@ -11,20 +11,6 @@ kind=vxlan
 # The packets of a UDP flow of one DSCP, which is EF below, and not the rest, like MLD reports.
 only_flood='udp dst port 4789 and greater 500'
 
-# Two nodes, and a wire that copies bytes.
-two_nodes()
-{
-	required
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
-	vxlan a 1 2
-	vxlan b 2 1
-	retry_until 20 on a ping -c 1 -W 2 "$(inner 4 4 2)"
-}
-
 # The kernel takes the TCX link of a process that was killed away a moment later.
 same_as_before() { retry_until 3 unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }

@@ -18,15 +18,7 @@ plain_tc()
 
 test_tc_loads_the_object()
 {
-	required
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
-	vxlan a 1 2
-	vxlan b 2 1
-	retry_until 20 on a ping -c 1 -W 2 10.0.4.2
+	two_nodes
 	plain_tc vx4 2 egress_inner
 	plain_tc eth0 1 egress_outer
 	pass udp:6400 4 4 inner --ecn 0 --each 100
@@ -46,15 +38,7 @@ test_tc_loads_the_object()
 # two_ends: with tunnels of that kind; what a sends is marked outside only
 two_ends()
 {
-	required
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
-	$kind a 1 2
-	$kind b 2 1
-	retry_until 20 on a ping -c 1 -W 2 10.0.4.2
+	two_nodes
 	bleached a
 }
 
