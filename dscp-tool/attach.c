@@ -103,9 +103,13 @@ int state_update_hooks(struct state *state)
 static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks,
 				 const char *program, enum hook_point point)
 {
+	unsigned int n = 0;
+
 	for (int i = 0; i < t->n_uplinks; i++)
-		hooks[i] = hook_for(program, point, t->netns, t->uplinks[i], t->uplink_names[i]);
-	return t->n_uplinks;
+		if (t->uplinks[i] != DSCP_UPLINK_ABSENT)
+			hooks[n++] = hook_for(program, point, t->netns, t->uplinks[i],
+					      t->uplink_names[i]);
+	return n;
 }
 
 unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)

@@ -43,6 +43,7 @@ struct monitor {
 	const char *names[MAX_NAMES];
 	unsigned int n_names; /* 0: all tunnels */
 	struct said *said; /* by slot */
+	uint32_t *followed; /* by slot: ifindex of the tunnel that had one of the names */
 	bool failed; /* a repair, in the last round */
 };
 
@@ -90,14 +91,22 @@ static void notify(const char *state)
 	close(fd);
 }
 
-static bool is_followed(const struct monitor *m, const struct dscp_tunnel *tunnel)
+static bool is_named(const struct monitor *m, const struct dscp_tunnel *tunnel)
 {
-	if (!tunnel->ifindex || tunnel->netns != hook_netns())
-		return false;
 	for (unsigned int i = 0; i < m->n_names; i++)
 		if (!strncmp(m->names[i], tunnel->name, DSCP_IFNAMSIZ))
 			return true;
 	return !m->n_names;
+}
+
+/* A tunnel that was renamed is the one that was named still. */
+static bool is_followed(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	bool followed = tunnel->ifindex && tunnel->netns == hook_netns() &&
+			(is_named(m, tunnel) || m->followed[slot] == tunnel->ifindex);
+
+	m->followed[slot] = followed ? tunnel->ifindex : 0;
+	return followed;
 }
 
 /* Once, until there is something else to say. An empty text: all is well again. */
@@ -144,8 +153,9 @@ static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 	char word[TEXT] = "uplink";
 
 	for (int i = 0; i < tunnel->n_uplinks; i++)
-		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s",
-			 tunnel->uplink_names[i]);
+		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s%s",
+			 tunnel->uplink_names[i],
+			 tunnel->uplinks[i] == DSCP_UPLINK_ABSENT ? " (absent)" : "");
 	add(text, word);
 }
 
@@ -176,16 +186,27 @@ static void describe(const struct state *state, const struct dscp_tunnel *old,
 		add(text, "a program was taken away");
 }
 
+/* What a device is called now: it was made anew under its name, else renamed, then the number
+ * tells. */
+static void find_name(char *name, const char *old_name, uint32_t ifindex)
+{
+	if (if_nametoindex(old_name) || !if_indextoname(ifindex, name))
+		memcpy(name, old_name, DSCP_IFNAMSIZ);
+}
+
 /* The tunnel as load would find it now. */
 static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char *why)
 {
-	char name[IF_NAMESIZE] = "";
+	char name[IF_NAMESIZE] = "", uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
 	struct tunnel_request request = tunnel_request_of(old, name);
 	int err;
 
-	/* Made anew, else renamed: then the number tells. */
-	if (if_nametoindex(old->name) || !if_indextoname(old->ifindex, name))
-		memcpy(name, old->name, DSCP_IFNAMSIZ);
+	find_name(name, old->name, old->ifindex);
+	for (unsigned int i = 0; i < request.n_uplinks; i++) {
+		find_name(uplinks[i], old->uplink_names[i], old->uplinks[i]);
+		request.uplinks[i] = uplinks[i];
+	}
+	request.uplinks_may_be_absent = true;
 	log_divert(why, TEXT);
 	err = tunnel_discover(&request, new);
 	log_divert(NULL, 0);
@@ -253,7 +274,7 @@ static int check_all(struct monitor *m)
 	if (!err && !state_is_ours(&state))
 		err = replaced();
 	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
-		if (is_followed(m, &state.tunnels[slot]))
+		if (is_followed(m, slot, &state.tunnels[slot]))
 			check_tunnel(m, &state, slot);
 	if (err != -ENOENT)
 		state_close(&state);
@@ -329,7 +350,9 @@ int run_monitor(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	m.said = calloc(DSCP_MAX_TUNNELS, sizeof(*m.said));
-	err = m.said ? follow(&m) : -ENOMEM;
+	m.followed = calloc(DSCP_MAX_TUNNELS, sizeof(*m.followed));
+	err = m.said && m.followed ? follow(&m) : -ENOMEM;
+	free(m.followed);
 	free(m.said);
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }

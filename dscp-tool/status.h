@@ -16,6 +16,7 @@
 struct tunnel_status {
 	const struct dscp_tunnel *tunnel;
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
+	bool same_name; /* as another one of its network namespace */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
 	bool current[MAX_HOOKS]; /* the program there is the one that it should be */

@@ -69,6 +69,18 @@ static void check_device(struct tunnel_status *status)
 	}
 }
 
+static void check_uplinks(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	for (int i = 0; i < t->n_uplinks; i++)
+		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
+			problem(status,
+				"there is no uplink %s: when there is, load the tunnel again "
+				"(monitor does)",
+				t->uplink_names[i]);
+}
+
 /* Who is in front of our program, and what queues what it has marked. */
 static void look_around(struct tunnel_status *status, unsigned int i)
 {
@@ -105,6 +117,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 		look_around(status, i);
 	}
 	check_device(status);
+	check_uplinks(status);
 	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : state_counters(state, MAP_ARRIVALS, slot, &status->ingress);
 }
@@ -116,6 +129,16 @@ static unsigned int count_tunnels(const struct state *state, uint32_t first, uin
 	for (uint32_t slot = first; slot <= last; slot++)
 		n += state->tunnels[slot].ifindex != 0;
 	return n;
+}
+
+static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int j = 0; j < n && !tunnels[i].same_name; j++)
+			tunnels[i].same_name = i != j &&
+					       !strcmp(tunnels[i].name, tunnels[j].name) &&
+					       tunnels[i].tunnel->netns == tunnels[j].tunnel->netns;
+	}
 }
 
 static int collect_tunnels(const struct state *state, uint32_t first, uint32_t last,
@@ -135,6 +158,7 @@ static int collect_tunnels(const struct state *state, uint32_t first, uint32_t l
 			log_error("%s: cannot read its state: %s", state->tunnels[slot].name,
 				  log_strerror(err));
 	}
+	find_same_names(status->tunnels, status->n_tunnels);
 	return err;
 }
 

@@ -32,14 +32,17 @@ static void print_label(const char *name, const char *value)
 	putchar('"');
 }
 
-/* A sample's name and first label. Two network namespaces may have tunnels of the same name: those
- * of others say which. */
+/* A sample's name and first labels. Two network namespaces may have tunnels of the same name: those
+ * of others say which. And a device that is gone may have had the name that another has now: then
+ * their numbers do. */
 static void open_sample(const char *metric, const struct tunnel_status *status)
 {
 	printf("%s{", metric);
 	print_label("tunnel", status->name);
 	if (status->tunnel->netns != hook_netns())
 		printf(",netns=\"%" PRIu64 "\"", (uint64_t)status->tunnel->netns);
+	if (status->same_name)
+		printf(",ifindex=\"%u\"", status->tunnel->ifindex);
 }
 
 static void add_label(const char *name, const char *value)

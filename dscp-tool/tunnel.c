@@ -217,20 +217,36 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 	return 0;
 }
 
-static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
+/* In the order of their names, so that the same devices always are the same list: peers and routes
+ * come in any order. */
+static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *name)
 {
-	struct nl_link link;
-	struct nl_error why;
-	int err;
+	int at = 0, behind;
 
-	for (int i = 0; i < tunnel->n_uplinks; i++)
-		if (tunnel->uplinks[i] == (__u32)ifindex)
-			return 0;
+	while (at < tunnel->n_uplinks && strcmp(tunnel->uplink_names[at], name) < 0)
+		at++;
+	if (at < tunnel->n_uplinks && !strcmp(tunnel->uplink_names[at], name))
+		return 0;
 	if (tunnel->n_uplinks == DSCP_MAX_UPLINKS) {
 		log_error("%s: more than %d uplinks", tunnel->name, DSCP_MAX_UPLINKS);
 		return -E2BIG;
 	}
-	err = nl_link_by_index(ifindex, &link, &why);
+	behind = tunnel->n_uplinks++ - at;
+	memmove(&tunnel->uplinks[at + 1], &tunnel->uplinks[at], behind * sizeof(*tunnel->uplinks));
+	memmove(&tunnel->uplink_names[at + 1], &tunnel->uplink_names[at],
+		behind * sizeof(*tunnel->uplink_names));
+	tunnel->uplinks[at] = ifindex;
+	memset(tunnel->uplink_names[at], 0, DSCP_IFNAMSIZ);
+	snprintf(tunnel->uplink_names[at], DSCP_IFNAMSIZ, "%s", name);
+	return 0;
+}
+
+static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
+{
+	struct nl_link link;
+	struct nl_error why;
+	int err = nl_link_by_index(ifindex, &link, &why);
+
 	if (err) {
 		log_error("%s: uplink %d: %s", tunnel->name, ifindex, why.text);
 		return err;
@@ -241,9 +257,7 @@ static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
 			  tunnel->name, link.name);
 		return -EOPNOTSUPP;
 	}
-	memcpy(tunnel->uplink_names[tunnel->n_uplinks], link.name, DSCP_IFNAMSIZ);
-	tunnel->uplinks[tunnel->n_uplinks++] = ifindex;
-	return 0;
+	return insert_uplink(tunnel, ifindex, link.name);
 }
 
 static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
@@ -255,7 +269,9 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 		struct nl_error why;
 
 		err = nl_link_by_name(request->uplinks[i], &link, &why);
-		if (err)
+		if (err == -ENODEV && request->uplinks_may_be_absent)
+			err = insert_uplink(tunnel, DSCP_UPLINK_ABSENT, request->uplinks[i]);
+		else if (err)
 			log_error("uplink %s: %s", request->uplinks[i], why.text);
 		else if (link.ifindex == (int)tunnel->ifindex) {
 			log_error("uplink %s: that is the tunnel itself", link.name);

@@ -16,6 +16,7 @@ struct tunnel_request {
 	const char *name;
 	const char *uplinks[DSCP_MAX_UPLINKS];
 	unsigned int n_uplinks; /* 0: find them */
+	bool uplinks_may_be_absent; /* those that are named here */
 	uint16_t ports[DSCP_MAX_PORTS];
 	unsigned int n_ports; /* 0: find them */
 	bool egress, ingress; /* directions */

@@ -68,6 +68,8 @@ enum dscp_kind {
 #define DSCP_TUNNEL_GIVEN_PORTS (1u << 5) /* --port; else they are the kernel's answer */
 #define DSCP_TUNNEL_GIVEN_UPLINKS (1u << 6) /* --uplink; else the routes' answer */
 
+#define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
+
 /* How ingress finds the outer DS field of a decapsulated packet. */
 enum dscp_way {
 	DSCP_WAY_NONE = 0,
@@ -110,7 +112,7 @@ struct dscp_tunnel {
 	char name[DSCP_IFNAMSIZ];
 	char link_kind[DSCP_IFNAMSIZ]; /* as rtnetlink calls it: wireguard, vxlan, ip6gretap... */
 	__u16 ports[DSCP_MAX_PORTS];
-	__u32 uplinks[DSCP_MAX_UPLINKS]; /* ifindex */
+	__u32 uplinks[DSCP_MAX_UPLINKS]; /* ifindex, or DSCP_UPLINK_ABSENT */
 	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 };
 

@@ -199,6 +199,20 @@ test_openmetrics_names()
 	check_exit 1 grep 'hook_ok.*netns' "$T/metrics"
 }
 
+# The name of a device that is gone is another's now.
+test_openmetrics_same_name()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx6
+	on a sh -ec 'ip link del vx4; ip link set vx6 down; ip link set vx6 name vx4'
+	# shellcheck disable=SC2016 # for another shell
+	check_exit 4 on a sh -c '"$0" status --openmetrics >"$T/metrics"' "$TOOL"
+	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",ifindex="[0-9]+",.*"marked"' \
+		"$T/metrics")" = 2 ]
+}
+
 # refused ERE ARGUMENTS...: one line that says so, and the usage's exit status
 refused()
 {

@@ -18,10 +18,11 @@ watched()
 	healthy
 }
 
+# start_monitor [TUNNEL...]
 start_monitor()
 {
 	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	background on a sh -c 'log=$1; shift; exec "$0" monitor "$@" 2>"$log"' "$TOOL" "$T/monitor" "$@"
 	monitor=$!
 }
 
@@ -31,7 +32,7 @@ said() { retry_until 4 grep -qE -e "$1" "$T/monitor"; }
 # The ifindex of the device is that of the hook, which works.
 hook_is_on()
 {
-	on a "$TOOL" status vx4 --json |
+	{ on a "$TOOL" status vx4 --json || [ $? = 4 ]; } |
 		jq -e --arg dev "$1" --arg program "$2" --argjson n "$(on a cat "/sys/class/net/$1/ifindex")" \
 			'.tunnels[0].hooks | any(.dev == $dev and .program == $program and
 				.ifindex == $n and .state == "ok")'
@@ -82,6 +83,55 @@ test_renamed()
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
 	said 'tunnel: the device was renamed: loaded again'
 	check on a "$TOOL" status tunnel
+}
+
+# A monitor of that name alone goes on with it.
+test_named_and_renamed()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx6
+	start_monitor vx4
+	sleep 1
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
+	said 'tunnel: the device was renamed: loaded again'
+	on a sh -ec 'ip link del tunnel; ip link del vx6
+		ip link add tunnel type vxlan id 44 remote 192.0.2.2 dstport 4789
+		ip link add vx6 type vxlan id 66 remote 2001:db8::2 dstport 4790'
+	said 'tunnel: the device was made anew: loaded again'
+	check on a "$TOOL" status tunnel
+	check_exit 4 on a "$TOOL" status vx6
+	! grep vx6 "$T/monitor" || fail "$(<"$T/monitor")"
+}
+
+# One of the uplinks that --uplink named is gone: it is awaited, and the other one serves. One that
+# was renamed is followed.
+test_one_uplink_of_two_gone()
+{
+	on_eth1='ip link add eth1 type veth peer name peer1; ip link set eth1 up'
+	lone_node
+	on a sh -ec "$on_eth1"
+	check on a "$TOOL" load vx4 --uplink eth1 --uplink eth0 --attach clsact
+	start_monitor
+	on a ip link del eth1
+	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
+	check_grep 'there is no uplink eth1' on a sh -c '"$0" status vx4; [ $? = 4 ]' "$TOOL"
+	on a tc qdisc del dev eth0 clsact
+	said 'vx4: a program was taken away: loaded again'
+	hook_is_on eth0 egress_outer
+	on a sh -ec 'ip link set eth0 down; ip link set eth0 name wan; ip link set wan up'
+	said 'vx4: uplink eth1 .absent. wan: loaded again'
+	on a sh -ec "$on_eth1"
+	said 'vx4: uplink eth1 wan: loaded again'
+	healthy
+	hook_is_on eth1 egress_outer
+	hook_is_on wan egress_outer
+	stop_background "$monitor"
+	on a ip link del eth1
+	check_exit 4 on a "$TOOL" status vx4
+	check_exit 2 on a "$TOOL" load vx4 --uplink eth1 --uplink wan
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
 test_program_taken_away()
