@@ -9,11 +9,6 @@
 kind=vxlan
 timeout=900
 
-not_emulated()
-{
-	! grep -q 'QEMU TCG' /proc/cpuinfo || skip "too much for a processor that is emulated"
-}
-
 #
 # Many cycles
 #
@@ -29,7 +24,7 @@ cycles()
 		[ $((n % 10)) != 0 ] || direction=both
 		"$TOOL" load vx4 --direction $direction \
 			--attach "${kinds[n / 2 % ${#kinds[@]}]}" || return
-		[ $((n % 25)) != 0 ] || "$TOOL" status vx4 --json |
+		[ $((n % 15)) != 0 ] || "$TOOL" status vx4 --json |
 			jq '.tunnels[0].hooks[].prog_id' >>"$file"
 		"$TOOL" unload vx4 || return
 	done
@@ -48,9 +43,9 @@ programs_are_gone()
 # Side by side, with locks of their own: half of a cycle is waiting for the kernel.
 test_thousand_cycles()
 {
-	local nodes=(a b c d) node pids=() pid kinds
+	local nodes=(a b c d) node pids=() pid kinds each=250
 
-	not_emulated
+	! short_form || { each=15 nodes=(a b); }
 	for node in "${nodes[@]}"; do
 		lone_node "$node"
 		on "$node" mount -t tmpfs run /run
@@ -59,7 +54,7 @@ test_thousand_cycles()
 	read -ra kinds <<<"$(attach_kinds)"
 	for node in "${nodes[@]}"; do
 		background on "$node" bash -c "exec >$T/said.$node 2>&1
-			$(declare -f cycles); cycles 250 $T/ids.$node ${kinds[*]}"
+			$(declare -f cycles); cycles $each $T/ids.$node ${kinds[*]}"
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do
@@ -68,7 +63,7 @@ test_thousand_cycles()
 	for node in "${nodes[@]}"; do
 		check diff /dev/null "$T/said.$node"
 		check diff "$T/before.$node" <(inventory "$node")
-		[ "$(wc -l <"$T/ids.$node")" = 30 ]
+		[ -s "$T/ids.$node" ]
 		retry_until 5 programs_are_gone "$T/ids.$node"
 	done
 	[ -z "$(find /proc/[0-9]*/fd -lname 'anon_inode:bpf*' -o -lname '*/dscp-tool.lock')" ]
@@ -176,9 +171,9 @@ outer_programs()
 # Meanwhile nobody touches vx4, and every packet of its flood has its mark.
 test_hundred_tunnels_by_two_shells()
 {
-	local kinds flood
+	local kinds flood n=100
 
-	not_emulated
+	! short_form || n=10
 	lone_node
 	node_add_netns b
 	on a ip link delete eth0
@@ -186,16 +181,16 @@ test_hundred_tunnels_by_two_shells()
 	uplink a 1
 	uplink b 2
 	vxlan b 2 1
-	many_tunnels 100
+	many_tunnels $n
 	remember
 	check on a "$TOOL" load vx4
 	record b eth0 "$T/flood.pcap" 'udp port 4789'
 	background on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 1000000 \
-		--rate 2000 --seconds 200
+		--rate 2000 --seconds 3600
 	flood=$!
 	read -ra kinds <<<"$(attach_kinds)"
-	two_shells change "1 $T/odd ${kinds[0]} $(echo t{1..99..2})" \
-		"2 $T/even ${kinds[-1]} $(echo t{2..100..2})"
+	two_shells change "1 $T/odd ${kinds[0]} $(seq -s ' ' -f 't%g' 1 2 $n)" \
+		"2 $T/even ${kinds[-1]} $(seq -s ' ' -f 't%g' 2 2 $n)"
 	# Neither waited until the other had ended.
 	[ "$(uniq -c "$T/turns" | head -n -1 | awk '$1 > n { n = $1 } END { print n }')" -lt 50 ]
 	check diff <(sort "$T/odd" "$T/even") <(loaded)
@@ -231,7 +226,7 @@ test_load_is_cheap()
 {
 	local n first last # ms
 
-	not_emulated
+	! grep -q 'QEMU TCG' /proc/cpuinfo || skip "of an emulated processor the time says nothing"
 	lone_node
 	many_tunnels 100
 	first=$(on a bash -c "$(declare -f cost); cost t100")
