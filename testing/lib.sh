@@ -166,9 +166,7 @@ on()
 
 	shift
 	if [ -n "${node_holder[$name]-}" ]; then
-		# shellcheck disable=SC2016 # for another shell
-		nsenter -t "${node_holder[$name]}" --net --mount \
-			sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+		nsenter -t "${node_holder[$name]}" --net --mount --wdns="$PWD" "$@"
 	elif [ -n "${node_vm[$name]-}" ]; then
 		# Only what a test has really connected: reading it needs an end of file.
 		[[ ! -p /dev/stdin && ! -f /dev/stdin ]] || input=-i
