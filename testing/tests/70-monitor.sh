@@ -165,6 +165,33 @@ test_idle()
 	check on a "$TOOL" status vx4
 }
 
+# What a service manager is told, at a socket with a name in the file system or without.
+test_notify()
+{
+	local name
+
+	lone_node
+	check on a "$TOOL" load vx4
+	for name in "$T/notify" @dscp-tool-test; do
+		background on a perl -MSocket -e '
+			my ($name, $message) = $ARGV[0];
+			$name =~ s/^@/\0/;
+			socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, pack_sockaddr_un($name)) or die $!;
+			$| = 1;
+			print "listening\n";
+			print "$message\n" while defined recv(S, $message, 99, 0);' "$name" >"$T/told"
+		retry_until 4 grep -q listening "$T/told"
+		# shellcheck disable=SC2016 # for another shell
+		background on a sh -c 'echo $$ >"$0"; NOTIFY_SOCKET=$1 exec "$2" monitor' "$T/pid" "$name" \
+			"$TOOL"
+		monitor=$!
+		retry_until 4 grep -q READY=1 "$T/told"
+		kill -TERM "$(<"$T/pid")"
+		wait "$monitor"
+		retry_until 4 grep -q STOPPING=1 "$T/told"
+	done
+}
+
 # load, unload and another tunnel while it runs; killed and started again.
 test_beside_load()
 {
