@@ -10,9 +10,10 @@ kind=vxlan
 
 reload_all()
 {
-	local n marks=(CS1 EF keep)
+	local n last=100 marks=(CS1 EF keep)
 
-	for n in $(seq 100); do
+	! short_form || last=24
+	for n in $(seq $last); do
 		case $((n % 4)) in
 		0) on a "$TOOL" load vx4 --flows $((65536 << (n / 4 % 2))) ;;
 		1) on a "$TOOL" load vx4 --uplink eth0 --uplink "eth$((n / 4 % 2 + 1))" ;;
