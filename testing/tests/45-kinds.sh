@@ -7,9 +7,6 @@
 
 . testing/tunnels.sh
 
-# The kernels of the virtual machines (vm_name is on their command line) have everything.
-nothing_may_be_missing() { ! grep -q vm_name= /proc/cmdline || required; }
-
 two_nodes()
 {
 	nothing_may_be_missing

@@ -204,11 +204,28 @@ static void build_plain(const struct pattern *pat, unsigned int i, struct packet
 	packet_push_ip(p, &ip, proto);
 }
 
+/* Multiplied by an odd number (golden ratio) no two are alike. */
+static struct pattern own_flow(const struct pattern *pat, unsigned int i)
+{
+	const uint32_t ports = (i + 1) * 2654435761u;
+	struct pattern own = *pat;
+
+	own.flows = false;
+	own.sport = ports >> 16;
+	own.dport = ports & 0xffff;
+	return own;
+}
+
 unsigned int pattern_build(const struct pattern *pat, unsigned int i,
 			   struct packet out[PATTERN_PACKETS])
 {
+	struct pattern own;
 	unsigned int n = 1, k;
 
+	if (pat->flows) {
+		own = own_flow(pat, i);
+		pat = &own;
+	}
 	packet_init(&out[0]);
 	switch (pat->proto) {
 	case PROTO_FRAG:

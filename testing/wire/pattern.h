@@ -22,6 +22,7 @@ struct pattern {
 	int dscp, ecn; /* or CYCLE */
 	int rule; /* the DSCP that the length tells; CYCLE, or -2 for the same as dscp */
 	unsigned int sport, dport, ttl;
+	bool flows; /* each packet is a flow of its own, by its ports */
 	unsigned int wireguard; /* 0: none, 1-4 or WG_KEEPALIVE: UDP payload looks like it */
 	const uint8_t *payload; /* UDP: this instead of one by the length rule */
 	size_t payload_len;

@@ -31,6 +31,7 @@ static const struct option_spec send_options[] = {
 	{ "--ecn", OPT_CYCLE, FIELD(pat.ecn), 0, 3 },
 	{ "--sport", OPT_NUMBER, FIELD(pat.sport), 0, 65535 },
 	{ "--dport", OPT_NUMBER, FIELD(pat.dport), 0, 65535 },
+	{ "--flows", OPT_FLAG, FIELD(pat.flows), 0, 0 },
 	{ "--ttl", OPT_NUMBER, FIELD(pat.ttl), 1, 255 },
 	{ "--ip-options", OPT_NUMBER, FIELD(ip_options), 0, 10 },
 	{ "--eth-dst", OPT_MAC, FIELD(pat.eth_dst), 0, 0 },
@@ -213,7 +214,8 @@ const struct command send_command = {
 	"DEV --proto udp|tcp|icmp|esp|frag|arp|nd --src A --dst B [--count N] [--rate PPS]\n"
 	"     [--seconds S] [--dscp D|cycle] [--ecn E|cycle] [--length-dscp D|cycle] [--sport P]\n"
 	"     [--dport P] [--ttl N] [--ip-options WORDS] [--eth-dst MAC] [--eth-src MAC]\n"
-	"     [--vlan ID[,ID]] [--payload HEX | --wireguard 1-4|keepalive] [--record FILE]\n"
+	"     [--vlan ID[,ID]] [--payload HEX | --wireguard 1-4|keepalive] [--flows]\n"
+	"     [--record FILE]\n"
 	"     or: DEV --copies-of FILE [--rate PPS] [--record FILE]",
 	send_options,
 	1,

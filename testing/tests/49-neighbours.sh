@@ -1,0 +1,561 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Others on the same devices: CAKE, fq_codel, HTB, what sqm-scripts set up, filters and programs in
+# front of ours and behind. What they get, what is on the wire, and what status says of it; before,
+# during and after a load. Between two namespaces of one machine, over a wire that copies bytes.
+
+# shellcheck disable=SC2034 # read by testing/run
+timeout=900
+
+. testing/tunnels.sh
+
+# With times (rtt, target) so long that a busy machine is no congestion, of which it would make CE.
+cake='cake bandwidth 100mbit rtt 1000s diffserv4'
+
+# Nodes a and b with WireGuard between them.
+wireguard_nodes()
+{
+	kind=wireguard
+	nothing_may_be_missing
+	node_add_netns probe
+	# shellcheck disable=SC2016 # for another shell
+	on probe sh -ec '
+		ip link add wg0 type wireguard
+		ip link add ifb0 type ifb
+		tc qdisc add dev lo root $0' "$cake" || skip "this kernel has no WireGuard, ifb or CAKE"
+	wireguard_keys
+	two_nodes
+	quiet a 2 b
+	quiet b 1 a
+}
+
+# quiet NODE N PEER: no packets of the kernel's own at the uplink that can be avoided
+quiet()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		echo 0 >/proc/sys/net/ipv6/conf/eth0/router_solicitations
+		ip neighbour replace 192.0.2.$0 lladdr $1 dev eth0 nud permanent
+		ip neighbour replace 2001:db8::$0 lladdr $1 dev eth0 nud permanent' "$2" \
+		"$(mac "$3" eth0)"
+}
+
+vxlan_nodes()
+{
+	kind=vxlan
+	two_nodes
+}
+
+# untouched NODE-B-DEV: others' packets, some of which look like the tunnel's, from a to that device
+# of b, through all that is at eth0 of a; a busy machine may lose some
+untouched()
+{
+	rm -f "$T/all.pcap" "$T/all.pcap.json" "$T/others.pcap"
+	# shellcheck disable=SC2016 # for another shell
+	background on b sh -c 'exec "$0" capture "$1" "$2" --snaplen 2000 >"$2.json"' "$wire" "$1" \
+		"$T/all.pcap"
+	recording=$!
+	retry_until 20 grep -q ready "$T/all.pcap.json"
+	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
+		--count 1000 --rate 1500 --tunnel-port "$(tunnel_port 4)" --record "$T/others.pcap"
+	recorded
+	OUTPUT=$("$wire" same "$T/others.pcap" "$T/all.pcap" --ignore-order) || true
+	jq -e '.same >= 800 and .changed == 0 and .duplicated == 0 and .extra <= 9' <<<"$OUTPUT" ||
+		fail "others were touched: $OUTPUT"
+}
+
+#
+# Queues that look at the DSCP
+#
+
+# Packets so far, a number for each tin of CAKE, or for each fq_codel below HTB: NODE DEV
+tins() { on "$1" tc -s -j qdisc show dev "$2" root | jq -c '[.[0].tins[].sent_packets]'; }
+leaves()
+{
+	on "$1" tc -s -j qdisc show dev "$2" |
+		jq -c 'map(select(.kind == "fq_codel")) | sort_by(.parent) | map(.packets)'
+}
+
+# adds QUEUES NODE DEV COMMAND...: $added is by how much each grows
+adds()
+{
+	local queues=$1 node=$2 dev=$3 before now last=
+
+	shift 3
+	before=$($queues "$node" "$dev")
+	"$@"
+	# Until nothing is on its way.
+	until now=$($queues "$node" "$dev"); [ "$now" = "$last" ]; do
+		last=$now
+		sleep 0.2
+	done
+	added=$(grown "$before" "$now")
+}
+
+# grown BEFORE NOW: two arrays of numbers
+grown() { jq -nc '[inputs] | transpose | map(.[1] - .[0])' <<<"$*"; }
+
+# fills JQ-CONDITION QUEUES NODE DEV COMMAND...: they grow by exactly that. The kernel may send a packet
+# of its own in between, a handshake for example: so this has three tries.
+fills()
+{
+	local condition=$1 n
+
+	shift
+	for n in 1 2 3; do
+		adds "$@"
+		! jq -e "$condition" <<<"$added" >/dev/null || return 0
+	done
+	fail "$2 $3: $added packets were added, not $condition"
+}
+
+in_clear() { check on "$1" "$wire" udp --dst "$2" --port 9 --dscp cycle --count 320 --rate 2500; }
+
+# Chi-square with 1023 degrees of freedom is above this once in 10^7 if the queues are equally
+# likely. The flows are always the same, but the kernel's hash has another key at each boot.
+chi_square_limit=1275
+
+# spread OPTIONS of "wire send"...: 10,000 flows of a packet each through wg4; chi-square of their
+# number in each of the 1024 queues of CAKE, and of fq_codel
+spread()
+{
+	local queues=/sys/fs/bpf/tc/globals/neighbour_queues
+
+	check on a tc filter add dev eth0 egress prio 30000 bpf da \
+		obj testing/bpf/neighbour.bpf.o sec tc/neighbour_buckets
+	check on a "$wire" send wg4 --proto udp --src 10.0.4.1 --dst 10.0.4.9 --flows \
+		--count 10000 --rate 4000 "$@"
+	sleep 0.5 # for what is on its way
+	check on a tc filter del dev eth0 egress prio 30000
+	on a bpftool map dump pinned $queues -j >"$T/queues"
+	check on a rm $queues
+	chi_square=$(jq -c '
+		def chi_square: (add / length) as $mean |
+			map((. - $mean) * (. - $mean) / $mean) | add | round;
+		map(.formatted.value) | [add / 2, (.[:1024] | chi_square), (.[1024:] | chi_square)]' \
+		"$T/queues")
+	echo "packets, chi-square for CAKE, for fq_codel: $chi_square"
+	jq -e ".[0] >= 9900 and .[0] <= 10010 and .[1] < $chi_square_limit and
+		.[2] < $chi_square_limit" <<<"$chi_square" || fail "not evenly spread: $chi_square"
+}
+
+# The same marks without a tunnel tell which tin is for which. Chi-square: the stamp takes the place of
+# the hash by which these queues tell flows apart.
+marks_in_cake()
+{
+	local o expected unknown
+
+	on a sh -c "tc qdisc replace dev eth0 root $cake"
+	fills 'length == 4 and add == 320 and min > 0' tins a eth0 in_clear a 192.0.2.2
+	expected=$added
+	fills '. == [0, 320, 0, 0]' tins a eth0 pass udp:320 4 6 none --ecn 0 --each 5
+	spread --dscp 46
+	check on a "$TOOL" load wg4
+	check on a "$TOOL" load wg6
+	check_grep 'then qdisc cake$' on a "$TOOL" status wg4
+	for o in 4 6; do
+		fills ". == $expected" tins a eth0 pass udp:320 $o $o inner --ecn 0 --each 5
+	done
+	untouched eth0
+	# CAKE takes the mark away again behind its tins.
+	check on a tc qdisc change dev eth0 root cake wash
+	fills ". == $expected" tins a eth0 pass udp:320 4 4 none --ecn 0 --each 5
+	check on a tc qdisc change dev eth0 root cake nowash
+	unknown=$(counter a wg4 counters.egress.unknown) # others, with the tunnel's port
+	spread --dscp 46
+	spread --dscp cycle
+	[ "$(counter a wg4 counters.egress.unknown)" = "$unknown" ]
+}
+
+# Classes by filters of the qdisc: EF by u32, AF41 by flower, all else.
+marks_in_htb()
+{
+	local o
+
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec '
+		tc qdisc replace dev eth0 root handle 1: htb default 30
+		for class in 10 20 30; do
+			tc class add dev eth0 parent 1: classid 1:$class htb rate 100mbit
+			tc qdisc add dev eth0 parent 1:$class fq_codel target 10s interval 100s
+		done
+		add="tc filter add dev eth0 parent 1:"
+		$add protocol ip prio 1 u32 match ip dsfield 0xb8 0xfc flowid 1:10
+		$add protocol ipv6 prio 2 u32 match ip6 priority 0xb8 0xfc flowid 1:10
+		$add protocol ip prio 3 flower ip_tos 0x88/0xfc classid 1:20
+		$add protocol ipv6 prio 4 flower ip_tos 0x88/0xfc classid 1:20'
+	fills '. == [5, 5, 310]' leaves a eth0 in_clear a 192.0.2.2
+	for o in 4 6; do
+		fills '. == [5, 5, 310]' leaves a eth0 pass udp:320 $o 4 inner --ecn 0 --each 5
+	done
+}
+
+test_queues()
+{
+	wireguard_nodes
+	check on a tc qdisc add dev eth0 clsact
+	marks_in_cake
+	marks_in_htb
+	check on a "$TOOL" unload --all
+	fills '. == [0, 0, 320]' leaves a eth0 pass udp:320 6 6 none --ecn 0 --each 5
+	check on a sh -c "tc qdisc del dev eth0 root; tc qdisc add dev eth0 root $cake"
+	fills '. == [0, 320, 0, 0]' tins a eth0 pass udp:320 4 4 none --ecn 0 --each 5
+}
+
+#
+# What sqm-scripts do: CAKE at the egress, the qdisc "ingress", and all that comes in redirected to
+# CAKE on an ifb device
+#
+
+sqm_starts()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on b sh -ec '
+		tc qdisc del dev eth0 root 2>/dev/null || true
+		tc qdisc add dev eth0 root $0
+		ip link add ifb4eth0 type ifb 2>/dev/null || true
+		tc qdisc replace dev ifb4eth0 root $0
+		ip link set ifb4eth0 up
+		tc qdisc del dev eth0 handle ffff: ingress 2>/dev/null || true
+		tc qdisc add dev eth0 handle ffff: ingress
+		tc filter add dev eth0 parent ffff: protocol all prio 10 matchall \
+			action mirred egress redirect dev ifb4eth0' "$cake"
+}
+
+sqm_stops()
+{
+	on b sh -ec '
+		tc qdisc del dev eth0 handle ffff: ingress 2>/dev/null || true
+		tc qdisc del dev eth0 root
+		ip link del ifb4eth0'
+}
+
+# downloads JQ-CONDITION [OUTER]: 320 packets, marked outside by a, whose arrival at a socket of b is
+# such
+downloads()
+{
+	listen b 5000 --count 320 --unmarked-ok
+	flow "${2:-4}" 4 320 2500
+	heard 5000 ".wrong == 0 and .data >= 310 and $1"
+}
+
+# uploads EXPECT: 320 packets that b sends, with the mark of that kind outside
+uploads()
+{
+	record a eth0 "$T/up.pcap" udp
+	check on b "$wire" udp --dst "$(inner 4 4 1)" --port 9 --dscp cycle --count 320 --rate 2500
+	recorded
+	check "$wire" judge "$T/up.pcap" --tunnel $kind --from "$(outer 4 2)" \
+		--port "$(tunnel_port 4)" --expect "$1" --ecn 0 --each 5
+}
+
+# Both of ours work, and both of theirs, whose tins are $expected.
+marked='.unmarked == 0'
+unmarked='.unmarked >= 300'
+shaped_download() { fills ". == $expected" tins b ifb4eth0 downloads "$marked"; }
+shaped_upload() { fills ". == $expected" tins b eth0 uploads inner; }
+
+# Without ours theirs go on.
+unloaded()
+{
+	check on b "$TOOL" unload wg4
+	fills ". == $expected" tins b ifb4eth0 downloads "$unmarked"
+}
+
+# With TCX the order does not matter, and they may start again at any time.
+sqm_beside_tcx()
+{
+	check on b "$TOOL" load wg4 --direction both --ingress-hook tc
+	sqm_starts
+	shaped_download
+	sqm_starts
+	check on b "$TOOL" status wg4
+	shaped_download
+	shaped_upload
+	untouched ifb4eth0
+	unloaded
+	fills '. == [0, 320, 0, 0]' tins b eth0 uploads none
+	check on b "$TOOL" load wg4 --direction both --ingress-hook tc
+	shaped_download
+	check on b "$TOOL" unload wg4
+	sqm_stops
+}
+
+# Theirs first: ours is a filter in their qdisc, and goes away with it when they start again. What is
+# on the tunnel alone stays.
+sqm_first()
+{
+	sqm_starts
+	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --attach clsact
+	shaped_download
+	untouched ifb4eth0
+	sqm_starts
+	check_exit 4 on b "$TOOL" status wg4
+	check_grep 'problem +ingress_outer is not attached to eth0' echo "$OUTPUT"
+	fills ". == $expected" tins b ifb4eth0 downloads "$unmarked"
+	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --attach clsact
+	check on b "$TOOL" status wg4
+	shaped_download
+	unloaded
+	check on b "$TOOL" load wg4 --direction ingress --ingress-hook peek --attach clsact
+	sqm_starts
+	check on b "$TOOL" status wg4
+	shaped_download
+	check on b "$TOOL" unload wg4
+	sqm_stops
+}
+
+# Ours first: they cannot have their qdisc, cannot take ours away, and half of theirs works.
+sqm_second()
+{
+	check on b "$TOOL" load wg4 --direction both --ingress-hook tc --attach clsact
+	! sqm_starts || fail "an ingress qdisc beside clsact"
+	check on b "$TOOL" status wg4
+	shaped_upload
+	downloads "$marked"
+	sqm_stops
+	check on b "$TOOL" status wg4
+	check on b "$TOOL" unload wg4
+	[ -z "$(on b tc qdisc show dev eth0 ingress)" ]
+}
+
+test_sqm()
+{
+	local expected
+
+	wireguard_nodes
+	sqm_starts
+	fills 'length == 4 and add == 320 and min > 0' tins b ifb4eth0 in_clear a 192.0.2.2
+	expected=$added
+	sqm_stops
+	bleached a
+	if [ "$(attach_kinds)" = clsact ]; then
+		sqm_first
+		sqm_second
+	else
+		sqm_beside_tcx
+	fi
+}
+
+#
+# Filters and programs of others, in front of ours and behind. Of two points: the egress of a, and the
+# ingress of b, where a has marked outside only.
+#
+
+at_egress() { node=a point=egress program=egress_outer; }
+at_ingress()
+{
+	node=b point=ingress program=ingress_outer
+	bleached a
+}
+
+# 64 packets get their mark from our program, or do not, or come no further.
+works()
+{
+	if [ "$point" = egress ]; then
+		pass udp:64 4 4 inner --ecn 0 --each 1
+	else
+		arrive '.data >= 60 and .unmarked == 0'
+	fi
+}
+
+misses()
+{
+	if [ "$point" = egress ]; then
+		pass udp:64 4 4 none --ecn 0 --each 1
+	else
+		arrive '.data >= 60 and .unmarked >= 58'
+	fi
+}
+
+is_dropped() { arrive '.data == 0'; }
+
+arrive()
+{
+	listen b 5000 --count 64 --unmarked-ok
+	flow 4 4 64 1000
+	heard 5000 ".wrong == 0 and ($1)"
+}
+
+# Packets so far, of the programs of neighbour.bpf.o that go on, end the chain, and end the packet,
+# and of the filters that have an action
+hits()
+{
+	on "$node" bpftool map dump pinned /sys/fs/bpf/tc/globals/neighbour_hits -j |
+		jq -c 'map(.formatted.value)'
+}
+acted()
+{
+	on "$node" tc -s -j filter show dev eth0 "$point" |
+		jq -c '[.[].options.actions | values | .[0].stats.packets]'
+}
+
+# sees COUNTERS JQ-CONDITION COMMAND...: $added is by how much they grow
+sees()
+{
+	local counters=$1 condition=$2 before
+
+	shift 2
+	before=$($counters)
+	"$@"
+	added=$(grown "$before" "$($counters)")
+	jq -e "$condition" <<<"$added" >/dev/null || fail "$counters: $added, not $condition"
+}
+
+loaded() { check on "$node" "$TOOL" load vx4 --direction "$point" "$@"; }
+
+# in_front LIST: those who run before ours, as status names them; it finds nothing wrong
+in_front()
+{
+	check on "$node" "$TOOL" status vx4
+	OUTPUT=$(on "$node" "$TOOL" status vx4 --json | jq -r --arg program "$program" '
+		[.tunnels[0].hooks[] | select(.program == $program).ahead[] | "\(.attach) \(.name)"] |
+			join(", ")')
+	[ "$OUTPUT" = "$1" ] || fail "in front are: $OUTPUT"
+}
+
+# filter PRIORITY ACTION FILTER...: in place of the one that is there
+filter()
+{
+	on "$node" tc filter del dev eth0 "$point" prio "$1" 2>/dev/null || true
+	on "$node" tc filter add dev eth0 "$point" prio "$1" protocol ip "${@:3}" action "$2"
+}
+
+# neighbour PRIORITY next|pass|drop
+neighbour()
+{
+	check on "$node" tc filter add dev eth0 "$point" prio "$1" bpf da \
+		obj testing/bpf/neighbour.bpf.o sec "tc/neighbour_$2"
+}
+
+# TCX runs before all of clsact, so nothing of it is in front.
+filters_of_others()
+{
+	local how
+
+	on "$node" tc qdisc add dev eth0 clsact
+	filter 1 continue u32 match u32 0 0
+	filter 2 continue flower ip_proto udp
+	filter 3 continue matchall
+	neighbour 20 pass
+	sees hits '.[1] >= 60' misses
+	for how in $(attach_kinds); do
+		loaded --attach "$how"
+		if [ "$how" = tcx ]; then
+			filter 2 pass flower ip_proto udp
+			in_front ''
+			works
+		else
+			sees hits '.[1] >= 60' sees acted 'length == 3 and min >= 60' works
+			in_front 'clsact u32, clsact flower, clsact matchall'
+			filter 2 pass flower ip_proto udp
+			in_front 'clsact u32, clsact flower, clsact matchall'
+			misses
+		fi
+		filter 2 continue flower ip_proto udp
+	done
+	neighbour 10 drop
+	sees hits '.[2] >= 60 and .[1] < 60' is_dropped
+	on "$node" tc filter del dev eth0 "$point" prio 10
+	[ "$point" = ingress ] || untouched eth0
+	check on "$node" "$TOOL" unload vx4
+	sees hits '.[1] >= 60' sees acted 'length == 3 and min >= 60' misses
+}
+
+test_filters()
+{
+	node_add_netns probe
+	# shellcheck disable=SC2016 # for another shell
+	on probe sh -ec '
+		tc qdisc add dev lo clsact
+		for filter in "u32 match u32 0 0" flower matchall; do
+			tc filter add dev lo egress protocol ip $filter action continue
+		done' || skip "this kernel does not have all of u32, flower, matchall and gact"
+	vxlan_nodes
+	at_egress
+	filters_of_others
+	at_ingress
+	filters_of_others
+}
+
+# by_tcx before|after next|pass: of all that are there; and away with it
+by_tcx()
+{
+	on "$node" mkdir -p /sys/fs/bpf/tc/globals
+	check on "$node" testing/bpf/tcx eth0 "$point" "$1" testing/bpf/neighbour.bpf.o "neighbour_$2" \
+		"/sys/fs/bpf/neighbour_$1_$2"
+}
+not_by_tcx() { check on "$node" rm "/sys/fs/bpf/neighbour_$1_$2"; }
+
+programs_of_others()
+{
+	by_tcx before next
+	by_tcx after pass
+	sees hits '.[0] >= 60 and .[1] >= 60' misses
+	# Ours goes to the front, whatever is there.
+	loaded
+	in_front ''
+	sees hits '.[0] >= 60 and .[1] >= 60' works
+	not_by_tcx before next
+	by_tcx before next
+	in_front 'tcx neighbour_next'
+	sees hits '.[0] >= 60 and .[1] >= 60' works
+	by_tcx before pass
+	in_front 'tcx neighbour_pass, tcx neighbour_next'
+	sees hits '.[1] >= 60 and .[0] < 60' misses
+	# A load leaves a hook that is alive where it is; unload and load puts it to the front.
+	loaded
+	in_front 'tcx neighbour_pass, tcx neighbour_next'
+	check on "$node" "$TOOL" unload vx4
+	loaded
+	in_front ''
+	sees hits '.[1] >= 60 and .[0] < 60' works
+	[ "$point" = ingress ] || untouched eth0
+	check on "$node" "$TOOL" unload vx4
+	sees hits '.[1] >= 60' misses
+}
+
+test_tcx()
+{
+	"$TOOL" features --json | jq -e .features.tcx || skip "this kernel has no TCX"
+	vxlan_nodes
+	at_egress
+	programs_of_others
+	at_ingress
+	programs_of_others
+}
+
+#
+# XDP
+#
+
+# Somebody else in libxdp's dispatcher: another dscp-tool, with a bpffs of its own, which puts marks
+# back onto what comes out of wg6, so that these tell whether its program still runs.
+xdp_of_others()
+{
+	# shellcheck disable=SC2016 # for another shell
+	check on b unshare -m sh -ec '
+		mkdir -p /run/common
+		mount --bind /sys/fs/bpf /run/common
+		mount -t bpf bpf /sys/fs/bpf
+		LIBXDP_BPFFS=/run/common exec "$0" load wg6 --direction ingress --ingress-hook xdp \
+			--attach clsact --uplink eth0' "$TOOL"
+}
+
+test_xdp()
+{
+	wireguard_nodes
+	bleached a
+	downloads "$unmarked" 6
+	xdp_of_others
+	downloads "$marked" 6
+	check on b "$TOOL" load wg4 --direction ingress --ingress-hook xdp
+	downloads "$marked" 6
+	downloads "$marked" 4
+	untouched eth0
+	check on b "$TOOL" unload wg4
+	downloads "$marked" 6
+	downloads "$unmarked" 4
+}
