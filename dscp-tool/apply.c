@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "apply.h"
+#include "peers.h"
 #include "privileges.h"
 #include "state.h"
 #include "util/log.h"
@@ -18,6 +20,14 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 
 		if (!t->ifindex || other == slot)
 			continue;
+		/* egress_inner_peers knows its tunnel by that number. */
+		if (t->ifindex == new->ifindex && (t->flags | new->flags) & DSCP_TUNNEL_PEERS) {
+			log_error("%s: has the number %u (ifindex), as has %s of another network "
+				  "namespace: no --peer-map with either (make one anew with "
+				  "another number: ip link add index N)",
+				  new->name, new->ifindex, t->name);
+			return -EADDRINUSE;
+		}
 		for (int i = 0; i < new->n_ports * t->n_ports; i++) {
 			int port = new->ports[i / t->n_ports];
 
@@ -38,35 +48,71 @@ static int check_conflicts(const struct state *state, uint32_t slot, const struc
 	return 0;
 }
 
+/* The peer maps that are in force; what a load or an unload that was killed has left goes. */
+static int peers_before(struct state *state, uint32_t slot, struct peer_maps *peers)
+{
+	bool in_force = state->tunnels[slot].flags & DSCP_TUNNEL_PEERS;
+	unsigned int most = in_force ? DSCP_MAX_PEERS : 0;
+	int err = peers_read(state, slot, peers);
+
+	if (err || peers->n <= most)
+		return err;
+	peers->n = most;
+	return peers_remove_others(state, slot, peers);
+}
+
 /* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
- * nor does one go unmarked when a loaded tunnel changes. On failure all is as it was: the old entry
- * comes back, and hooks that only the new one needed go with state_prune(). */
-static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new)
+ * nor does one go unmarked when a loaded tunnel changes. But egress_inner, which leaves the policy
+ * to egress_outer, takes the place of egress_inner_peers only when the maps say the new one. */
+static int change(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
+		  const struct peer_maps *peers)
+{
+	const uint32_t no_more = state->tunnels[slot].flags & ~new->flags;
+	const bool plain_again = no_more & DSCP_TUNNEL_PEERS;
+	int err = peers_add(state, slot, peers);
+
+	if (!err && !plain_again)
+		err = state_attach(state, new, STAGE_READ, new->attach);
+	if (!err)
+		err = state_register(state, slot, new);
+	if (!err && plain_again)
+		err = state_attach(state, new, STAGE_READ, new->attach);
+	if (!err)
+		err = state_attach(state, new, STAGE_WRITE, new->attach);
+	return err ? err : peers_remove_others(state, slot, peers);
+}
+
+/* On failure all is as it was: the old entries come back, and hooks that only the new one needed go
+ * with state_prune(). */
+static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
+		 const struct peer_maps *peers)
 {
 	const struct dscp_tunnel old = state->tunnels[slot];
 	struct hook_state before[MAX_HOOKS];
+	struct peer_maps old_peers;
 	int err = state_hook_states(new, before);
 
 	if (!err)
 		err = state_need(state, new);
-	if (err)
-		return err;
-	if (!old.ifindex)
+	if (!err && !old.ifindex)
 		err = state_clear_counters(state, slot);
 	if (!err)
-		err = state_attach(state, new, STAGE_READ, new->attach);
+		err = peers_before(state, slot, &old_peers);
+	if (err)
+		return err;
+	err = change(state, slot, new, peers ? peers : &old_peers);
+	if (!err && (old.flags | new->flags) & DSCP_TUNNEL_PEERS)
+		state_note_again(state, new->ifindex);
 	if (!err)
-		err = state_register(state, slot, new);
-	if (!err)
-		err = state_attach(state, new, STAGE_WRITE, new->attach);
-	if (err) {
-		state_register(state, slot, &old);
-		state_attach_back(state, new, before);
-	}
+		return 0;
+	peers_add(state, slot, &old_peers);
+	state_register(state, slot, &old);
+	state_attach_back(state, new, before);
+	peers_remove_others(state, slot, &old_peers);
 	return err;
 }
 
-int apply_tunnel(const struct dscp_tunnel *tunnel, uint32_t flows)
+int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows)
 {
 	struct state state;
 	uint32_t slot;
@@ -86,7 +132,7 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, uint32_t flows)
 	if (!err)
 		err = check_conflicts(&state, slot, tunnel);
 	if (!err)
-		err = apply(&state, slot, tunnel);
+		err = apply(&state, slot, tunnel, peers);
 	pruned = state_prune(&state);
 	state_close(&state);
 	return err ? err : pruned;

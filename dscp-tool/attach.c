@@ -25,7 +25,7 @@ static bool is_program(const struct hook *hook, const char *name)
 	return !strcmp(hook->program, name);
 }
 
-/* The program for a hook. tunnel: whose device it is, if it is ingress_inner's. */
+/* The program for a hook. tunnel: whose device it is, if it is at a tunnel's. */
 static int program_fd(const struct state *state, const struct hook *hook,
 		      const struct dscp_tunnel *tunnel)
 {
@@ -35,6 +35,8 @@ static int program_fd(const struct state *state, const struct hook *hook,
 		program = EGRESS_OUTER;
 	else if (is_program(hook, "ingress_outer"))
 		program = INGRESS_OUTER;
+	else if (is_program(hook, "egress_inner") && tunnel && tunnel->flags & DSCP_TUNNEL_PEERS)
+		program = EGRESS_INNER_PEERS;
 	else if (is_program(hook, "ingress_inner"))
 		program = !tunnel || tunnel->way == DSCP_WAY_TC ? INGRESS_INNER
 			  : tunnel->way == DSCP_WAY_PEEK	? PEEK_INNER

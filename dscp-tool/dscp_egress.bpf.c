@@ -3,8 +3,10 @@
 /*
  * Egress: the DSCP of the inner packet onto the outer header.
  *
- *   egress_inner  at the tunnel device's egress stamps skb->hash with the inner DSCP
- *   egress_outer  at the uplink's egress finds the stamp again and rewrites the outer header
+ *   egress_inner        at the tunnel device's egress stamps skb->hash with the inner DSCP
+ *   egress_inner_peers  the same where the policy is by inner destination, with what that makes of
+ *                       the DSCP
+ *   egress_outer        at the uplink's egress finds the stamp again and rewrites the outer header
  *
  * The kernel keeps skb->hash across encapsulation (wg_reset_packet(), iptunnel_xmit()), provided
  * that it is marked as an L4 hash, which bpf_set_hash() does.
@@ -30,6 +32,14 @@ struct {
 	__type(value, __u32);
 } endpoints SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DSCP_PEERS);
+	__type(key, struct dscp_peer);
+	__type(value, struct dscp_policy);
+} peers SEC(".maps");
+
 /* Pinned by name because plain tc loads this object once per program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -41,7 +51,7 @@ struct {
 
 /*
  * In front of flows, direct mapped: an array look-up is inlined and costs a fifth of a hash's.
- * What is in here was stamped by us, and the stamp tells its DSCP; what is not may be in flows.
+ * What is in here was stamped by us, and the stamp tells its mark; what is not may be in flows.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -58,10 +68,19 @@ struct {
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");
 
+#define STALE_SOCKET (DSCP_FLOW_SOCKET | DSCP_FLOW_STALE)
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 
-/* Negative if there is none. */
-static __always_inline int read_dscp(struct __sk_buff *skb)
+static __always_inline void set_destination(struct dscp_peer *peer, __u32 family,
+					    const __u8 *address, __u32 bytes)
+{
+	peer->prefixlen = DSCP_PEER_BITS + bytes * 8;
+	peer->family = family;
+	__builtin_memcpy(peer->address, address, bytes);
+}
+
+/* The DSCP, or negative if there is none. peer: the destination goes there, if it is not NULL. */
+static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *peer)
 {
 	struct ip4_header *ip4;
 	struct ip6_header *ip6;
@@ -80,12 +99,16 @@ static __always_inline int read_dscp(struct __sk_buff *skb)
 		 * (ipgre_header()), whose length is not yet filled in. */
 		if (!ip4->length && ip4->protocol == IP_PROTO_GRE)
 			return -1;
+		if (peer)
+			set_destination(peer, 4, ip4->dest, sizeof(ip4->dest));
 		return ip4->ds >> 2;
 	}
 	if (type == bpf_htons(ETH_P_IPV6)) {
 		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6)
 			return -1;
-		return (bpf_ntohs(ip6->version_ds) >> 6) & DSCP_STAMP_MASK;
+		if (peer)
+			set_destination(peer, 6, ip6->dest, sizeof(ip6->dest));
+		return (bpf_ntohs(ip6->version_ds) >> 6) & (DSCP_VALUES - 1);
 	}
 	return -1;
 }
@@ -93,20 +116,20 @@ static __always_inline int read_dscp(struct __sk_buff *skb)
 /* The DSCP of the packet that the tunnel device is given, or negative if it has none. More headers
  * are pulled only if none was found: a GSO packet has hardly more than its own in the linear part,
  * and to pull into a clone is to copy it (pskb_expand_head()), at the cost of all the rest. */
-static __always_inline int inner_dscp(struct __sk_buff *skb)
+static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_peer *peer)
 {
-	int dscp = read_dscp(skb);
+	int dscp = read_inner(skb, peer);
 
 	if (dscp >= 0 || !headers_in_pages(skb, INNER_HEADERS))
 		return dscp;
 	pull_headers(skb, INNER_HEADERS);
-	return read_dscp(skb);
+	return read_inner(skb, peer);
 }
 
 /*
  * When the outer packet of local traffic has to be fragmented, skb_set_owner_w() gives each
  * fragment the socket's own hash back. So that hash is noted as well, as long as it tells a single
- * DSCP, and at no cost but for the first packet of a flow. (Should one stamp of a socket that sends
+ * mark, and at no cost but for the first packet of a flow. (Should one stamp of a socket that sends
  * two be forgotten, by age, the other would tell for both until it is noted again.)
  */
 static __always_inline void note_socket(__u32 hash, const struct dscp_flow *stamped)
@@ -115,9 +138,9 @@ static __always_inline void note_socket(__u32 hash, const struct dscp_flow *stam
 
 	flow.flags = DSCP_FLOW_SOCKET;
 	known = bpf_map_lookup_elem(&flows, &hash);
-	if (!known)
-		bpf_map_update_elem(&flows, &hash, &flow, BPF_NOEXIST);
-	else if (known->flags & DSCP_FLOW_SOCKET && known->dscp != flow.dscp)
+	if (!known || (known->flags & STALE_SOCKET) == STALE_SOCKET)
+		bpf_map_update_elem(&flows, &hash, &flow, BPF_ANY);
+	else if (known->flags & DSCP_FLOW_SOCKET && known->mark != flow.mark)
 		known->flags |= DSCP_FLOW_MIXED;
 }
 
@@ -131,10 +154,10 @@ static __always_inline void note_device(struct dscp_flow *known, __u32 ifindex)
 		known->ifindex = bpf_map_lookup_elem(&devices, &other) ? 0 : ifindex;
 }
 
-static __noinline int note_flow(struct __sk_buff *skb, __u32 hash, __u32 stamp, __u32 dscp)
+static __noinline int note_flow(struct __sk_buff *skb, __u32 hash, __u32 stamp, __u32 mark)
 {
 	struct dscp_flow *known = bpf_map_lookup_elem(&flows, &stamp);
-	struct dscp_flow flow = { .ifindex = skb->ifindex, .dscp = dscp };
+	struct dscp_flow flow = { .ifindex = skb->ifindex, .mark = mark };
 
 	if (known && !known->flags) {
 		note_device(known, skb->ifindex);
@@ -153,28 +176,75 @@ static __always_inline __u32 *recent_stamp(__u32 stamp)
 	return bpf_map_lookup_elem(&recent, &index);
 }
 
-static __always_inline void stamp_packet(struct __sk_buff *skb)
+static __always_inline void stamp_mark(struct __sk_buff *skb, __u32 mark)
 {
 	__u32 hash, stamp, *last;
-	int dscp;
 
-	dscp = inner_dscp(skb);
-	if (dscp < 0)
-		return;
 	hash = bpf_get_hash_recalc(skb);
-	stamp = dscp_stamp(hash, dscp);
+	stamp = dscp_stamp(hash, mark);
 	bpf_set_hash(skb, stamp);
 	last = recent_stamp(stamp);
 	if (last && *last != stamp) {
-		note_flow(skb, hash, stamp, dscp);
+		note_flow(skb, hash, stamp, mark);
 		*last = stamp;
 	}
+}
+
+static __always_inline void stamp_packet(struct __sk_buff *skb)
+{
+	int dscp = inner_dscp(skb, NULL);
+
+	if (dscp >= 0)
+		stamp_mark(skb, dscp);
 }
 
 SEC("tc/egress_inner")
 int egress_inner(struct __sk_buff *skb)
 {
 	stamp_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* What the policy for that destination, or else the tunnel's, makes of a DSCP. */
+static __always_inline __u32 final_mark(const struct dscp_peer *peer, __u32 dscp)
+{
+	struct dscp_policy *policy = bpf_map_lookup_elem(&peers, peer);
+	__u32 slot = peer->slot, to;
+	struct dscp_tunnel *tunnel;
+
+	if (!policy) {
+		tunnel = bpf_map_lookup_elem(&tunnels, &slot);
+		if (!tunnel)
+			return UNKNOWN;
+		policy = &tunnel->egress;
+	}
+	to = policy->to[dscp & (DSCP_VALUES - 1)];
+	return DSCP_MARK_FINAL | (to == DSCP_KEEP ? DSCP_MARK_KEEP : to & (DSCP_VALUES - 1));
+}
+
+/* A device that is no tunnel's, or not yet: its packets are nobody's. */
+static __always_inline void stamp_by_peer(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, mark, *slot;
+	struct dscp_peer peer = {};
+	int dscp;
+
+	slot = bpf_map_lookup_elem(&devices, &ifindex);
+	if (!slot)
+		return;
+	peer.slot = *slot;
+	dscp = inner_dscp(skb, &peer);
+	if (dscp < 0)
+		return;
+	mark = final_mark(&peer, dscp);
+	if (mark != UNKNOWN)
+		stamp_mark(skb, mark);
+}
+
+SEC("tc/egress_inner_peers")
+int egress_inner_peers(struct __sk_buff *skb)
+{
+	stamp_by_peer(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -392,35 +462,38 @@ static __always_inline bool match_ip6(struct __sk_buff *skb, struct outer *o, vo
 	return match_ip(o, next, payload, end, &key);
 }
 
-/* The inner DSCP, by the hash of the outer packet. */
-static __always_inline __u32 stamped_dscp(__u32 hash, bool fragment)
+/* DSCP_MARK_*, by the hash of the outer packet. */
+static __always_inline __u32 stamped_mark(__u32 hash, bool fragment)
 {
 	__u32 *last = recent_stamp(hash);
 	struct dscp_flow *flow;
 
 	/* No hash at all reads as 0, and so does an empty place of the cache. */
 	if (last && *last == hash && hash)
-		return dscp_unmix(hash) & DSCP_STAMP_MASK;
+		return dscp_unmix(hash) & DSCP_MARK_BITS;
 	flow = bpf_map_lookup_elem(&flows, &hash);
-	if (!flow || (flow->flags && (!fragment || flow->flags & DSCP_FLOW_MIXED)))
+	if (!flow ||
+	    (flow->flags & DSCP_FLOW_SOCKET && (!fragment || flow->flags & DSCP_FLOW_MIXED)))
 		return UNKNOWN;
-	return flow->dscp & DSCP_STAMP_MASK;
+	return flow->mark;
 }
 
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
-	__u32 dscp;
+	__u32 mark;
 
 	if (!tunnel)
 		return UNKNOWN;
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
-	dscp = stamped_dscp(skb->hash, o->fragment);
-	if (dscp == UNKNOWN || !o->slot)
-		return dscp;
-	return tunnel->egress.to[dscp & DSCP_STAMP_MASK];
+	mark = stamped_mark(skb->hash, o->fragment);
+	if (mark & DSCP_MARK_FINAL)
+		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
+	if (mark == UNKNOWN || !o->slot)
+		return mark;
+	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
 }
 
 static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)

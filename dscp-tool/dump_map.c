@@ -51,10 +51,18 @@ static void json_string(struct json_object *object, const char *key, const char 
 	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
 }
 
+static const char *flow_dscp(const struct dscp_flow *flow)
+{
+	if (flow->flags & DSCP_FLOW_MIXED)
+		return "mixed";
+	return flow->mark & DSCP_MARK_KEEP ? "keep" : dscp_name(flow->mark & (DSCP_VALUES - 1));
+}
+
 static void print_flow(void *ctx, const void *key, const void *value)
 {
 	struct dump_config *config = ctx;
 	const struct dscp_flow *flow = value;
+	bool final = flow->mark & DSCP_MARK_FINAL;
 	const char *name = state_device_name(config->state, flow->ifindex), *dscp;
 	struct json_object *entry;
 	char hash[16];
@@ -62,10 +70,10 @@ static void print_flow(void *ctx, const void *key, const void *value)
 	if (config->slot && flow->ifindex != config->state->tunnels[config->slot].ifindex)
 		return;
 	snprintf(hash, sizeof(hash), "0x%08x", *(const uint32_t *)key);
-	dscp = flow->flags & DSCP_FLOW_MIXED ? "mixed" : dscp_name(flow->dscp % DSCP_VALUES);
+	dscp = flow_dscp(flow);
 	if (!config->json) {
-		printf("%s\t%s\t%s%s\n", hash, dscp, name ? name : "-",
-		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "");
+		printf("%s\t%s\t%s%s%s\n", hash, dscp, name ? name : "-",
+		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "", final ? "\tfinal" : "");
 		return;
 	}
 	entry = json_object_new_object();
@@ -74,6 +82,8 @@ static void print_flow(void *ctx, const void *key, const void *value)
 	json_string(entry, "tunnel", name);
 	if (flow->flags & DSCP_FLOW_SOCKET)
 		json_object_object_add(entry, "socket", json_object_new_boolean(true));
+	if (final)
+		json_object_object_add(entry, "final", json_object_new_boolean(true));
 	print_json(config, entry);
 }
 

@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "command.h"
+#include "peers.h"
 #include "state.h"
 #include "tunnel.h"
 #include "util/dscp.h"
@@ -16,6 +17,7 @@
 
 struct load_config {
 	struct tunnel_request request;
+	struct peer_maps peers;
 	uint32_t flows; /* 0: as it is */
 	bool egress_mapped, ingress_mapped, hook_asked; /* that option was given */
 };
@@ -66,6 +68,14 @@ static int set_egress_map(void *config, const char *value, char *err, size_t err
 
 	load->egress_mapped = true;
 	return dscp_policy_parse(&load->request.egress_map, value, err, err_len);
+}
+
+static int set_peer_map(void *config, const char *value, char *err, size_t err_len)
+{
+	struct load_config *load = config;
+
+	load->request.peer_maps = true;
+	return peers_parse(&load->peers, value, err, err_len);
 }
 
 static int set_ingress_map(void *config, const char *value, char *err, size_t err_len)
@@ -133,6 +143,8 @@ static const struct arg_option load_options[] = {
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction },
 	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
 	  set_egress_map },
+	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
+	  set_peer_map },
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
 	  set_ingress_map },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
@@ -162,8 +174,12 @@ static bool contradiction(const struct load_config *config)
 
 	if (config->egress_mapped && request->fixed)
 		reason = "--outer-dscp leaves nothing to map: it excludes --egress-map";
+	else if (request->peer_maps && request->fixed)
+		reason = "--outer-dscp leaves nothing to map: it excludes --peer-map";
 	else if (!request->egress && (config->egress_mapped || request->fixed))
 		reason = "--egress-map and --outer-dscp need --direction egress or both";
+	else if (!request->egress && request->peer_maps)
+		reason = "--peer-map needs --direction egress or both";
 	else if (!request->ingress && (config->ingress_mapped || config->hook_asked))
 		reason = "--ingress-map and --ingress-hook need --direction ingress or both";
 	if (reason)
@@ -195,6 +211,6 @@ int run_load(int argc, char **argv)
 	if (err == TUNNEL_USAGE)
 		return EXIT_USAGE;
 	if (!err)
-		err = apply_tunnel(&tunnel, config.flows);
+		err = apply_tunnel(&tunnel, &config.peers, config.flows);
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }

@@ -224,7 +224,7 @@ static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunn
 	int err;
 
 	log_divert(why, sizeof(why));
-	err = apply_tunnel(new, 0);
+	err = apply_tunnel(new, NULL, 0);
 	log_divert(NULL, 0);
 	m->failed |= err != 0;
 	if (err)

@@ -33,6 +33,7 @@ static const struct {
 	const char *pin;
 } programs[N_PROGRAMS] = {
 	[EGRESS_INNER] = { OBJECT_EGRESS, "egress_inner", "egress_inner" },
+	[EGRESS_INNER_PEERS] = { OBJECT_EGRESS, "egress_inner_peers", "egress_inner_peers" },
 	[EGRESS_OUTER] = { OBJECT_EGRESS, "egress_outer", "egress_outer" },
 	[INGRESS_INNER] = { OBJECT_INGRESS, "ingress_inner", "ingress_inner" },
 	[INGRESS_OUTER] = { OBJECT_INGRESS, "ingress_outer", "ingress_outer" },
@@ -45,10 +46,10 @@ const char *object_map_name(enum state_map map)
 	static const char *const names[N_MAPS] = {
 		[MAP_CONFIG] = "config",     [MAP_TUNNELS] = "tunnels",
 		[MAP_PORTS] = "ports",	     [MAP_ENDPOINTS] = "endpoints",
-		[MAP_DEVICES] = "devices",   [MAP_FLOWS] = "flows",
-		[MAP_RECENT] = "recent",     [MAP_COUNTERS] = "counters",
-		[MAP_WAITING] = "waiting",   [MAP_INFLIGHT] = "inflight",
-		[MAP_ARRIVALS] = "arrivals",
+		[MAP_DEVICES] = "devices",   [MAP_PEERS] = "peers",
+		[MAP_FLOWS] = "flows",	     [MAP_RECENT] = "recent",
+		[MAP_COUNTERS] = "counters", [MAP_WAITING] = "waiting",
+		[MAP_INFLIGHT] = "inflight", [MAP_ARRIVALS] = "arrivals",
 	};
 
 	return names[map];

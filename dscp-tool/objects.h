@@ -14,6 +14,7 @@ enum state_map {
 	MAP_PORTS,
 	MAP_ENDPOINTS,
 	MAP_DEVICES,
+	MAP_PEERS,
 	MAP_FLOWS,
 	MAP_RECENT,
 	MAP_COUNTERS,
@@ -29,6 +30,7 @@ enum state_map {
 /* TC programs. The XDP program is loaded by libxdp, once per uplink. */
 enum state_program {
 	EGRESS_INNER,
+	EGRESS_INNER_PEERS,
 	EGRESS_OUTER,
 	INGRESS_INNER,
 	INGRESS_OUTER,

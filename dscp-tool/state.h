@@ -62,6 +62,10 @@ const char *state_device_name(const struct state *state, uint32_t ifindex);
  * of the maps follow. */
 int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
 
+/* Has each flow of a tunnel device noted again, after a change of what egress_inner_peers makes of
+ * it. What is known of a flow is good until then. */
+void state_note_again(const struct state *state, uint32_t ifindex);
+
 /* The hooks a tunnel needs, at most MAX_HOOKS. Returns how many. */
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "peers.h"
 #include "state.h"
 
 #define MAX_AHEAD 8 /* that are shown */
@@ -25,6 +26,7 @@ struct tunnel_status {
 	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
+	struct peer_maps *peers; /* NULL: none */
 	char problems[MAX_PROBLEMS][128];
 	unsigned int n_problems;
 };

@@ -162,6 +162,39 @@ static int collect_tunnels(const struct state *state, uint32_t first, uint32_t l
 	return err;
 }
 
+struct peer_lists {
+	struct tunnel_status *of_slot[DSCP_MAX_TUNNELS]; /* NULL: has none, or is not asked for */
+};
+
+static void collect_peer(void *ctx, const struct peer_map *map)
+{
+	const struct peer_lists *lists = ctx;
+	struct tunnel_status *status = lists->of_slot[map->peer.slot % DSCP_MAX_TUNNELS];
+
+	if (status)
+		peers_insert(status->peers, map);
+}
+
+/* In one go for all: the map is not sorted by tunnel. */
+static int collect_peers(const struct state *state, struct status *status)
+{
+	struct peer_lists lists = {};
+	bool any = false;
+
+	for (unsigned int i = 0; i < status->n_tunnels; i++) {
+		struct tunnel_status *t = &status->tunnels[i];
+
+		if (!(t->tunnel->flags & DSCP_TUNNEL_PEERS))
+			continue;
+		t->peers = calloc(1, sizeof(*t->peers));
+		if (!t->peers)
+			return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
+		lists.of_slot[t->tunnel - state->tunnels] = t;
+		any = true;
+	}
+	return any ? peers_for_each(state, collect_peer, &lists) : 0;
+}
+
 static int collect_flows(const struct state *state, struct status *status)
 {
 	int fd = state->maps[MAP_FLOWS];
@@ -185,11 +218,15 @@ int status_collect(const struct state *state, uint32_t slot, struct status *stat
 	if (!status->loaded)
 		return 0;
 	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
+	if (!err)
+		err = collect_peers(state, status);
 	return err ? err : collect_flows(state, status);
 }
 
 void status_free(struct status *status)
 {
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		free(status->tunnels[i].peers);
 	free(status->tunnels);
 }
 

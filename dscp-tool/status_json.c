@@ -28,6 +28,22 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 	return map;
 }
 
+static struct json_object *json_peers(const struct peer_maps *peers)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; peers && i < peers->n; i++) {
+		struct json_object *object = json_object_new_object();
+		char name[PEER_NAME_LEN];
+
+		peers_name(&peers->maps[i].peer, name);
+		json_object_object_add(object, "prefix", json_object_new_string(name));
+		json_object_object_add(object, "map", json_policy(&peers->maps[i].policy));
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
 static void json_number(struct json_object *object, const char *key, uint64_t number)
 {
 	json_object_object_add(object, key, json_object_new_uint64(number));
@@ -137,6 +153,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "problems", problems);
 	json_object_object_add(object, "egress_map",
 			       has_egress(status) ? json_policy(&t->egress) : NULL);
+	json_object_object_add(object, "peer_maps", json_peers(status->peers));
 	json_object_object_add(object, "ingress_map",
 			       has_ingress(status) ? json_policy(&t->ingress) : NULL);
 	json_object_object_add(object, "ingress_hook", json_way(status));

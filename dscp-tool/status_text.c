@@ -38,6 +38,17 @@ static void print_policy(const char *title, const struct dscp_policy *policy)
 	printf("%s\n", any ? "" : " as it is");
 }
 
+static void print_peers(const struct peer_maps *peers)
+{
+	char title[PEER_NAME_LEN + sizeof("to ")], name[PEER_NAME_LEN];
+
+	for (unsigned int i = 0; peers && i < peers->n; i++) {
+		peers_name(&peers->maps[i].peer, name);
+		snprintf(title, sizeof(title), "to %s", name);
+		print_policy(title, &peers->maps[i].policy);
+	}
+}
+
 static void print_policies(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = status->tunnel;
@@ -46,6 +57,7 @@ static void print_policies(const struct tunnel_status *status)
 		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
 	else if (has_egress(status))
 		print_policy("map out", &t->egress);
+	print_peers(status->peers);
 	if (!has_ingress(status))
 		return;
 	print_policy("map in", &t->ingress);

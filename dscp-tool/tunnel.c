@@ -426,6 +426,8 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 	tunnel->attach = request->attach;
 	if (request->egress)
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
+	if (request->peer_maps)
+		tunnel->flags |= DSCP_TUNNEL_PEERS;
 	if (request->n_ports)
 		tunnel->flags |= DSCP_TUNNEL_GIVEN_PORTS;
 	if (request->n_uplinks)
@@ -452,6 +454,7 @@ struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const 
 		.ingress = tunnel->flags & DSCP_TUNNEL_INGRESS,
 		.egress_map = tunnel->egress,
 		.ingress_map = tunnel->ingress,
+		.peer_maps = tunnel->flags & DSCP_TUNNEL_PEERS,
 		.way = tunnel->flags & DSCP_TUNNEL_AUTO_WAY ? DSCP_WAY_NONE : tunnel->way,
 		.fixed = tunnel->flags & DSCP_TUNNEL_FIXED,
 		.outer_dscp = tunnel->outer_dscp,

@@ -21,6 +21,7 @@ struct tunnel_request {
 	unsigned int n_ports; /* 0: find them */
 	bool egress, ingress; /* directions */
 	struct dscp_policy egress_map, ingress_map;
+	bool peer_maps; /* more policies, by destination */
 	enum dscp_way way; /* NONE: the best there is */
 	bool fixed;
 	uint8_t outer_dscp; /* with fixed */

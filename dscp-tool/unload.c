@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "command.h"
+#include "peers.h"
 #include "privileges.h"
 #include "state.h"
 #include "util/log.h"
@@ -42,11 +43,16 @@ static bool removable(const struct dscp_tunnel *tunnel)
 
 static int free_slot(struct state *state, uint32_t slot)
 {
+	static const struct peer_maps no_peers;
 	static const struct dscp_tunnel none;
+	int err;
 
 	if (!state->tunnels[slot].ifindex)
 		return 0;
-	return removable(&state->tunnels[slot]) ? state_register(state, slot, &none) : -EXDEV;
+	if (!removable(&state->tunnels[slot]))
+		return -EXDEV;
+	err = state_register(state, slot, &none);
+	return err ? err : peers_remove_others(state, slot, &no_peers);
 }
 
 /* slot 0: all of them. One that cannot go is no reason to keep the others. */

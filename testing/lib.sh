@@ -116,12 +116,14 @@ stop_background()
 # Nodes
 #
 
-# An IPv6 address is usable at once, and replies may come by another way.
+# An IPv6 address is usable at once, and the multicast reports that it makes are over at once (ms).
+# Replies may come by another way.
 # shellcheck disable=SC2016 # for another shell
 node_settings='
 for c in all default; do
 	echo 0 >/proc/sys/net/ipv4/conf/$c/rp_filter
 	echo 0 >/proc/sys/net/ipv6/conf/$c/accept_dad
+	echo 1 >/proc/sys/net/ipv6/conf/$c/mldv2_unsolicited_report_interval
 done
 ip link set lo up'
 

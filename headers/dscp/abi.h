@@ -13,6 +13,7 @@
  *   ports      ARRAY[65536]             UDP port -> struct dscp_port
  *   endpoints  HASH                     struct dscp_endpoint -> __u32 slot
  *   devices    HASH                     __u32 ifindex of a tunnel -> __u32 slot
+ *   peers      LPM_TRIE[DSCP_PEERS]     struct dscp_peer -> struct dscp_policy
  *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
  *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
  *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
@@ -32,7 +33,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 3u
+#define DSCP_ABI_VERSION 4u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -42,6 +43,9 @@
 #define DSCP_MAX_ENDPOINTS 2048
 #define DSCP_MAX_UPLINKS 16 /* per tunnel */
 #define DSCP_MAX_PORTS 8 /* per tunnel */
+#define DSCP_MAX_PEERS 64 /* per tunnel: prefixes with a policy of their own */
+/* Slot 0 has none: room to write a tunnel's new prefixes before its old ones go. */
+#define DSCP_PEERS (DSCP_MAX_TUNNELS * DSCP_MAX_PEERS)
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
 #define DSCP_WAITING 16384 /* places; a power of two */
@@ -67,6 +71,7 @@ enum dscp_kind {
 #define DSCP_TUNNEL_AUTO_WAY (1u << 4) /* the way was not asked for: it may change */
 #define DSCP_TUNNEL_GIVEN_PORTS (1u << 5) /* --port; else they are the kernel's answer */
 #define DSCP_TUNNEL_GIVEN_UPLINKS (1u << 6) /* --uplink; else the routes' answer */
+#define DSCP_TUNNEL_PEERS (1u << 7) /* --peer-map: egress_inner_peers applies the policy */
 
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
 
@@ -116,6 +121,17 @@ struct dscp_tunnel {
 	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 };
 
+/* The inner packets of a tunnel to that prefix have a policy of their own. */
+struct dscp_peer {
+	__u32 prefixlen; /* bits of what follows: DSCP_PEER_BITS and the prefix's length */
+	__u16 slot;
+	__u8 family; /* 4 or 6: ::/0 has no IPv4 address in it */
+	__u8 pad;
+	__u8 address[16]; /* IPv4 in the first four bytes */
+};
+
+#define DSCP_PEER_BITS 32 /* slot, family, pad */
+
 /* Indexed by UDP port. Egress: the source port of WireGuard and UDP tunnels, the destination port
  * of VXLAN and geneve. Ingress: the destination port. */
 struct dscp_port {
@@ -128,16 +144,23 @@ struct dscp_port {
 /* "This hash was stamped by egress_inner", and with what. */
 struct dscp_flow {
 	__u32 ifindex; /* the tunnel device that stamped it; 0: seen from several */
-	__u8 dscp; /* of the inner header */
+	__u8 mark; /* what the stamp says: the DSCP of the inner header, or DSCP_MARK_* */
 	__u8 flags; /* DSCP_FLOW_* */
 	__u8 pad[2];
 };
 
+/* The policy has been applied: the low bits are not the inner DSCP but what is to be outside. */
+#define DSCP_MARK_FINAL 0x40u
+#define DSCP_MARK_KEEP 0x80u /* with DSCP_MARK_FINAL: the outer header stays as it is */
+#define DSCP_MARK_BITS 0xffu
+
 /* The key is not a stamp but a socket's own hash (sk_txhash), which skb_set_owner_w() puts back
  * when it fragments the outer packet of local traffic. Good for fragments only. */
 #define DSCP_FLOW_SOCKET (1u << 0)
-/* With DSCP_FLOW_SOCKET: this socket sends several DSCPs, so the hash tells none of them. */
+/* With DSCP_FLOW_SOCKET: this socket sends several marks, so the hash tells none of them. */
 #define DSCP_FLOW_MIXED (1u << 1)
+/* A policy has changed since: good as it is, and to be noted again. */
+#define DSCP_FLOW_STALE (1u << 2)
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {

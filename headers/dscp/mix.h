@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The stamp: a flow's hash with the DSCP in its low six bits, run through a bijection of 32 bits.
- * Bijective, so that two packets with the same stamp have the same DSCP by construction; well
- * mixed, because CAKE takes hash % 1024 and fq_codel the top bits to tell flows apart.
+ * The stamp: a flow's hash with the mark (DSCP_MARK_*) in its low eight bits, run through a
+ * bijection of 32 bits. Bijective, so that two packets with the same stamp have the same mark by
+ * construction; well mixed, because CAKE takes hash % 1024 and fq_codel the top bits to tell flows
+ * apart.
  *
  * The constants are from the exhaustive search of Christopher Wellons' hash-prospector for
  * xorshift-multiply bijections with the lowest avalanche bias.
@@ -14,8 +15,6 @@
 #include <linux/types.h>
 
 #include <dscp/abi.h>
-
-#define DSCP_STAMP_MASK 0x3fu
 
 static inline __attribute__((always_inline)) __u32 dscp_mix(__u32 x)
 {
@@ -39,12 +38,12 @@ static inline __attribute__((always_inline)) __u32 dscp_unmix(__u32 x)
 }
 
 /* Never 0, which is what a packet without a hash shows: the only preimage of 0 is 0, so the flows
- * whose upper bits are 0 share the stamps of their neighbours, DSCP by DSCP. */
-static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 dscp)
+ * whose upper bits are 0 share the stamps of their neighbours, mark by mark. */
+static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 mark)
 {
-	__u32 flow = hash & ~DSCP_STAMP_MASK;
+	__u32 flow = hash & ~DSCP_MARK_BITS;
 
-	return dscp_mix((flow ? flow : DSCP_STAMP_MASK + 1) | dscp);
+	return dscp_mix((flow ? flow : DSCP_MARK_BITS + 1) | mark);
 }
 
 /* The place of an ingress note in the map waiting. Multiplicative hashing (golden ratio): addresses

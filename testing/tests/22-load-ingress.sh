@@ -169,8 +169,8 @@ test_status_json()
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
 		keys == ["counters", "direction", "egress_map", "healthy", "hooks", "ifindex",
-			"ingress_hook", "ingress_map", "kind", "outer_dscp", "ports", "problems",
-			"tunnel"] and
+			"ingress_hook", "ingress_map", "kind", "outer_dscp", "peer_maps", "ports",
+			"problems", "tunnel"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and

@@ -54,11 +54,11 @@ test_values_are_those_of_the_tool()
 
 	lone_node
 	while read -r option rest; do
-		[[ $option != --uplink && $rest =~ ^[A-Z]+\  ]] || continue
+		[[ $option != --uplink && $rest =~ ^[A-Z:]+\  ]] || continue
 		n=$((n + 1))
 		check_exit 1 grep vx4 <(complete_words load "$option" v)
 	done < <("$TOOL" load --help | sed -n 's/^  -., //p')
-	[ $n = 8 ]
+	[ $n = 9 ]
 	offers 'egress ingress both' load vx4 --direction ''
 	offers 'both' load vx4 --direction = b
 	offers 'peek' load vx4 -H p
@@ -78,6 +78,10 @@ test_names_of_dscps()
 	offers 'AF41,CS7' load vx4 --egress-map EF = AF41,CS7
 	offers 'NQB' load vx4 --ingress-map = NQ
 	offers '*=CS0,EF' load vx4 -m "'*=CS0,E"
+	offers 'EF' load vx4 --peer-map 10.0.0.5 : E
+	offers 'AF41,CS7' load vx4 -P fd00 : 7 :: /64 : EF = AF41,CS7
+	offers "fd00:7::/64:*=CS0,EF" load vx4 -P "'fd00:7::/64:*=CS0,E"
+	offers '' load vx4 --peer-map ''
 	# All that are offered exist: the complaint is about the device.
 	for name in $(complete_words load vx4 -o ''); do
 		check_exit 2 on a "$TOOL" load nope --outer-dscp "$name"

@@ -66,11 +66,13 @@ rc_common()
 test_openwrt()
 {
 	local uci=(a_device=vx4 'a_egress_map=*=CS0,EF=EF' a_direction=both a_uplink=eth0 b_device=vx6
+		'a_peer_map=10.0.0.5/32:*=CS0 fd00:7::/64:EF=keep'
 		b_enabled=0)
 
 	lone_node
 	check_grep "^procd command $TOOL monitor$" rc_common start_service
 	[ "$(map_out vx4 | jq 'length')" = 62 ]
+	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = '"fd00:7::/64 10.0.0.5/32"' ]
 	check_exit 3 on a "$TOOL" status vx6
 	check rc_common service_stopped
 	check_exit 3 on a "$TOOL" status vx4

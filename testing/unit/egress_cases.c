@@ -246,7 +246,7 @@ void add_stamps(uint32_t ifindex)
 	for (uint32_t dscp = 0; dscp < DSCP_VALUES; dscp++)
 		add_stamp(&(struct stamp){ .hash = stamp_of(dscp),
 					   .ifindex = ifindex,
-					   .dscp = dscp,
+					   .mark = dscp,
 					   .in_flows = dscp % 3 != 1,
 					   .in_recent = dscp % 3 != 2 });
 }
@@ -512,25 +512,29 @@ void expect_not_ours(const struct packet *p)
 	expect(p, stamp_of(EF), NOT_OURS, 0, 0);
 }
 
-/* dscp: what the hash is stamped with, or -1: nothing happens. */
-void expect_stamp(const struct packet *p, uint32_t hash, int dscp)
+void expect_mark(const char *program, const struct packet *p, uint32_t hash, int mark)
 {
-	struct dscp_flow flow, want = { .dscp = dscp };
+	struct dscp_flow flow, want = { .mark = mark };
 	struct packet in = pushed(p), out;
 	uint32_t stamp;
 
-	if (!transmit("test_inner", p, hash, &out))
+	if (!transmit(program, p, hash, &out))
 		return;
 	assert_same(p, &in, &out);
-	stamp = dscp < 0 ? hash : dscp_stamp(hash, dscp);
+	stamp = mark < 0 ? hash : dscp_stamp(hash, mark);
 	if (knobs->after != stamp)
 		dump("packet", p);
 	assert_int_equal(knobs->after, stamp);
-	if (dscp < 0)
+	if (mark < 0)
 		return;
 	want.ifindex = how.device ? device_ifindex() : 1;
 	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow), 0);
 	assert_memory_equal(&flow, &want, sizeof(want));
+}
+
+void expect_stamp(const struct packet *p, uint32_t hash, int dscp)
+{
+	expect_mark("test_inner", p, hash, dscp);
 }
 
 const char *device_refused(void)

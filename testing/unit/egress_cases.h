@@ -167,7 +167,11 @@ void expect_marked(const struct packet *p, uint32_t slot);
 /* Not the tunnel's, even with a hash that was stamped. */
 void expect_not_ours(const struct packet *p);
 
-/* By egress_inner. dscp: what the hash is stamped with, or -1: nothing happens. */
+/* By one of the programs for tunnel devices. mark: what the hash is stamped with, or -1: nothing
+ * happens. */
+void expect_mark(const char *program, const struct packet *p, uint32_t hash, int mark);
+
+/* By egress_inner. */
 void expect_stamp(const struct packet *p, uint32_t hash, int dscp);
 
 #endif

@@ -267,9 +267,15 @@ static bool mark_of(const struct view *v, uint32_t slot, uint8_t *dscp)
 		s = find_stamp(v, true);
 	if (!s)
 		return false;
-	if (!s->in_recent && s->flags && (!v->fragment || s->flags & DSCP_FLOW_MIXED))
+	if (!s->in_recent && s->flags & DSCP_FLOW_SOCKET &&
+	    (!v->fragment || s->flags & DSCP_FLOW_MIXED))
 		return false;
-	*dscp = slot ? t->egress.to[s->dscp] : s->dscp;
+	if (s->mark >= 128) /* what is final is not mapped again */
+		*dscp = DSCP_KEEP;
+	else if (s->mark >= 64)
+		*dscp = s->mark - 64;
+	else
+		*dscp = slot ? t->egress.to[s->mark] : s->mark;
 	return true;
 }
 

@@ -23,7 +23,7 @@
 struct stamp {
 	uint32_t hash;
 	uint32_t ifindex;
-	uint8_t dscp;
+	uint8_t mark; /* DSCP_MARK_* */
 	uint8_t flags; /* DSCP_FLOW_* */
 	bool in_flows;
 	bool in_recent;

@@ -165,7 +165,7 @@ void add_stamp(const struct stamp *stamp)
 {
 	struct dscp_flow flow = {
 		.ifindex = stamp->ifindex,
-		.dscp = stamp->dscp,
+		.mark = stamp->mark,
 		.flags = stamp->flags,
 	};
 	uint32_t place = stamp->hash % DSCP_RECENT;

@@ -29,6 +29,15 @@ int test_inner(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+SEC("tc/test_peers")
+int test_peers(struct __sk_buff *skb)
+{
+	prepare(skb);
+	stamp_by_peer(skb);
+	knobs.after = skb->hash;
+	return TC_ACT_UNSPEC;
+}
+
 SEC("tc/test_outer")
 int test_outer(struct __sk_buff *skb)
 {

@@ -83,7 +83,7 @@ static void inner_entry_is_made_once(void **state)
 	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
 	assert_int_equal(last, stamp);
 	/* Not looked at as long as the cache has it. */
-	set_flow(stamp, (struct dscp_flow){ .ifindex = 99, .dscp = EF });
+	set_flow(stamp, (struct dscp_flow){ .ifindex = 99, .mark = EF });
 	assert_true(transmit("test_inner", &p, HASH, &out));
 	assert_int_equal(flow_of(stamp).ifindex, 99);
 	forget_recent(stamp);
@@ -103,14 +103,14 @@ static uint32_t stamped_by_two(uint32_t before, bool is_tunnel)
 	if (is_tunnel)
 		assert_int_equal(
 			bpf_map_update_elem(egress_map("devices"), &before, &slot, BPF_ANY), 0);
-	set_flow(stamp, (struct dscp_flow){ .ifindex = before, .dscp = EF });
+	set_flow(stamp, (struct dscp_flow){ .ifindex = before, .mark = EF });
 	set_ds(&p, EF << 2);
 	forget_recent(stamp);
 	assert_true(transmit("test_inner", &p, HASH, &out));
 	assert_int_equal(knobs->after, stamp);
 	assert_int_equal(count_flows(), 1);
 	flow = flow_of(stamp);
-	assert_int_equal(flow.dscp, EF);
+	assert_int_equal(flow.mark, EF);
 	assert_int_equal(flow.flags, 0);
 	if (is_tunnel)
 		assert_int_equal(bpf_map_delete_elem(egress_map("devices"), &before), 0);
@@ -136,7 +136,7 @@ static void inner_stamp_replaces_socket_hash(void **state)
 
 	(void)state;
 	set_flow(stamp_of(EF),
-		 (struct dscp_flow){ .ifindex = 99, .dscp = 1, .flags = DSCP_FLOW_SOCKET });
+		 (struct dscp_flow){ .ifindex = 99, .mark = 1, .flags = DSCP_FLOW_SOCKET });
 	set_ds(&p, EF << 2);
 	expect_stamp(&p, HASH, EF);
 }
@@ -150,7 +150,7 @@ static void inner_socket_hash(void **state)
 	set_ds(&p, EF << 2);
 	expect_stamp(&p, HASH, EF);
 	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
-	assert_int_equal(flow_of(HASH).dscp, EF);
+	assert_int_equal(flow_of(HASH).mark, EF);
 	forget_recent(stamp_of(EF));
 	expect_stamp(&p, HASH, EF);
 	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
@@ -158,10 +158,10 @@ static void inner_socket_hash(void **state)
 	expect_stamp(&p, HASH, AF41);
 	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED);
 	/* A stamp is more than a socket's hash. */
-	set_flow(STRANGE, (struct dscp_flow){ .ifindex = 99, .dscp = 1 });
+	set_flow(STRANGE, (struct dscp_flow){ .ifindex = 99, .mark = 1 });
 	expect_stamp(&p, STRANGE, AF41);
 	assert_int_equal(flow_of(STRANGE).flags, 0);
-	assert_int_equal(flow_of(STRANGE).dscp, 1);
+	assert_int_equal(flow_of(STRANGE).mark, 1);
 }
 
 /* The installed program itself, with the hash the kernel computes. */
@@ -179,7 +179,7 @@ static void inner_program(void **state)
 	assert_int_equal(count_flows(), 2);
 	for (; !bpf_map_get_next_key(egress_map("flows"), last, &key); last = &key)
 		*(flow_of(key).flags ? &hash : &stamp) = key;
-	assert_int_equal(flow_of(stamp).dscp, AF41);
+	assert_int_equal(flow_of(stamp).mark, AF41);
 	assert_int_equal(stamp, dscp_stamp(hash, AF41));
 }
 

@@ -713,8 +713,8 @@ static void outer_fragment_flags(void **state)
 /* The tunnel that stamped is no longer registered, or another one's policy applies. */
 static void outer_fragment_owner(void **state)
 {
-	struct stamp policy = { .hash = 0x1111, .ifindex = IFINDEX(WG_POLICY), .dscp = EF };
-	struct stamp gone = { .hash = 0x2222, .ifindex = 999, .dscp = EF };
+	struct stamp policy = { .hash = 0x1111, .ifindex = IFINDEX(WG_POLICY), .mark = EF };
+	struct stamp gone = { .hash = 0x2222, .ifindex = 999, .mark = EF };
 	struct packet p, f;
 
 	(void)state;
@@ -768,8 +768,8 @@ static void outer_fragment_of_two_devices(void **state)
 
 static void outer_socket_hash(void **state)
 {
-	struct stamp socket = { .hash = 0x1111, .ifindex = IFINDEX(WG), .dscp = EF };
-	struct stamp mixed = { .hash = 0x2222, .ifindex = IFINDEX(WG), .dscp = EF };
+	struct stamp socket = { .hash = 0x1111, .ifindex = IFINDEX(WG), .mark = EF };
+	struct stamp mixed = { .hash = 0x2222, .ifindex = IFINDEX(WG), .mark = EF };
 	struct packet p, f;
 
 	(void)state;
@@ -789,6 +789,53 @@ static void outer_socket_hash(void **state)
 		expect(&f, 0x1111, MARKED, WG, EF);
 		expect(&f, 0x2222, UNKNOWN, WG, 0);
 	}
+}
+
+/* Stamps of egress_inner_peers, in either map: the tunnel's policy is not applied once more. */
+static void outer_final(void **state)
+{
+	static const uint8_t marks[] = { EF, AF41, 0, 63 };
+	struct packet p, f;
+
+	(void)state;
+	for (uint32_t where = 1; where <= 3; where++) {
+		for (uint32_t i = 0; i < 5; i++) {
+			uint8_t mark = DSCP_MARK_FINAL | (i < 4 ? marks[i] : DSCP_MARK_KEEP);
+			uint32_t stamp = dscp_stamp(where << 8, mark);
+
+			add_stamp(&(struct stamp){ stamp, IFINDEX(WG_POLICY), mark, 0, where & 1,
+						   where & 2 });
+			p = udp_packet(4 + i % 2 * 2, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+			set_ds(&p, 0x57);
+			expect(&p, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+			if (!(where & 1))
+				continue;
+			f = fragment_of(&p, 10, true);
+			expect(&f, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+		}
+	}
+}
+
+/* A policy has changed since: they are good until they are noted again. */
+static void outer_stale(void **state)
+{
+	struct stamp stale = { 0x1111, IFINDEX(WG_POLICY), EF, DSCP_FLOW_STALE, true, false };
+	struct stamp socket = { 0x2222,
+				IFINDEX(WG_POLICY),
+				DSCP_MARK_FINAL | EF,
+				DSCP_FLOW_SOCKET | DSCP_FLOW_STALE,
+				true,
+				false };
+	struct packet p = udp_packet(4, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64), f;
+
+	(void)state;
+	add_stamp(&stale);
+	add_stamp(&socket);
+	f = fragment_of(&p, 10, true);
+	expect(&p, 0x1111, MARKED, WG_POLICY, CS1);
+	expect(&f, 0x1111, MARKED, WG_POLICY, CS1);
+	expect(&p, 0x2222, UNKNOWN, WG_POLICY, 0);
+	expect(&f, 0x2222, MARKED, WG_POLICY, EF);
 }
 
 /*
@@ -1260,10 +1307,10 @@ static void outer_random(void **state)
 	OUTER(outer_others), OUTER(outer_bad_version), OUTER(outer_every_ds),                      \
 		OUTER(outer_wireguard_data), OUTER(outer_wireguard_other_messages),                \
 		OUTER(outer_wireguard_not_its_message), OUTER(outer_unknown), OUTER(outer_policy), \
-		OUTER(outer_fixed), OUTER(outer_user_tunnel), OUTER(outer_program),                \
-		OUTER(outer_ip4_options), OUTER(outer_ip4_options_beyond_the_end),                 \
-		OUTER(outer_wrong_length), OUTER(outer_wrong_checksum),                            \
-		OUTER(outer_every_checksum), OUTER(outer_truncated),                               \
+		OUTER(outer_final), OUTER(outer_stale), OUTER(outer_fixed),                        \
+		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
+		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
+		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
 		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \

@@ -1,0 +1,301 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# load --peer-map: the inner destination decides the policy. The kernels of the virtual machines
+# have WireGuard too.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+# two_nodes, b being several of one network inside: 2, 3 and 70
+peers()
+{
+	local n
+
+	two_nodes
+	for n in 3 70; do
+		on b sh -ec "ip address add 10.0.4.$n/24 dev $(tunnel 4)
+			ip address add fd00:4::$n/64 dev $(tunnel 4) nodad"
+	done
+	neighbours
+}
+
+neighbours()
+{
+	local n
+
+	[ $kind = vxlan ] || return 0
+	for n in 3 70; do
+		on a sh -ec "ip neighbour replace 10.0.4.$n lladdr 02:00:00:00:04:02 dev vx4
+			ip neighbour replace fd00:4::$n lladdr 02:00:00:00:04:02 dev vx4"
+	done
+}
+
+# map REST [DSCP=DSCP...]: 64 numbers for judge; REST is one for all others, or "same"
+map()
+{
+	local rest=$1 list=() d
+
+	shift
+	for d in $(seq 0 63); do
+		list[d]=$rest
+		[ "$rest" != same ] || list[d]=$d
+	done
+	for d; do
+		list[${d%=*}]=${d#*=}
+	done
+	(IFS=,; echo "${list[*]}")
+}
+
+# to INNER N MAP [WHAT]: a flow of all DSCPs to end N of b, over IPv4, that looks like MAP outside
+to()
+{
+	local dst
+	dst=$(inner 4 "$1" "$2")
+
+	record b eth0 "$T/pass.pcap" "udp or ip6 proto 17"
+	case ${4-udp} in
+	udp)
+		check on a "$wire" udp --dst "$dst" --port 5000 --dscp cycle --count 640 --rate 2500 \
+			--ecn 1
+		;;
+	ping) check on a "$wire" ping --dst "$dst" --dscp cycle --count 640 --rate 1000 --ecn 1 ;;
+	esac
+	recorded
+	judge_tunnel "$T/pass.pcap" 4 --expect inner --map "$3" --ecn 1 --each 8
+}
+
+load() { check on a "$TOOL" load "$(tunnel 4)" "$@"; }
+
+# Before, two policies, exchanged, one, none. (The kernel's own outer DSCP is 0.)
+bytes_on_the_wire()
+{
+	local t
+	t=$(tunnel 4)
+
+	peers
+	load --egress-map EF=AF41
+	load --egress-map EF=AF41 --peer-map '10.0.4.2:*=CS1' --peer-map 10.0.4.0/30:EF=keep \
+		--peer-map 'fd00:4::/64:*=CS0,EF=EF' --peer-map 'fd00:4::3:*=keep,CS1=CS2'
+	to 4 2 "$(map 8)"
+	to 4 3 "$(map same 46=0)"
+	to 4 70 "$(map same 46=34)"
+	to 6 2 "$(map 0 46=46)"
+	to 6 3 "$(map 0 8=16)" ping
+	load --peer-map 10.0.4.2:EF=keep --peer-map '10.0.4.0/30:*=CS1'
+	to 4 2 "$(map same 46=0)"
+	to 4 3 "$(map 8)"
+	[ "$(counter a "$t" counters.egress.unknown)" = 0 ]
+	check_grep 'final' on a "$TOOL" dump-map "$t"
+	load
+	to 4 2 "$(map same)" ping
+	[ "$(counter a "$t" peer_maps)" = '[]' ]
+	check on a "$TOOL" unload "$t"
+	to 4 2 "$(map 0)" ping
+}
+
+test_bytes_of_vxlan() { bytes_on_the_wire; }
+
+test_bytes_of_wireguard()
+{
+	# The kernels of the virtual machines (vm_name is on their command line) have it.
+	! grep -q vm_name= /proc/cmdline || required
+	kind=wireguard
+	ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
+	wireguard_keys
+	bytes_on_the_wire
+}
+
+# Of the three policies every two differ for every packet, and so does what lies between them.
+change_policies()
+{
+	local n policies=('--egress-map *=AF31 --peer-map 10.0.4.2:*=CS1 --peer-map 10.0.4.0/24:*=CS2'
+		'--egress-map *=CS3'
+		'--egress-map *=AF32 --peer-map 10.0.4.0/24:*=CS4'
+		'--egress-map *=CS3 --flows 70000')
+
+	set -f
+	for n in 0 1 2 3 0 2 1 0 2 0 1 2 1 3 2 3; do
+		# shellcheck disable=SC2086 # several words
+		on a "$TOOL" load vx4 ${policies[n]} || return
+	done
+}
+
+# marks_to ADDRESS-IN-HEX LIST: the DSCPs that were outside, and no other
+marks_to()
+{
+	tcpdump -r "$T/flood.pcap" -w "$T/one.pcap" "udp[46:4] = 0x$1"
+	"$wire" judge "$T/one.pcap" --tunnel vxlan --from 192.0.2.1 --port 4789 --expect inner \
+		--json >"$T/one.json" 2>/dev/null || true
+	jq -e --argjson want "$2" '.data > 1000 and .bad_ip_checksums == 0 and
+		([.outer_dscp | to_entries[] | select(.value > 0) | .key | tonumber] | sort) == $want' \
+		"$T/one.json" || fail "to $1 went: $(cat "$T/one.json")"
+}
+
+test_change_in_a_flood()
+{
+	local n floods=()
+
+	peers
+	load --egress-map '*=CS3'
+	record b eth0 "$T/flood.pcap" "udp port 4789"
+	for n in 2 3; do
+		background on a "$wire" udp --dst 10.0.4.$n --port 5000 --dscp cycle \
+			--count 1000000 --rate 1500 --seconds 60
+		floods+=($!)
+	done
+	for n in 1 2 3; do
+		check change_policies
+	done
+	for n in "${floods[@]}"; do
+		stop_background "$n" INT
+	done
+	recorded
+	marks_to 0a000402 '[8, 24, 32]'
+	marks_to 0a000403 '[16, 24, 32]'
+	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
+}
+
+test_monitor_keeps_them()
+{
+	peers
+	load --peer-map '10.0.4.2:*=CS1'
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	retry_until 10 on a "$TOOL" status vx4
+	on a sh -ec 'ip link del vx4; ip link del vx6'
+	vxlan a 1 2
+	neighbours
+	retry_until 10 grep -q 'made anew.*: loaded again' "$T/monitor"
+	check on a "$TOOL" status vx4
+	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = '"10.0.4.2/32"' ]
+	to 4 2 "$(map 8)"
+	to 4 3 "$(map same)"
+}
+
+# refused STATUS ERE OPTIONS...: one line; what is loaded stays
+refused()
+{
+	local status=$1 sentence=$2
+
+	shift 2
+	check_exit "$status" on a "$TOOL" load vx4 "$@"
+	grep -qE -e "$sentence" <<<"$OUTPUT" || fail "no \"$sentence\": $OUTPUT"
+	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
+	[ "$(status_of vx4)" = "$before" ] || fail "changed by $*: $(status_of vx4)"
+}
+
+status_of()
+{
+	on a "$TOOL" status "$1" --json |
+		jq -c '.tunnels[0]|[.peer_maps, .egress_map, .outer_dscp, .direction, .hooks]'
+}
+
+test_bad_input()
+{
+	local before many=() n
+
+	lone_node
+	load --peer-map 10.0.0.5:EF=CS1
+	before=$(status_of vx4)
+	refused 1 "'EF=CS1' is no PREFIX:MAP, such as" --peer-map EF=CS1
+	refused 1 "'10.0.0.5' is no PREFIX:MAP" --peer-map 10.0.0.5
+	refused 1 "'fd00::5' is no PREFIX:MAP" --peer-map fd00::5
+	refused 1 "'' is no IPv4 or IPv6 address" --peer-map :EF=CS1
+	refused 1 "'10.0.0.300' is no IPv4 or IPv6 address" --peer-map 10.0.0.300:EF=CS1
+	refused 1 "'33' is no prefix length of 10.0.0.0: 0 to 32" --peer-map 10.0.0.0/33:EF=CS1
+	refused 1 "'' is no prefix length" --peer-map 10.0.0.0/:EF=CS1
+	refused 1 "'129' is no prefix length of fd00::: 0 to 128" --peer-map fd00::/129:EF=CS1
+	refused 1 '10.0.0.5/24 has bits beyond its length: the prefix is 10.0.0.0/24' \
+		--peer-map 10.0.0.5/24:EF=CS1
+	refused 1 'fd00:7::1/65 has bits beyond .*: the prefix is fd00:7::/65' \
+		--peer-map fd00:7::1/65:EF=CS1
+	refused 1 "'AF99'.*AF11-AF43" --peer-map 10.0.0.5:EF=AF99
+	refused 1 '10.0.0.5/32 is said twice' --peer-map 10.0.0.5:EF=CS1 --peer-map 10.0.0.5/32:EF=CS2
+	refused 1 'fd00::/16 is said twice' --peer-map fd00::/16:EF=CS1 --peer-map fd00:0::/16:EF=CS2
+	refused 1 'excludes --peer-map' --outer-dscp EF --peer-map 10.0.0.5:EF=CS1
+	refused 1 'peer-map needs --direction egress or both' --direction ingress \
+		--peer-map 10.0.0.5:EF=CS1
+	for n in $(seq 64); do
+		many+=(--peer-map "10.1.$n.0/24:EF=CS1")
+	done
+	refused 1 'at most 64' "${many[@]}" --peer-map 10.2.0.0/24:EF=CS1
+	load "${many[@]}"
+	# All of them changed at once.
+	load "${many[@]/10.1./10.2.}"
+	[ "$(counter a vx4 'peer_maps|length')" = 64 ]
+}
+
+test_what_status_says()
+{
+	lone_node
+	load --peer-map 0.0.0.0/0:EF=CS1 --peer-map 'fd00:7::/64:*=CS0,EF=keep' --peer-map 10.0.0.5:EF=EF
+	check_grep '^  to fd00:7::/64 \*=CS0 EF=keep$' on a "$TOOL" status
+	check_grep '^  to 10.0.0.5/32 as it is$' on a "$TOOL" status
+	check_grep '^  to 0.0.0.0/0 EF=CS1$' on a "$TOOL" status
+	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = \
+		'"fd00:7::/64 10.0.0.5/32 0.0.0.0/0"' ]
+	[ "$(on a "$TOOL" status --json | jq -c '.tunnels[0].peer_maps[1:]')" = \
+		'[{"prefix":"10.0.0.5/32","map":{}},{"prefix":"0.0.0.0/0","map":{"EF":"CS1"}}]' ]
+	[ "$(counter a vx4 'hooks[0].program')" = '"egress_inner"' ]
+	check_grep 'peer-map PREFIX:MAP' on a "$TOOL" load --help
+}
+
+in_the_map() { on a bpftool --json map dump pinned /sys/fs/bpf/dscp-tool/maps/peers | jq length; }
+
+test_nothing_is_left()
+{
+	lone_node
+	remember
+	load --peer-map 10.0.0.5:EF=CS1 --peer-map fd00::/16:EF=CS2
+	check on a "$TOOL" load vx6 --peer-map 10.0.0.5:EF=CS3
+	[ "$(in_the_map)" = 3 ]
+	# Nothing else may go with the wrong tunnel's.
+	load --peer-map 10.0.0.6:EF=CS1
+	[ "$(in_the_map)" = 2 ]
+	# A load that fails: all as before.
+	on a tc qdisc add dev vx4 ingress
+	check_exit 2 on a "$TOOL" load vx4 --attach clsact --peer-map 10.0.0.7:EF=CS4
+	[ "$(in_the_map)" = 2 ]
+	[ "$(counter a vx4 'peer_maps[0].prefix')" = '"10.0.0.6/32"' ]
+	check on a "$TOOL" status
+	on a tc qdisc del dev vx4 ingress
+	load --direction ingress
+	[ "$(in_the_map)" = 1 ]
+	check on a "$TOOL" unload vx6
+	[ "$(in_the_map)" = 0 ]
+	check on a "$TOOL" unload --all
+	inventory >"$T/after"
+	check diff "$T/before" "$T/after"
+}
+
+# Two devices of one number, in two namespaces that share the bpffs: whose packets are whose cannot
+# be told, in whichever order they are loaded.
+test_same_number_twice()
+{
+	local there="nsenter --net=/run/netns/b"
+
+	lone_node
+	node_add_netns b
+	on a sh -ec 'ip link del vx4; ip link add vx4 index 77 type vxlan id 44 remote 192.0.2.2 dstport 4789
+		ip link set vx4 up'
+	# shellcheck disable=SC2086 # several words
+	on a $there sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
+		ip link add vxb index 77 type vxlan id 45 remote 192.0.2.2 dstport 4789
+		ip link set vxb up'
+	load --peer-map 10.0.0.5:EF=CS1
+	# shellcheck disable=SC2086
+	check_exit 2 on a $there "$TOOL" load vxb --uplink eth0
+	grep -q 'vxb: has the number 77 (ifindex), as has vx4 of another.*--peer-map' <<<"$OUTPUT"
+	load
+	# shellcheck disable=SC2086
+	check on a $there "$TOOL" load vxb --uplink eth0
+	check_exit 2 on a "$TOOL" load vx4 --peer-map 10.0.0.5:EF=CS1
+	grep -q 'vx4: has the number 77 (ifindex), as has vxb of another' <<<"$OUTPUT"
+	[ "$(counter a vx4 peer_maps)" = '[]' ]
+	# shellcheck disable=SC2086
+	check on a $there "$TOOL" unload vxb
+	load --peer-map 10.0.0.5:EF=CS1
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/* egress_inner_peers: which policy a packet gets by its destination, and what the stamp then says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include <dscp/mix.h>
+
+#include "egress_cases.h"
+
+#define SLOT 5
+#define CS2 16
+#define FINAL(dscp) ((int)DSCP_MARK_FINAL | (dscp))
+#define KEEP (int)(DSCP_MARK_FINAL | DSCP_MARK_KEEP)
+
+static uint32_t own_ifindex(void)
+{
+	return how.device ? device_ifindex() : 1;
+}
+
+/* Everything becomes that. */
+static struct dscp_policy all(uint8_t to)
+{
+	struct dscp_policy policy;
+
+	memset(policy.to, to, sizeof(policy.to));
+	return policy;
+}
+
+static struct dscp_peer peer_of(uint16_t slot, const char *address, unsigned int length)
+{
+	struct dscp_peer peer = { .prefixlen = DSCP_PEER_BITS + length, .slot = slot };
+
+	peer.family = strchr(address, ':') ? 6 : 4;
+	assert_int_equal(inet_pton(peer.family == 4 ? AF_INET : AF_INET6, address, peer.address),
+			 1);
+	return peer;
+}
+
+static void add_peer(uint16_t slot, const char *address, unsigned int length, uint8_t to)
+{
+	struct dscp_peer peer = peer_of(slot, address, length);
+	struct dscp_policy policy = all(to);
+
+	assert_int_equal(bpf_map_update_elem(egress_map("peers"), &peer, &policy, BPF_ANY), 0);
+}
+
+/* The device we have is a tunnel, whose own policy makes AF41 of everything. */
+static int load_tunnel(void **state)
+{
+	struct dscp_tunnel tunnel = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PEERS };
+
+	load_nothing(state);
+	tunnel.ifindex = own_ifindex();
+	tunnel.egress = all(AF41);
+	add_tunnel(SLOT, &tunnel);
+	return 0;
+}
+
+static struct packet packet_to(const char *address)
+{
+	struct packet p = udp_packet(strchr(address, ':') ? 6 : 4, 4000, 5000, 0, 20);
+
+	assert_int_equal(
+		inet_pton(p.ip6 ? AF_INET6 : AF_INET, address, p.bytes + p.ip + (p.ip6 ? 24 : 16)),
+		1);
+	set_ds(&p, EF << 2 | 1);
+	return p;
+}
+
+static void expect_to(const char *address, int mark)
+{
+	struct packet p = packet_to(address);
+
+	expect_mark("test_peers", &p, HASH, mark);
+}
+
+static void peers_longest_match(void **state)
+{
+	(void)state;
+	expect_to("10.0.0.5", FINAL(AF41));
+	expect_to("fd00:7::1", FINAL(AF41));
+	add_peer(SLOT, "::", 0, 1);
+	expect_to("10.0.0.5", FINAL(AF41));
+	expect_to("0.0.0.0", FINAL(AF41));
+	expect_to("::ffff:10.0.0.5", FINAL(1));
+	add_peer(SLOT, "0.0.0.0", 0, 2);
+	add_peer(SLOT, "10.0.0.0", 8, 3);
+	add_peer(SLOT, "10.0.0.4", 31, 4);
+	add_peer(SLOT, "10.0.0.5", 32, 5);
+	add_peer(SLOT, "fd00:7::", 64, 6);
+	add_peer(SLOT, "fd00:7::", 127, 7);
+	add_peer(SLOT, "fd00:7::1", 128, 8);
+	/* A byte of ours that reads as one of the other family is none. */
+	add_peer(SLOT, "a00:5::", 32, 9);
+	expect_to("10.0.0.5", FINAL(5));
+	expect_to("10.0.0.4", FINAL(4));
+	expect_to("10.0.0.6", FINAL(3));
+	expect_to("11.0.0.5", FINAL(2));
+	expect_to("fd00:7::1", FINAL(8));
+	expect_to("fd00:7::", FINAL(7));
+	expect_to("fd00:7::2", FINAL(6));
+	expect_to("fd00:7:0:1::1", FINAL(1));
+}
+
+static void peers_of_others(void **state)
+{
+	uint32_t ifindex = own_ifindex();
+
+	(void)state;
+	add_peer(SLOT - 1, "10.0.0.5", 32, 1);
+	add_peer(SLOT + 1, "10.0.0.5", 32, 1);
+	add_peer(SLOT + 0x100, "10.0.0.5", 32, 1);
+	add_peer(0, "0.0.0.0", 0, 1);
+	expect_to("10.0.0.5", FINAL(AF41));
+	add_peer(SLOT, "10.0.0.5", 32, 2);
+	expect_to("10.0.0.5", FINAL(2));
+	/* Not registered: nobody's. */
+	assert_int_equal(bpf_map_delete_elem(egress_map("devices"), &ifindex), 0);
+	expect_to("10.0.0.5", -1);
+	expect_to("10.0.0.6", -1);
+}
+
+/* Every DS field, with a policy that turns them round, and keeps one. */
+static void peers_every_ds(void **state)
+{
+	struct dscp_peer peers[] = { peer_of(SLOT, "10.0.0.5", 32), peer_of(SLOT, "fd00::5", 128) };
+	struct packet p[] = { packet_to("10.0.0.5"), packet_to("fd00::5") };
+	struct dscp_policy policy;
+
+	(void)state;
+	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		policy.to[dscp] = 63 - dscp;
+	policy.to[EF] = DSCP_KEEP;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			bpf_map_update_elem(egress_map("peers"), &peers[i], &policy, BPF_ANY), 0);
+		for (int ds = 0; ds < 256; ds++) {
+			set_ds(&p[i], ds);
+			expect_mark("test_peers", &p[i], HASH,
+				    ds >> 2 == EF ? KEEP : FINAL(63 - (ds >> 2)));
+		}
+	}
+}
+
+/* Two flows of one hash, more or less: one stamp if they get the same mark, else two. And never
+ * that of egress_inner. */
+static void peers_collisions(void **state)
+{
+	struct packet p;
+	uint32_t first;
+
+	(void)state;
+	add_peer(SLOT, "10.0.0.1", 32, EF);
+	add_peer(SLOT, "10.0.0.2", 32, EF);
+	add_peer(SLOT, "10.0.0.3", 32, CS1);
+	expect_to("10.0.0.1", FINAL(EF));
+	first = knobs->after;
+	expect_to("10.0.0.2", FINAL(EF));
+	assert_int_equal(knobs->after, first);
+	expect_to("10.0.0.3", FINAL(CS1));
+	assert_int_not_equal(knobs->after, first);
+	p = packet_to("10.0.0.1");
+	expect_mark("test_inner", &p, HASH, EF);
+	assert_int_not_equal(knobs->after, first);
+	for (int bit = 0; bit < 8; bit++) {
+		expect_mark("test_peers", &p, HASH ^ 1 << bit, FINAL(EF));
+		assert_int_equal(knobs->after, first);
+	}
+}
+
+static struct dscp_flow flow_of(uint32_t hash)
+{
+	struct dscp_flow flow;
+
+	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &hash, &flow), 0);
+	return flow;
+}
+
+static void set_flags(uint32_t hash, uint8_t flags)
+{
+	struct dscp_flow flow = flow_of(hash);
+
+	flow.flags = flags;
+	assert_int_equal(bpf_map_update_elem(egress_map("flows"), &hash, &flow, BPF_ANY), 0);
+}
+
+static void forget_recent(uint32_t stamp)
+{
+	uint32_t place = stamp % DSCP_RECENT, none = 0;
+
+	assert_int_equal(bpf_map_update_elem(egress_map("recent"), &place, &none, BPF_ANY), 0);
+}
+
+static void peers_socket_hash(void **state)
+{
+	(void)state;
+	add_peer(SLOT, "10.0.0.1", 32, EF);
+	add_peer(SLOT, "10.0.0.2", 32, EF);
+	add_peer(SLOT, "10.0.0.3", 32, CS1);
+	expect_to("10.0.0.1", FINAL(EF));
+	expect_to("10.0.0.2", FINAL(EF));
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
+	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
+	expect_to("10.0.0.3", FINAL(CS1));
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED);
+}
+
+/* After a change of policy: the same flow gets another mark, which is the only one then. */
+static void peers_stale(void **state)
+{
+	uint32_t old = dscp_stamp(HASH, FINAL(EF)), plain = dscp_stamp(HASH, EF);
+	struct packet p = packet_to("10.0.0.1");
+
+	(void)state;
+	expect_mark("test_inner", &p, HASH, EF);
+	set_flags(plain, DSCP_FLOW_STALE);
+	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_STALE);
+	add_peer(SLOT, "10.0.0.1", 32, EF);
+	expect_to("10.0.0.1", FINAL(EF));
+	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
+	set_flags(old, DSCP_FLOW_STALE);
+	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED | DSCP_FLOW_STALE);
+	forget_recent(old);
+	expect_to("10.0.0.1", FINAL(EF));
+	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
+	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
+	/* Back to egress_inner, which knows the stamp. */
+	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_STALE);
+	forget_recent(plain);
+	expect_mark("test_inner", &p, HASH, EF);
+	assert_int_equal(flow_of(HASH).mark, EF);
+}
+
+/* More flows than there is room for: each is noted at its first packet. */
+static void peers_many_flows(void **state)
+{
+	struct packet p = packet_to("10.0.0.1");
+
+	(void)state;
+	for (uint32_t flow = 1; flow <= 6000; flow++)
+		expect_mark("test_peers", &p, flow << 8, FINAL(AF41));
+	expect_mark("test_peers", &p, 1 << 8, FINAL(AF41));
+}
+
+/* The installed program itself, with the hash the kernel computes. */
+static void peers_program(void **state)
+{
+	struct packet p = packet_to("fd00:7::1"), out;
+	uint32_t key, *last = NULL, hash = 0, stamp = 0;
+
+	(void)state;
+	add_peer(SLOT, "fd00:7::", 16, CS2);
+	assert_true(transmit("egress_inner_peers", &p, 0, &out));
+	assert_same(&p, &p, &out);
+	for (; !bpf_map_get_next_key(egress_map("flows"), last, &key); last = &key)
+		*(flow_of(key).flags ? &hash : &stamp) = key;
+	assert_int_equal(flow_of(stamp).mark, FINAL(CS2));
+	assert_int_equal(stamp, dscp_stamp(hash, FINAL(CS2)));
+}
+
+/* What is no IP packet, or is cut off. */
+static void peers_not_ip(void **state)
+{
+	struct packet p, shorter;
+
+	(void)state;
+	add_peer(SLOT, "0.0.0.0", 0, EF);
+	add_peer(SLOT, "::", 0, EF);
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, 4000, 5000, 0, 60);
+		for (size_t len = p.link + 1; len <= p.link + 60; len++) {
+			shorter = cut(&p, len);
+			expect_mark("test_peers", &shorter, HASH,
+				    len >= p.ip + (family == 4 ? 20 : 40) ? FINAL(EF) : -1);
+		}
+		p.bytes[p.ip] ^= 0x20;
+		expect_mark("test_peers", &p, HASH, -1);
+	}
+	/* What GRE without a remote address shows of itself. */
+	p = ip_packet(4, IPPROTO_GRE, 30);
+	set16(p.bytes + p.ip + 2, 0);
+	expect_mark("test_peers", &p, HASH, -1);
+}
+
+static void peers_tags(void **state)
+{
+	const char *const to[] = { "10.0.0.1", "fd00:7::1" };
+	struct packet p, tagged;
+
+	(void)state;
+	add_peer(SLOT, "10.0.0.1", 32, EF);
+	add_peer(SLOT, "fd00:7::1", 128, EF);
+	for (int i = 0; i < 2; i++) {
+		p = packet_to(to[i]);
+		for (unsigned int tags = 0; tags <= 3; tags++) {
+			tagged = with_tags(&p, tags);
+			expect_mark("test_peers", &tagged, HASH, tags <= 2 ? FINAL(EF) : -1);
+		}
+	}
+}
+
+/* The headers are not in the linear part of the skb, or in part. */
+static void peers_paged(void **state)
+{
+	const char *const to[] = { "10.0.0.1", "fd00:7::1" };
+	struct packet p, part;
+
+	(void)state;
+	add_peer(SLOT, "10.0.0.1", 32, EF);
+	add_peer(SLOT, "fd00:7::1", 128, EF);
+	for (int i = 0; i < 2; i++) {
+		part = packet_to(to[i]);
+		p = ip_packet(i ? 6 : 4, IPPROTO_TCP, 5000);
+		memcpy(p.bytes + p.ip + (i ? 24 : 16), part.bytes + part.ip + (i ? 24 : 16),
+		       i ? 16 : 4);
+		for (how.linear = 1; how.linear <= 70; how.linear++)
+			expect_mark("test_peers", &p, HASH, FINAL(EF));
+	}
+}
+
+#define PEERS(name) cmocka_unit_test_setup_teardown(name, load_tunnel, unload)
+
+int main(void)
+{
+	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
+	const struct CMUnitTest frames[] = {
+		PEERS(peers_longest_match), PEERS(peers_of_others),   PEERS(peers_every_ds),
+		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_stale),
+		PEERS(peers_many_flows),    PEERS(peers_program),     PEERS(peers_not_ip),
+		PEERS(peers_tags),
+	};
+	const struct CMUnitTest tap[] = { PEERS(peers_paged) };
+	const struct CMUnitTest tun[] = {
+		PEERS(peers_longest_match), PEERS(peers_of_others), PEERS(peers_every_ds),
+		PEERS(peers_program),	    PEERS(peers_not_ip),    PEERS(peers_paged),
+	};
+	int failed;
+
+	if (bpf_refused())
+		return cmocka_run_group_tests_name("egress_peers", none, NULL, NULL);
+	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	if (device_refused())
+		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
+	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
+	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
+	return failed;
+}
