@@ -109,7 +109,7 @@ static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] != DSCP_UPLINK_ABSENT)
-			hooks[n++] = hook_for(program, point, t->netns, t->uplinks[i],
+			hooks[n++] = hook_for(program, point, t->uplink_netns, t->uplinks[i],
 					      t->uplink_names[i]);
 	return n;
 }

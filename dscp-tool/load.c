@@ -11,6 +11,7 @@
 #include "tunnel.h"
 #include "util/dscp.h"
 #include "util/log.h"
+#include "util/netns.h"
 
 #define MIN_FLOWS 256
 #define MAX_FLOWS (16 * 1024 * 1024)
@@ -18,6 +19,7 @@
 struct load_config {
 	struct tunnel_request request;
 	struct peer_maps peers;
+	const char *uplink_netns; /* NULL: not given */
 	uint32_t flows; /* 0: as it is */
 	bool egress_mapped, ingress_mapped, hook_asked; /* that option was given */
 };
@@ -31,6 +33,14 @@ static int set_uplink(void *config, const char *value, char *err, size_t err_len
 		return -EINVAL;
 	}
 	request->uplinks[request->n_uplinks++] = value;
+	return 0;
+}
+
+static int set_uplink_netns(void *config, const char *value, char *err, size_t err_len)
+{
+	(void)err;
+	(void)err_len;
+	((struct load_config *)config)->uplink_netns = value;
 	return 0;
 }
 
@@ -140,6 +150,8 @@ static int set_flows(void *config, const char *value, char *err, size_t err_len)
 static const struct arg_option load_options[] = {
 	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
 	  set_uplink },
+	{ "uplink-netns", 'n', "NETNS", "the uplinks' network namespace: a name, PID or path",
+	  set_uplink_netns },
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction },
 	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
 	  set_egress_map },
@@ -206,6 +218,9 @@ int run_load(int argc, char **argv)
 	if (contradiction(&config))
 		return EXIT_USAGE;
 	err = state_lock();
+	if (err >= 0 && config.uplink_netns)
+		err = netns_by_name("--uplink-netns", config.uplink_netns,
+				    &config.request.uplink_netns);
 	if (err >= 0)
 		err = tunnel_discover(&config.request, &tunnel);
 	if (err == TUNNEL_USAGE)

@@ -24,6 +24,7 @@
 #include "tunnel.h"
 #include "util/log.h"
 #include "util/netlink.h"
+#include "util/netns.h"
 
 #define POLL_MS 5000
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
@@ -102,7 +103,7 @@ static bool is_named(const struct monitor *m, const struct dscp_tunnel *tunnel)
 /* A tunnel that was renamed is the one that was named still. */
 static bool is_followed(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel)
 {
-	bool followed = tunnel->ifindex && tunnel->netns == hook_netns() &&
+	bool followed = tunnel->ifindex && tunnel->netns == netns_own() &&
 			(is_named(m, tunnel) || m->followed[slot] == tunnel->ifindex);
 
 	m->followed[slot] = followed ? tunnel->ifindex : 0;
@@ -194,6 +195,18 @@ static void find_name(char *name, const char *old_name, uint32_t ifindex)
 		memcpy(name, old_name, DSCP_IFNAMSIZ);
 }
 
+/* Of the uplinks that --uplink named. */
+static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
+			      char names[][IF_NAMESIZE])
+{
+	NETNS_VISIT(old->uplink_netns);
+
+	for (unsigned int i = 0; i < request->n_uplinks; i++) {
+		find_name(names[i], old->uplink_names[i], old->uplinks[i]);
+		request->uplinks[i] = names[i];
+	}
+}
+
 /* The tunnel as load would find it now. */
 static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char *why)
 {
@@ -202,10 +215,7 @@ static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char
 	int err;
 
 	find_name(name, old->name, old->ifindex);
-	for (unsigned int i = 0; i < request.n_uplinks; i++) {
-		find_name(uplinks[i], old->uplink_names[i], old->uplinks[i]);
-		request.uplinks[i] = uplinks[i];
-	}
+	find_uplink_names(old, &request, uplinks);
 	request.uplinks_may_be_absent = true;
 	log_divert(why, TEXT);
 	err = tunnel_discover(&request, new);

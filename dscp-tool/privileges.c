@@ -59,18 +59,19 @@ bool privileges_complete(void)
 	return true;
 }
 
-bool privileges_for_xdp(void)
+bool privileges_sys_admin(void)
 {
 	return effective() >> CAP_SYS_ADMIN & 1;
 }
 
 int privileges_check_loaded(const struct dscp_tunnel *tunnel)
 {
-	if (tunnel->way != DSCP_WAY_XDP || privileges_for_xdp())
+	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+
+	if ((tunnel->way != DSCP_WAY_XDP && !elsewhere) || privileges_sys_admin())
 		return 0;
-	log_error("%s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
-		  "--ingress-hook xdp",
-		  tunnel->name);
+	log_error("%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
+		  tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
 	return -EPERM;
 }
 

@@ -11,8 +11,8 @@
 int privileges_check(void);
 /* The same, without a message. */
 bool privileges_complete(void);
-/* libxdp gets programs by their numbers. */
-bool privileges_for_xdp(void);
+/* CAP_SYS_ADMIN: libxdp gets programs by their numbers, and setns() asks for it. */
+bool privileges_sys_admin(void);
 
 struct dscp_tunnel;
 

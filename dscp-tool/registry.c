@@ -11,6 +11,7 @@
 
 #include "map.h"
 #include "state.h"
+#include "util/netns.h"
 
 #define FORGET_BATCH 1024
 
@@ -123,7 +124,7 @@ int state_clear_counters(const struct state *state, uint32_t slot)
 
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
 {
-	uint64_t netns = hook_netns();
+	uint64_t netns = netns_own();
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (state->tunnels[slot].ifindex == ifindex && state->tunnels[slot].netns == netns)
@@ -144,7 +145,7 @@ uint32_t state_find(const struct state *state, const char *name)
 {
 	unsigned int ifindex = if_nametoindex(name);
 	uint32_t slot = ifindex ? state_find_ifindex(state, ifindex) : 0;
-	uint64_t netns = hook_netns();
+	uint64_t netns = netns_own();
 
 	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
 		const struct dscp_tunnel *t = &state->tunnels[other];

@@ -9,6 +9,7 @@
 
 #include "peers.h"
 #include "state.h"
+#include "util/netns.h"
 
 #define MAX_AHEAD 8 /* that are shown */
 #define MAX_PROBLEMS (4 + MAX_HOOKS)
@@ -16,6 +17,8 @@
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
 	const struct dscp_tunnel *tunnel;
+	/* Where the uplinks are, if in another network namespace; "": not, or it is gone. */
+	char uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
 	bool same_name; /* as another one of its network namespace */
 	struct hook hooks[MAX_HOOKS];
@@ -47,6 +50,7 @@ bool status_healthy(const struct status *status);
 
 bool has_egress(const struct tunnel_status *status);
 bool has_ingress(const struct tunnel_status *status);
+bool uplinks_elsewhere(const struct dscp_tunnel *tunnel);
 uint64_t counters_seen(const struct dscp_counters *c);
 
 void status_print_text(const struct status *status);

@@ -27,6 +27,14 @@ static void problem(struct tunnel_status *status, const char *fmt, ...)
 	va_end(args);
 }
 
+/* That it is gone: by check_netns() or check_device(). */
+static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
+{
+	if (hook->netns != status->tunnel->netns)
+		return !*status->uplink_netns;
+	return hook->ifindex == (int)status->tunnel->ifindex && hook->netns == netns_own();
+}
+
 static void check_hook(struct tunnel_status *status, const struct hook *hook,
 		       const struct hook_state *state)
 {
@@ -36,8 +44,7 @@ static void check_hook(struct tunnel_status *status, const struct hook *hook,
 			hook->dev);
 		break;
 	case HOOK_GONE:
-		if (hook->ifindex != (int)status->tunnel->ifindex ||
-		    hook->netns != hook_netns()) /* else check_device() says it */
+		if (!is_said_elsewhere(status, hook))
 			problem(status, "the device %s (number %d) is gone: load the tunnel again",
 				hook->dev, hook->ifindex);
 		break;
@@ -45,6 +52,22 @@ static void check_hook(struct tunnel_status *status, const struct hook *hook,
 	case HOOK_ELSEWHERE:
 		break;
 	}
+}
+
+bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
+{
+	return tunnel->uplink_netns != tunnel->netns;
+}
+
+static void check_netns(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	if (uplinks_elsewhere(t) && !netns_path(t->uplink_netns, status->uplink_netns))
+		problem(status,
+			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
+			"load it again",
+			t->uplink_netns);
 }
 
 /* A device is its number, which the programs are attached to; names come and go. */
@@ -55,7 +78,7 @@ static void check_device(struct tunnel_status *status)
 	struct nl_error why;
 	char text[128];
 
-	if (t->netns != hook_netns())
+	if (t->netns != netns_own())
 		return;
 	if (!nl_link_by_index(t->ifindex, &link, &why)) {
 		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
@@ -85,12 +108,13 @@ static void check_uplinks(struct tunnel_status *status)
 static void look_around(struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
+	NETNS_VISIT(hook->netns);
 	struct nl_error why;
 	int n = hook_ahead(STATE_DIR, hook, &status->states[i], status->ahead[i], MAX_AHEAD);
 
 	status->n_ahead[i] = n < 0 ? 0 : n > MAX_AHEAD ? MAX_AHEAD : n;
 	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
-	    hook->netns == hook_netns())
+	    hook->netns == netns_own())
 		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
 }
 
@@ -101,6 +125,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 	memset(status, 0, sizeof(*status));
 	status->tunnel = &state->tunnels[slot];
 	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
+	check_netns(status);
 	status->n_hooks = state_hooks(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);

@@ -132,6 +132,20 @@ static struct json_object *json_way(const struct tunnel_status *status)
 	return object;
 }
 
+static struct json_object *json_uplink_netns(const struct tunnel_status *status)
+{
+	struct json_object *object;
+
+	if (!uplinks_elsewhere(status->tunnel))
+		return NULL;
+	object = json_object_new_object();
+	json_number(object, "inode", status->tunnel->uplink_netns);
+	json_object_object_add(object, "path",
+			       *status->uplink_netns ? json_object_new_string(status->uplink_netns)
+						     : NULL);
+	return object;
+}
+
 static struct json_object *json_tunnel(const struct tunnel_status *status)
 {
 	struct json_object *object = json_object_new_object(), *ports = json_object_new_array(),
@@ -159,6 +173,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_object_object_add(object, "outer_dscp",
 			       fixed ? json_object_new_string(dscp_name(t->outer_dscp)) : NULL);
+	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		json_object_array_add(hooks, json_hook(status, i));
 	json_object_object_add(object, "hooks", hooks);

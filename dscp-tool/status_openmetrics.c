@@ -39,7 +39,7 @@ static void open_sample(const char *metric, const struct tunnel_status *status)
 {
 	printf("%s{", metric);
 	print_label("tunnel", status->name);
-	if (status->tunnel->netns != hook_netns())
+	if (status->tunnel->netns != netns_own())
 		printf(",netns=\"%" PRIu64 "\"", (uint64_t)status->tunnel->netns);
 	if (status->same_name)
 		printf(",ifindex=\"%u\"", status->tunnel->ifindex);

@@ -133,6 +133,8 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	printf("%s", hook_health_name(state->health));
 	if (*status->qdiscs[i])
 		printf(", then qdisc %s", status->qdiscs[i]);
+	if (hook->netns != status->tunnel->netns && *status->uplink_netns)
+		printf(", in %s", status->uplink_netns);
 	printf("\n");
 	for (unsigned int n = 0; n < status->n_ahead[i]; n++)
 		print_ahead(&status->ahead[i][n]);

@@ -12,6 +12,7 @@
 #include "util/hook_xdp.h"
 #include "util/log.h"
 #include "util/netlink.h"
+#include "util/netns.h"
 
 /* Tunnel kinds as rtnetlink names them. */
 static const struct {
@@ -177,7 +178,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 		return -EOPNOTSUPP;
 	}
 	/* The load would succeed, and unload not find the program by its number. */
-	if (request->way == DSCP_WAY_XDP && !privileges_for_xdp()) {
+	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin()) {
 		log_error("%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
 			  "needs: use peek or tc",
 			  request->name);
@@ -260,6 +261,12 @@ static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
 	return insert_uplink(tunnel, ifindex, link.name);
 }
 
+/* In two network namespaces a number is of two devices. */
+static bool is_itself(const struct dscp_tunnel *tunnel, int ifindex)
+{
+	return ifindex == (int)tunnel->ifindex && tunnel->uplink_netns == tunnel->netns;
+}
+
 static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
 	int err = 0;
@@ -273,7 +280,7 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 			err = insert_uplink(tunnel, DSCP_UPLINK_ABSENT, request->uplinks[i]);
 		else if (err)
 			log_error("uplink %s: %s", request->uplinks[i], why.text);
-		else if (link.ifindex == (int)tunnel->ifindex) {
+		else if (is_itself(tunnel, link.ifindex)) {
 			log_error("uplink %s: that is the tunnel itself", link.name);
 			err = TUNNEL_USAGE;
 		} else {
@@ -292,7 +299,7 @@ static int uplink_by_route(struct dscp_tunnel *tunnel, const struct nl_endpoint 
 
 	if (err)
 		return err;
-	if (oif == (int)tunnel->ifindex) {
+	if (is_itself(tunnel, oif)) {
 		snprintf(why->text, sizeof(why->text),
 			 "the route to a peer leads into the tunnel itself");
 		return -ELOOP;
@@ -316,7 +323,7 @@ static int uplinks_by_default(struct dscp_tunnel *tunnel)
 	if (n < 0)
 		return no_uplink(tunnel, n, why.text);
 	for (int i = 0; i < n && !err; i++)
-		if (oifs[i] != (int)tunnel->ifindex)
+		if (!is_itself(tunnel, oifs[i]))
 			err = add_uplink(tunnel, oifs[i]);
 	if (!err && !tunnel->n_uplinks)
 		return no_uplink(tunnel, -ENETUNREACH,
@@ -368,7 +375,43 @@ static bool needs_uplink(const struct dscp_tunnel *tunnel)
 	return tunnel->flags & DSCP_TUNNEL_EGRESS || tunnel->way != DSCP_WAY_PEEK;
 }
 
-static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+/* True where the uplinks are; else it says why not. */
+static bool uplinks_in_reach(const struct dscp_tunnel *tunnel)
+{
+	char path[NETNS_PATH];
+
+	if (netns_own() == tunnel->uplink_netns)
+		return true;
+	if (netns_path(tunnel->uplink_netns, path))
+		log_error("%s: %s, the network namespace of its uplinks, cannot be entered",
+			  tunnel->name, path);
+	else
+		log_error("%s: the network namespace of its uplinks is gone (number %llu)",
+			  tunnel->name, tunnel->uplink_netns);
+	return false;
+}
+
+/* wg: NULL for other kinds. */
+static int set_uplinks(const struct tunnel_request *request, const struct nl_link *link,
+		       const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
+{
+	NETNS_VISIT(tunnel->uplink_netns);
+
+	if (!uplinks_in_reach(tunnel))
+		return -ENODEV;
+	if (request->n_uplinks)
+		return uplinks_by_name(request, tunnel);
+	if (!wg)
+		return uplinks_by_link(link, tunnel);
+	if (!needs_uplink(tunnel))
+		return 0;
+	if (wg->n_endpoints)
+		return uplinks_by_peers(tunnel, wg->endpoints, wg->n_endpoints, wg->fwmark, 0);
+	return uplinks_by_default(tunnel);
+}
+
+static int wireguard(const struct tunnel_request *request, const struct nl_link *link,
+		     struct dscp_tunnel *tunnel)
 {
 	struct nl_wireguard wg;
 	struct nl_error why;
@@ -380,14 +423,8 @@ static int wireguard(const struct tunnel_request *request, struct dscp_tunnel *t
 		return err;
 	}
 	err = set_ports(request, wg.port, tunnel);
-	if (!err && request->n_uplinks)
-		err = uplinks_by_name(request, tunnel);
-	else if (!err && !needs_uplink(tunnel))
-		err = 0;
-	else if (!err && wg.n_endpoints)
-		err = uplinks_by_peers(tunnel, wg.endpoints, wg.n_endpoints, wg.fwmark, 0);
-	else if (!err)
-		err = uplinks_by_default(tunnel);
+	if (!err)
+		err = set_uplinks(request, link, &wg, tunnel);
 	nl_wireguard_free(&wg);
 	return err;
 }
@@ -401,9 +438,26 @@ static int other_kinds(const struct tunnel_request *request, const struct nl_lin
 		err = set_endpoint(link, tunnel);
 	if (err)
 		return err;
-	if (request->n_uplinks)
-		return uplinks_by_name(request, tunnel);
-	return uplinks_by_link(link, tunnel);
+	if (link->elsewhere && tunnel->uplink_netns == tunnel->netns &&
+	    tunnel->kind != DSCP_KIND_UDP) {
+		log_error("%s: its packets leave in the network namespace where it was made, and "
+			  "not in this one: say --uplink-netns with that one's name, PID or path",
+			  request->name);
+		return TUNNEL_USAGE;
+	}
+	return set_uplinks(request, link, NULL, tunnel);
+}
+
+/* CAP_SYS_ADMIN, which nothing else here needs. */
+static int set_uplink_netns(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	tunnel->netns = netns_own();
+	tunnel->uplink_netns = request->uplink_netns ? request->uplink_netns : tunnel->netns;
+	if (tunnel->uplink_netns == tunnel->netns || privileges_sys_admin())
+		return 0;
+	log_error("%s: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs",
+		  request->name);
+	return -EPERM;
 }
 
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
@@ -418,7 +472,6 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 	}
 	memset(tunnel, 0, sizeof(*tunnel));
 	tunnel->ifindex = link.ifindex;
-	tunnel->netns = hook_netns();
 	tunnel->egress = request->egress_map;
 	tunnel->ingress = request->ingress_map;
 	memcpy(tunnel->name, link.name, DSCP_IFNAMSIZ);
@@ -437,12 +490,14 @@ int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tu
 		tunnel->outer_dscp = request->outer_dscp;
 	}
 	err = set_kind(request, &link, tunnel);
+	if (!err)
+		err = set_uplink_netns(request, tunnel);
 	if (!err && request->ingress)
 		err = set_ingress(request, tunnel);
 	if (err)
 		return err;
 	if (tunnel->kind == DSCP_KIND_WIREGUARD)
-		return wireguard(request, tunnel);
+		return wireguard(request, &link, tunnel);
 	return other_kinds(request, &link, tunnel);
 }
 
@@ -459,6 +514,7 @@ struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const 
 		.fixed = tunnel->flags & DSCP_TUNNEL_FIXED,
 		.outer_dscp = tunnel->outer_dscp,
 		.attach = tunnel->attach,
+		.uplink_netns = tunnel->uplink_netns,
 	};
 
 	if (tunnel->flags & DSCP_TUNNEL_GIVEN_PORTS) {

@@ -17,6 +17,7 @@ struct tunnel_request {
 	const char *uplinks[DSCP_MAX_UPLINKS];
 	unsigned int n_uplinks; /* 0: find them */
 	bool uplinks_may_be_absent; /* those that are named here */
+	uint64_t uplink_netns; /* inode of their network namespace; 0: the tunnel's */
 	uint16_t ports[DSCP_MAX_PORTS];
 	unsigned int n_ports; /* 0: find them */
 	bool egress, ingress; /* directions */

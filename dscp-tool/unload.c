@@ -34,7 +34,8 @@ static bool removable(const struct dscp_tunnel *tunnel)
 	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
 		if (states[i].health != HOOK_ELSEWHERE)
 			continue;
-		log_error("%s: attached in another network namespace: unload it there",
+		log_error("%s: attached in another network namespace: unload it there, or with "
+			  "CAP_SYS_ADMIN",
 			  tunnel->name);
 		return false;
 	}

@@ -245,10 +245,10 @@ lone_node()
 	vxlan "$node" 1 2
 }
 
-# The ways to attach that this kernel has.
+# attach_kinds [NODE]: the ways to attach that this kernel has
 attach_kinds()
 {
-	if on a "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
+	if on "${1:-a}" "$TOOL" features --json | jq -e .features.tcx >/dev/null; then
 		echo tcx clsact
 	else
 		echo clsact

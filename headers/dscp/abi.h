@@ -113,7 +113,8 @@ struct dscp_tunnel {
 	struct dscp_policy ingress;
 	/* The rest is the tool's memory of what it set up. */
 	struct dscp_endpoint endpoint; /* kind 0: its port is all */
-	__u64 netns; /* inode of the network namespace of these ifindexes */
+	__u64 netns; /* inode of the network namespace of ifindex */
+	__u64 uplink_netns; /* the same of uplinks; most often the same */
 	char name[DSCP_IFNAMSIZ];
 	char link_kind[DSCP_IFNAMSIZ]; /* as rtnetlink calls it: wireguard, vxlan, ip6gretap... */
 	__u16 ports[DSCP_MAX_PORTS];

@@ -2,13 +2,11 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <linux/pkt_sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +20,7 @@
 #include "hook_xdp.h"
 #include "log.h"
 #include "netlink.h"
+#include "netns.h"
 
 /* cls_bpf handles of our filters: something to recognise in `tc filter show`. */
 #define CLSACT_HANDLE 0xd5c9
@@ -91,13 +90,6 @@ const char *hook_health_name(enum hook_health health)
 	};
 
 	return names[health];
-}
-
-uint64_t hook_netns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
 }
 
 bool hook_tcx_supported(void)
@@ -407,7 +399,7 @@ static void clsact_release(const char *dir, const struct hook *hook)
 	qdisc_path(path, dir, hook);
 	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
 		return;
-	if (hook->netns == hook_netns() && !has_filters(hook, TC_H_MIN_EGRESS) &&
+	if (hook->netns == netns_own() && !has_filters(hook, TC_H_MIN_EGRESS) &&
 	    !has_filters(hook, TC_H_MIN_INGRESS))
 		bpf_tc_hook_destroy(&tc);
 	unlink(path);
@@ -474,35 +466,13 @@ static bool device_exists(const struct hook *hook)
 	return nl_link_by_index(hook->ifindex, &link, &why) != -ENODEV;
 }
 
-static bool same_inode(const char *path, uint64_t inode)
-{
-	struct stat st;
-
-	return !stat(path, &st) && st.st_ino == inode;
-}
-
-/* Does anything still hold that network namespace: a process, or a name made by ip-netns(8)? */
-static bool netns_exists(uint64_t netns)
-{
-	static const char *const patterns[] = { "/proc/[0-9]*/ns/net", "/run/netns/*" };
-	bool found = false;
-
-	for (unsigned int i = 0; i < 2 && !found; i++) {
-		glob_t paths = {};
-
-		if (!glob(patterns[i], GLOB_NOSORT, NULL, &paths))
-			for (size_t n = 0; n < paths.gl_pathc && !found; n++)
-				found = same_inode(paths.gl_pathv[n], netns);
-		globfree(&paths);
-	}
-	return found;
-}
-
 /* What is attached by number can only be looked for where that number means the device. */
 static bool in_reach(const struct hook *hook, struct hook_state *state)
 {
-	if (hook->netns != hook_netns())
-		state->health = netns_exists(hook->netns) ? HOOK_ELSEWHERE : HOOK_GONE;
+	char path[NETNS_PATH];
+
+	if (hook->netns != netns_own())
+		state->health = netns_path(hook->netns, path) ? HOOK_ELSEWHERE : HOOK_GONE;
 	else if (!device_exists(hook))
 		state->health = HOOK_GONE;
 	else
@@ -542,7 +512,7 @@ static enum hook_health link_health(const struct hook *hook, int ifindex)
 {
 	if (ifindex == hook->ifindex)
 		return HOOK_OK;
-	return hook->netns == hook_netns() && device_exists(hook) ? HOOK_MISSING : HOOK_GONE;
+	return hook->netns == netns_own() && device_exists(hook) ? HOOK_MISSING : HOOK_GONE;
 }
 
 static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
@@ -562,6 +532,7 @@ static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
 {
+	NETNS_VISIT(hook->netns);
 	char path[PATH_MAX];
 	int fd, err;
 
@@ -671,8 +642,19 @@ static int choose_kind(const char *dir, const struct hook *hook, enum attach_kin
 	return kind;
 }
 
+/* Elsewhere the number of the device is that of another one; only a TCX link knows its own. */
+static int not_in_reach(const struct hook *hook)
+{
+	if (hook->netns == netns_own())
+		return 0;
+	log_error("%s: its network namespace cannot be entered (CAP_SYS_ADMIN is needed)",
+		  hook->dev);
+	return -EXDEV;
+}
+
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
 {
+	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
 	int err = hook_query(dir, hook, &state);
@@ -684,6 +666,9 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	pin_path(path, dir, hook);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
 		return exchange(dir, hook, path, &state, prog_fd);
+	err = not_in_reach(hook);
+	if (err)
+		return err;
 	err = choose_kind(dir, hook, kind);
 	if (err < 0)
 		return err;
@@ -708,14 +693,20 @@ static int pin_sibling(const char *dir, const char *path, int sibling_fd, bool *
 int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
 		    int sibling_fd)
 {
+	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
 	uint32_t old_id;
 	bool made;
-	int fd, err = hook_query(dir, hook, &state);
+	int fd, err = not_in_reach(hook);
 
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
 	log_reason_reset();
 	pin_path(path, dir, hook);
+	err = hook_query(dir, hook, &state);
 	if (!err)
 		err = pin_sibling(dir, path, sibling_fd, &made);
 	if (err) {
@@ -743,7 +734,7 @@ int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object 
 /* By the pin, which is the program itself or its sibling. */
 static int remove_xdp(const struct hook *hook, const struct hook_state *state, const char *path)
 {
-	int fd = hook->netns == hook_netns() ? bpf_obj_get(path) : -1;
+	int fd = hook->netns == netns_own() ? bpf_obj_get(path) : -1;
 	uint32_t id = fd < 0 ? 0 : hook_xdp_find(hook->ifindex, hook->program, fd);
 
 	if (fd >= 0)
@@ -765,6 +756,7 @@ static int remove_program(const struct hook *hook, const struct hook_state *stat
 
 int hook_detach(const char *dir, const struct hook *hook)
 {
+	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
 	int err = hook_query(dir, hook, &state);
@@ -772,7 +764,8 @@ int hook_detach(const char *dir, const struct hook *hook)
 	if (err)
 		return refused(hook, "cannot read the pin of", err);
 	if (state.health == HOOK_ELSEWHERE) {
-		log_error("%s: %s is attached in another network namespace: unload there",
+		log_error("%s: %s is attached in another network namespace: unload there, or "
+			  "with CAP_SYS_ADMIN",
 			  hook->dev, hook->program);
 		return -EXDEV;
 	}
@@ -857,12 +850,13 @@ static int add_filter(const struct nl_filter *filter, void *ctx)
 int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
 	       struct hook_neighbour *neighbours, unsigned int max)
 {
+	NETNS_VISIT(hook->netns);
 	struct neighbourhood all = { .hook = hook, .state = state, .list = neighbours, .max = max };
 	struct hook_state other;
 	struct nl_error why;
 	int err;
 
-	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != hook_netns())
+	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != netns_own())
 		return 0;
 	if (!query_other(dir, hook, &other))
 		all.sibling_id = other.prog_id;
@@ -874,22 +868,33 @@ int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state
 
 bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state)
 {
+	NETNS_VISIT(hook->netns);
 	char kind[IFNAMSIZ], path[PATH_MAX];
 	struct nl_error why;
 
 	qdisc_path(path, dir, hook);
 	return state->attach == ATTACH_CLSACT && state->health == HOOK_MISSING &&
-	       hook->point == HOOK_INGRESS && access(path, F_OK) &&
+	       hook->netns == netns_own() && hook->point == HOOK_INGRESS && access(path, F_OK) &&
 	       !nl_ingress_qdisc(hook->ifindex, kind, &why) && !*kind;
+}
+
+static void device_name(uint64_t netns, int ifindex, char name[static IFNAMSIZ])
+{
+	NETNS_VISIT(netns);
+	struct nl_link link;
+	struct nl_error why;
+
+	if (netns != netns_own() || nl_link_by_index(ifindex, &link, &why))
+		snprintf(name, IFNAMSIZ, "device %d", ifindex);
+	else
+		memcpy(name, link.name, IFNAMSIZ);
 }
 
 static bool parse_pin(const char *name, struct hook *hook)
 {
 	unsigned int role = 0;
 	unsigned long long netns;
-	struct nl_link link = {};
-	struct nl_error why;
-	char program[32];
+	char program[32], dev[IFNAMSIZ];
 	char *suffix;
 	int ifindex;
 
@@ -902,9 +907,8 @@ static bool parse_pin(const char *name, struct hook *hook)
 		role++;
 	if (role == N_ROLES)
 		return false;
-	if (netns != hook_netns() || nl_link_by_index(ifindex, &link, &why))
-		snprintf(link.name, sizeof(link.name), "device %d", ifindex);
-	*hook = hook_for(program, suffix ? HOOK_XDP : roles[role].point, netns, ifindex, link.name);
+	device_name(netns, ifindex, dev);
+	*hook = hook_for(program, suffix ? HOOK_XDP : roles[role].point, netns, ifindex, dev);
 	return true;
 }
 

@@ -9,6 +9,7 @@
  *
  * The pins are all the memory there is: what they say is checked against the kernel each time.
  * Names are numbers because bpffs allows no dot in a name, and interfaces do (eth0.34).
+ * A hook in another network namespace is worked on there, for which CAP_SYS_ADMIN is needed.
  * Functions return 0 or a negative errno; when they fail they have said why (log_error).
  */
 #ifndef UTIL_HOOK_H
@@ -41,7 +42,7 @@ enum hook_health {
 	HOOK_OK,
 	HOOK_MISSING, /* nothing of ours is attached there */
 	HOOK_GONE, /* the device itself is no more */
-	HOOK_ELSEWHERE, /* in another network namespace: not to be seen from this one */
+	HOOK_ELSEWHERE, /* in another network namespace, which cannot be entered */
 };
 
 struct hook_state {
@@ -63,9 +64,6 @@ struct hook hook_for(const char *program, enum hook_point point, uint64_t netns,
 /* True if this kernel has TCX (Linux 6.6). */
 bool hook_tcx_supported(void);
 
-/* Inode of the network namespace that this process is in. */
-uint64_t hook_netns(void);
-
 /* Pins fd at path, below DIR, in one step: in place of what is there, which stays if that fails. */
 int hook_pin(const char *dir, int fd, const char *path);
 
@@ -81,7 +79,7 @@ int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object 
 		    int sibling_fd);
 
 /* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
- * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, untouched. */
+ * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, out of reach. */
 int hook_detach(const char *dir, const struct hook *hook);
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);

@@ -36,6 +36,9 @@ struct nl_link {
 	bool multicast; /* remote is a group */
 	int lower; /* IFLA_VXLAN_LINK, IFLA_GRE_LINK, IFLA_IPTUN_LINK: 0 if none */
 	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
+	/* Was moved: its outer packets, and the device lower, are in another network namespace.
+	 * The kernel does not tell of wireguard. */
+	bool elsewhere;
 };
 
 struct nl_endpoint {

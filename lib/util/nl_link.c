@@ -166,16 +166,17 @@ static void read_info(const struct nlattr *info, struct nl_link *link)
 static int read_link(const struct nlmsghdr *message, void *ctx)
 {
 	const struct ifinfomsg *fixed = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attrs[IFLA_LINKINFO + 1];
+	const struct nlattr *attrs[IFLA_LINK_NETNSID + 1];
 	struct nl_link *link = ctx;
 
 	if (message->nlmsg_type != RTM_NEWLINK)
 		return 0;
-	nl_attrs(message, sizeof(*fixed), attrs, IFLA_LINKINFO);
+	nl_attrs(message, sizeof(*fixed), attrs, IFLA_LINK_NETNSID);
 	link->ifindex = fixed->ifi_index;
 	link->type = fixed->ifi_type;
 	link->up = fixed->ifi_flags & IFF_UP;
 	nl_string(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
+	link->elsewhere = attrs[IFLA_LINK_NETNSID];
 	read_info(attrs[IFLA_LINKINFO], link);
 	return 0;
 }

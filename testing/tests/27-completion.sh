@@ -58,12 +58,14 @@ test_values_are_those_of_the_tool()
 		n=$((n + 1))
 		check_exit 1 grep vx4 <(complete_words load "$option" v)
 	done < <("$TOOL" load --help | sed -n 's/^  -., //p')
-	[ $n = 9 ]
+	[ $n = 10 ]
 	offers 'egress ingress both' load vx4 --direction ''
 	offers 'both' load vx4 --direction = b
 	offers 'peek' load vx4 -H p
 	offers 'tcx' load vx4 --attach = tc
 	offers '' load vx4 --port ''
+	offers 'a' load vx4 --uplink-netns ''
+	offers 'a' load vx4 -n = a
 }
 
 test_names_of_dscps()

@@ -195,7 +195,11 @@ test_openmetrics_names()
 	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",netns="[0-9]+",.*"marked"' "$T/metrics")" = 1 ]
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",direction.*"marked"' "$T/metrics")" = 1 ]
-	# A filter in there cannot be judged from here.
+	[ "$(grep -cE '^dscp_tool_hook_ok\{tunnel="vx4",netns="[0-9]+",.*\} 1' "$T/metrics")" = 2 ]
+	# A filter in there cannot be judged by everybody.
+	# shellcheck disable=SC2016 # for another shell
+	check on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin sh -c \
+		'"$0" status --openmetrics >"$T/metrics"' "$TOOL"
 	check_exit 1 grep 'hook_ok.*netns' "$T/metrics"
 }
 

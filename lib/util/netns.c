@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <mntent.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define OWN "/proc/self/ns/net"
+
+static uint64_t inode(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+uint64_t netns_own(void)
+{
+	return inode(OWN);
+}
+
+/* By statfs() first: to open a device or a pipe can have effects. */
+static int read_netns(const char *path, uint64_t *netns)
+{
+	struct statfs fs;
+	struct stat st;
+	int fd, err = 0;
+
+	if (statfs(path, &fs))
+		return -errno;
+	if (fs.f_type != NSFS_MAGIC)
+		return -EINVAL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		err = -errno;
+	else if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		err = -EINVAL;
+	else
+		*netns = st.st_ino;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int netns_by_name(const char *option, const char *text, uint64_t *netns)
+{
+	/* ip-netns(8) says /var/run, which is /run nearly everywhere. */
+	static const char *const places[] = { "/run/netns/%s", "/var/run/netns/%s",
+					      "/proc/%s/ns/net" };
+	char path[NETNS_PATH];
+	int err = -ENOENT;
+
+	if (strchr(text, '/'))
+		err = read_netns(text, netns);
+	for (unsigned int i = 0; i < 3 && err == -ENOENT && *text && !strchr(text, '/'); i++) {
+		if (i == 2 && text[strspn(text, "0123456789")])
+			break;
+		if (snprintf(path, sizeof(path), places[i], text) < (int)sizeof(path))
+			err = read_netns(path, netns);
+	}
+	if (err)
+		log_error("%s '%s': %s: use a name in /run/netns, the PID of a process, or a path",
+			  option, text,
+			  err == -EINVAL ? "no network namespace" : log_strerror(err));
+	return err;
+}
+
+static bool take_path(char *to, const char *path, uint64_t netns)
+{
+	if (inode(path) != netns || strlen(path) >= NETNS_PATH)
+		return false;
+	strcpy(to, path);
+	return true;
+}
+
+static bool path_of_mount(uint64_t netns, char *path)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *mount;
+	bool found = false;
+
+	while (mounts && !found && (mount = getmntent(mounts)))
+		found = !strcmp(mount->mnt_type, "nsfs") && take_path(path, mount->mnt_dir, netns);
+	if (mounts)
+		endmntent(mounts);
+	return found;
+}
+
+static bool path_of_process(uint64_t netns, char *path)
+{
+	glob_t paths = {};
+	bool found = false;
+
+	if (!glob("/proc/[0-9]*/ns/net", GLOB_NOSORT, NULL, &paths))
+		for (size_t n = 0; n < paths.gl_pathc && !found; n++)
+			found = take_path(path, paths.gl_pathv[n], netns);
+	globfree(&paths);
+	return found;
+}
+
+/* Most questions are about the namespace of the one before. */
+bool netns_path(uint64_t netns, char path[static NETNS_PATH])
+{
+	static char last[NETNS_PATH];
+
+	if (!*last || inode(last) != netns)
+		*last = 0;
+	if (!*last && !path_of_mount(netns, last) && !path_of_process(netns, last))
+		return false;
+	strcpy(path, last);
+	return true;
+}
+
+static int open_netns(uint64_t netns)
+{
+	char path[NETNS_PATH];
+	struct stat st;
+	int fd = netns_path(netns, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	/* The process may have ended meanwhile, and another may have its number. */
+	if (fd < 0 || (!fstat(fd, &st) && st.st_ino == netns))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int netns_enter(uint64_t netns)
+{
+	int home, there;
+
+	if (netns == netns_own())
+		return -1;
+	there = open_netns(netns);
+	home = there < 0 ? -1 : open(OWN, O_RDONLY | O_CLOEXEC);
+	if (home >= 0 && setns(there, CLONE_NEWNET)) {
+		close(home);
+		home = -1;
+	}
+	if (there >= 0)
+		close(there);
+	return home;
+}
+
+/* Nothing may be done in the wrong namespace. */
+void netns_leave(const int *home)
+{
+	if (*home < 0)
+		return;
+	if (setns(*home, CLONE_NEWNET)) {
+		log_error("cannot get back to the own network namespace: %s", log_strerror(-errno));
+		abort();
+	}
+	close(*home);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Network namespaces, known by the inode that `ls -Li /proc/PID/ns/net` shows. For a process of one
+ * thread.
+ */
+#ifndef UTIL_NETNS_H
+#define UTIL_NETNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NETNS_PATH 256
+
+/* Of the namespace that this process is in; 0: not known. */
+uint64_t netns_own(void);
+
+/* The namespace that text means, as ip-link(8) takes it: a name of ip-netns(8), else a PID; a path
+ * if it has a slash. Returns 0 or a negative errno, after a message that begins with option. */
+int netns_by_name(const char *option, const char *text, uint64_t *netns);
+
+/* Something that leads to a namespace: where it is mounted, as ip-netns(8) does it, else a process
+ * that is in it. False: there is nothing, as far as this process can see. */
+bool netns_path(uint64_t netns, char path[static NETNS_PATH]);
+
+/* Enters it, if this process is not in it already, and can; netns_own() tells. Returns what
+ * netns_leave() takes. */
+int netns_enter(uint64_t netns);
+void netns_leave(const int *home);
+
+/* In that namespace from here to the end of the block, on every way out of it. */
+#define NETNS_VISIT(netns)                                                                         \
+	__attribute__((cleanup(netns_leave), unused)) const int netns_home = netns_enter(netns)
+
+#endif

@@ -1,0 +1,428 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# load --uplink-netns: the tunnel was made on host a, and moved to the network namespace c; its
+# outer packets leave by eth0 of a, to b. The tool runs in c.
+
+. testing/tunnels.sh
+
+# The kernels of the virtual machines (vm_name is on their command line) have everything.
+in_vm() { grep -q vm_name= /proc/cmdline; }
+
+# moved NODE N: the tunnel with its end N goes from host a to that node
+moved()
+{
+	local o dev
+
+	for o in 4 6; do
+		dev=$(tunnel $o)
+		on a ip link set "$dev" netns "$1"
+		# What was said in a is forgotten.
+		on "$1" sh -ec "ip link set $dev addrgenmode none
+			ip address add $(inner $o 4 1)/24 dev $dev
+			ip address add $(inner $o 6 1)/64 dev $dev nodad
+			ip link set $dev up"
+		[ "$kind" = wireguard ] || on "$1" sh -ec "
+			ip neighbour add $(inner $o 4 2) lladdr 02:00:00:00:0$o:02 dev $dev
+			ip neighbour add $(inner $o 6 2) lladdr 02:00:00:00:0$o:02 dev $dev"
+	done
+}
+
+# container KIND: nodes a, b and c as above; it works
+container()
+{
+	kind=$1
+	! in_vm || required
+	[ "$kind" = vxlan ] || wireguard_keys
+	node_add_netns a
+	node_add_netns b
+	wire_netns a b
+	uplink a 1
+	uplink b 2
+	$kind a 1 2
+	$kind b 2 1
+	node_add_netns c
+	moved c
+	retry_until 20 on c ping -c 1 -W 2 "$(inner 4 4 2)"
+	retry_until 20 on c ping -c 1 -W 2 "$(inner 6 6 2)"
+}
+
+# leaves OUTER INNER EXPECT: a flow and pings from c, as they are on the wire
+leaves()
+{
+	record b eth0 "$T/pass.pcap" "udp or ip6 proto 17"
+	check on c "$wire" udp --dst "$(inner "$1" "$2" 2)" --port 5000 --dscp cycle --count 640 \
+		--rate 1500
+	check on c "$wire" ping --dst "$(inner "$1" "$2" 2)" --dscp cycle --count 64 --rate 500
+	recorded
+	judge_tunnel "$T/pass.pcap" "$1" --expect "$3" --ecn 0 --each 11
+}
+
+# enters OUTER INNER [JQ-CONDITION]: a flow from b, as a socket in c gets it
+enters()
+{
+	# shellcheck disable=SC2046 # several words
+	listen c 5001 $(most 640)
+	check on b "$wire" udp --dst "$(inner "$1" "$2" 1)" --port 5001 --dscp cycle --count 640 \
+		--rate 800
+	heard 5001 "${3:-.ok}"
+}
+
+# All that there is on the uplink's side and on the tunnel's.
+everything() { inventory a; inventory c; }
+same_as_before() { everything >"$T/after"; check diff "$T/before" "$T/after"; }
+
+attached()
+{
+	on c "$TOOL" status "$1" --json |
+		jq -r '.tunnels[0].hooks[]|[.dev,.program,.attach,.state]|join(" ")'
+}
+
+has_wireguard()
+{
+	[ -d /sys/module/wireguard ] || modprobe -q wireguard || skip "this kernel has no wireguard"
+}
+
+test_egress_vxlan()
+{
+	container vxlan
+	egress
+}
+
+test_egress_wireguard()
+{
+	has_wireguard
+	container wireguard
+	# What the hint for other kinds goes by.
+	check_exit 1 grep link-netnsid <(on c ip link show wg4)
+	egress
+}
+
+egress()
+{
+	local dev4 dev6 how
+
+	dev4=$(tunnel 4)
+	dev6=$(tunnel 6)
+	everything >"$T/before"
+	for how in $(attach_kinds c); do
+		check on c "$TOOL" load "$dev4" --uplink-netns a --attach "$how"
+		check on c "$TOOL" load "$dev6" --uplink-netns a --attach "$how"
+		[ "$(attached "$dev4")" = \
+			"$(printf '%s egress_inner %s ok\neth0 egress_outer %s ok' "$dev4" "$how" "$how")" ]
+		check_grep 'hook      eth0 egress: .*, in /run/netns/a$' on c "$TOOL" status "$dev4"
+		leaves 4 6 inner
+		leaves 6 4 inner
+		check on c "$TOOL" unload "$dev4"
+		[ "$(counter c "$dev6" counters.egress.unknown)" = 0 ]
+		check on c "$TOOL" unload "$dev6"
+		same_as_before
+	done
+	check on c "$TOOL" load "$dev4" --uplink-netns a
+	check on c "$TOOL" load "$dev4" --uplink-netns a --outer-dscp EF
+	leaves 4 4 46
+	check on c "$TOOL" unload "$dev4"
+	leaves 4 4 none
+	same_as_before
+}
+
+test_ingress_vxlan()
+{
+	container vxlan
+	ingress
+}
+
+test_ingress_wireguard()
+{
+	has_wireguard
+	container wireguard
+	ingress
+}
+
+ingress()
+{
+	local way dev4 dev6
+
+	dev4=$(tunnel 4)
+	dev6=$(tunnel 6)
+	bleached b
+	everything >"$T/before"
+	for way in $(ways); do
+		check on c "$TOOL" load "$dev4" --uplink-netns a --direction both --ingress-hook "$way"
+		check on c "$TOOL" load "$dev6" --uplink-netns a --direction ingress --ingress-hook "$way"
+		check on c "$TOOL" status
+		enters 4 6
+		enters 6 4
+		[ "$(counter c "$dev4" counters.ingress.unknown)" = 0 ]
+		check on c "$TOOL" unload "$dev6"
+		[ "$way" != tc ] || leaves 4 4 inner
+		check on c "$TOOL" unload --all
+		same_as_before
+	done
+	enters 4 4 '.marked == 0 or .dscp == {"0": .data}'
+}
+
+# lone: node a with an uplink, node c with the tunnel vx4; nothing on the other side
+lone()
+{
+	kind=vxlan
+	lone_node a
+	node_add_netns c
+	on a ip link set vx4 netns c
+	on c ip link set vx4 up
+}
+
+# on_a COMMAND...: in the network namespace of a, where c's pins are seen
+on_a() { on c nsenter --net=/run/netns/a "$@"; }
+
+# refused STATUS ERE COMMAND...: one line that matches, and nothing is changed
+refused()
+{
+	local status=$1 sentence=$2
+
+	shift 2
+	everything >"$T/before"
+	check_exit "$status" on c "$@"
+	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
+	grep -qE -e "^dscp-tool: $sentence" <<<"$OUTPUT" || fail "not \"$sentence\": $OUTPUT"
+	same_as_before
+}
+
+test_bad_input()
+{
+	local legal=': use a name in /run/netns, the PID of a process, or a path$'
+
+	lone
+	refused 1 'vx4: its packets leave in the network namespace where it was made.* --uplink-netns' \
+		"$TOOL" load vx4
+	refused 2 "--uplink-netns 'nope': No such file or directory$legal" \
+		"$TOOL" load vx4 --uplink-netns nope
+	refused 2 "--uplink-netns '': .*$legal" "$TOOL" load vx4 --uplink-netns=
+	refused 2 "--uplink-netns '99999999': .*$legal" "$TOOL" load vx4 --uplink-netns 99999999
+	refused 2 "--uplink-netns '/etc/passwd': no network namespace$legal" \
+		"$TOOL" load vx4 --uplink-netns /etc/passwd
+	refused 2 "--uplink-netns '/proc/self/ns/mnt': no network namespace$legal" \
+		"$TOOL" load vx4 --uplink-netns /proc/self/ns/mnt
+	on c mkfifo "$T/pipe"
+	refused 2 "--uplink-netns '$T/pipe': no network namespace$legal" \
+		timeout 10 "$TOOL" load vx4 -n "$T/pipe"
+	refused 2 "--uplink-netns '$(printf %0300d 0)': .*$legal" \
+		"$TOOL" load vx4 -n "$(printf %0300d 0)"
+	refused 2 "uplink vx4: there is no device 'vx4'" "$TOOL" load vx4 -n a --uplink vx4
+	refused 2 'vx4: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs$' \
+		setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" load vx4 -n a
+	check on c "$TOOL" load vx4 -n a --attach clsact
+	for command in 'load vx4 -n a' 'unload vx4'; do
+		# shellcheck disable=SC2086 # several words
+		refused 2 'vx4: not permitted without CAP_SYS_ADMIN.*--uplink-netns' \
+			setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" $command
+	done
+	# What cannot be entered is not judged.
+	check_grep 'egress_outer, .* other namespace, in /run/netns/a$' \
+		on c setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" status vx4
+}
+
+# The tunnel's own namespace is as good as none.
+test_own_namespace()
+{
+	kind=vxlan
+	lone_node a
+	check on a "$TOOL" load vx4 --uplink-netns a
+	[ "$(on a "$TOOL" status vx4 --json | jq -c '.tunnels[0].uplink_netns')" = null ]
+	check_exit 1 grep '/run/netns' <(on a "$TOOL" status vx4)
+	check on a "$TOOL" unload vx4
+}
+
+# A name goes before a PID; what is asked for can be any of three.
+test_names()
+{
+	local how name inode
+
+	lone
+	inode=$(stat -Lc %i /run/netns/a)
+	name=${node_holder[c]}
+	on c ip link add eth0 type dummy 2>/dev/null ||
+		on c ip link add eth0 type veth peer name peer0
+	ip netns attach "$name" "${node_holder[a]}"
+	for how in a /run/netns/a "$name" "${node_holder[a]}" "/proc/${node_holder[a]}/ns/net"; do
+		everything >"$T/before"
+		check on c "$TOOL" load vx4 --uplink-netns "$how"
+		[ "$(on c "$TOOL" status vx4 --json | jq '.tunnels[0].uplink_netns.inode')" = "$inode" ]
+		check on c "$TOOL" unload vx4
+		same_as_before
+	done
+	ip netns del "$name"
+}
+
+# Devices of the two namespaces have one number, which is theirs.
+test_same_number()
+{
+	local how
+
+	lone
+	on a sh -ec 'ip link del vx6; ip link del eth0
+		ip link add vx6 index 77 type vxlan id 66 remote 192.0.2.2 dstport 4790
+		ip link set vx6 netns c
+		ip link add eth0 index 77 type veth peer name peer0
+		ip link set eth0 up; ip link set peer0 up'
+	uplink a 1
+	on c ip link set vx6 up
+	[ "$(on c cat /sys/class/net/vx6/ifindex)" = 77 ]
+	everything >"$T/before"
+	for how in $(attach_kinds c); do
+		check on c "$TOOL" load vx6 -n a --attach "$how" --direction both
+		[ "$(attached vx6 | grep -c ' ok$')" = 4 ]
+		check on c "$TOOL" load vx6 -n a --uplink eth0 --attach "$how"
+		[ "$(attached vx6 | grep -c ' ok$')" = 2 ]
+		check on c "$TOOL" unload vx6
+		same_as_before
+	done
+}
+
+# What a tunnel of the uplink's own namespace needs there stays.
+test_beside_others()
+{
+	local how
+
+	lone
+	everything >"$T/before"
+	for how in $(attach_kinds c); do
+		check on_a "$TOOL" load vx6 --attach "$how"
+		check on c "$TOOL" load vx4 -n a --attach "$how"
+		check on c "$TOOL" unload vx4
+		check on_a "$TOOL" status vx6
+		check on c "$TOOL" load vx4 -n a
+		check on_a "$TOOL" unload vx6
+		check on c "$TOOL" status vx4
+		check on_a "$TOOL" load vx6
+		check on c "$TOOL" unload --all
+		same_as_before
+	done
+}
+
+# Nothing has a name: a process that runs is what the namespaces are found by.
+test_processes()
+{
+	local pid dev
+
+	kind=vxlan
+	lone_node a
+	# shellcheck disable=SC2016 # for another shell
+	background on a unshare --net sh -c 'echo $$ >"$0" && exec sleep 1000' "$T/pid"
+	retry_until 20 test -s "$T/pid"
+	pid=$(<"$T/pid")
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'echo $$ >"$0" && exec sleep 1000' "$T/other"
+	retry_until 20 test -s "$T/other"
+	on a ip link set vx4 netns "$pid"
+	inventory >"$T/before"
+	in_container() { on a nsenter --net="/proc/$pid/ns/net" "$@"; }
+	check in_container ip link set vx4 up
+	check in_container "$TOOL" load vx4 --uplink-netns "$(<"$T/other")" --attach clsact
+	kill "$(<"$T/other")"
+	check in_container "$TOOL" status vx4
+	check in_container "$TOOL" load vx4 --uplink-netns a --direction both
+	check in_container "$TOOL" status vx4
+	# Also from the other side.
+	check on a "$TOOL" unload --all
+	inventory >"$T/after"
+	check diff "$T/before" "$T/after"
+}
+
+# The kernel takes VXLAN away with the namespace that it was made in, and WireGuard's socket.
+test_namespace_deleted()
+{
+	local how
+
+	kind=vxlan
+	node_add_netns c
+	for how in $(attach_kinds c); do
+		inventory c >"$T/before"
+		host_again
+		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
+		ip netns del host
+		retry_until 20 gone
+		[ "$(grep -c 'network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT")" = 1 ]
+		! grep 'eth0 .number' <<<"$OUTPUT"
+		check_exit 4 on c "$TOOL" status vx4 --json
+		check on c "$TOOL" unload vx4
+		check diff "$T/before" <(inventory c)
+		host_again
+		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
+		ip netns del host
+		retry_until 20 gone
+		host_again
+		check on c "$TOOL" load vx4 -n host --attach "$how"
+		check on c "$TOOL" status vx4
+		check on c "$TOOL" unload vx4
+		on c ip link del vx4
+		ip netns del host
+		check diff "$T/before" <(inventory c)
+	done
+}
+
+# WireGuard's device outlives its socket.
+test_namespace_of_wireguard_deleted()
+{
+	has_wireguard
+	! in_vm || required
+	node_add_netns c
+	ip netns add host
+	# shellcheck disable=SC2016 # for another shell
+	nsenter --net=/run/netns/host sh -ec 'ip link add eth0 type veth peer name peer0
+		ip link set eth0 up; ip link set peer0 up; ip link add wg4 type wireguard
+		ip link set wg4 netns "$0"' "${node_holder[c]}"
+	check on c wg set wg4 listen-port 51824
+	on c ip link set wg4 up
+	check on c "$TOOL" load wg4 -n host --uplink eth0 --attach clsact --direction both
+	ip netns del host
+	# shellcheck disable=SC2016 # for another shell
+	retry_until 20 on c sh -c '"$0" status wg4 >"$T/gone"; [ $? = 4 ]' "$TOOL"
+	check_grep 'the network namespace of its uplinks .number [0-9]*. is gone' cat "$T/gone"
+	check_exit 2 on c "$TOOL" load wg4 -n host
+	check on c "$TOOL" unload wg4
+	check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+	check_exit 1 grep clsact <(on c tc qdisc show)
+}
+
+# A namespace that only its name holds.
+host_again()
+{
+	ip netns add host
+	nsenter --net=/run/netns/host sh -ec 'ip link set lo up
+		ip link add eth0 type veth peer name peer0; ip link set eth0 up; ip link set peer0 up
+		ip address add 192.0.2.1/24 dev eth0
+		ip link add vx4 type vxlan id 44 remote 192.0.2.2 dstport 4789'
+	ip -n host link set vx4 netns c
+	on c ip link set vx4 up
+}
+
+gone()
+{
+	local status=0
+
+	! on c ip link show vx4 >/dev/null 2>&1 || return
+	on c "$TOOL" status vx4 || status=$?
+	[ $status = 4 ]
+}
+
+said() { retry_until 15 grep -qE -e "$1" "$T/monitor"; }
+
+test_monitor()
+{
+	lone
+	check on c "$TOOL" load vx4 -n a --attach clsact
+	# shellcheck disable=SC2016 # for another shell
+	background on c sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	retry_until 15 on c "$TOOL" status vx4
+	on a ip link del eth0
+	said 'vx4: no uplink found'
+	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
+		ip link set peer0 up; ip address add 192.0.2.1/24 dev eth0'
+	said 'vx4: uplink eth0: loaded again'
+	retry_until 15 on c "$TOOL" status vx4
+	on a tc qdisc del dev eth0 clsact
+	said 'vx4: a program was taken away: loaded again'
+	retry_until 15 on c "$TOOL" status vx4
+}
