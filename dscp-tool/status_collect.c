@@ -84,6 +84,8 @@ static void check_device(struct tunnel_status *status)
 		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
 		if (tunnel_port_changed(t, text, sizeof(text)))
 			problem(status, "%s", text);
+		if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
+			problem(status, "%s", text);
 	} else if (!nl_link_by_name(t->name, &link, &why)) {
 		problem(status, "%s was made anew since: load it again", t->name);
 	} else {

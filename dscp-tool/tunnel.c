@@ -545,3 +545,35 @@ bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned 
 	nl_wireguard_free(&wg);
 	return !known;
 }
+
+static bool has_uplink(const struct dscp_tunnel *tunnel, __u32 ifindex)
+{
+	for (int i = 0; i < tunnel->n_uplinks; i++)
+		if (tunnel->uplinks[i] == ifindex)
+			return true;
+	return false;
+}
+
+bool tunnel_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
+			    unsigned int len)
+{
+	struct tunnel_request request = tunnel_request_of(tunnel, name);
+	struct dscp_tunnel now;
+	char why[256];
+	int err;
+
+	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS)
+		return false;
+	log_divert(why, sizeof(why));
+	err = tunnel_discover(&request, &now);
+	log_divert(NULL, 0);
+	/* Without any route no packet leaves unmarked. */
+	for (int i = 0; !err && i < now.n_uplinks; i++) {
+		if (has_uplink(tunnel, now.uplinks[i]))
+			continue;
+		snprintf(text, len, "packets of %s now leave by %.15s: load it again", name,
+			 now.uplink_names[i]);
+		return true;
+	}
+	return false;
+}

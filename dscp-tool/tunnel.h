@@ -47,4 +47,9 @@ const char *tunnel_way_name(enum dscp_way way);
  * longer the ones it uses. */
 bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);
 
+/* The same, if a load would now find an uplink that it is not registered with. name: its device's
+ * present one. */
+bool tunnel_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
+			    unsigned int len);
+
 #endif

@@ -193,18 +193,20 @@ wire_veth()
 }
 
 # Bytes only: two taps and a process that reads one and writes the other.
+# wire_netns A B [DEV [OPTIONS of "wire relay"]]: other devices than eth0
 wire_netns()
 {
 	local -; set +x
-	local wire=$top/testing/wire/wire
+	local wire=$top/testing/wire/wire ready=$T/wire.$1.$2.${3:-eth0}
 
 	[ -x "$wire" ] || fail "testing/wire/wire is not built"
-	background relay_to "$T/wire.$1.$2" "$wire" "/run/netns/$1" "/run/netns/$2"
-	retry_until 10 grep -q ready "$T/wire.$1.$2"
+	background relay_to "$ready" "$wire" "/run/netns/$1" "/run/netns/$2" \
+		--name "${3:-eth0}" "${@:4}"
+	retry_until 10 grep -q ready "$ready"
 }
 
 # shellcheck disable=SC2317 # called through background
-relay_to() { "$2" relay "$3" "$4" >"$1"; }
+relay_to() { "$2" relay "${@:3}" >"$1"; }
 
 # Starts the machines, both at once: wire_vms A B VERSION_A VERSION_B [OPTIONS of "vm start"]
 wire_vms()

@@ -119,6 +119,13 @@ tunnels_work()
 	done
 }
 
+# The kernels of the virtual machines (vm_name is on their command line) have everything.
+nothing_may_be_missing() { ! grep -q vm_name= /proc/cmdline || required; }
+
+# both SCRIPT: on both nodes, %own and %peer being their numbers
+sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }
+both() { on a sh -ec "$(sides "$1" 1 2)" && on b sh -ec "$(sides "$1" 2 1)"; }
+
 # record NODE DEV FILE [FILTER]: captures what comes in until recorded; $recording is its pid
 record()
 {

@@ -49,3 +49,23 @@ test_qdisc_of_the_uplink()
 	[ "$(on a "$TOOL" status --json | jq -r '.tunnels[0].hooks[] | select(.qdisc) | .qdisc')" = \
 		pfifo ]
 }
+
+# All hooks are alive, but the packets have gone elsewhere.
+test_route_moved()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
+	check_exit 4 on a "$TOOL" status vx4
+	grep 'packets of vx4 now leave by eth1: load it again' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" status vx4
+	# Who has named it knows better.
+	check on a "$TOOL" load vx4 --uplink eth0
+	check on a "$TOOL" status vx4
+	# Without a route nothing leaves.
+	check on a "$TOOL" load vx4
+	on a sh -ec 'ip route del 192.0.2.2/32 dev eth1; ip address flush dev eth0'
+	check on a "$TOOL" status vx4
+}

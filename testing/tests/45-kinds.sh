@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Every kind of tunnel and of uplink, between two namespaces of one machine. What the running kernel
-# does not have is skipped here, and runs in the virtual machines.
+# Every kind of tunnel, between two namespaces of one machine. What the running kernel does not have is
+# skipped here, and runs in the virtual machines. Kinds of uplinks are in 48-uplinks.sh.
 
 . testing/tunnels.sh
 
@@ -16,10 +16,6 @@ two_nodes()
 	uplink a 1
 	uplink b 2
 }
-
-# both SCRIPT: on both nodes, %own and %peer being their numbers
-sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }
-both() { on a sh -ec "$(sides "$1" 1 2)" && on b sh -ec "$(sides "$1" 2 1)"; }
 
 # through FAMILY_OUTSIDE KIND LINK-ARGUMENTS [INNER-FAMILIES [OUTER-ECN]]: a tunnel t0 of that kind
 through()
@@ -160,94 +156,6 @@ test_qinq_in_vxlan()
 {
 	vlans 'ip link add link t0 name s type vlan proto 802.1ad id 5; ip link set s up
 		ip link add link s name t1 type vlan id 34'
-}
-
-# over_uplink DEV LINK-COMMANDS: WireGuard over that uplink, which the commands make on both ends
-over_uplink()
-{
-	local dev=$1 o
-
-	kind=wireguard
-	nothing_may_be_missing
-	node_add_netns a
-	node_add_netns b
-	wire_netns a b
-	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
-	on a ip link delete wg4
-	wireguard_keys
-	both "$2" || skip "this kernel has no such uplink: $dev"
-	uplink a 1 "$dev"
-	uplink b 2 "$dev"
-	wireguard a 1 2
-	wireguard b 2 1
-	for o in 4 6; do
-		retry_until 20 on a ping -c 1 -W 2 "$(inner $o 4 2)"
-		check on a "$TOOL" load wg$o
-		check_grep "\"dev\":\"$dev\",.*egress_outer" on a "$TOOL" status wg$o --json
-		record b "$dev" "$T/pass.pcap" "ip or ip6"
-		check on a "$wire" udp --dst "$(inner $o 6 2)" --port 5000 --dscp cycle --count 640 \
-			--rate 2000 --ecn 2
-		recorded
-		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 2 --each 10
-		hidden a wg$o
-		inwards_by tc "$dev" $o
-	done
-}
-
-# inwards_by WAY UPLINK OUTER: back onto the inner packets of b
-inwards_by()
-{
-	check on b "$TOOL" load "wg$3" --direction ingress --ingress-hook "$1" --uplink "$2"
-	# shellcheck disable=SC2046 # several words
-	listen b 5000 $(most 640) --ecn 2
-	flow "$3" 6 640 2000 --ecn 2
-	heard 5000
-	check on b "$TOOL" unload "wg$3"
-}
-
-test_uplink_ethernet() { over_uplink eth0 true; }
-test_uplink_vlan()
-{
-	over_uplink eth0.34 'ip link add link eth0 name eth0.34 type vlan id 34; ip link set eth0.34 up'
-}
-# On the device below: the tag is in the packet's metadata there.
-test_below_a_vlan()
-{
-	over_uplink eth0.34 'ip link add link eth0 name eth0.34 type vlan id 34; ip link set eth0.34 up'
-	check on a "$TOOL" load wg4 --uplink eth0
-	record b eth0.34 "$T/pass.pcap" "ip or ip6"
-	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640 --rate 2000
-	recorded
-	judge_tunnel "$T/pass.pcap" 4 --expect inner --ecn 0 --each 10
-	inwards_by tc eth0 4
-	inwards_by xdp eth0 6
-}
-# Below two tags, the inner one in the frame.
-test_below_qinq()
-{
-	over_uplink q 'ip link add link eth0 name s type vlan proto 802.1ad id 5; ip link set s up
-		ip link add link s name q type vlan id 34; ip link set q up'
-	check on a "$TOOL" load wg4 --uplink eth0
-	check on a "$TOOL" load wg6 --uplink s
-	for o in 4 6; do
-		record b q "$T/pass.pcap" "ip or ip6"
-		check on a "$wire" udp --dst "$(inner $o 4 2)" --port 5000 --dscp cycle --count 640 \
-			--rate 2000
-		recorded
-		judge_tunnel "$T/pass.pcap" $o --expect inner --ecn 0 --each 10
-		inwards_by tc eth0 $o
-		inwards_by xdp eth0 $o
-	done
-}
-# An L3 device as the uplink of WireGuard, a WireGuard too: no link-layer header at TC.
-test_uplink_without_link_header()
-{
-	over_uplink l3 'ip address add 198.51.100.%own/24 dev eth0
-		ip link add l3 type wireguard
-		wg set l3 listen-port 51999 private-key '"$T"'/key%own \
-			peer "$(cat '"$T"'/public%peer)" allowed-ips 0.0.0.0/0,::/0 \
-			endpoint 198.51.100.%peer:51999
-		ip link set l3 up'
 }
 
 # WireGuard does not care for the MTU outside: the outer packet is fragmented, and the fragments of

@@ -187,12 +187,16 @@ static int finish_options(struct judge_options *opt)
 	return opt->ecn ? parse_ecn(opt->ecn, cfg) : 0;
 }
 
+/* What libpcap captures on a PPP device has a header of its own, DLT_LINUX_SLL, in front of IP. */
+#define SLL_HEADER 16
+
 static int judge_file(struct judge *j, const char *file)
 {
 	char text[PCAP_ERRBUF_SIZE];
 	struct pcap_pkthdr *header;
 	const u_char *data;
 	pcap_t *pcap = pcap_open_offline(file, text);
+	unsigned int skip = 0;
 	int more, link;
 
 	if (!pcap) {
@@ -200,13 +204,16 @@ static int judge_file(struct judge *j, const char *file)
 		return -EIO;
 	}
 	link = pcap_datalink(pcap);
-	if (link != DLT_EN10MB && link != DLT_RAW) {
+	if (link == DLT_LINUX_SLL)
+		skip = SLL_HEADER;
+	if (link != DLT_EN10MB && link != DLT_RAW && !skip) {
 		complain("%s: neither Ethernet nor IP packets", file);
 		pcap_close(pcap);
 		return -EIO;
 	}
 	while ((more = pcap_next_ex(pcap, &header, &data)) == 1)
-		judge_packet(j, data, header->caplen, link == DLT_EN10MB);
+		if (header->caplen >= skip)
+			judge_packet(j, data + skip, header->caplen - skip, link == DLT_EN10MB);
 	/* The end of the file is -2. */
 	if (more == -1)
 		complain("%s: %s", file, pcap_geterr(pcap));

@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * wire relay: a wire between two namespaces that copies bytes. A veth pair hands over the same
- * sk_buff, hash and all, so a test over veth can pass for the wrong reason.
+ * sk_buff, hash and all, so a test over veth can pass for the wrong reason. --ip: devices without
+ * link-layer header.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@
 struct relay_config {
 	const char *name, *pcap;
 	unsigned int mtu, seconds;
+	bool ip;
 };
 
 #define FIELD(name) offsetof(struct relay_config, name)
@@ -40,6 +42,7 @@ static const struct option_spec relay_options[] = {
 	{ "--pcap", OPT_TEXT, FIELD(pcap), 0, 0 },
 	{ "--mtu", OPT_NUMBER, FIELD(mtu), 576, 9000 },
 	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 86400 },
+	{ "--ip", OPT_FLAG, FIELD(ip), 0, 0 },
 	{ 0 },
 };
 
@@ -51,9 +54,9 @@ struct relay {
 	pcap_dumper_t *dump;
 };
 
-static int create_tap(const char *name)
+static int create_tap(const char *name, bool ip)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct ifreq ifr = { .ifr_flags = (ip ? IFF_TUN : IFF_TAP) | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -76,7 +79,7 @@ static int set_up_device(const struct relay_config *cfg, int side)
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", cfg->name);
 	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
 	memcpy(ifr.ifr_hwaddr.sa_data, mac, sizeof(mac));
-	err = ioctl(fd, SIOCSIFHWADDR, &ifr);
+	err = cfg->ip ? 0 : ioctl(fd, SIOCSIFHWADDR, &ifr);
 	ifr.ifr_qlen = QUEUE_LEN;
 	err = err ? err : ioctl(fd, SIOCSIFTXQLEN, &ifr);
 	ifr.ifr_mtu = (int)cfg->mtu;
@@ -108,7 +111,7 @@ static int open_side(struct relay *relay, const struct relay_config *cfg, const 
 	int err = enter(netns);
 
 	if (!err) {
-		relay->fds[side] = create_tap(cfg->name);
+		relay->fds[side] = create_tap(cfg->name, cfg->ip);
 		err = relay->fds[side] < 0 ? relay->fds[side] : set_up_device(cfg, side);
 	}
 	if (err)
@@ -167,11 +170,11 @@ static int move_all(struct relay *relay, unsigned int seconds)
 	return err;
 }
 
-static int open_dump(struct relay *relay, const char *file)
+static int open_dump(struct relay *relay, const char *file, int link)
 {
 	if (!file)
 		return 0;
-	relay->pcap = pcap_open_dead(DLT_EN10MB, FRAME_MAX);
+	relay->pcap = pcap_open_dead(link, FRAME_MAX);
 	relay->dump = relay->pcap ? pcap_dump_open(relay->pcap, file) : NULL;
 	if (relay->dump)
 		return 0;
@@ -206,7 +209,7 @@ static int run(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	stop_on_signals();
-	err = open_dump(&relay, cfg.pcap);
+	err = open_dump(&relay, cfg.pcap, cfg.ip ? DLT_RAW : DLT_EN10MB);
 	err = err ? err : open_side(&relay, &cfg, netns[0], 0);
 	err = err ? err : open_side(&relay, &cfg, netns[1], 1);
 	if (!err) {
@@ -221,7 +224,7 @@ static int run(int argc, char **argv)
 }
 
 const struct command relay_command = {
-	"relay",       "NETNS_A NETNS_B [--name eth0] [--mtu N] [--pcap FILE] [--seconds S]",
+	"relay",       "NETNS_A NETNS_B [--name eth0] [--ip] [--mtu N] [--pcap FILE] [--seconds S]",
 	relay_options, 2,
 	run,
 };
