@@ -343,15 +343,18 @@ declare -A listening=()
 # --count it need not wait for more.
 heard()
 {
-	local n
+	local n verdict
 
 	for ((n = 0; n < 10; n++)); do
 		kill -0 "${listening[$1]}" 2>/dev/null || break
 		sleep 0.05
 	done
 	stop_background "${listening[$1]}" TERM
-	OUTPUT=$(tail -n 1 "$T/heard.$1" | jq -c 'del(.length_dscp)')
-	jq -e "${2:-.ok}" <<<"$OUTPUT" >/dev/null || fail "${2:-not ok}: $OUTPUT"
+	# One jq and not two: in an emulated machine it costs 0.3 s.
+	verdict=$(tail -n 1 "$T/heard.$1" |
+		jq -cr 'del(.length_dscp), if '"${2:-.ok}"' then "" else "no" end')
+	OUTPUT=${verdict%%$'\n'*}
+	[ "$verdict" = "$OUTPUT" ] || fail "${2:-not ok}: $OUTPUT"
 }
 
 # flow OUTER INNER COUNT RATE [OPTIONS]: one socket of a that sends all DSCPs in turn

@@ -97,11 +97,14 @@ bare()
 # is_bare OUTER: fails if there are too few of them, and ends the test if one has a mark
 is_bare()
 {
+	local data
+
 	OUTPUT=$("$wire" judge "$T/pass.pcap" --tunnel wireguard --from "$(outer "$1" 1)" \
 		--port "5182$1" --expect 0 --ecn 2 --json) || true
-	jq -e '.wrong == 0 and .skipped_wrong == 0 and .bad_ip_checksums == 0' <<<"$OUTPUT" >/dev/null ||
-		fail "not as they were: $OUTPUT"
-	[ "$(jq .data <<<"$OUTPUT")" -ge 62 ]
+	data=$(jq 'if .wrong == 0 and .skipped_wrong == 0 and .bad_ip_checksums == 0 then .data
+		else -1 end' <<<"$OUTPUT")
+	[ "$data" -ge 0 ] || fail "not as they were: $OUTPUT"
+	[ "$data" -ge 62 ]
 }
 
 # marked DEV: everything is, on the wire and, by b, where it comes out of the tunnels. What is not the
