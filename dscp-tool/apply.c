@@ -101,7 +101,8 @@ static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *n
 	if (err)
 		return err;
 	err = change(state, slot, new, peers ? peers : &old_peers);
-	if (!err && (old.flags | new->flags) & DSCP_TUNNEL_PEERS)
+	/* monitor gives no list: the policies stay as they are. */
+	if (!err && peers && (old.flags | new->flags) & DSCP_TUNNEL_PEERS)
 		state_note_again(state, new->ifindex);
 	if (!err)
 		return 0;
@@ -121,6 +122,8 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 	if (err)
 		return err;
 	slot = state_find(&state, tunnel->name);
+	if (!slot)
+		slot = state_find_gone(&state, tunnel->name);
 	if (!slot)
 		slot = state_free_slot(&state);
 	if (!slot) {

@@ -187,22 +187,28 @@ static void describe(const struct state *state, const struct dscp_tunnel *old,
 		add(text, "a program was taken away");
 }
 
-/* What a device is called now: it was made anew under its name, else renamed, then the number
- * tells. */
-static void find_name(char *name, const char *old_name, uint32_t ifindex)
+/* What a tunnel's device is called now. Its number tells, as it does state_find(): another device
+ * may have its old name. Where there is none, it was made anew under its name. */
+static void find_name(char *name, const struct dscp_tunnel *old)
+{
+	if (!if_indextoname(old->ifindex, name))
+		memcpy(name, old->name, DSCP_IFNAMSIZ);
+}
+
+/* The same for the uplinks that --uplink named: the device of that name, else it was renamed. */
+static void find_uplink_name(char *name, const char *old_name, uint32_t ifindex)
 {
 	if (if_nametoindex(old_name) || !if_indextoname(ifindex, name))
 		memcpy(name, old_name, DSCP_IFNAMSIZ);
 }
 
-/* Of the uplinks that --uplink named. */
 static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
 			      char names[][IF_NAMESIZE])
 {
 	NETNS_VISIT(old->uplink_netns);
 
 	for (unsigned int i = 0; i < request->n_uplinks; i++) {
-		find_name(names[i], old->uplink_names[i], old->uplinks[i]);
+		find_uplink_name(names[i], old->uplink_names[i], old->uplinks[i]);
 		request->uplinks[i] = names[i];
 	}
 }
@@ -214,7 +220,7 @@ static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char
 	struct tunnel_request request = tunnel_request_of(old, name);
 	int err;
 
-	find_name(name, old->name, old->ifindex);
+	find_name(name, old);
 	find_uplink_names(old, &request, uplinks);
 	request.uplinks_may_be_absent = true;
 	log_divert(why, TEXT);

@@ -79,6 +79,10 @@ static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t er
 		snprintf(err, err_len, "'%s' is no IPv4 or IPv6 address", text);
 		return -EINVAL;
 	}
+	if (peer->family == 6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer->address)) {
+		snprintf(err, err_len, "'%s' is an IPv4 address: write it as one", text);
+		return -EINVAL;
+	}
 	longest = peer->family == 4 ? 32 : 128;
 	length = longest;
 	if (slash && args_number(slash + 1, 0, longest, &length, NULL, 0)) {
@@ -100,7 +104,8 @@ void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 {
 	unsigned int i = peers->n;
 
-	if (i == 2 * DSCP_MAX_PEERS)
+	/* Read without the lock, an entry may come twice. */
+	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer))
 		return;
 	for (; i && peers->maps[i - 1].peer.prefixlen < map->peer.prefixlen; i--)
 		peers->maps[i] = peers->maps[i - 1];
@@ -118,7 +123,8 @@ static int add(struct peer_maps *peers, const struct peer_map *map, char *err, s
 		return -EINVAL;
 	}
 	if (peers->n == DSCP_MAX_PEERS) {
-		snprintf(err, err_len, "at most %d", DSCP_MAX_PEERS);
+		peers_name(&map->peer, name);
+		snprintf(err, err_len, "%s is one too many: at most %d", name, DSCP_MAX_PEERS);
 		return -EINVAL;
 	}
 	peers_insert(peers, map);

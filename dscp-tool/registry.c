@@ -156,6 +156,34 @@ uint32_t state_find(const struct state *state, const char *name)
 	return slot;
 }
 
+static bool is_gone(const struct dscp_tunnel *tunnel)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+	char path[NETNS_PATH];
+
+	if (tunnel->netns == netns_own() || netns_path(tunnel->netns, path) ||
+	    state_hook_states(tunnel, states))
+		return false;
+	/* A link of TCX knows whether its device is there; it may be only out of our sight. */
+	for (unsigned int i = 0; i < n; i++)
+		if (hooks[i].netns == tunnel->netns && states[i].health != HOOK_GONE)
+			return false;
+	return true;
+}
+
+uint32_t state_find_gone(const struct state *state, const char *name)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		const struct dscp_tunnel *t = &state->tunnels[slot];
+
+		if (t->ifindex && !strncmp(t->name, name, DSCP_IFNAMSIZ) && is_gone(t))
+			return slot;
+	}
+	return 0;
+}
+
 uint32_t state_free_slot(const struct state *state)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)

@@ -52,6 +52,9 @@ int state_clear_counters(const struct state *state, uint32_t slot);
 /* Slot of the tunnel of this network namespace with that name, loaded under it or renamed since;
  * 0: not loaded. */
 uint32_t state_find(const struct state *state, const char *name);
+/* Slot of a tunnel with that name whose network namespace is gone, and with it all that was
+ * attached there: that of a container which was started again. 0: none. */
+uint32_t state_find_gone(const struct state *state, const char *name);
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex);
 /* 0: all are taken. */
 uint32_t state_free_slot(const struct state *state);

@@ -429,6 +429,25 @@ static int wireguard(const struct tunnel_request *request, const struct nl_link 
 	return err;
 }
 
+/* The kernel tells whether the packets leave here, of all kinds but WireGuard and user space. */
+static int check_netns(const struct tunnel_request *request, const struct nl_link *link,
+		       const struct dscp_tunnel *tunnel)
+{
+	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+
+	if (tunnel->kind == DSCP_KIND_UDP || elsewhere == link->elsewhere)
+		return 0;
+	if (elsewhere)
+		log_error("%s: its packets leave in this network namespace, where it was made: "
+			  "--uplink-netns is not for it",
+			  request->name);
+	else
+		log_error("%s: its packets leave in the network namespace where it was made, and "
+			  "not in this one: say --uplink-netns with that one's name, PID or path",
+			  request->name);
+	return TUNNEL_USAGE;
+}
+
 static int other_kinds(const struct tunnel_request *request, const struct nl_link *link,
 		       struct dscp_tunnel *tunnel)
 {
@@ -438,13 +457,9 @@ static int other_kinds(const struct tunnel_request *request, const struct nl_lin
 		err = set_endpoint(link, tunnel);
 	if (err)
 		return err;
-	if (link->elsewhere && tunnel->uplink_netns == tunnel->netns &&
-	    tunnel->kind != DSCP_KIND_UDP) {
-		log_error("%s: its packets leave in the network namespace where it was made, and "
-			  "not in this one: say --uplink-netns with that one's name, PID or path",
-			  request->name);
-		return TUNNEL_USAGE;
-	}
+	err = check_netns(request, link, tunnel);
+	if (err)
+		return err;
 	return set_uplinks(request, link, NULL, tunnel);
 }
 
@@ -562,8 +577,11 @@ bool tunnel_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, 
 	char why[256];
 	int err;
 
-	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS)
+	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS || !needs_uplink(tunnel))
 		return false;
+	/* Ingress has the same uplinks, and asks the kernel by loading a program. */
+	request.egress = true;
+	request.ingress = false;
 	log_divert(why, sizeof(why));
 	err = tunnel_discover(&request, &now);
 	log_divert(NULL, 0);

@@ -83,6 +83,8 @@ static int unload_name(const char *name)
 		return EXIT_REFUSED;
 	if (name)
 		slot = state_find(&state, name);
+	if (name && !slot)
+		slot = state_find_gone(&state, name);
 	if (!name || slot)
 		err = unload(&state, slot);
 	else

@@ -430,15 +430,15 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 {
 	uint32_t priority = hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
 	const uint32_t end = priority + CLSACT_PRIORITIES;
-	int err = clsact_prepare(dir, hook, prog_fd);
+	int err;
 
-	if (err)
-		return err;
-	/* The pin first: a filter without one would never be found again. */
+	/* The pin first: a qdisc or a filter without one would never be found again. */
 	err = hook_pin(dir, prog_fd, path);
+	if (err)
+		return refused(hook, "cannot pin", err);
+	err = clsact_prepare(dir, hook, prog_fd);
 	if (err) {
-		refused(hook, "cannot pin", err);
-		clsact_release(dir, hook);
+		unlink(path);
 		return err;
 	}
 	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for

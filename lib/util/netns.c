@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -79,50 +80,97 @@ int netns_by_name(const char *option, const char *text, uint64_t *netns)
 	return err;
 }
 
-static bool take_path(char *to, const char *path, uint64_t netns)
+/* What leads to a namespace, as it was when one was looked for that is not among them. To look
+ * through /proc for each question would take most of the time where there are many. */
+struct place {
+	uint64_t netns;
+	char path[NETNS_PATH];
+};
+
+static struct place *places;
+static size_t n_places, max_places;
+static time_t looked_at; /* seconds since the start of the machine */
+
+static void add_place(const char *path)
 {
-	if (inode(path) != netns || strlen(path) >= NETNS_PATH)
-		return false;
-	strcpy(to, path);
-	return true;
+	struct place *more = places;
+
+	if (strlen(path) >= NETNS_PATH)
+		return;
+	if (n_places == max_places) {
+		more = realloc(places, (2 * max_places + 64) * sizeof(*places));
+		if (!more)
+			return;
+		max_places = 2 * max_places + 64;
+	}
+	places = more;
+	places[n_places].netns = inode(path);
+	strcpy(places[n_places++].path, path);
 }
 
-static bool path_of_mount(uint64_t netns, char *path)
+static void add_mounts(void)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	const struct mntent *mount;
-	bool found = false;
 
-	while (mounts && !found && (mount = getmntent(mounts)))
-		found = !strcmp(mount->mnt_type, "nsfs") && take_path(path, mount->mnt_dir, netns);
+	while (mounts && (mount = getmntent(mounts)))
+		if (!strcmp(mount->mnt_type, "nsfs"))
+			add_place(mount->mnt_dir);
 	if (mounts)
 		endmntent(mounts);
-	return found;
 }
 
-static bool path_of_process(uint64_t netns, char *path)
+static void add_processes(void)
 {
 	glob_t paths = {};
-	bool found = false;
 
 	if (!glob("/proc/[0-9]*/ns/net", GLOB_NOSORT, NULL, &paths))
-		for (size_t n = 0; n < paths.gl_pathc && !found; n++)
-			found = take_path(path, paths.gl_pathv[n], netns);
+		for (size_t n = 0; n < paths.gl_pathc; n++)
+			add_place(paths.gl_pathv[n]);
 	globfree(&paths);
-	return found;
 }
 
-/* Most questions are about the namespace of the one before. */
+static const struct place *find_place(uint64_t netns)
+{
+	for (size_t n = 0; n < n_places; n++)
+		if (places[n].netns == netns && inode(places[n].path) == netns)
+			return &places[n];
+	return NULL;
+}
+
+static bool was_there(uint64_t netns)
+{
+	for (size_t n = 0; n < n_places; n++)
+		if (places[n].netns == netns)
+			return true;
+	return false;
+}
+
+/* What nothing led to a moment ago is gone; but who was in it may have ended, and left others. */
+static bool worth_a_look(uint64_t netns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (n_places && now.tv_sec - looked_at <= 1 && !was_there(netns))
+		return false;
+	looked_at = now.tv_sec;
+	return true;
+}
+
 bool netns_path(uint64_t netns, char path[static NETNS_PATH])
 {
-	static char last[NETNS_PATH];
+	const struct place *place = find_place(netns);
 
-	if (!*last || inode(last) != netns)
-		*last = 0;
-	if (!*last && !path_of_mount(netns, last) && !path_of_process(netns, last))
-		return false;
-	strcpy(path, last);
-	return true;
+	if (!place && worth_a_look(netns)) {
+		n_places = 0;
+		add_mounts();
+		add_processes();
+		place = find_place(netns);
+	}
+	if (place)
+		strcpy(path, place->path);
+	return place;
 }
 
 static int open_netns(uint64_t netns)

@@ -170,7 +170,7 @@ test_status_json()
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
 		keys == ["counters", "direction", "egress_map", "healthy", "hooks", "ifindex",
 			"ingress_hook", "ingress_map", "kind", "outer_dscp", "peer_maps", "ports",
-			"problems", "tunnel"] and
+			"problems", "tunnel", "uplink_netns"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and

@@ -171,6 +171,29 @@ test_first_load_killed()
 	done
 }
 
+# Killed at each request that makes a qdisc or a filter: an unload finds what is there.
+test_killed_at_clsact()
+{
+	local line call made=0
+
+	command -v strace >/dev/null || skip "no strace"
+	lone_node
+	remember
+	check on a strace -qq -o "$T/trace" -e trace=sendto,sendmsg "$TOOL" load vx4 --attach clsact
+	check on a "$TOOL" unload vx4
+	for line in $(grep -nE 'RTM_NEW(QDISC|TFILTER)' "$T/trace" | cut -d: -f1); do
+		call=$(sed -n "$line{s/(.*//;p}" "$T/trace")
+		on a strace -qq -o /dev/null -e trace="$call" \
+			-e inject="$call:signal=KILL:when=$(head -n "$line" "$T/trace" | grep -c "^$call(")" \
+			"$TOOL" load vx4 --attach clsact 2>/dev/null || true
+		check on a "$TOOL" unload --all
+		same_as_before
+		check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+		made=$((made + 1))
+	done
+	[ "$made" = 4 ] || fail "$made requests"
+}
+
 test_unload_killed()
 {
 	local n lasted kinds

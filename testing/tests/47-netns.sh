@@ -196,6 +196,9 @@ test_bad_input()
 	lone
 	refused 1 'vx4: its packets leave in the network namespace where it was made.* --uplink-netns' \
 		"$TOOL" load vx4
+	on c ip link add vx9 type vxlan id 99 remote 192.0.2.2 dstport 4789
+	refused 1 'vx9: its packets leave in this network namespace.* --uplink-netns is not for it$' \
+		"$TOOL" load vx9 -n a
 	refused 2 "--uplink-netns 'nope': No such file or directory$legal" \
 		"$TOOL" load vx4 --uplink-netns nope
 	refused 2 "--uplink-netns '': .*$legal" "$TOOL" load vx4 --uplink-netns=
@@ -279,6 +282,34 @@ test_same_number()
 		same_as_before
 	done
 }
+
+# The container ends and is started again, with the same numbers: the same load again. One that is not
+# started again can be unloaded from elsewhere.
+test_container_started_again()
+{
+	local how n
+
+	lone
+	for how in $(attach_kinds c); do
+		for n in 1 2; do
+			on a sh -ec 'ip link add vx7 index 77 type vxlan id 77 remote 192.0.2.2 dstport 4791'
+			ip netns add again
+			on a ip link set vx7 netns again
+			check in_again "$TOOL" load vx7 -n a --attach "$how" --direction both \
+				--peer-map 10.0.0.0/8:EF=CS1
+			check in_again "$TOOL" status vx7
+			[ "$(in_again "$TOOL" status --json | jq '.tunnels | length')" = 1 ]
+			ip netns del again
+			retry_until 10 on c sh -c '"$0" status --json | jq -e ".tunnels[0].hooks |
+				any(.state == \"device gone\")"' "$TOOL"
+		done
+		check on c "$TOOL" unload vx7
+		check_exit 3 on c "$TOOL" unload vx7
+		check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+	done
+}
+
+in_again() { on c nsenter --net=/run/netns/again "$@"; }
 
 # What a tunnel of the uplink's own namespace needs there stays.
 test_beside_others()

@@ -104,6 +104,21 @@ test_named_and_renamed()
 	! grep vx6 "$T/monitor" || fail "$(<"$T/monitor")"
 }
 
+# Another device that gets the old name is another one, which nobody has loaded.
+test_renamed_and_name_taken()
+{
+	lone_node
+	check on a "$TOOL" load vx4 --egress-map '*=CS1'
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up
+		ip link add vx4 type vxlan id 99 remote 192.0.2.2 dstport 4789'
+	start_monitor
+	said 'tunnel: the device was renamed: loaded again'
+	sleep 6
+	[ "$(wc -l <"$T/monitor")" = 1 ] || fail "$(<"$T/monitor")"
+	check_exit 3 on a "$TOOL" status vx4
+	check on a "$TOOL" status tunnel
+}
+
 # One of the uplinks that --uplink named is gone: it is awaited, and the other one serves. One that
 # was renamed is followed.
 test_one_uplink_of_two_gone()
