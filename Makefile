@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 V ?= 0
 Q := $(if $(filter-out 0,$(V)),,@)
 
-.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint help
+.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint dist deb help
 
 all: dscp-tool
 
@@ -50,14 +50,17 @@ check:
 lint:
 	$(Q)testing/lint
 
+dist deb:
+	$(Q)packaging/make-$@
+
 clean:
 	+$(Q)$(MAKE) -C lib clean
 	+$(Q)$(MAKE) -C dscp-tool clean
 	+$(Q)$(MAKE) -C testing clean
-	rm -rf build-asan
+	rm -rf build-asan build-deb
 
 distclean: clean
-	rm -f config.mk
+	rm -f config.mk dscp-tool-*.tar.xz
 
 help:
 	@echo 'make              configure if that was not done, and build'
@@ -66,6 +69,8 @@ help:
 	@echo '                  SANITIZE=yes: with AddressSanitizer and UBSan, in build-asan/'
 	@echo 'make bench        as root: nanoseconds per packet of the BPF programs'
 	@echo 'make lint         style of scripts, C, licences and man page'
+	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
+	@echo 'make deb          packages for Debian, in build-deb/'
 	@echo 'make install      DESTDIR=DIR: below DIR; see ./configure --help for the directories'
 	@echo 'make uninstall    remove what install installed'
 	@echo 'make clean        remove what was built; distclean: also what configure wrote'
