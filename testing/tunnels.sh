@@ -79,9 +79,6 @@ vxlan()
 		done' "$2" "$3"
 }
 
-# The kernels of the virtual machines (vm_name is on their command line) have everything.
-nothing_may_be_missing() { ! grep -q vm_name= /proc/cmdline || required; }
-
 # Nodes a and b over a wire that copies bytes, with both tunnels of that kind, which work.
 two_nodes()
 {
@@ -120,7 +117,25 @@ tunnels_work()
 }
 
 # The kernels of the virtual machines (vm_name is on their command line) have everything.
-nothing_may_be_missing() { ! grep -q vm_name= /proc/cmdline || required; }
+in_vm() { grep -q vm_name= /proc/cmdline; }
+nothing_may_be_missing() { ! in_vm || required; }
+
+# Where the running kernel has none, the test is skipped. In the test's own network namespace.
+needs_wireguard()
+{
+	nothing_may_be_missing
+	ip link add probe type wireguard || skip "this kernel has no WireGuard"
+	ip link delete probe
+}
+
+# start_monitor NODE [TUNNEL...]: what it says goes to $T/monitor; $monitor is its pid
+start_monitor()
+{
+	# shellcheck disable=SC2016 # for another shell
+	background on "$1" sh -c 'log=$1; shift; exec "$0" monitor "$@" 2>"$log"' "$TOOL" "$T/monitor" \
+		"${@:2}"
+	monitor=$!
+}
 
 # both SCRIPT: on both nodes, %own and %peer being their numbers
 sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }

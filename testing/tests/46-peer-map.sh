@@ -100,10 +100,8 @@ test_bytes_of_vxlan() { bytes_on_the_wire; }
 
 test_bytes_of_wireguard()
 {
-	# The kernels of the virtual machines (vm_name is on their command line) have it.
-	! grep -q vm_name= /proc/cmdline || required
 	kind=wireguard
-	ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
+	needs_wireguard
 	wireguard_keys
 	bytes_on_the_wire
 }
@@ -162,8 +160,7 @@ test_monitor_keeps_them()
 {
 	peers
 	load --peer-map '10.0.4.2:*=CS1'
-	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	start_monitor a
 	retry_until 10 on a "$TOOL" status vx4
 	on a sh -ec 'ip link del vx4; ip link del vx6'
 	vxlan a 1 2

@@ -7,9 +7,6 @@
 
 . testing/tunnels.sh
 
-# The kernels of the virtual machines (vm_name is on their command line) have everything.
-in_vm() { grep -q vm_name= /proc/cmdline; }
-
 # moved NODE N: the tunnel with its end N goes from host a to that node
 moved()
 {
@@ -33,7 +30,7 @@ moved()
 container()
 {
 	kind=$1
-	! in_vm || required
+	nothing_may_be_missing
 	[ "$kind" = vxlan ] || wireguard_keys
 	node_add_netns a
 	node_add_netns b
@@ -79,11 +76,6 @@ attached()
 		jq -r '.tunnels[0].hooks[]|[.dev,.program,.attach,.state]|join(" ")'
 }
 
-has_wireguard()
-{
-	[ -d /sys/module/wireguard ] || modprobe -q wireguard || skip "this kernel has no wireguard"
-}
-
 test_egress_vxlan()
 {
 	container vxlan
@@ -92,7 +84,7 @@ test_egress_vxlan()
 
 test_egress_wireguard()
 {
-	has_wireguard
+	needs_wireguard
 	container wireguard
 	# What the hint for other kinds goes by.
 	check_exit 1 grep link-netnsid <(on c ip link show wg4)
@@ -135,7 +127,7 @@ test_ingress_vxlan()
 
 test_ingress_wireguard()
 {
-	has_wireguard
+	needs_wireguard
 	container wireguard
 	ingress
 }
@@ -396,8 +388,7 @@ test_namespace_deleted()
 # WireGuard's device outlives its socket.
 test_namespace_of_wireguard_deleted()
 {
-	has_wireguard
-	! in_vm || required
+	needs_wireguard
 	node_add_netns c
 	ip netns add host
 	# shellcheck disable=SC2016 # for another shell
@@ -444,8 +435,7 @@ test_monitor()
 {
 	lone
 	check on c "$TOOL" load vx4 -n a --attach clsact
-	# shellcheck disable=SC2016 # for another shell
-	background on c sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	start_monitor c
 	retry_until 15 on c "$TOOL" status vx4
 	on a ip link del eth0
 	said 'vx4: no uplink found'

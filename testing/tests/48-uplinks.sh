@@ -18,11 +18,9 @@ kind=wireguard
 # of what a sends are in the outer header only, as soon as it has one.
 nodes()
 {
-	nothing_may_be_missing
+	needs_wireguard
 	node_add_netns a
 	node_add_netns b
-	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
-	on a ip link delete wg4
 	wire_netns a b
 	wire_netns a b eth1
 	wireguard_keys
@@ -385,13 +383,11 @@ redial()
 # wrong. b tells by peek, which has no use for an uplink, how the packets were marked outside.
 followed()
 {
-	local monitor sender
+	local sender
 
 	check on a "$TOOL" load wg4
 	check on b "$TOOL" load wg4 --direction ingress
-	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
-	monitor=$!
+	start_monitor a
 	listen b 5004 --unmarked-ok --ecn 2
 	background on a "$wire" udp --dst 10.0.4.2 --port 5004 --dscp cycle --count 100000 --rate 300 \
 		--ecn 2

@@ -14,16 +14,8 @@ watched()
 {
 	lone_node
 	check on a "$TOOL" load vx4 "$@"
-	start_monitor
+	start_monitor a
 	healthy
-}
-
-# start_monitor [TUNNEL...]
-start_monitor()
-{
-	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'log=$1; shift; exec "$0" monitor "$@" 2>"$log"' "$TOOL" "$T/monitor" "$@"
-	monitor=$!
 }
 
 healthy() { retry_until 4 on a "$TOOL" status vx4; }
@@ -91,7 +83,7 @@ test_named_and_renamed()
 	lone_node
 	check on a "$TOOL" load vx4
 	check on a "$TOOL" load vx6
-	start_monitor vx4
+	start_monitor a vx4
 	sleep 1
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
 	said 'tunnel: the device was renamed: loaded again'
@@ -111,7 +103,7 @@ test_renamed_and_name_taken()
 	check on a "$TOOL" load vx4 --egress-map '*=CS1'
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up
 		ip link add vx4 type vxlan id 99 remote 192.0.2.2 dstport 4789'
-	start_monitor
+	start_monitor a
 	said 'tunnel: the device was renamed: loaded again'
 	sleep 6
 	[ "$(wc -l <"$T/monitor")" = 1 ] || fail "$(<"$T/monitor")"
@@ -127,7 +119,7 @@ test_one_uplink_of_two_gone()
 	lone_node
 	on a sh -ec "$on_eth1"
 	check on a "$TOOL" load vx4 --uplink eth1 --uplink eth0 --attach clsact
-	start_monitor
+	start_monitor a
 	on a ip link del eth1
 	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
 	check_grep 'there is no uplink eth1' on a sh -c '"$0" status vx4; [ $? = 4 ]' "$TOOL"
@@ -220,7 +212,7 @@ test_beside_load()
 	on a ip link del vx4
 	vx4_again
 	check_exit 4 on a "$TOOL" status vx4
-	start_monitor
+	start_monitor a
 	said 'vx4: the device was made anew: loaded again'
 	healthy
 	[ "$(on a "$TOOL" status vx4 --json | jq -c '.tunnels[0].egress_map')" = '{"EF":"CS1"}' ]
@@ -246,7 +238,7 @@ test_ingress_qdisc_of_others()
 	lone_node
 	check on a tc qdisc add dev eth0 ingress
 	check on a "$TOOL" load vx4 --direction ingress --attach clsact
-	start_monitor
+	start_monitor a
 	healthy
 	on a tc qdisc del dev eth0 ingress
 	sleep 1.5

@@ -14,12 +14,10 @@ watched()
 {
 	local node n
 
-	! grep -q vm_name= /proc/cmdline || required
+	needs_wireguard
 	node_add_netns a
 	node_add_netns b
 	wire_netns a b
-	on a ip link add wg4 type wireguard || skip "this kernel has no WireGuard"
-	on a ip link delete wg4
 	wireguard_keys
 	n=1
 	for node in a b; do
@@ -33,8 +31,7 @@ watched()
 	wireguard a 1 2
 	wireguard b 2 1
 	check on a "$TOOL" load wg4 --direction both "$@"
-	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'exec "$0" monitor 2>"$1"' "$TOOL" "$T/monitor"
+	start_monitor a
 	retry_until 20 on a ping -c 1 -W 2 10.0.4.2
 	marked eth0
 }

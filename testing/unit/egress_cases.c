@@ -555,3 +555,19 @@ void cannot_run(void **state)
 		      reason ? reason : device_refused());
 	skip();
 }
+
+int run_groups(const char *name, struct group frames, struct group tap, struct group tun)
+{
+	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
+	int failed;
+
+	if (bpf_refused())
+		return cmocka_run_group_tests_name(name, none, NULL, NULL);
+	failed = _cmocka_run_group_tests("frames", frames.tests, frames.n, NULL, NULL);
+	if (device_refused())
+		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
+	failed += _cmocka_run_group_tests("frames of a device", tap.tests, tap.n, open_tap,
+					  close_device);
+	return failed +
+	       _cmocka_run_group_tests("L3 packets", tun.tests, tun.n, open_tun, close_device);
+}

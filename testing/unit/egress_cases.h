@@ -174,4 +174,15 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 /* By egress_inner. */
 void expect_stamp(const struct packet *p, uint32_t hash, int dscp);
 
+struct group {
+	const struct CMUnitTest *tests;
+	size_t n;
+};
+
+#define GROUP(tests) ((struct group){ tests, sizeof(tests) / sizeof(*(tests)) })
+
+/* All of them, or in place of those that this machine refuses one that says so. tap, tun: through a
+ * device of that kind. Returns how many failed. */
+int run_groups(const char *name, struct group frames, struct group tap, struct group tun);
+
 #endif

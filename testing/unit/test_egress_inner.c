@@ -403,7 +403,6 @@ static void inner_paged(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
 	const struct CMUnitTest frames[] = {
 		ALL_MEDIA,
 		INNER(inner_tags),
@@ -423,14 +422,6 @@ int main(void)
 		INNER(inner_lookalikes),
 		INNER(inner_paged),
 	};
-	int failed;
 
-	if (bpf_refused())
-		return cmocka_run_group_tests_name("egress_inner", none, NULL, NULL);
-	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
-	if (device_refused())
-		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
-	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
-	return failed;
+	return run_groups("egress_inner", GROUP(frames), GROUP(tap), GROUP(tun));
 }

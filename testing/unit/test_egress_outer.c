@@ -1324,7 +1324,6 @@ static void outer_random(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
 	const struct CMUnitTest frames[] = {
 		ALL_MEDIA,
 		OUTER(outer_not_ip),
@@ -1351,14 +1350,6 @@ int main(void)
 		OUTER(outer_lookalikes),
 		OUTER(outer_paged),
 	};
-	int failed;
 
-	if (bpf_refused())
-		return cmocka_run_group_tests_name("egress_outer", none, NULL, NULL);
-	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
-	if (device_refused())
-		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
-	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
-	return failed;
+	return run_groups("egress_outer", GROUP(frames), GROUP(tap), GROUP(tun));
 }

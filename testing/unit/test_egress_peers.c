@@ -336,7 +336,6 @@ static void peers_paged(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
 	const struct CMUnitTest frames[] = {
 		PEERS(peers_longest_match), PEERS(peers_of_others),   PEERS(peers_every_ds),
 		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_stale),
@@ -348,14 +347,6 @@ int main(void)
 		PEERS(peers_longest_match), PEERS(peers_of_others), PEERS(peers_every_ds),
 		PEERS(peers_program),	    PEERS(peers_not_ip),    PEERS(peers_paged),
 	};
-	int failed;
 
-	if (bpf_refused())
-		return cmocka_run_group_tests_name("egress_peers", none, NULL, NULL);
-	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
-	if (device_refused())
-		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	failed += cmocka_run_group_tests_name("frames of a device", tap, open_tap, close_device);
-	failed += cmocka_run_group_tests_name("L3 packets", tun, open_tun, close_device);
-	return failed;
+	return run_groups("egress_peers", GROUP(frames), GROUP(tap), GROUP(tun));
 }
