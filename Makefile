@@ -60,7 +60,7 @@ clean:
 	rm -rf build-asan build-deb
 
 distclean: clean
-	rm -f config.mk dscp-tool-*.tar.xz
+	rm -rf config.mk lib/libbpf dscp-tool-*.tar.xz
 
 help:
 	@echo 'make              configure if that was not done, and build'

@@ -38,7 +38,7 @@ DSCP_CPPFLAGS = -I$(ROOT)/headers -I$(ROOT)/lib -D_GNU_SOURCE \
 	-DDSCP_TOOL_VERSION='"$(DSCP_TOOL_VERSION)"' -DBPF_OBJECT_DIR='"$(BPF_OBJECT_DIR)"'
 DSCP_WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes
 DSCP_CFLAGS := -std=gnu11 $(DSCP_WARNINGS)
-DSCP_LDFLAGS :=
+DSCP_LDFLAGS := $(STATIC_LDFLAGS)
 # Paths of the build must not get into BTF and line information.
 DSCP_BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -fno-stack-protector $(DSCP_WARNINGS) \
 	-Wno-missing-prototypes -Wno-compare-distinct-pointer-types

@@ -116,8 +116,7 @@ tunnels_work()
 	done
 }
 
-# The kernels of the virtual machines (vm_name is on their command line) have everything.
-in_vm() { grep -q vm_name= /proc/cmdline; }
+# The kernels of the virtual machines have everything.
 nothing_may_be_missing() { ! in_vm || required; }
 
 # Where the running kernel has none, the test is skipped. In the test's own network namespace.
@@ -336,8 +335,18 @@ loads()
 	done
 }
 
-# The ways that a tunnel of this kind has.
-ways() { if [ $kind = wireguard ]; then echo tc peek xdp; else echo tc; fi; }
+# can NODE FEATURE
+can() { on "$1" "$TOOL" features --json | jq -e ".features.$2" >/dev/null; }
+
+# The ways that a tunnel of this kind has on b.
+ways()
+{
+	echo tc
+	if [ $kind = wireguard ]; then
+		! can b btf || echo peek
+		! can b libxdp || echo xdp
+	fi
+}
 
 # listen NODE PORT OPTIONS of "wire receive"...: what arrives at a socket is judged, until heard
 listen()
