@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 V ?= 0
 Q := $(if $(filter-out 0,$(V)),,@)
 
-.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint dist deb help
+.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint dist deb rpm help
 
 all: dscp-tool
 
@@ -50,14 +50,14 @@ check:
 lint:
 	$(Q)testing/lint
 
-dist deb:
+dist deb rpm:
 	$(Q)packaging/make-$@
 
 clean:
 	+$(Q)$(MAKE) -C lib clean
 	+$(Q)$(MAKE) -C dscp-tool clean
 	+$(Q)$(MAKE) -C testing clean
-	rm -rf build-asan build-deb
+	rm -rf build-asan build-deb build-rpm
 
 distclean: clean
 	rm -rf config.mk lib/libbpf dscp-tool-*.tar.xz
@@ -71,6 +71,7 @@ help:
 	@echo 'make lint         style of scripts, C, licences and man page'
 	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
 	@echo 'make deb          packages for Debian, in build-deb/'
+	@echo 'make rpm          packages for Fedora and its like, in build-rpm/'
 	@echo 'make install      DESTDIR=DIR: below DIR; see ./configure --help for the directories'
 	@echo 'make uninstall    remove what install installed'
 	@echo 'make clean        remove what was built; distclean: also what configure wrote'

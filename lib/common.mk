@@ -92,7 +92,8 @@ uninstall:
 	$(if $(BPF),rm -f $(BPF_OBJS:%=$(DESTDIR)$(BPF_OBJECT_DIR)/%))
 	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
 
+# Without scdoc the man page came along and cannot be made again.
 clean:
-	rm -f *.o *.d *.a *.tmp $(PROG) $(PROGS) $(if $(wildcard $(MAN8:=.scd)),$(MAN8))
+	rm -f *.o *.d *.a *.tmp $(PROG) $(PROGS) $(if $(MAN8),$(if $(shell command -v scdoc),$(MAN8)))
 
 -include $(wildcard $(OUTPUT)*.d) $(if $(OUTPUT),$(wildcard *.bpf.d))
