@@ -57,7 +57,7 @@ clean:
 	+$(Q)$(MAKE) -C lib clean
 	+$(Q)$(MAKE) -C dscp-tool clean
 	+$(Q)$(MAKE) -C testing clean
-	rm -rf build-asan build-deb build-rpm
+	rm -rf build-asan build-deb build-rpm build-cross
 
 distclean: clean
 	rm -rf config.mk lib/libbpf dscp-tool-*.tar.xz
