@@ -16,8 +16,7 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include <dscp/abi.h>
 #include <dscp/bpf_maps.h>
@@ -330,7 +329,7 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 	const struct dscp_endpoint full = *key;
 	__u32 *slot;
 
-#pragma unroll
+	UNROLL
 	for (int any = 0; any < 4; any++) {
 		*key = full;
 		if (any & 1)

@@ -100,7 +100,7 @@ static __always_inline __u32 ihl_with_options(const struct long_front *l, __u64 
 	const void *udp = &l->front.udp;
 	__u32 udp_length = bpf_ntohs(l->front.udp.length), found = 0;
 
-#pragma unroll
+	UNROLL
 	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++)
 		if (ip4_may_begin(udp - ihl * 4, ihl, udp_length) && room >= FRONT_UDP + ihl * 4)
 			found = found ? MAX_IHL + 1 : ihl;
@@ -113,7 +113,7 @@ static __noinline __u32 optional_dscp(const struct long_front *l, __u32 found)
 	const void *udp = &l->front.udp;
 	__u32 udp_length = bpf_ntohs(l->front.udp.length);
 
-#pragma unroll
+	UNROLL
 	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++) {
 		const struct ip4_header *ip = udp - ihl * 4;
 

@@ -43,7 +43,7 @@ static __always_inline __be16 skip_link(struct cursor *c)
 	if (!skip(c, sizeof(*eth)))
 		return 0;
 	type = eth->h_proto;
-#pragma unroll
+	UNROLL
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
 		tag = c->at;
 		if (!is_vlan(type))
@@ -94,7 +94,7 @@ static __always_inline bool skip_ip6(struct cursor *c, __u32 *ds)
 		return false;
 	*ds = (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
 	next = ip->next;
-#pragma unroll
+	UNROLL
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
 		if (next != IP_PROTO_HOPOPTS && next != IP_PROTO_DSTOPTS &&
 		    next != IP_PROTO_FRAGMENT)

@@ -16,6 +16,7 @@
 
 #include "command.h"
 #include "features.h"
+#include "objects.h"
 #include "privileges.h"
 #include "util/hook.h"
 #include "util/hook_xdp.h"
@@ -89,6 +90,11 @@ static bool has_bpffs(void)
 bool features_has_btf(void)
 {
 	return !access(BTF_FILE, R_OK);
+}
+
+static bool has_core(void)
+{
+	return object_present(OBJECT_PEEK);
 }
 
 /* A program with no instruction but "return 0". */
@@ -172,6 +178,8 @@ static const struct {
 	{ "btf", features_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
 	{ "probe_read_kernel", features_has_probe_read, FOR_INGRESS,
 	  "no ingress (Linux 5.5; lockdown=confidentiality forbids it)" },
+	{ "co_re", has_core, OPTIONAL,
+	  "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
 	{ "libxdp", hook_xdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
 	{ "wireguard", nl_wireguard_present, OPTIONAL,
 	  "no WireGuard in this kernel, or its module is not loaded" },

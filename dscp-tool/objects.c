@@ -23,7 +23,9 @@ static const struct {
 } objects[N_OBJECTS] = {
 	[OBJECT_EGRESS] = { OBJECT(egress) },
 	[OBJECT_INGRESS] = { OBJECT(ingress) },
+#ifdef HAVE_CORE
 	[OBJECT_PEEK] = { OBJECT(ingress_peek) },
+#endif
 	[OBJECT_XDP] = { OBJECT(ingress_xdp) },
 };
 
@@ -70,6 +72,11 @@ enum object_id object_of_way(enum dscp_way way)
 	return way == DSCP_WAY_TC     ? OBJECT_INGRESS
 	       : way == DSCP_WAY_PEEK ? OBJECT_PEEK
 				      : OBJECT_XDP;
+}
+
+bool object_present(enum object_id id)
+{
+	return objects[id].name;
 }
 
 uint64_t objects_digest(void)

@@ -4,6 +4,7 @@
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <dscp/abi.h>
@@ -50,6 +51,9 @@ const char *object_program_pin(enum state_program program);
 enum object_id object_of(enum state_program program);
 /* The object whose programs do ingress that way. */
 enum object_id object_of_way(enum dscp_way way);
+
+/* False of that of the way peek if the BPF compiler lacks CO-RE. */
+bool object_present(enum object_id id);
 
 /* FNV-1a of all objects: tells whether pinned programs are this tool's. */
 uint64_t objects_digest(void);

@@ -387,6 +387,11 @@ static int load_object(struct state *state, enum object_id id, __u32 flows, bool
 	struct bpf_object *object;
 	int err;
 
+	if (!object_present(id)) {
+		log_error("a tunnel is loaded with --ingress-hook peek, which this build lacks: "
+			  "unload it first");
+		return -EOPNOTSUPP;
+	}
 	log_reason_reset();
 	object = object_open(id, STATE_DIR, flows);
 	if (!object)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "features.h"
+#include "objects.h"
 #include "privileges.h"
 #include "tunnel.h"
 #include "util/hook.h"
@@ -151,6 +152,8 @@ const char *tunnel_way_reason(const struct dscp_tunnel *tunnel)
 		return "wireguard, and the kernel has BTF";
 	if (tunnel->kind != DSCP_KIND_WIREGUARD)
 		return "the only way for other tunnels than wireguard";
+	if (!object_present(OBJECT_PEEK))
+		return "built without CO-RE, which peek needs";
 	return "the kernel has no BTF, which peek needs";
 }
 
@@ -165,6 +168,12 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 			  request->name, tunnel_way_name(request->way), tunnel->link_kind);
 		return TUNNEL_USAGE;
 	}
+	if (request->way == DSCP_WAY_PEEK && !object_present(OBJECT_PEEK)) {
+		log_error("%s: built without CO-RE, which --ingress-hook peek needs: use "
+			  "--ingress-hook tc",
+			  request->name);
+		return -EOPNOTSUPP;
+	}
 	if (request->way == DSCP_WAY_PEEK && !features_has_btf()) {
 		log_error("%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
 			  " cannot be read: use --ingress-hook tc",
@@ -172,9 +181,8 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 		return -EOPNOTSUPP;
 	}
 	if (request->way == DSCP_WAY_XDP && !hook_xdp_supported()) {
-		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use peek or "
-			  "tc",
-			  request->name);
+		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
+			  request->name, object_present(OBJECT_PEEK) ? "peek or " : "");
 		return -EOPNOTSUPP;
 	}
 	/* The load would succeed, and unload not find the program by its number. */
@@ -185,6 +193,11 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 		return -EPERM;
 	}
 	return 0;
+}
+
+static bool can_peek(void)
+{
+	return object_present(OBJECT_PEEK) && features_has_btf();
 }
 
 static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
@@ -211,8 +224,8 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 	if (tunnel->way != DSCP_WAY_NONE)
 		return 0;
 	tunnel->flags |= DSCP_TUNNEL_AUTO_WAY;
-	tunnel->way = tunnel->kind == DSCP_KIND_WIREGUARD && features_has_btf() ? DSCP_WAY_PEEK
-										: DSCP_WAY_TC;
+	tunnel->way =
+		tunnel->kind == DSCP_KIND_WIREGUARD && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
 	if (tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->way == DSCP_WAY_TC)
 		log_warning("%s: ingress by tc: %s", request->name, tunnel_way_reason(tunnel));
 	return 0;

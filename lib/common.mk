@@ -45,10 +45,9 @@ $(OUTPUT)sanitize.o: $(ROOT)/lib/sanitize.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -c -o $@ $<
 
-# Without -g there is no BTF, and maps cannot be made without BTF.
 $(BPF_OBJS): %.bpf.o: %.bpf.c $(CONFIG)
 	$(call short,BPF,$@)
-	$(Q)$(CLANG) -g -O2 -target $(BPF_TARGET) -mcpu=v3 $(DSCP_BPF_CFLAGS) -I$(ROOT)/headers \
+	$(Q)$(BPF_CC) $(BPF_CC_FLAGS) $(DSCP_BPF_CFLAGS) -I$(ROOT)/headers \
 		$(BPF_INCLUDES) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	$(if $(LLVM_STRIP),$(Q)$(LLVM_STRIP) -g $@)
 

@@ -356,16 +356,25 @@ loads()
 	done
 }
 
-# can NODE FEATURE
-can() { on "$1" "$TOOL" features --json | jq -e ".features.$2" >/dev/null; }
+# can FEATURE [NODE]: co_re, which peek needs, and libxdp are of the build, others of the kernel
+can()
+{
+	if [ $# -gt 1 ]; then
+		on "$2" "$TOOL" features --json
+	else
+		"$TOOL" features --json
+	fi | jq -e ".features.$1" >/dev/null
+}
+
+needs_ways() { can co_re && can libxdp || skip "built without peek or xdp: see ./configure"; }
 
 # The ways that a tunnel of this kind has on b.
 ways()
 {
 	echo tc
 	if [ $kind = wireguard ]; then
-		! can b btf || echo peek
-		! can b libxdp || echo xdp
+		! can co_re b || ! can btf b || echo peek
+		! can libxdp b || echo xdp
 	fi
 }
 

@@ -24,7 +24,7 @@ static __always_inline bool ip4_sum_fits(const __be16 *word, unsigned int words)
 {
 	__u32 sum = 0;
 
-#pragma unroll
+	UNROLL
 	for (unsigned int i = 0; i < words; i++)
 		sum += word[i];
 	sum = (sum & 0xffff) + (sum >> 16);

@@ -6,7 +6,7 @@
 
 #include <linux/bpf.h>
 #include <stdbool.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include <dscp/abi.h>
 #include <dscp/mix.h>
@@ -42,12 +42,14 @@ static __always_inline __u64 skb_id(struct __sk_buff *skb)
 {
 	__u32 first = 0;
 	void *base = bpf_map_lookup_elem(&waiting, &first);
-	void *id = skb;
+	__u64 id;
 
 	if (!base)
 		return 0;
-	asm volatile("%0 -= %1" : "+r"(id) : "r"(base));
-	return (unsigned long)id;
+	id = (unsigned long)skb - (unsigned long)base;
+	/* Before the compiler calculates on. */
+	asm volatile("" : "+r"(id));
+	return id;
 }
 
 static __always_inline struct dscp_waiting *find_place(const struct dscp_inflight_key *key)
@@ -64,7 +66,7 @@ static __always_inline __u32 read_state(const struct dscp_waiting *place)
 
 static __always_inline bool change_state(struct dscp_waiting *place, __u32 from, __u32 to)
 {
-	return __sync_val_compare_and_swap(&place->state, from, to) == from;
+	return compare_and_swap(&place->state, from, to) == from;
 }
 
 static __always_inline bool is_in(const struct dscp_waiting *place, __u32 state,
@@ -121,8 +123,7 @@ static __always_inline void put_note(const struct dscp_inflight_key *key,
 	place->id = key->id;
 	place->receiver = key->receiver;
 	/* By an atomic operation only in that it comes after the rest: the place is ours. */
-	__sync_lock_test_and_set(&place->state,
-				 ((state & ~DSCP_PLACE_MASK) + DSCP_PLACE_NEXT) | key->way);
+	swap(&place->state, ((state & ~DSCP_PLACE_MASK) + DSCP_PLACE_NEXT) | key->way);
 }
 
 static __always_inline const struct dscp_inflight *find_note(const struct dscp_inflight_key *key)

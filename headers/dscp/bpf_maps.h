@@ -6,7 +6,7 @@
 
 #include <linux/bpf.h>
 #include <stdbool.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include <dscp/abi.h>
 

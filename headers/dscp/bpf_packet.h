@@ -12,8 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include <dscp/abi.h>
 
@@ -102,6 +101,15 @@ static __always_inline void *packet_end(const struct __sk_buff *skb)
 	return end;
 }
 
+/* Of the packet, in the linear part. */
+static __always_inline __u32 linear_bytes(const struct __sk_buff *skb)
+{
+	unsigned long bytes = (unsigned long)skb->data_end - (unsigned long)skb->data;
+
+	GCC_KEEP(bytes);
+	return bytes;
+}
+
 static __always_inline int is_vlan(__be16 type)
 {
 	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
@@ -120,7 +128,7 @@ static __always_inline int ip_begins(__be16 type, __u8 first)
  */
 static __always_inline bool headers_in_pages(const struct __sk_buff *skb, __u32 bytes)
 {
-	__u32 linear = skb->data_end - skb->data;
+	__u32 linear = linear_bytes(skb);
 
 	return linear < bytes && linear < skb->len;
 }
@@ -139,7 +147,7 @@ static __always_inline void pull_headers(struct __sk_buff *skb, __u32 bytes)
  */
 static __always_inline int has_link_header(struct __sk_buff *skb)
 {
-	__u32 linear = skb->data_end - skb->data;
+	__u32 linear = linear_bytes(skb);
 	__u8 byte;
 
 	return bpf_skb_load_bytes_relative(skb, linear - ETH_HLEN, &byte, 1, BPF_HDR_START_NET);
@@ -170,7 +178,7 @@ static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
 	}
 	if ((void *)(eth + 1) > end)
 		return -1;
-#pragma unroll
+	UNROLL
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
 		tag = data + offset;
 		if (!is_vlan(frame_type) || (void *)(tag + 1) > end)

@@ -13,23 +13,28 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #define IP4_CHECK 10 /* where the header checksum is */
 
-/* The first 16 bits of an IP header: version, and somewhere in it the DS field. */
-static __always_inline void change_word(struct __sk_buff *skb, int l3, __u16 and4, __u16 or4,
-					__u16 and6, __u16 or6)
+/* Of the first 16 bits of an IP header: version, and somewhere in it the DS field. */
+struct change {
+	__u16 and4, or4, and6, or6;
+};
+
+#define BLEACH ((struct change){ 0xff03, 0, 0xf03f, 0 })
+#define CONGEST ((struct change){ 0xffff, 0x0003, 0xffff, 0x0030 })
+
+static __always_inline void change_word(struct __sk_buff *skb, int l3, struct change change)
 {
 	__be16 old, new;
 
 	if (bpf_skb_load_bytes(skb, l3, &old, sizeof(old)))
 		return;
 	if (bpf_ntohs(old) >> 12 == 4)
-		new = (old & bpf_htons(and4)) | bpf_htons(or4);
+		new = (old & bpf_htons(change.and4)) | bpf_htons(change.or4);
 	else if (bpf_ntohs(old) >> 12 == 6)
-		new = (old & bpf_htons(and6)) | bpf_htons(or6);
+		new = (old & bpf_htons(change.and6)) | bpf_htons(change.or6);
 	else
 		return;
 	if (bpf_ntohs(old) >> 12 == 4)
@@ -57,7 +62,7 @@ static __always_inline int find_l3(struct __sk_buff *skb)
 SEC("tc/bleach_l3")
 int bleach_l3(struct __sk_buff *skb)
 {
-	change_word(skb, 0, 0xff03, 0, 0xf03f, 0);
+	change_word(skb, 0, BLEACH);
 	return TC_ACT_UNSPEC;
 }
 
@@ -67,7 +72,7 @@ int bleach_l2(struct __sk_buff *skb)
 	int l3 = find_l3(skb);
 
 	if (l3 > 0)
-		change_word(skb, l3, 0xff03, 0, 0xf03f, 0);
+		change_word(skb, l3, BLEACH);
 	return TC_ACT_UNSPEC;
 }
 
@@ -77,7 +82,7 @@ int congest_l2(struct __sk_buff *skb)
 	int l3 = find_l3(skb);
 
 	if (l3 > 0)
-		change_word(skb, l3, 0xffff, 0x0003, 0xffff, 0x0030);
+		change_word(skb, l3, CONGEST);
 	return TC_ACT_UNSPEC;
 }
 

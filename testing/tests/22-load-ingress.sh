@@ -198,7 +198,7 @@ test_features()
 {
 	node_add_netns a
 	on a "$TOOL" features --json | jq -e '.ingress and .features.probe_read_kernel and
-		.features.btf and (.features.libxdp | type == "boolean")'
+		.features.btf and ([.features.co_re, .features.libxdp] | map(type) == ["boolean", "boolean"])'
 	# shellcheck disable=SC2016 # for another shell
 	check_grep '^btf +no: ingress of wireguard by tc' \
 		on a sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$0" features' "$TOOL"
@@ -571,6 +571,7 @@ test_wireguard_ways()
 {
 	local tc
 
+	needs_ways
 	node_with_wireguard
 	tc=$(best)
 	remember
@@ -611,6 +612,7 @@ test_wireguard_tunnels_by_several_ways()
 {
 	local tc
 
+	needs_ways
 	node_with_wireguard
 	tc=$(best)
 	remember
@@ -633,9 +635,25 @@ test_wireguard_tunnels_by_several_ways()
 	same_as_before
 }
 
+# A tool that was built without CO-RE.
+without_core()
+{
+	refused 2 'wg4: built without CO-RE, which --ingress-hook peek needs: use --ingress-hook tc' \
+		wg4 --direction ingress --ingress-hook peek
+	check_grep '^dscp-tool: .*wg4: ingress by tc: built without CO-RE' \
+		on a "$TOOL" load wg4 --direction ingress
+	hooks "eth0 ingress ingress_outer $(best)" "wg4 ingress ingress_inner $(best)"
+	way_is tc true 'built without CO-RE, which peek needs'
+	check_grep '^co_re +no: no --ingress-hook peek' on a "$TOOL" features
+}
+
 test_wireguard_without_btf()
 {
 	node_with_wireguard
+	if ! can co_re; then
+		without_core
+		return
+	fi
 	on a mount -t tmpfs none /sys/kernel/btf
 	refused 2 'wg4: --ingress-hook peek needs the kernel.s BTF.*use --ingress-hook tc' \
 		wg4 --direction ingress --ingress-hook peek
@@ -665,6 +683,7 @@ test_wireguard_beside_xdp_of_others()
 {
 	local ours
 
+	needs_ways
 	node_with_wireguard
 	foreign_xdp
 	on a sh -c 'tc filter del dev wg6 ingress; tc qdisc del dev wg6 clsact' || true
@@ -689,6 +708,7 @@ test_wireguard_beside_xdp_of_others()
 # One that is not in a dispatcher leaves no place: what was loaded stays.
 test_wireguard_uplink_with_xdp_of_others()
 {
+	needs_ways
 	node_with_wireguard
 	eth1
 	on a sh -ec 'bpftool prog load testing/bpf/foreign.bpf.o /sys/fs/bpf/foreign type xdp
@@ -711,6 +731,7 @@ test_wireguard_uplink_with_xdp_of_others()
 
 test_wireguard_xdp_taken_away()
 {
+	needs_ways
 	node_with_wireguard
 	remember
 	ingress wg4 --ingress-hook xdp
@@ -731,6 +752,7 @@ test_wireguard_xdp_taken_away()
 
 test_wireguard_xdp_uplink_gone()
 {
+	needs_ways
 	node_with_wireguard
 	remember
 	eth1
@@ -751,6 +773,7 @@ test_wireguard_what_is_in_flight()
 	stray --dport 51824 --wireguard 4
 	retry_until 5 noted '.[0] | .way == "tc" and .dscp == "EF" and .tunnel == "wg4" and
 		.length > 0 and (has("message") | not)' wg4
+	can libxdp || return 0
 	ingress wg4 --ingress-hook xdp
 	stray --dport 51824 --wireguard 4
 	retry_until 5 noted 'map(select(.way == "xdp"))[0] | .dscp == "EF" and .tunnel == "wg4" and

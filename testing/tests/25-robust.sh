@@ -276,6 +276,7 @@ node_with_wireguard()
 
 test_ingress_xdp_killed()
 {
+	needs_ways
 	node_with_wireguard
 	killed_in_both_directions wg4 '--ingress-hook xdp' '--ingress-hook tc'
 }

@@ -94,6 +94,7 @@ test_ingress_of_wireguard_by_tc()
 
 test_ingress_of_wireguard_by_peek()
 {
+	can co_re || skip "the BPF compiler lacks CO-RE"
 	wireguard_ends
 	plain_in wg4 ingress_peek ingress_inner
 	marked_inside

@@ -298,8 +298,8 @@ both_directions()
 	check on a "$TOOL" load wg1 --uplink wg4
 	behind a wg1 bleach_l3
 	in_tunnel tc tc
-	in_tunnel peek peek
-	in_tunnel xdp peek
+	! can co_re || in_tunnel peek peek
+	! can co_re || ! can libxdp || in_tunnel xdp peek
 }
 
 test_both_directions_6_1() { both_directions 6.1; }
@@ -389,6 +389,7 @@ test_beside_shaping_6_12() { beside_shaping 6.12; }
 
 without_btf()
 {
+	can co_re || skip "the BPF compiler lacks CO-RE: BTF makes no difference"
 	two_machines "$1"
 	bleached a
 	on b mount -t tmpfs none /sys/kernel/btf

@@ -62,6 +62,10 @@ const char *ingress_refused(enum dscp_way way)
 	if (fd < 0)
 		return strerror(errno);
 	close(fd);
+#ifndef HAVE_CORE
+	if (way == DSCP_WAY_PEEK)
+		return "the BPF compiler lacks CO-RE";
+#endif
 	if (way == DSCP_WAY_PEEK && access("/sys/kernel/btf/vmlinux", R_OK))
 		return "the kernel has no BTF";
 	return NULL;
@@ -106,8 +110,10 @@ static void load_object(enum dscp_way way)
 {
 	if (way == DSCP_WAY_TC)
 		object = open_object(ingress_tc_bpf_start, ingress_tc_bpf_end);
+#ifdef HAVE_CORE
 	else if (way == DSCP_WAY_PEEK)
 		object = open_object(ingress_peek_bpf_start, ingress_peek_bpf_end);
+#endif
 	else
 		object = open_object(ingress_xdp_bpf_start, ingress_xdp_bpf_end);
 	assert_int_equal(bpf_object__load(object), 0);

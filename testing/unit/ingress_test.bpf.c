@@ -9,8 +9,7 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include <dscp/bpf_inflight.h>
 

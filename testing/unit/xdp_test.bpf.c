@@ -4,8 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include <dscp/bpf_compiler.h>
 
 #include "xdp_test.h"
 
