@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Carries one BPF object inside the tool, whatever its byte order. Assembled once per object:
- * OBJECT_SYMBOL=dscp_egress_bpf OBJECT_FILE="dscp_egress.bpf.o" gives
+ * Carries one BPF object inside the tool, packed, whatever its byte order: see util/embedded.h.
+ * Assembled once per object: OBJECT_SYMBOL=dscp_egress_bpf OBJECT_FILE="dscp_egress.bpf.o.gz" gives
  *
  *	extern const unsigned char dscp_egress_bpf_start[], dscp_egress_bpf_end[];
  */
@@ -10,8 +10,6 @@
 #define SYMBOL(name, suffix) PASTE(name, suffix)
 
 	.section .rodata
-	/* libelf reads headers in place, as 64-bit words */
-	.balign 8
 	.global SYMBOL(OBJECT_SYMBOL, _start)
 	.global SYMBOL(OBJECT_SYMBOL, _end)
 SYMBOL(OBJECT_SYMBOL, _start):

@@ -7,13 +7,12 @@
 #include <bpf/libbpf.h>
 
 #include "objects.h"
+#include "util/embedded.h"
 
-#define EMBEDDED(name) extern const unsigned char dscp_##name##_bpf_start[], dscp_##name##_bpf_end[]
-
-EMBEDDED(egress);
-EMBEDDED(ingress);
-EMBEDDED(ingress_peek);
-EMBEDDED(ingress_xdp);
+EMBEDDED(dscp_egress_bpf);
+EMBEDDED(dscp_ingress_bpf);
+EMBEDDED(dscp_ingress_peek_bpf);
+EMBEDDED(dscp_ingress_xdp_bpf);
 
 #define OBJECT(name) "dscp_" #name, dscp_##name##_bpf_start, dscp_##name##_bpf_end
 
@@ -84,8 +83,7 @@ uint64_t objects_digest(void)
 	uint64_t digest = 0xcbf29ce484222325ull;
 
 	for (int i = 0; i < N_OBJECTS; i++)
-		for (const unsigned char *c = objects[i].start; c < objects[i].end; c++)
-			digest = (digest ^ *c) * 0x100000001b3ull;
+		digest = (digest ^ embedded_sum(objects[i].end)) * 0x100000001b3ull;
 	return digest;
 }
 
@@ -105,8 +103,7 @@ static void set_map(struct bpf_object *object, enum state_map map, const char *d
 static struct bpf_object *open_object(enum object_id id, const char *dir, uint32_t flows)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[id].name);
-	struct bpf_object *object =
-		bpf_object__open_mem(objects[id].start, objects[id].end - objects[id].start, &opts);
+	struct bpf_object *object = embedded_open(objects[id].start, objects[id].end, &opts);
 
 	for (int map = 0; object && map < N_MAPS; map++)
 		set_map(object, map, dir, flows);

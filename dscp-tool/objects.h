@@ -55,7 +55,8 @@ enum object_id object_of_way(enum dscp_way way);
 /* False of that of the way peek if the BPF compiler lacks CO-RE. */
 bool object_present(enum object_id id);
 
-/* FNV-1a of all objects: tells whether pinned programs are this tool's. */
+/* Of all objects: tells whether pinned programs are this tool's. Not of their packed form, so that
+ * another gzip makes no difference. */
 uint64_t objects_digest(void);
 
 /* Opens an object so that its maps are those pinned in dir, or will be. flows: capacity of the map

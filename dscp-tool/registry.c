@@ -18,7 +18,7 @@
 /* In batches: one call per place took two thirds of the time of an unload. */
 void state_forget_recent(const struct state *state)
 {
-	static const __u32 none[FORGET_BATCH];
+	const __u32 none[FORGET_BATCH] = {};
 	__u32 places[FORGET_BATCH], n;
 
 	for (__u32 first = 0; first < DSCP_RECENT; first += n) {

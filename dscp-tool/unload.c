@@ -44,8 +44,8 @@ static bool removable(const struct dscp_tunnel *tunnel)
 
 static int free_slot(struct state *state, uint32_t slot)
 {
-	static const struct peer_maps no_peers;
-	static const struct dscp_tunnel none;
+	const struct peer_maps no_peers = {};
+	const struct dscp_tunnel none = {};
 	int err;
 
 	if (!state->tunnels[slot].ifindex)

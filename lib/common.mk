@@ -5,7 +5,7 @@
 #   LIB    a static library, of SRC
 #   PROG   a program, of SRC; installed in sbindir if INSTALL_PROG = yes
 #   PROGS  programs of one source file each
-#   EMBED  an assembler source that carries one BPF object; PROG gets a copy for each of BPF
+#   EMBED  an assembler source that carries one packed BPF object; PROG gets one for each of BPF
 #   BPF    sources of BPF objects (*.bpf.c), installed in BPF_OBJECT_DIR
 #   MAN8   man pages of section 8, from NAME.scd
 #   EXTRA_CFLAGS, EXTRA_LIBS  of other libraries than lib/util's
@@ -36,7 +36,15 @@ $(OUTPUT)%.o: %.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
-$(OUTPUT)%.embed.o: %.bpf.o $(EMBED) $(CONFIG)
+# What libbpf does not read is left out: labels in the code, and the relocations of BTF. Symbols of
+# functions it needs, local ones too: they tell where subprograms begin.
+$(BPF_OBJS:=.gz): %.gz: %
+	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext -o $@.tmp $<,\
+		cp $< $@.tmp)
+	$(Q)gzip -9n <$@.tmp >$@
+	$(Q)rm $@.tmp
+
+$(OUTPUT)%.embed.o: %.bpf.o.gz $(EMBED) $(CONFIG)
 	$(call short,EMBED,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -DOBJECT_SYMBOL=$*_bpf -DOBJECT_FILE='"$<"' -c -o $@ $(EMBED)
@@ -60,9 +68,10 @@ $(PROG:%=$(OUTPUT)%): $(OBJS) $(EMBED_OBJS) $(SANITIZE_OBJ) $(UTIL_LIB)
 	$(call short,LINK,$@)
 	$(Q)$(link) -o $@ $^ $(UTIL_LIBS) $(EXTRA_LIBS)
 
+# A Makefile may have named more objects.
 $(PROGS:%=$(OUTPUT)%): %: %.o $(SANITIZE_OBJ) $(UTIL_LIB)
 	$(call short,LINK,$@)
-	$(Q)$(link) -o $@ $^ $(UTIL_LIBS) $(EXTRA_LIBS)
+	$(Q)$(link) -o $@ $(filter %.o,$^) $(UTIL_LIB) $(UTIL_LIBS) $(EXTRA_LIBS)
 
 # The top Makefile has made it before; this is for make in a directory of a fresh tree.
 ifeq ($(LIB),)
@@ -91,8 +100,7 @@ uninstall:
 	$(if $(BPF),rm -f $(BPF_OBJS:%=$(DESTDIR)$(BPF_OBJECT_DIR)/%))
 	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
 
-# Without scdoc the man page came along and cannot be made again.
 clean:
-	rm -f *.o *.d *.a *.tmp $(PROG) $(PROGS) $(if $(MAN8),$(if $(shell command -v scdoc),$(MAN8)))
+	rm -f *.o *.o.gz *.d *.a *.tmp $(PROG) $(PROGS) $(MAN)
 
 -include $(wildcard $(OUTPUT)*.d) $(if $(OUTPUT),$(wildcard *.bpf.d))

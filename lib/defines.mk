@@ -14,11 +14,13 @@
 
 include $(ROOT)/version.mk
 
-# Cleaning works in a tree that was never configured.
+# Cleaning works in a tree that was never configured, which cannot make the man page it came with.
 ifneq ($(filter-out clean,$(or $(MAKECMDGOALS),all)),)
 include $(ROOT)/config.mk
 $(ROOT)/config.mk: $(ROOT)/configure $(ROOT)/version.mk
 	cd $(ROOT) && ./configure --recheck
+else
+-include $(ROOT)/config.mk
 endif
 
 # What every object depends on besides its sources.
@@ -37,11 +39,13 @@ endif
 DSCP_CPPFLAGS = -I$(ROOT)/headers -I$(ROOT)/lib -D_GNU_SOURCE \
 	-DDSCP_TOOL_VERSION='"$(DSCP_TOOL_VERSION)"' -DBPF_OBJECT_DIR='"$(BPF_OBJECT_DIR)"'
 DSCP_WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes
-DSCP_CFLAGS := -std=gnu11 $(DSCP_WARNINGS)
-DSCP_LDFLAGS := $(STATIC_LDFLAGS)
+# The tool is to be small: routers have little flash. testing/tests/05-size.sh has the limit.
+DSCP_CFLAGS := -std=gnu11 $(if $(filter yes,$(SANITIZE)),,$(SIZE_CFLAGS)) $(DSCP_WARNINGS)
+DSCP_LDFLAGS := $(STATIC_LDFLAGS) $(SIZE_LDFLAGS)
 # Paths of the build must not get into BTF and line information.
-DSCP_BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -fno-stack-protector $(DSCP_WARNINGS) \
-	-Wno-missing-prototypes -Wno-compare-distinct-pointer-types
+# Columns, which nothing shows with the line, would make line information half as long again.
+DSCP_BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -gno-column-info -fno-stack-protector \
+	$(DSCP_WARNINGS) -Wno-missing-prototypes -Wno-compare-distinct-pointer-types
 
 ifeq ($(WERROR),yes)
 DSCP_CFLAGS += -Werror
@@ -62,5 +66,5 @@ endif
 # The library of lib/util, and what it needs. A program that uses it names UTIL_LIB in PROG_LIBS.
 UTIL_LIB := $(if $(OUTPUT),$(ROOT)/build-asan/lib/util/,$(ROOT)/lib/util/)libutil.a
 UTIL_CFLAGS := $(if $(filter yes,$(HAVE_LIBXDP)),-DHAVE_LIBXDP $(LIBXDP_CFLAGS)) \
-	$(LIBBPF_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)
-UTIL_LIBS := $(LIBXDP_LIBS) $(LIBBPF_LIBS) $(LIBMNL_LIBS) $(JSON_C_LIBS)
+	$(LIBBPF_CFLAGS) $(ZLIB_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)
+UTIL_LIBS := $(LIBXDP_LIBS) $(LIBBPF_LIBS) $(ZLIB_LIBS) $(LIBMNL_LIBS) $(JSON_C_LIBS)

@@ -28,11 +28,12 @@
 #include <linux/virtio_net.h>
 
 #include "egress_run.h"
+#include <util/embedded.h>
 
 #define FLOWS 4096
 #define DEVICE_MTU 6000
 
-extern const char egress_test_bpf_start[], egress_test_bpf_end[];
+EMBEDDED(egress_test_bpf);
 
 struct world world;
 struct egress_knobs *knobs;
@@ -89,8 +90,7 @@ void egress_load(void)
 	struct bpf_map *map;
 
 	memset(&world, 0, sizeof(world));
-	object = bpf_object__open_mem(egress_test_bpf_start,
-				      egress_test_bpf_end - egress_test_bpf_start, NULL);
+	object = embedded_open(egress_test_bpf_start, egress_test_bpf_end, NULL);
 	assert_non_null(object);
 	bpf_object__for_each_program (program, object)
 		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);

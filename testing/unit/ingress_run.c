@@ -28,11 +28,10 @@
 
 #include "ingress_run.h"
 #include <dscp/mix.h>
+#include <util/embedded.h>
 
 #define DEVICE_MTU 6000
 #define SHORTEST (ETHERNET + 40) /* that bpf_skb_adjust_room() leaves */
-
-#define EMBEDDED(name) extern const char name##_start[], name##_end[]
 
 EMBEDDED(ingress_test_bpf);
 EMBEDDED(ingress_tc_bpf);
@@ -88,9 +87,9 @@ void set_map(const char *name, const void *key, const void *value)
 	assert_int_equal(bpf_map_update_elem(ingress_map(name), key, value, BPF_ANY), 0);
 }
 
-static struct bpf_object *open_object(const char *start, const char *end)
+static struct bpf_object *open_object(const unsigned char *start, const unsigned char *end)
 {
-	struct bpf_object *o = bpf_object__open_mem(start, end - start, NULL);
+	struct bpf_object *o = embedded_open(start, end, NULL);
 	struct bpf_program *program;
 	struct bpf_map *map;
 

@@ -29,6 +29,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include <util/embedded.h>
 #include <util/hook_xdp.h>
 #include <util/log.h>
 
@@ -38,12 +39,11 @@
 #define MAP_PIN BPFFS "/counts"
 #define PACKETS 5
 
-extern const char xdp_test_bpf_start[], xdp_test_bpf_end[];
+EMBEDDED(xdp_test_bpf);
 
 static struct bpf_object *open_object(void)
 {
-	struct bpf_object *object = bpf_object__open_mem(
-		xdp_test_bpf_start, xdp_test_bpf_end - xdp_test_bpf_start, NULL);
+	struct bpf_object *object = embedded_open(xdp_test_bpf_start, xdp_test_bpf_end, NULL);
 	struct bpf_program *program;
 
 	assert_non_null(object);

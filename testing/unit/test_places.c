@@ -20,12 +20,13 @@
 #include <linux/pkt_cls.h>
 
 #include <dscp/mix.h>
+#include <util/embedded.h>
 
 #include "places_test.h"
 
 #define TURNS 100000 /* of each thread in one test */
 
-extern const char places_test_bpf_start[], places_test_bpf_end[];
+EMBEDDED(places_test_bpf);
 
 static struct bpf_object *object;
 static const struct places_result *results;
@@ -53,8 +54,7 @@ static int load(void **state)
 	struct bpf_map *map;
 
 	(void)state;
-	object = bpf_object__open_mem(places_test_bpf_start,
-				      places_test_bpf_end - places_test_bpf_start, NULL);
+	object = embedded_open(places_test_bpf_start, places_test_bpf_end, NULL);
 	assert_non_null(object);
 	bpf_object__for_each_program (program, object)
 		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
