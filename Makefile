@@ -11,7 +11,8 @@ MAKEFLAGS += --no-print-directory
 V ?= 0
 Q := $(if $(filter-out 0,$(V)),,@)
 
-.PHONY: all lib dscp-tool tests install uninstall clean distclean demo check bench lint dist deb rpm help
+.PHONY: all lib dscp-tool tests install install-tests uninstall clean distclean demo check bench lint
+.PHONY: dist deb rpm check-deb help
 
 all: dscp-tool
 
@@ -32,9 +33,13 @@ install: all
 	+$(Q)$(MAKE) -C dscp-tool install
 	+$(Q)$(MAKE) -C packaging install
 
+install-tests: tests
+	+$(Q)$(MAKE) -C testing install-tests
+
 uninstall: config.mk
 	+$(Q)$(MAKE) -C dscp-tool uninstall
 	+$(Q)$(MAKE) -C packaging uninstall
+	+$(Q)$(MAKE) -C testing uninstall
 
 # Here the order matters: packages, then configure, then the build.
 demo bench:
@@ -52,6 +57,10 @@ lint:
 
 dist deb rpm:
 	$(Q)packaging/make-$@
+
+check-deb:
+	$(Q)packaging/install-deps ci
+	$(Q)packaging/check-deb
 
 clean:
 	+$(Q)$(MAKE) -C lib clean
@@ -72,8 +81,10 @@ help:
 	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
 	@echo 'make deb          packages for Debian, in build-deb/'
 	@echo 'make rpm          packages for Fedora and its like, in build-rpm/'
+	@echo 'make check-deb    as root: install what is missing, build them twice, check, install and test'
 	@echo 'make install      DESTDIR=DIR: below DIR; see ./configure --help for the directories'
-	@echo 'make uninstall    remove what install installed'
+	@echo 'make install-tests  the tests, for a tool that was installed, in LIBEXECDIR/dscp-tool-tests'
+	@echo 'make uninstall    remove what install and install-tests installed'
 	@echo 'make clean        remove what was built; distclean: also what configure wrote'
 	@echo
 	@echo 'V=1 shows the commands, WERROR=yes makes warnings errors. INSTALL_DEPS=no keeps demo,'

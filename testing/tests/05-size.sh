@@ -5,6 +5,9 @@
 # What was built: how large the tool is, that it carries what is installed, and that it can be
 # cleaned away.
 
+# shellcheck disable=SC2034 # read by testing/Makefile
+needs_source=yes
+
 limit=150000 # bytes, stripped, BPF objects included
 
 configured() { sed -n "s/^$1 := *\(.*[^ ]\) *$/\1/p" config.mk; }

@@ -4,6 +4,10 @@
 #
 # What starts the tool at boot: units, and the scripts of OpenWrt and NetworkManager.
 
+# It installs and tries what is in packaging/.
+# shellcheck disable=SC2034 # read by testing/Makefile
+needs_source=yes
+
 . testing/tunnels.sh
 
 kind=vxlan

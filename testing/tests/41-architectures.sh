@@ -8,6 +8,8 @@
 
 # shellcheck disable=SC2034 # read by testing/run
 needs_vm=yes
+# shellcheck disable=SC2034 # read by testing/Makefile
+needs_source=yes
 # shellcheck disable=SC2034
 timeout=900
 
