@@ -282,7 +282,7 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
 					  const struct dscp_port *by_source,
 					  const struct dscp_port *by_dest)
 {
-	const __be32 *payload = (const void *)(udp + 1);
+	const packet_be32 *payload = (const void *)(udp + 1);
 
 	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
 		o->slot = by_source->slot;
@@ -344,9 +344,9 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 }
 
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
-static __always_inline bool gre_key(const __be32 *gre, void *end, __u32 *id)
+static __always_inline bool gre_key(const packet_be32 *gre, void *end, __u32 *id)
 {
-	const __be32 *key = gre + 1;
+	const packet_be32 *key = gre + 1;
 
 	if ((void *)(gre + 1) > end || *gre & bpf_htonl(0x00070000))
 		return false;

@@ -108,7 +108,7 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 					      struct dscp_inflight *note)
 {
 	struct udp_header *udp = p->payload;
-	__be32 *tunnel = (void *)(udp + 1);
+	packet_be32 *tunnel = (void *)(udp + 1);
 	__u32 kind, slot = 0, options = 0;
 
 	if ((void *)(udp + 1) > p->end)
@@ -130,7 +130,7 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 /* RFC 2890: four bytes, and four more each for checksum, key and sequence number. */
 static __always_inline enum verdict match_gre(const struct passing *p, struct dscp_inflight *note)
 {
-	__be32 *gre = p->payload;
+	packet_be32 *gre = p->payload;
 	__u32 flags;
 
 	if ((void *)(gre + 1) > p->end)

@@ -29,7 +29,7 @@ struct wireguard_message {
 	__be32 type; /* and three reserved bytes */
 	__u32 receiver; /* index; never converted, so that it is a number like any other */
 	__u64 counter; /* the same */
-};
+} PACKET_ALIGNED;
 
 /* Of an outer packet: the UDP payload of a message that carries a packet is longer than this. */
 static __always_inline bool carries_packet(const struct udp_header *udp, __be32 type)

@@ -41,6 +41,14 @@
 
 #define UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP */
 
+/*
+ * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet in
+ * front the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do not
+ * load from such an address (MIPS) it refuses the program.
+ */
+#define PACKET_ALIGNED __attribute__((packed, aligned(2)))
+typedef __be32 packet_be32 __attribute__((aligned(2)));
+
 struct ip4_header {
 	__u8 version_ihl;
 	__u8 ds;
@@ -68,7 +76,7 @@ struct ip6_fragment {
 	__u8 next;
 	__u8 reserved;
 	__be16 offset;
-	__be32 id;
+	packet_be32 id;
 };
 
 struct udp_header {

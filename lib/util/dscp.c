@@ -122,7 +122,7 @@ static int parse_entry(struct dscp_policy *policy, const char *text, char *err, 
 	const struct entry entry = { .text = text, .err = err, .err_len = err_len };
 	char from[FROM_LEN];
 	const char *equals = strchr(text, '=');
-	int first, last = 0, to, ret;
+	int first = 0, last = 0, to, ret;
 
 	if (!equals || (size_t)(equals - text) >= sizeof(from)) {
 		snprintf(err, err_len, "'%.*s' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep",
