@@ -42,9 +42,9 @@
 #define UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP */
 
 /*
- * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet in
- * front the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do not
- * load from such an address (MIPS) it refuses the program.
+ * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet
+ * in front the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do
+ * not load from such an address (MIPS) it refuses the program.
  */
 #define PACKET_ALIGNED __attribute__((packed, aligned(2)))
 typedef __be32 packet_be32 __attribute__((aligned(2)));
