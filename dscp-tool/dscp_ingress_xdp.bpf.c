@@ -42,7 +42,7 @@ static __always_inline __be16 skip_link(struct cursor *c)
 
 	if (!skip(c, sizeof(*eth)))
 		return 0;
-	type = eth->h_proto;
+	type = AT_ONCE(eth->h_proto);
 	UNROLL
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
 		tag = c->at;

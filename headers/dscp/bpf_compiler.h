@@ -12,6 +12,7 @@
 
 #define UNROLL _Pragma("unroll")
 #define GCC_KEEP(value)
+#define AT_ONCE(field) (field)
 
 #else
 
@@ -21,6 +22,10 @@
 /* GCC then knows nothing of the value but that it is wanted, and does not calculate it by another
  * way, which the verifier could not follow. */
 #define GCC_KEEP(value) asm("" : "+r"(value))
+
+/* A field of a packed struct, which is aligned all the same. Byte by byte, GCC 12 may put one of
+ * its bytes on the stack and take eight from there. */
+#define AT_ONCE(field) (*(const __typeof__(field) *)(const void *)&(field))
 
 /* libbpf's helpers are pointers whose value is the helper's number. Where the same number is wanted
  * for something else, GCC 12 takes both from one register and then refuses the indirect call. */

@@ -178,7 +178,7 @@ static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
 	if (data + 1 > end)
 		return -1;
 	if ((void *)(eth + 1) <= end)
-		frame_type = eth->h_proto;
+		frame_type = AT_ONCE(eth->h_proto);
 	if (ip_begins(protocol, *(__u8 *)data) &&
 	    ((frame_type != protocol && !is_vlan(frame_type)) || !has_link_header(skb))) {
 		*type = protocol;
