@@ -83,7 +83,8 @@ uint64_t objects_digest(void)
 	uint64_t digest = 0xcbf29ce484222325ull;
 
 	for (int i = 0; i < N_OBJECTS; i++)
-		digest = (digest ^ embedded_sum(objects[i].end)) * 0x100000001b3ull;
+		if (object_present(i))
+			digest = (digest ^ embedded_sum(objects[i].end)) * 0x100000001b3ull;
 	return digest;
 }
 

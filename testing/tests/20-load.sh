@@ -138,10 +138,13 @@ foreign()
 		obj testing/bpf/foreign.bpf.o sec tc/foreign
 }
 
+# The kernel refuses the BTF of GCC 12, and bpftool then knows only bytes.
 foreign_hits()
 {
-	on "$1" bpftool map dump pinned /sys/fs/bpf/tc/globals/foreign_hits -j |
-		jq '.[0].formatted.value'
+	on "$1" bpftool map dump pinned /sys/fs/bpf/tc/globals/foreign_hits -j | jq '
+		def hex: ltrimstr("0x") | explode | map(if . > 96 then . - 87 else . - 48 end) |
+			.[0] * 16 + .[1];
+		.[0] | .formatted.value // (reduce (.value | map(hex) | reverse[]) as $b (0; . * 256 + $b))'
 }
 
 # Somebody else's clsact and filters, before and behind ours, survive and are still hit.
