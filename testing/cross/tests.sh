@@ -20,8 +20,8 @@ two_ends()
 	two_nodes
 }
 
-# JIT is what the machine was told. The JITs of 32 bits compile no program that calls functions of its
-# own, as all of ours do today: those are interpreted in any case.
+# JIT is what the machine was told. That of MIPS32 compiles no program that calls functions of its own,
+# as all of ours do today: those are interpreted in any case.
 compiled_as_asked()
 {
 	check on a tc filter show dev wg4 egress
