@@ -446,6 +446,19 @@ arrives()
 	fail "not ok: $OUTPUT"
 }
 
+# arrives_counted OUTER COUNT INNER...: what arrives is what status counts
+arrives_counted()
+{
+	local o=$1 count=$2 before i
+
+	shift 2
+	before=$(counters "$(tunnel "$o")") arrived=0 arrived_marked=0
+	for i; do
+		arrives "$o" "$i" "$count"
+	done
+	counted "$o" "$before" $arrived $arrived_marked
+}
+
 # record_inner OUTER INNER FILE: what comes out of a tunnel of b and went through its programs
 record_inner()
 {

@@ -108,11 +108,7 @@ test_ingress()
 	heard 5000 '.ok and .right == 10 and .unmarked == 630'
 	loads b tc
 	for o in 4 6; do
-		before=$(counters wg$o) arrived=0 arrived_marked=0
-		for i in 4 6; do
-			arrives $o $i 640
-		done
-		counted $o "$before" $arrived $arrived_marked
+		arrives_counted $o 640 4 6
 		comes_out ping $o $((10 - o)) --each 8 --ecn 0
 		comes_out esp $o $o --each 8 --ecn 0
 		comes_out frag $o $((10 - o)) --each 16 --ecn 0

@@ -635,15 +635,21 @@ test_wireguard_tunnels_by_several_ways()
 	same_as_before
 }
 
+# tc_instead_of_peek REFUSAL REASON
+tc_instead_of_peek()
+{
+	refused 2 "$1" wg4 --direction ingress --ingress-hook peek
+	check_grep "^dscp-tool: .*wg4: ingress by tc: $2" on a "$TOOL" load wg4 --direction ingress
+	hooks "eth0 ingress ingress_outer $(best)" "wg4 ingress ingress_inner $(best)"
+	way_is tc true "$2, which peek needs"
+}
+
 # A tool that was built without CO-RE.
 without_core()
 {
-	refused 2 'wg4: built without CO-RE, which --ingress-hook peek needs: use --ingress-hook tc' \
-		wg4 --direction ingress --ingress-hook peek
-	check_grep '^dscp-tool: .*wg4: ingress by tc: built without CO-RE' \
-		on a "$TOOL" load wg4 --direction ingress
-	hooks "eth0 ingress ingress_outer $(best)" "wg4 ingress ingress_inner $(best)"
-	way_is tc true 'built without CO-RE, which peek needs'
+	tc_instead_of_peek \
+		'wg4: built without CO-RE, which --ingress-hook peek needs: use --ingress-hook tc' \
+		'built without CO-RE'
 	check_grep '^co_re +no: no --ingress-hook peek' on a "$TOOL" features
 }
 
@@ -655,12 +661,8 @@ test_wireguard_without_btf()
 		return
 	fi
 	on a mount -t tmpfs none /sys/kernel/btf
-	refused 2 'wg4: --ingress-hook peek needs the kernel.s BTF.*use --ingress-hook tc' \
-		wg4 --direction ingress --ingress-hook peek
-	check_grep '^dscp-tool: .*wg4: ingress by tc: the kernel has no BTF' \
-		on a "$TOOL" load wg4 --direction ingress
-	hooks "eth0 ingress ingress_outer $(best)" "wg4 ingress ingress_inner $(best)"
-	way_is tc true 'the kernel has no BTF, which peek needs'
+	tc_instead_of_peek 'wg4: --ingress-hook peek needs the kernel.s BTF.*use --ingress-hook tc' \
+		'the kernel has no BTF'
 	ingress wg4 --ingress-hook tc
 	[ -z "$OUTPUT" ]
 	way_is tc false 'asked for'

@@ -34,13 +34,11 @@ out()
 
 into()
 {
-	local way=$1 o before
+	local way=$1 o
 
 	loads b "$way"
 	for o in 4 6; do
-		before=$(counters wg$o) arrived=0 arrived_marked=0
-		arrives $o $o 640
-		counted $o "$before" $arrived $arrived_marked
+		arrives_counted $o 640 $o
 		comes_out frag $o $((10 - o)) --each 20 --ecn 0
 	done
 	check on b "$TOOL" status

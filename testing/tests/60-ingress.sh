@@ -43,11 +43,7 @@ by_the_way()
 	check_grep "$way" on b "$TOOL" status
 	[ "$way" != peek ] || no_program_at_uplink
 	for o in 4 6; do
-		before=$(counters wg$o) arrived=0 arrived_marked=0
-		for i in 4 6; do
-			arrives $o $i 6400
-		done
-		counted $o "$before" $arrived $arrived_marked
+		arrives_counted $o 6400 4 6
 		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
 		comes_out ping $o $o --each 10 --ecn 0
 		comes_out esp $o $((10 - o)) --each 10 --ecn 0

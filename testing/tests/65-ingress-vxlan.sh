@@ -35,11 +35,7 @@ test_every_packet()
 	bleached a
 	loads b tc
 	for o in 4 6; do
-		before=$(counters vx$o) arrived=0 arrived_marked=0
-		for i in 4 6; do
-			arrives $o $i 6400
-		done
-		counted $o "$before" $arrived $arrived_marked
+		arrives_counted $o 6400 4 6
 		for i in 4 6; do
 			comes_out udp:640 $o $i --each 10 --ecn 0 --l4
 			comes_out ping $o $i --each 10 --ecn 0
