@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 V ?= 0
 Q := $(if $(filter-out 0,$(V)),,@)
 
-.PHONY: all lib dscp-tool tests install install-tests uninstall clean distclean demo check bench lint
-.PHONY: dist deb rpm check-deb help
+.PHONY: all lib dscp-tool tests install install-tests uninstall clean distclean demo bench lint
+.PHONY: quick check check-full dist deb rpm check-deb help
 
 all: dscp-tool
 
@@ -47,10 +47,27 @@ demo bench:
 	+$(Q)$(MAKE) tests
 	$(Q)testing/$(if $(filter bench,$@),bench/run,demo)
 
+# The tiers of testing/plan. The tool and its unit tests with sanitizers are built beside the others.
+parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+define both_builds
++$(Q)$(MAKE) $(parallel) tests
++$(Q)$(MAKE) $(parallel) dscp-tool SANITIZE=yes
++$(Q)$(MAKE) $(parallel) -C testing/unit SANITIZE=yes
+endef
+
+quick:
+	$(both_builds)
+	$(Q)testing/check quick
+
 check:
 	$(Q)packaging/install-deps test
-	+$(Q)$(MAKE) tests
-	+$(Q)$(MAKE) -C testing check
+	$(both_builds)
+	$(Q)testing/check ci
+
+check-full:
+	$(Q)packaging/install-deps ci
+	$(both_builds)
+	$(Q)testing/check full
 
 lint:
 	$(Q)testing/lint
@@ -66,7 +83,7 @@ clean:
 	+$(Q)$(MAKE) -C lib clean
 	+$(Q)$(MAKE) -C dscp-tool clean
 	+$(Q)$(MAKE) -C testing clean
-	rm -rf build-asan build-deb build-rpm build-cross
+	rm -rf build-asan build-check build-cross build-deb build-rpm
 
 distclean: clean
 	rm -rf config.mk lib/libbpf dscp-tool-*.tar.xz
@@ -74,8 +91,10 @@ distclean: clean
 help:
 	@echo 'make              configure if that was not done, and build'
 	@echo 'make demo         as root: install what is missing, build, show what the tool does'
-	@echo 'make check        as root: install what is missing, build, run all tests'
-	@echo '                  SANITIZE=yes: with AddressSanitizer and UBSan, in build-asan/'
+	@echo 'make quick        as root: build, run the tests of each edit, about a minute; installs nothing'
+	@echo 'make check        as root: install what is missing, build, run the tests of each commit'
+	@echo 'make check-full   as root: install what is missing, build, run everything there is; goes on'
+	@echo '                  where it was stopped'
 	@echo 'make bench        as root: nanoseconds per packet of the BPF programs'
 	@echo 'make lint         style of scripts, C, licences and man page'
 	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
