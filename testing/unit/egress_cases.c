@@ -17,6 +17,7 @@
 #include <dscp/mix.h>
 
 #include "egress_cases.h"
+#include "random.h"
 
 struct how how;
 struct dscp_counters expected[N_SLOTS];
@@ -290,6 +291,7 @@ int load_no_tunnel(void **state)
 int unload(void **state)
 {
 	(void)state;
+	random_teardown();
 	egress_unload();
 	return 0;
 }

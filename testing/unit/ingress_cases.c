@@ -15,8 +15,8 @@
 #include <linux/if_ether.h>
 
 #include "ingress_cases.h"
+#include "random.h"
 
-#define SEED 0x2545f491u
 #define FRAMES 100000
 #define PLAIN_FRAMES 20000
 #define DEVICE_PACKETS 10000
@@ -322,6 +322,7 @@ int load_all(void **state)
 int unload(void **state)
 {
 	(void)state;
+	random_teardown();
 	ingress_unload();
 	return 0;
 }
@@ -857,22 +858,6 @@ void paged(void **state)
  * Random packets
  */
 
-static uint32_t random_state;
-
-/* xorshift32, George Marsaglia, "Xorshift RNGs", 2003 */
-static uint32_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state;
-}
-
-static bool one_in(uint32_t n)
-{
-	return next_random() % n == 0;
-}
-
 /* A value that means something somewhere, at any place. */
 static void put_interesting(uint8_t *at)
 {
@@ -988,12 +973,13 @@ void random_packets(void **state)
 	unsigned int n = make_journeys(journeys);
 
 	(void)state;
-	random_state = SEED;
 	for (unsigned int i = 0; i < rounds; i++) {
+		random_round(i);
 		random_journey(journeys, n, seen);
 		if (i % 20 == 0)
 			assert_counters();
 	}
+	random_end();
 	assert_counters();
 	/* The mutations are neither too few nor too many. */
 	for (int verdict = UNKNOWN; verdict <= MARKED; verdict++)
