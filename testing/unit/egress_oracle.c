@@ -100,6 +100,26 @@ static bool parse(struct view *v, uint16_t type)
 	return type == ETH_P_IPV6 && parse_ip6(v);
 }
 
+static bool is_gre_prototype(const uint8_t *ip4)
+{
+	return ip4[9] == IPPROTO_GRE && !get16(ip4 + 2);
+}
+
+struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type)
+{
+	struct view v = { .bytes = bytes, .len = len };
+	const uint8_t *ip;
+
+	if (!type)
+		type = skip_link_header(&v);
+	ip = bytes + v.ip;
+	if (type == ETH_P_IP && has(&v, v.ip, 20) && ip[0] >> 4 == 4 && !is_gre_prototype(ip))
+		return (struct inner){ true, false, ip[1] >> 2, ip + 16 };
+	if (type == ETH_P_IPV6 && has(&v, v.ip, 40) && ip[0] >> 4 == 6)
+		return (struct inner){ true, true, get_ds(ip, true) >> 2, ip + 24 };
+	return (struct inner){ .ip = false };
+}
+
 static const struct stamp *find_stamp(const struct view *v, bool in_flows)
 {
 	for (unsigned int i = 0; i < v->world->n_stamps; i++) {

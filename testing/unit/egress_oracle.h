@@ -52,6 +52,17 @@ struct outcome {
 	bool ip6;
 };
 
+/* What egress_inner should see in a packet. */
+struct inner {
+	bool ip; /* false: not an IP packet, and the rest is not set */
+	bool ip6;
+	uint8_t dscp;
+	const uint8_t *dest; /* the address */
+};
+
+/* Lengths in the headers are not looked at. type: as for judge(). */
+struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type);
+
 /* type: ethertype of an L3 packet; 0: the packet begins with an Ethernet header. */
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
 		     uint32_t hash);

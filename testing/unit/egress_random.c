@@ -164,3 +164,8 @@ struct packet random_packet(void)
 		p.bytes[0] = (template->bytes[0] & 0xf0) | (p.bytes[0] & 0x0f);
 	return p;
 }
+
+struct inner ask_inner(const struct packet *p)
+{
+	return judge_inner(p->bytes, p->len, how.raw ? (p->ip6 ? ETH_P_IPV6 : ETH_P_IP) : 0);
+}

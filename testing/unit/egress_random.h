@@ -20,4 +20,7 @@ struct packet random_packet(void);
 /* Returns a stamp of the world in five of eight calls. */
 uint32_t random_hash(void);
 
+/* Returns the DSCP and destination that egress_inner has to see in the packet. */
+struct inner ask_inner(const struct packet *p);
+
 #endif

@@ -19,7 +19,10 @@
 #include <dscp/mix.h>
 
 #include "egress_cases.h"
+#include "egress_random.h"
 
+#define FRAMES 40000 /* random ones */
+#define DEVICE_PACKETS 10000
 #define SLOT 5
 #define CS2 16
 #define FINAL(dscp) ((int)DSCP_MARK_FINAL | (dscp))
@@ -332,6 +335,72 @@ static void peers_paged(void **state)
 	}
 }
 
+/* Prefixes that the destinations of random packets are in, and what their policy makes of all. */
+static const struct {
+	const char *address;
+	unsigned int length;
+	uint8_t to;
+} prefixes[] = {
+	{ "192.0.2.2", 32, EF },
+	{ "192.0.2.0", 25, 1 },
+	{ "192.0.0.0", 7, DSCP_KEEP },
+	{ "2001:db8::2", 128, 2 },
+	{ "2001:db8::", 33, 3 },
+	{ "2000::", 3, DSCP_KEEP },
+	{ "::", 1, 5 },
+};
+
+#define N_PREFIXES (sizeof(prefixes) / sizeof(*prefixes))
+
+static bool is_in(const uint8_t *address, const uint8_t *prefix, unsigned int length)
+{
+	for (unsigned int i = 0; i < length; i++)
+		if ((address[i / 8] ^ prefix[i / 8]) & 0x80 >> i % 8)
+			return false;
+	return true;
+}
+
+/* The longest prefix says it, or the tunnel. */
+static int mark_by_prefix(const struct inner *inner)
+{
+	unsigned int longest = 0;
+	uint8_t to = AF41, prefix[16];
+
+	for (unsigned int i = 0; i < N_PREFIXES; i++) {
+		int family = strchr(prefixes[i].address, ':') ? AF_INET6 : AF_INET;
+
+		if ((family == AF_INET6) != inner->ip6 || prefixes[i].length <= longest)
+			continue;
+		inet_pton(family, prefixes[i].address, prefix);
+		if (!is_in(inner->dest, prefix, prefixes[i].length))
+			continue;
+		longest = prefixes[i].length;
+		to = prefixes[i].to;
+	}
+	return to == DSCP_KEEP ? KEEP : FINAL(to);
+}
+
+static void peers_random(void **state)
+{
+	unsigned int rounds = how.device ? DEVICE_PACKETS : FRAMES;
+
+	(void)state;
+	make_templates();
+	for (unsigned int i = 0; i < N_PREFIXES; i++)
+		add_peer(SLOT, prefixes[i].address, prefixes[i].length, prefixes[i].to);
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct packet p;
+		struct inner inner;
+
+		random_round(i);
+		p = random_packet();
+		inner = ask_inner(&p);
+		expect_mark("test_peers", &p, next_random() % 16 << 8,
+			    inner.ip ? mark_by_prefix(&inner) : -1);
+	}
+	random_end();
+}
+
 #define PEERS(name) cmocka_unit_test_setup_teardown(name, load_tunnel, unload)
 
 int main(void)
@@ -340,12 +409,13 @@ int main(void)
 		PEERS(peers_longest_match), PEERS(peers_of_others),   PEERS(peers_every_ds),
 		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_stale),
 		PEERS(peers_many_flows),    PEERS(peers_program),     PEERS(peers_not_ip),
-		PEERS(peers_tags),
+		PEERS(peers_tags),	    PEERS(peers_random),
 	};
-	const struct CMUnitTest tap[] = { PEERS(peers_paged) };
+	const struct CMUnitTest tap[] = { PEERS(peers_paged), PEERS(peers_random) };
 	const struct CMUnitTest tun[] = {
 		PEERS(peers_longest_match), PEERS(peers_of_others), PEERS(peers_every_ds),
 		PEERS(peers_program),	    PEERS(peers_not_ip),    PEERS(peers_paged),
+		PEERS(peers_random),
 	};
 
 	return run_groups("egress_peers", GROUP(frames), GROUP(tap), GROUP(tun));

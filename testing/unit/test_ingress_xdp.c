@@ -15,6 +15,8 @@
 
 #include "ingress_cases.h"
 
+#define FORGED 100000 /* three times what there is room for */
+
 enum dscp_way way = DSCP_WAY_XDP;
 
 static struct journey journey(int family)
@@ -264,6 +266,46 @@ static void conflicts(void **state)
 	}
 }
 
+/* Of another peer or message, with one of all DSCPs: only the session's keys would tell. */
+static void forge(struct journey *j, uint32_t i)
+{
+	uint32_t receiver = i % 8 ? i : RECEIVER;
+
+	memcpy(j->wire.bytes + j->udp + 12, &receiver, sizeof(receiver));
+	memcpy(j->wire.bytes + j->udp + 16, &i, sizeof(i));
+	set_outer(j, i % 64 << 2);
+}
+
+/* There is room for a number of notes and no more. A genuine message is unknown when its note has
+ * gone, and the next one is right. */
+static void forged_messages(void **state)
+{
+	struct journey genuine = journey(4), forged = journey(4);
+	struct noted first = note_at(&genuine, 0);
+	struct dscp_inflight note;
+	uint32_t end = 0x01000000 + FORGED, n;
+	struct packet wire, out;
+
+	(void)state;
+	for (uint32_t i = 0x01000000; i < end; i++) {
+		forge(&forged, i);
+		wire = on_wire(&forged, 0);
+		assert_true(run_outer(&wire, 1, &out));
+		if (i % 16384)
+			continue;
+		assert_true(count_notes() <= DSCP_WAITING + DSCP_INFLIGHT);
+		noted_and_marked(&genuine, 0);
+		first = note_at(&genuine, 0);
+	}
+	n = count_notes();
+	assert_true(n >= DSCP_WAITING && n <= DSCP_WAITING + DSCP_INFLIGHT);
+	if (find_note(&first.key, &note))
+		expect_arrival(&genuine, &first, MARKED, EF);
+	else
+		expect_arrival(&genuine, NULL, UNKNOWN, 0);
+	noted_and_marked(&genuine, 0);
+}
+
 /* The network may deliver a packet twice, and change ECN on one of them. */
 static void duplicates(void **state)
 {
@@ -411,11 +453,13 @@ int main(void)
 	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
 	const struct CMUnitTest frames[] = { XDP, ALL_WAYS_FRAMES };
 	const struct CMUnitTest packets[] = { XDP, ALL_WAYS_PACKETS };
+	const struct CMUnitTest flood[] = { ALL(forged_messages) };
 	int failed;
 
 	if (ingress_refused(way))
 		return cmocka_run_group_tests_name("ingress_xdp", none, NULL, NULL);
 	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	failed += cmocka_run_group_tests_name("flood", flood, NULL, NULL);
 	places_busy = true;
 	failed += cmocka_run_group_tests_name("frames, places busy", frames, NULL, NULL);
 	places_busy = false;
