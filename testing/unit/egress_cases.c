@@ -252,76 +252,93 @@ void add_stamps(uint32_t ifindex)
 					   .in_recent = dscp % 3 != 2 });
 }
 
-int load_nothing(void **state)
+int set_nothing(void **state)
 {
 	(void)state;
 	how.type = 0;
 	how.linear = how.ingress = how.segments = 0;
 	memset(expected, 0, sizeof(expected));
-	egress_load();
+	egress_reset();
 	return 0;
 }
 
-int load_all(void **state)
+int set_all(void **state)
 {
-	load_nothing(state);
+	set_nothing(state);
 	add_all_tunnels();
 	add_stamps(IFINDEX(WG));
 	return 0;
 }
 
-int load_plain(void **state)
+int set_plain(void **state)
 {
-	load_nothing(state);
+	set_nothing(state);
 	add_stamps(1);
 	return 0;
 }
 
-int load_no_tunnel(void **state)
+int set_no_tunnel(void **state)
 {
 	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
 	uint32_t zero = 0;
 
-	load_plain(state);
+	set_plain(state);
 	assert_int_equal(bpf_map_update_elem(egress_map("config"), &zero, &config, BPF_ANY), 0);
 	world.configured = true;
 	return 0;
 }
 
-int unload(void **state)
+int end_case(void **state)
 {
 	(void)state;
 	random_teardown();
+	return 0;
+}
+
+static int load(void **state)
+{
+	(void)state;
+	egress_load();
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
 	egress_unload();
 	return 0;
 }
 
-static int open_device(bool frames)
+static int load_behind_device(void **state, bool frames)
 {
 	assert_null(device_open(frames));
 	how.device = true;
 	how.raw = !frames;
-	return 0;
+	return load(state);
 }
 
-int open_tun(void **state)
+static int load_behind_tun(void **state)
 {
-	(void)state;
-	return open_device(false);
+	return load_behind_device(state, false);
 }
 
-int open_tap(void **state)
+static int load_behind_tap(void **state)
 {
-	(void)state;
-	return open_device(true);
+	return load_behind_device(state, true);
 }
 
-int close_device(void **state)
+static int close_device(void **state)
 {
-	(void)state;
+	unload(state);
 	how.device = how.raw = false;
 	device_close();
 	return 0;
+}
+
+void maps_are_reset(void **state)
+{
+	(void)state;
+	egress_reset_fully();
 }
 
 /*
@@ -565,11 +582,9 @@ int run_groups(const char *name, struct group frames, struct group tap, struct g
 
 	if (bpf_refused())
 		return cmocka_run_group_tests_name(name, none, NULL, NULL);
-	failed = _cmocka_run_group_tests("frames", frames.tests, frames.n, NULL, NULL);
+	failed = run_group("frames", frames, load, unload);
 	if (device_refused())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	failed += _cmocka_run_group_tests("frames of a device", tap.tests, tap.n, open_tap,
-					  close_device);
-	return failed +
-	       _cmocka_run_group_tests("L3 packets", tun.tests, tun.n, open_tun, close_device);
+	failed += run_group("frames of a device", tap, load_behind_tap, close_device);
+	return failed + run_group("L3 packets", tun, load_behind_tun, close_device);
 }

@@ -15,6 +15,7 @@
 #include "egress_oracle.h"
 #include "egress_packet.h"
 #include "egress_run.h"
+#include "group.h"
 
 #define EF 46
 #define AF41 34
@@ -117,22 +118,18 @@ uint32_t stamp_of(uint32_t dscp);
 /* For each DSCP, of the flow HASH. */
 void add_stamps(uint32_t ifindex);
 
-/* Empty maps; all tunnels, and stamps of WG; no tool, and stamps; a tool without a tunnel, and
- * stamps. */
-int load_nothing(void **state);
-int load_all(void **state);
-int load_plain(void **state);
-int load_no_tunnel(void **state);
-int unload(void **state);
+/* Of each case, in maps that are empty: nothing; all tunnels, and stamps of WG; no tool, and
+ * stamps; a tool without a tunnel, and stamps. */
+int set_nothing(void **state);
+int set_all(void **state);
+int set_plain(void **state);
+int set_no_tunnel(void **state);
+int end_case(void **state);
 
-int open_tun(void **state);
-int open_tap(void **state);
-int close_device(void **state);
-
-#define INNER(name) cmocka_unit_test_setup_teardown(name, load_nothing, unload)
-#define OUTER(name) cmocka_unit_test_setup_teardown(name, load_all, unload)
-#define PLAIN(name) cmocka_unit_test_setup_teardown(name, load_plain, unload)
-#define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, load_no_tunnel, unload)
+#define INNER(name) cmocka_unit_test_setup_teardown(name, set_nothing, end_case)
+#define OUTER(name) cmocka_unit_test_setup_teardown(name, set_all, end_case)
+#define PLAIN(name) cmocka_unit_test_setup_teardown(name, set_plain, end_case)
+#define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, set_no_tunnel, end_case)
 
 /* NULL, or why there can be no tun or tap device here. */
 const char *device_refused(void);
@@ -174,12 +171,8 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 /* By egress_inner. */
 void expect_stamp(const struct packet *p, uint32_t hash, int dscp);
 
-struct group {
-	const struct CMUnitTest *tests;
-	size_t n;
-};
-
-#define GROUP(tests) ((struct group){ tests, sizeof(tests) / sizeof(*(tests)) })
+/* A case: no map keeps anything of the case before. */
+void maps_are_reset(void **state);
 
 /* All of them, or in place of those that this machine refuses one that says so. tap, tun: through a
  * device of that kind. Returns how many failed. */

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include <linux/virtio_net.h>
 
 #include "egress_run.h"
+#include "maps.h"
 #include <util/embedded.h>
 
 #define FLOWS 4096
@@ -39,6 +39,7 @@ struct world world;
 struct egress_knobs *knobs;
 
 static struct bpf_object *object;
+static struct maps maps;
 static int n_cpus;
 static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
@@ -68,46 +69,42 @@ int egress_map(const char *name)
 	return fd;
 }
 
-/* The only global variable of the object: its map is those bytes, and can be shared memory. */
-static void find_knobs(void)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map (map, object) {
-		if (!strstr(bpf_map__name(map), ".bss"))
-			continue;
-		assert_int_equal(bpf_map__value_size(map), sizeof(*knobs));
-		knobs = mmap(NULL, sizeof(*knobs), PROT_READ | PROT_WRITE, MAP_SHARED,
-			     bpf_map__fd(map), 0);
-	}
-	assert_non_null(knobs);
-	assert_ptr_not_equal(knobs, MAP_FAILED);
-}
-
 void egress_load(void)
 {
 	struct bpf_program *program;
-	struct bpf_map *map;
 
-	memset(&world, 0, sizeof(world));
 	object = embedded_open(egress_test_bpf_start, egress_test_bpf_end, NULL);
 	assert_non_null(object);
 	bpf_object__for_each_program (program, object)
 		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
-	bpf_object__for_each_map (map, object)
-		bpf_map__set_pin_path(map, NULL);
+	maps_prepare(object);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), FLOWS);
 	assert_int_equal(bpf_object__load(object), 0);
-	find_knobs();
+	maps_open(&maps, object, N_SLOTS);
+	/* The only global variable of the object. */
+	knobs = maps_area(&maps, ".bss");
 	n_cpus = libbpf_num_possible_cpus();
 	assert_true(n_cpus > 0);
 	all_counters = calloc(N_SLOTS * n_cpus, sizeof(*all_counters));
 	assert_non_null(all_counters);
 }
 
+void egress_reset(void)
+{
+	memset(&world, 0, sizeof(world));
+	maps_clear(&maps);
+}
+
+void egress_reset_fully(void)
+{
+	maps_fill(&maps);
+	egress_reset();
+	maps_assert_clear(&maps);
+}
+
 void egress_unload(void)
 {
-	munmap(knobs, sizeof(*knobs));
+	maps_close(&maps);
 	bpf_object__close(object);
 	object = NULL;
 	device.attached = NULL;

@@ -24,9 +24,14 @@ extern struct egress_knobs *knobs;
 /* NULL, or why these tests cannot run here. */
 const char *bpf_refused(void);
 
-/* All maps are empty after this. */
+/* For a group of cases, behind device_open(): all maps are empty after this. */
 void egress_load(void);
 void egress_unload(void);
+
+/* For each case: all maps are empty again, and knobs are zero. */
+void egress_reset(void);
+/* Fails the test if egress_reset() leaves anything in a map. */
+void egress_reset_fully(void);
 int egress_map(const char *name);
 
 /* A device in a new network namespace. Fails the test, or returns why there can be none. */

@@ -290,25 +290,25 @@ static void add_tunnel(uint32_t slot, uint32_t ifindex, uint16_t port)
 	set_port(port, slot, DSCP_KIND_WIREGUARD);
 }
 
-int load_plain(void **state)
+int set_plain(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
 	memset(expected, 0, sizeof(expected));
-	ingress_load(way);
+	ingress_reset();
 	return 0;
 }
 
-int load_no_tunnel(void **state)
+int set_no_tunnel(void **state)
 {
-	load_plain(state);
+	set_plain(state);
 	set_config();
 	return 0;
 }
 
-int load_all(void **state)
+int set_all(void **state)
 {
-	load_plain(state);
+	set_plain(state);
 	add_tunnel(WG, tunnel_ifindex(), WG_PORT);
 	add_tunnel(OTHER_WG, 1000, OTHER_WG_PORT);
 	set_port(VXLAN_PORT, 0, DSCP_KIND_VXLAN);
@@ -319,24 +319,36 @@ int load_all(void **state)
 	return 0;
 }
 
-int unload(void **state)
+int end_case(void **state)
 {
 	(void)state;
 	random_teardown();
+	return 0;
+}
+
+int load(void **state)
+{
+	(void)state;
+	ingress_load(way);
+	return 0;
+}
+
+int unload(void **state)
+{
+	(void)state;
 	ingress_unload();
 	return 0;
 }
 
-int open_tun(void **state)
+int load_behind_tun(void **state)
 {
-	(void)state;
 	assert_null(device_open());
-	return 0;
+	return load(state);
 }
 
 int close_tun(void **state)
 {
-	(void)state;
+	unload(state);
 	device_close();
 	return 0;
 }
@@ -590,6 +602,12 @@ void expect_journey(const struct journey *j, enum verdict verdict, uint8_t dscp)
 /*
  * Tests of all ways
  */
+
+void maps_are_reset(void **state)
+{
+	(void)state;
+	ingress_reset_fully();
+}
 
 void every_ds(void **state)
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "egress_packet.h"
+#include "group.h"
 #include "ingress_oracle.h"
 #include "ingress_run.h"
 
@@ -75,22 +76,27 @@ struct packet on_wire(const struct journey *j, unsigned int tags);
 struct delivered deliver(const struct journey *j);
 
 /*
- * Setup and teardown: two tunnels; no tool; a tool without a tunnel
+ * Setup and teardown of each case, in maps that are empty: two tunnels; no tool; a tool without a
+ * tunnel
  */
 
 /* The program tests one way. */
 extern enum dscp_way way;
 
-int load_all(void **state);
-int load_plain(void **state);
-int load_no_tunnel(void **state);
-int unload(void **state);
-int open_tun(void **state);
-int close_tun(void **state);
+int set_all(void **state);
+int set_plain(void **state);
+int set_no_tunnel(void **state);
+int end_case(void **state);
 
-#define ALL(name) cmocka_unit_test_setup_teardown(name, load_all, unload)
-#define PLAIN(name) cmocka_unit_test_setup_teardown(name, load_plain, unload)
-#define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, load_no_tunnel, unload)
+#define ALL(name) cmocka_unit_test_setup_teardown(name, set_all, end_case)
+#define PLAIN(name) cmocka_unit_test_setup_teardown(name, set_plain, end_case)
+#define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, set_no_tunnel, end_case)
+
+/* Of a group. */
+int load(void **state);
+int unload(void **state);
+int load_behind_tun(void **state);
+int close_tun(void **state);
 
 void set_policy(uint32_t slot, uint8_t from, uint8_t to);
 /* From now on; ifindex 0: there is no such tunnel. */
@@ -124,6 +130,7 @@ void expect_journey(const struct journey *j, enum verdict verdict, uint8_t dscp)
  * Tests of all ways
  */
 
+void maps_are_reset(void **state);
 void every_ds(void **state);
 void policies(void **state);
 void not_registered(void **state);
@@ -141,7 +148,7 @@ void paged(void **state);
 		PLAIN(random_packets)
 
 /* Frames alone. */
-#define ALL_WAYS_FRAMES ALL(inner_not_ip), ALL(inner_tags), ALL(little_room)
+#define ALL_WAYS_FRAMES ALL(inner_not_ip), ALL(inner_tags), ALL(little_room), ALL(maps_are_reset)
 
 /* L3 packets alone. */
 #define ALL_WAYS_PACKETS ALL(paged)

@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -27,6 +26,7 @@
 #include <linux/virtio_net.h>
 
 #include "ingress_run.h"
+#include "maps.h"
 #include <dscp/mix.h>
 #include <util/embedded.h>
 
@@ -43,6 +43,7 @@ uint32_t linear;
 bool places_busy;
 
 static struct bpf_object *object, *front;
+static struct maps maps, front_maps;
 static enum dscp_way loaded;
 static int n_cpus;
 static struct dscp_waiting *places; /* the map waiting; NULL with peek */
@@ -91,17 +92,12 @@ static struct bpf_object *open_object(const unsigned char *start, const unsigned
 {
 	struct bpf_object *o = embedded_open(start, end, NULL);
 	struct bpf_program *program;
-	struct bpf_map *map;
 
 	assert_non_null(o);
 	bpf_object__for_each_program (program, o)
 		if (bpf_program__type(program) != BPF_PROG_TYPE_XDP)
 			bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
-	bpf_object__for_each_map (map, o) {
-		bpf_map__set_pin_path(map, NULL);
-		if (!strcmp(bpf_map__name(map), "waiting"))
-			bpf_map__set_map_flags(map, BPF_F_MMAPABLE);
-	}
+	maps_prepare(o);
 	return o;
 }
 
@@ -127,22 +123,6 @@ static int program_fd(const struct bpf_object *o, const char *name)
 	return bpf_program__fd(program);
 }
 
-/* The only global variable of the object: its map is those bytes, and can be shared memory. */
-static void find_knobs(void)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map (map, front) {
-		if (!strstr(bpf_map__name(map), ".bss"))
-			continue;
-		assert_int_equal(bpf_map__value_size(map), sizeof(*knobs));
-		knobs = mmap(NULL, sizeof(*knobs), PROT_READ | PROT_WRITE, MAP_SHARED,
-			     bpf_map__fd(map), 0);
-	}
-	assert_non_null(knobs);
-	assert_ptr_not_equal(knobs, MAP_FAILED);
-}
-
 static void set_next(enum next_program place, const char *name)
 {
 	int next = bpf_object__find_map_fd_by_name(front, "next");
@@ -162,7 +142,9 @@ static void load_front(void)
 						   ingress_map(shared[i])),
 				 0);
 	assert_int_equal(bpf_object__load(front), 0);
-	find_knobs();
+	maps_open(&front_maps, front, 0);
+	/* The only global variable of the object. */
+	knobs = maps_area(&front_maps, ".bss");
 	set_next(NEXT_INNER, "ingress_inner");
 	if (loaded == DSCP_WAY_TC)
 		set_next(NEXT_OUTER, "ingress_outer");
@@ -177,29 +159,12 @@ static void attach(const char *name, uint32_t priority)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
-/* A scan by system calls would take longer than all tests. */
-static void map_places(void)
-{
-	places = mmap(NULL, sizeof(*places) * DSCP_WAITING, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      ingress_map("waiting"), 0);
-	assert_ptr_not_equal(places, MAP_FAILED);
-	for (uint32_t i = 0; i < DSCP_WAITING && places_busy; i++)
-		places[i].state = DSCP_PLACE_BUSY;
-}
-
-static void unmap_places(void)
-{
-	if (places)
-		munmap(places, sizeof(*places) * DSCP_WAITING);
-	places = NULL;
-}
-
 void ingress_load(enum dscp_way way)
 {
 	loaded = way;
 	load_object(way);
-	if (way != DSCP_WAY_PEEK)
-		map_places();
+	maps_open(&maps, object, N_SLOTS);
+	places = way == DSCP_WAY_PEEK ? NULL : maps_area(&maps, "waiting");
 	load_front();
 	n_cpus = libbpf_num_possible_cpus();
 	assert_true(n_cpus > 0);
@@ -211,11 +176,32 @@ void ingress_load(enum dscp_way way)
 	}
 }
 
+void ingress_reset(void)
+{
+	maps_clear(&maps);
+	memset(knobs, 0, sizeof(*knobs));
+	linear = 0;
+	for (uint32_t i = 0; places && places_busy && i < DSCP_WAITING; i++)
+		places[i].state = DSCP_PLACE_BUSY;
+}
+
+void ingress_reset_fully(void)
+{
+	bool busy = places_busy;
+
+	places_busy = false;
+	maps_fill(&maps);
+	ingress_reset();
+	maps_assert_clear(&maps);
+	places_busy = busy;
+}
+
 void ingress_unload(void)
 {
-	munmap(knobs, sizeof(*knobs));
+	maps_close(&front_maps);
+	maps_close(&maps);
 	knobs = NULL;
-	unmap_places();
+	places = NULL;
 	bpf_object__close(front);
 	bpf_object__close(object);
 	object = front = NULL;

@@ -18,16 +18,21 @@ extern struct ingress_knobs *knobs;
 /* A tun device puts so many bytes of a packet of more than a page into the linear part of the skb,
  * and the rest into pages. 0: all are in the linear part. */
 extern uint32_t linear;
-/* Of the map waiting: what is loaded from now on finds all of them busy, so that every note goes to
- * the map inflight. */
+/* Of the map waiting: ingress_reset() makes all of them busy, so that every note goes to the map
+ * inflight. */
 extern bool places_busy;
 
 /* NULL, or why these tests cannot run here. */
 const char *ingress_refused(enum dscp_way way);
 
-/* All maps are empty after this, and knobs are zero. */
+/* For a group of cases, behind device_open(). */
 void ingress_load(enum dscp_way way);
 void ingress_unload(void);
+
+/* For each case: all maps are empty after this, and knobs are zero. */
+void ingress_reset(void);
+/* Fails the test if ingress_reset() leaves anything in a map. */
+void ingress_reset_fully(void);
 int ingress_map(const char *name);
 void set_map(const char *name, const void *key, const void *value);
 

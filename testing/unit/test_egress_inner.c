@@ -436,6 +436,7 @@ int main(void)
 		INNER(inner_mac_like_ip),
 		INNER(inner_not_ip),
 		INNER(inner_truncated_tags),
+		INNER(maps_are_reset),
 	};
 	/* What BPF_PROG_TEST_RUN does not do, or not in every kernel. */
 	const struct CMUnitTest tap[] = {

@@ -61,11 +61,11 @@ static void add_peer(uint16_t slot, const char *address, unsigned int length, ui
 }
 
 /* The device we have is a tunnel, whose own policy makes AF41 of everything. */
-static int load_tunnel(void **state)
+static int set_tunnel(void **state)
 {
 	struct dscp_tunnel tunnel = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PEERS };
 
-	load_nothing(state);
+	set_nothing(state);
 	tunnel.ifindex = own_ifindex();
 	tunnel.egress = all(AF41);
 	add_tunnel(SLOT, &tunnel);
@@ -401,7 +401,7 @@ static void peers_random(void **state)
 	random_end();
 }
 
-#define PEERS(name) cmocka_unit_test_setup_teardown(name, load_tunnel, unload)
+#define PEERS(name) cmocka_unit_test_setup_teardown(name, set_tunnel, end_case)
 
 int main(void)
 {

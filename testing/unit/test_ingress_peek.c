@@ -400,8 +400,8 @@ int main(void)
 
 	if (ingress_refused(way))
 		return cmocka_run_group_tests_name("ingress_peek", none, NULL, NULL);
-	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
+	failed = run_group("frames", GROUP(frames), load, unload);
 	if (cannot_run_reason())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	return failed + cmocka_run_group_tests_name("L3 packets", packets, open_tun, close_tun);
+	return failed + run_group("L3 packets", GROUP(packets), load_behind_tun, close_tun);
 }

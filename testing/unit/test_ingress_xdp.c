@@ -458,12 +458,12 @@ int main(void)
 
 	if (ingress_refused(way))
 		return cmocka_run_group_tests_name("ingress_xdp", none, NULL, NULL);
-	failed = cmocka_run_group_tests_name("frames", frames, NULL, NULL);
-	failed += cmocka_run_group_tests_name("flood", flood, NULL, NULL);
+	failed = run_group("frames", GROUP(frames), load, unload);
+	failed += run_group("flood", GROUP(flood), load, unload);
 	places_busy = true;
-	failed += cmocka_run_group_tests_name("frames, places busy", frames, NULL, NULL);
+	failed += run_group("frames, places busy", GROUP(frames), load, unload);
 	places_busy = false;
 	if (cannot_run_reason())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
-	return failed + cmocka_run_group_tests_name("L3 packets", packets, open_tun, close_tun);
+	return failed + run_group("L3 packets", GROUP(packets), load_behind_tun, close_tun);
 }

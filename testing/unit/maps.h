@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The maps of a loaded object, set back between two cases: a load takes 0.4 s in a test machine. */
+#ifndef MAPS_H
+#define MAPS_H
+
+#include <bpf/libbpf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_AREAS 8
+
+struct maps {
+	struct bpf_object *object;
+	uint32_t slots; /* that a test reads of a per-CPU array; the others are never used */
+	unsigned int n_areas;
+	struct {
+		const char *name;
+		void *start;
+		size_t size;
+	} areas[MAX_AREAS]; /* arrays, as shared memory */
+};
+
+/* Before the load: nothing is pinned, and arrays can be shared memory. */
+void maps_prepare(struct bpf_object *object);
+
+/* After the load. */
+void maps_open(struct maps *maps, struct bpf_object *object, uint32_t slots);
+void maps_close(struct maps *maps);
+
+/* All maps are as after the load. */
+void maps_clear(struct maps *maps);
+
+/* Returns the array whose name ends so. */
+void *maps_area(const struct maps *maps, const char *name);
+
+/* Writes something into all maps. */
+void maps_fill(struct maps *maps);
+
+/* Fails the test if a system call finds anything in a map. */
+void maps_assert_clear(struct maps *maps);
+
+#endif
