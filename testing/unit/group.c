@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "effort.h"
 #include "group.h"
 #include "random.h"
 
@@ -42,6 +43,7 @@ int run_group(const char *name, struct group group, int (*load)(void **), int (*
 
 	if (!tests)
 		return 1;
+	effort_print();
 	memcpy(tests, group.tests, group.n * sizeof(*tests));
 	if (order)
 		put_in_order(tests, group.n, order);

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <linux/if_ether.h>
 
+#include "effort.h"
 #include "ingress_cases.h"
 #include "random.h"
 
@@ -619,6 +620,9 @@ void every_ds(void **state)
 		unsigned int dscp = i / 4 % DSCP_VALUES, old = (dscp * 7 + 5) % DSCP_VALUES;
 		bool same = !dscp || dscp == old;
 
+		/* Each DSCP at least once. */
+		if (!effort_chosen(dscp * 16 + i / (4 * DSCP_VALUES) * 4 + i % 4))
+			continue;
 		inner = inner_packet(i / 4 / DSCP_VALUES % 2 ? 6 : 4, i % 50);
 		set_ds(&inner, old << 2 | i % 4);
 		j = wireguard(i / 8 / DSCP_VALUES ? 6 : 4, &inner);
@@ -787,7 +791,7 @@ static void arrive_cut(const struct journey *j, const struct delivered *d, struc
 }
 
 /* Of what the tunnel delivers, with a message that says so or not. */
-static void cut_inner(const struct journey *j)
+static void cut_inner(const struct journey *j, unsigned long *turn)
 {
 	struct noted noted = note_of(j);
 	struct delivered d = deliver(j);
@@ -795,6 +799,8 @@ static void cut_inner(const struct journey *j)
 	if (way == DSCP_WAY_XDP && noted.there)
 		assert_true(delete_note(&noted.key));
 	for (d.packet.len = ETHERNET; d.packet.len < j->inner.len; d.packet.len++) {
+		if (!effort_chosen((*turn)++))
+			continue;
 		arrive_cut(j, &d, noted, j->inner.len);
 		arrive_cut(j, &d, noted, d.packet.len);
 	}
@@ -806,6 +812,7 @@ void cut_short(void **state)
 	unsigned int n = make_journeys(journeys);
 	struct packet wire, shorter;
 	struct noted noted;
+	unsigned long turn = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < n * 3; i++) {
@@ -814,7 +821,7 @@ void cut_short(void **state)
 		for (size_t len = 1; way != DSCP_WAY_PEEK && len <= wire.len; len++) {
 			/* A device of this kind does not deliver it, and a test run makes no such
 			 * packet. */
-			if (len < (wire.link ? ETHERNET : 40))
+			if (len < (wire.link ? ETHERNET : 40) || !effort_chosen(turn++))
 				continue;
 			shorter = cut(&wire, len);
 			noted = pass(&shorter);
@@ -822,7 +829,7 @@ void cut_short(void **state)
 				delete_note(&noted.key);
 		}
 		if (i % 3 == 0)
-			cut_inner(&journeys[i / 3]);
+			cut_inner(&journeys[i / 3], &turn);
 	}
 	assert_counters();
 }
@@ -987,7 +994,8 @@ void random_packets(void **state)
 {
 	static struct journey journeys[N_WAYS_IN];
 	unsigned int seen[MARKED + 1] = { 0 };
-	unsigned int rounds = raw() ? DEVICE_PACKETS : world.configured ? FRAMES : PLAIN_FRAMES;
+	unsigned int usual = raw() ? DEVICE_PACKETS : world.configured ? FRAMES : PLAIN_FRAMES;
+	unsigned int rounds = effort_rounds(usual);
 	unsigned int n = make_journeys(journeys);
 
 	(void)state;

@@ -9,8 +9,6 @@
 
 #include "random.h"
 
-#define SEED 20210618
-
 static uint64_t random_state;
 static unsigned long current;
 static bool on;
@@ -40,7 +38,7 @@ bool one_in(uint32_t n)
 
 void random_round(unsigned long round)
 {
-	random_seed(SEED ^ (uint64_t)round << 32);
+	random_seed(RANDOM_SEED ^ (uint64_t)round << 32);
 	current = round;
 	on = true;
 }

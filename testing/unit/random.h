@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RANDOM_SEED 20210618u
+
 uint32_t next_random(void);
 /* True once in n times. */
 bool one_in(uint32_t n);

@@ -18,6 +18,7 @@
 
 #include "egress_cases.h"
 #include "egress_random.h"
+#include "effort.h"
 
 #define FRAMES 40000 /* random ones */
 #define DEVICE_PACKETS 10000
@@ -400,7 +401,7 @@ static void inner_paged(void **state)
 /* Whatever a packet is, nothing of it changes, and its hash says what is in it. */
 static void inner_random(void **state)
 {
-	unsigned int rounds = how.device ? DEVICE_PACKETS : FRAMES, without = 0;
+	unsigned int rounds = effort_rounds(how.device ? DEVICE_PACKETS : FRAMES), without = 0;
 
 	(void)state;
 	make_templates();

@@ -20,6 +20,7 @@
 
 #include "egress_cases.h"
 #include "egress_random.h"
+#include "effort.h"
 
 #define FRAMES 40000 /* random ones */
 #define DEVICE_PACKETS 10000
@@ -382,7 +383,7 @@ static int mark_by_prefix(const struct inner *inner)
 
 static void peers_random(void **state)
 {
-	unsigned int rounds = how.device ? DEVICE_PACKETS : FRAMES;
+	unsigned int rounds = effort_rounds(how.device ? DEVICE_PACKETS : FRAMES);
 
 	(void)state;
 	make_templates();
