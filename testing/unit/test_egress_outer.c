@@ -842,47 +842,48 @@ static void outer_vni(void **state)
 }
 
 /* WireGuard's messages come first, then VXLAN's and geneve's VNIs, then user space. */
+static const struct {
+	uint16_t source, dest;
+	uint32_t first, vni;
+	enum verdict verdict;
+	uint32_t slot;
+} two_ports[] = {
+	{ WG_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+	{ WG_PORT, VXLAN_PORT, 0x08000000, 44, NOT_OURS, NO_SLOT },
+	{ WG_PORT, VXLAN_PORT, 0x01000000, 42, SKIPPED, WG },
+	{ WG_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, WG },
+	{ WG_PORT, VXLAN_PORT, 0x04000000, 44, MARKED, WG },
+	{ WG_PORT, VXLAN_PORT, 0x04000001, 42, MARKED, VXLAN_42 },
+	{ WG_PORT, VXLAN_ANY_PORT, 0x08000000, 44, MARKED, VXLAN_ANY },
+	{ WG_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+	{ WG_PORT, GENEVE_PORT, 0x00006558, 8, NOT_OURS, NO_SLOT },
+	{ WG_PORT, WG_FIXED_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
+	{ WG_PORT, WG_FIXED_PORT, 0x04000000, 42, MARKED, WG },
+	{ WG_PORT, USER_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
+	{ WG_FIXED_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+	{ USER_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+	{ USER_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, VXLAN_42 },
+	{ USER_PORT, VXLAN_PORT, 0x08000000, 44, MARKED, USER },
+	{ USER_PORT, VXLAN_ANY_PORT, 0x08000000, 9, MARKED, VXLAN_9 },
+	{ USER_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+	{ USER_PORT, GENEVE_PORT, 0x00006558, 8, MARKED, USER },
+	{ USER_PORT, WG_PORT, 0x04000000, 42, MARKED, USER },
+	{ VXLAN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+};
+
 static void outer_two_ports(void **state)
 {
-	static const struct {
-		uint16_t source, dest;
-		uint32_t first, vni;
-		enum verdict verdict;
-		uint32_t slot;
-	} cases[] = {
-		{ WG_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
-		{ WG_PORT, VXLAN_PORT, 0x08000000, 44, NOT_OURS, NO_SLOT },
-		{ WG_PORT, VXLAN_PORT, 0x01000000, 42, SKIPPED, WG },
-		{ WG_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, WG },
-		{ WG_PORT, VXLAN_PORT, 0x04000000, 44, MARKED, WG },
-		{ WG_PORT, VXLAN_PORT, 0x04000001, 42, MARKED, VXLAN_42 },
-		{ WG_PORT, VXLAN_ANY_PORT, 0x08000000, 44, MARKED, VXLAN_ANY },
-		{ WG_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
-		{ WG_PORT, GENEVE_PORT, 0x00006558, 8, NOT_OURS, NO_SLOT },
-		{ WG_PORT, WG_FIXED_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
-		{ WG_PORT, WG_FIXED_PORT, 0x04000000, 42, MARKED, WG },
-		{ WG_PORT, USER_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
-		{ WG_FIXED_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
-		{ USER_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
-		{ USER_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, VXLAN_42 },
-		{ USER_PORT, VXLAN_PORT, 0x08000000, 44, MARKED, USER },
-		{ USER_PORT, VXLAN_ANY_PORT, 0x08000000, 9, MARKED, VXLAN_9 },
-		{ USER_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
-		{ USER_PORT, GENEVE_PORT, 0x00006558, 8, MARKED, USER },
-		{ USER_PORT, WG_PORT, 0x04000000, 42, MARKED, USER },
-		{ VXLAN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
-	};
 	struct packet p;
 
 	(void)state;
-	for (unsigned int i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
-		p = vni_packet(i % 2 ? 6 : 4, cases[i / 2].dest, cases[i / 2].vni);
-		set16(p.bytes + p.len - 70 - 8, cases[i / 2].source);
-		set32(p.bytes + p.len - 70, cases[i / 2].first);
-		expect(&p, stamp_of(EF), cases[i / 2].verdict, cases[i / 2].slot, EF);
+	for (unsigned int i = 0; i < 2 * sizeof(two_ports) / sizeof(*two_ports); i++) {
+		p = vni_packet(i % 2 ? 6 : 4, two_ports[i / 2].dest, two_ports[i / 2].vni);
+		set16(p.bytes + p.len - 70 - 8, two_ports[i / 2].source);
+		set32(p.bytes + p.len - 70, two_ports[i / 2].first);
+		expect(&p, stamp_of(EF), two_ports[i / 2].verdict, two_ports[i / 2].slot, EF);
 		/* Where the VNI would be, there is nothing. */
 		p = cut(&p, p.len - 70 + 7);
-		if (cases[i / 2].source == USER_PORT)
+		if (two_ports[i / 2].source == USER_PORT)
 			expect_marked(&p, USER);
 		else
 			expect_not_ours(&p);
