@@ -42,9 +42,9 @@ DSCP_WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes
 # The tool is to be small: routers have little flash. testing/tests/05-size.sh has the limit.
 DSCP_CFLAGS := -std=gnu11 $(if $(filter yes,$(SANITIZE)),,$(SIZE_CFLAGS)) $(DSCP_WARNINGS)
 DSCP_LDFLAGS := $(STATIC_LDFLAGS) $(SIZE_LDFLAGS)
-# Paths of the build must not get into BTF and line information.
-# Columns, which nothing shows with the line, would make line information half as long again.
-DSCP_BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -gno-column-info -fno-stack-protector \
+# Paths of the build must not get into BTF and line information. All other flags that the compiler
+# needs are in BPF_CC_FLAGS, of configure, which tries them.
+DSCP_BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. \
 	$(DSCP_WARNINGS) -Wno-missing-prototypes -Wno-compare-distinct-pointer-types
 
 ifeq ($(WERROR),yes)
