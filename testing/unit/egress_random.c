@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <netinet/in.h>
 #include <string.h>
@@ -87,7 +87,7 @@ void make_templates(void)
 	}
 	t[n++] = chain(headers, 2);
 	t[n++] = chain(headers, 1);
-	assert_in_range(n, 1, N_TEMPLATES);
+	assert_uint_in_range(n, 1, N_TEMPLATES);
 	n_templates = n;
 }
 

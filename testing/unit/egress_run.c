@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,7 +147,7 @@ static void set_port(uint32_t slot, const struct dscp_tunnel *tunnel)
 
 void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel)
 {
-	assert_in_range(slot, 1, N_SLOTS - 1);
+	assert_uint_in_range(slot, 1, N_SLOTS - 1);
 	world.tunnels[slot] = *tunnel;
 	set_map("tunnels", &slot, tunnel);
 	set_map("devices", &tunnel->ifindex, &slot);
@@ -167,7 +167,7 @@ void add_stamp(const struct stamp *stamp)
 	};
 	uint32_t place = stamp->hash % DSCP_RECENT;
 
-	assert_in_range(world.n_stamps, 0, N_STAMPS - 1);
+	assert_uint_in_range(world.n_stamps, 0, N_STAMPS - 1);
 	world.stamps[world.n_stamps++] = *stamp;
 	if (stamp->in_flows)
 		set_map("flows", &stamp->hash, &flow);

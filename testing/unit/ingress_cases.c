@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -212,7 +212,7 @@ struct delivered deliver(const struct journey *j)
 {
 	struct delivered d = { .packet = j->inner, .ifindex = tunnel_ifindex() };
 
-	assert_in_range(j->inner_at, 1, sizeof(d.front) - GARBAGE);
+	assert_uint_in_range(j->inner_at, 1, sizeof(d.front) - GARBAGE);
 	memset(d.front, 0x5a, GARBAGE);
 	memcpy(d.front + GARBAGE, j->wire.bytes, j->inner_at);
 	d.front_len = GARBAGE + j->inner_at;
@@ -263,7 +263,7 @@ void set_port(uint16_t port, uint16_t slot, uint8_t arrives)
 	set_map("ports", &number, &entry);
 	while (i < world.n_ports && world.ports[i].port != port)
 		i++;
-	assert_in_range(i, 0, N_PORTS - 1);
+	assert_uint_in_range(i, 0, N_PORTS - 1);
 	world.ports[i].port = port;
 	world.ports[i].slot = slot;
 	world.ports[i].arrives = arrives;
@@ -1009,5 +1009,5 @@ void random_packets(void **state)
 	assert_counters();
 	/* The mutations are neither too few nor too many. */
 	for (int verdict = UNKNOWN; verdict <= MARKED; verdict++)
-		assert_in_range(seen[verdict], rounds / 200, rounds * 9 / 10);
+		assert_uint_in_range(seen[verdict], rounds / 200, rounds * 9 / 10);
 }

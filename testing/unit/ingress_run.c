@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -393,7 +393,7 @@ bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *o
 {
 	struct packet rest = { .len = in->len - grown };
 
-	assert_in_range(grown, 1, MAX_GROWN);
+	assert_uint_in_range(grown, 1, MAX_GROWN);
 	reset_knobs(NEXT_INNER);
 	memcpy(rest.bytes, in->bytes + grown, rest.len);
 	memcpy(knobs->head, in->bytes, grown);

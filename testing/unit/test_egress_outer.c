@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <netinet/in.h>
 #include <string.h>
@@ -1139,7 +1139,7 @@ static void random_packets(unsigned int n)
 	assert_counters();
 	/* The mutations are neither too few nor too many. */
 	for (int verdict = NOT_OURS; verdict <= MARKED; verdict++)
-		assert_in_range(seen[verdict], n / 200, n * 3 / 4);
+		assert_uint_in_range(seen[verdict], n / 200, n * 3 / 4);
 }
 
 static void outer_random(void **state)

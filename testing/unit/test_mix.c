@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <dscp/abi.h>
 #include <dscp/mix.h>
@@ -111,7 +111,7 @@ static void every_bit_is_even(void **state)
 	}
 	/* One percent is six standard deviations of a fair coin. */
 	for (int bit = 0; bit < 32; bit++)
-		assert_in_range(ones[bit], STAMPS * 49 / 100, STAMPS * 51 / 100);
+		assert_uint_in_range(ones[bit], STAMPS * 49 / 100, STAMPS * 51 / 100);
 }
 
 static double chi_square(const uint32_t *bins)

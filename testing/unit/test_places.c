@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -139,7 +139,7 @@ static void one_place(void **state)
 		assert_int_equal(results[i].turns, TURNS);
 		assert_int_equal(results[i].lost, 0);
 		assert_int_equal(results[i].mixed, 0);
-		assert_in_range(results[i].wrong, 0, MOST_STALE);
+		assert_uint_in_range(results[i].wrong, 0, MOST_STALE);
 	}
 }
 

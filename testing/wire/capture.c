@@ -67,14 +67,15 @@ static int activate(pcap_t *pcap, const struct capture_config *cfg)
 {
 	char text[PCAP_ERRBUF_SIZE];
 
-	pcap_set_promisc(pcap, 1); /* else a NIC may drop VLANs that nobody has set up */
-	pcap_set_snaplen(pcap, (int)cfg->snaplen);
-	pcap_set_buffer_size(pcap, BUFFER_BYTES);
-	pcap_set_timeout(pcap, BLOCK_MS);
+	/* Without promiscuous mode a NIC may drop VLANs that nobody has set up. */
+	if (pcap_set_promisc(pcap, 1) || pcap_set_snaplen(pcap, (int)cfg->snaplen) ||
+	    pcap_set_buffer_size(pcap, BUFFER_BYTES) || pcap_set_timeout(pcap, BLOCK_MS))
+		return -EIO;
 	/* A socket for one protocol gets what the IP stack gets: what came in, and that after TC
 	 * ingress (__netif_receive_skb_core()). One for all protocols is served before TC. */
-	if (cfg->after_tc)
-		pcap_set_protocol_linux(pcap, cfg->after_tc == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
+	if (cfg->after_tc &&
+	    pcap_set_protocol_linux(pcap, cfg->after_tc == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP))
+		return -EIO;
 	if (pcap_activate(pcap) < 0)
 		return -EIO;
 	if (cfg->in && pcap_setdirection(pcap, PCAP_D_IN))
