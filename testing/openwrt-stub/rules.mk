@@ -37,6 +37,11 @@ ifneq ($(STAGING_DIR),)
 export PKG_CONFIG_LIBDIR := $(STAGING_DIR)/usr/lib/pkgconfig:$(STAGING_DIR)/usr/share/pkgconfig
 endif
 
+# Strips the files of each package, BPF objects like kernel modules. The strip of build systems today
+# does not know BPF and leaves it as it is; this one does.
+STRIP ?= $(shell $(TARGET_CC) -print-prog-name=strip)
+RSTRIP = sh -c 'find "$$0" -name "*.o" -exec llvm-strip --strip-unneeded {} +'
+
 # The tools of the target: none of them knows BPF.
 TARGET_CONFIGURE_OPTS = AR="$(TARGET_AR)" AS="$(TARGET_CC) -c $(TARGET_CFLAGS)" LD=false NM=false \
 	CC="$(TARGET_CC)" GCC="$(TARGET_CC)" CXX=false RANLIB=false STRIP=false OBJCOPY=false \

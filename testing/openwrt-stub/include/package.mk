@@ -43,4 +43,5 @@ install-$(1): compile
 		'Depends: $(DEPENDS)' 'License: $(PKG_LICENSE)' 'Conffiles: $(Package/$(1)/conffiles)' \
 		>$(OUT)/$(1).control
 	$(call Package/$(1)/install,$(OUT)/ipkg/$(1))
+	$$(RSTRIP) $(OUT)/ipkg/$(1)
 endef
