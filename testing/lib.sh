@@ -16,6 +16,9 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 vm=$top/testing/vm/vm
 
+# Seconds that an awaited event may take at most: success costs no more, however slow a machine is.
+patience=120
+
 declare -A node_holder=() node_vm=()
 background_pids=()
 # What the last check printed, standard error included.
@@ -205,7 +208,7 @@ wire_netns()
 	[ -x "$wire" ] || fail "testing/wire/wire is not built"
 	background relay_to "$ready" "$wire" "/run/netns/$1" "/run/netns/$2" \
 		--name "${3:-eth0}" "${@:4}"
-	retry_until 10 grep -q ready "$ready"
+	retry_until $patience grep -q ready "$ready"
 }
 
 # shellcheck disable=SC2317 # called through background
@@ -228,6 +231,74 @@ wire_vms()
 	node_vm_started "$b" "$status_b" "$(<"$T/$b.start")"
 	on "$a" ip link set eth0 up
 	on "$b" ip link set eth0 up
+}
+
+#
+# The tool, stopped or killed in front of each of its system calls that change something. The points
+# are the same each time, see testing/step/step.c.
+#
+
+step=$top/testing/step/step
+
+# thin HOST VM: sets $every: each point for --long, else each so manieth on the host and on an
+# emulated processor
+thin()
+{
+	every=$1
+	! in_vm || every=$2
+	[ -z "$DSCP_TEST_LONG" ] || every=1
+}
+every=1
+
+# each_point NODE COMMAND WORDS...: the tool with these words waits at each $every-th of its points
+# until COMMAND, which knows STEP_POINT and STEP_NAME, has succeeded
+each_point()
+{
+	local -; set +x
+
+	[ -x "$step" ] || fail "testing/step/step is not built"
+	check on "$1" "$step" --every "$every" --each "$2" -- "$TOOL" "${@:3}"
+}
+
+# killed_at NODE POINT WORDS...: killed there; false if the tool came to its end before
+killed_at()
+{
+	local -; set +x
+	local status=0
+
+	[ -x "$step" ] || fail "testing/step/step is not built"
+	OUTPUT=$(on "$1" "$step" --kill "$2" -- "$TOOL" "${@:3}" 2>&1) || status=$?
+	[ $status = 137 ] || [ $status = 0 ] || fail "exit status $status of: ${*:3}: $OUTPUT"
+	[ $status = 137 ]
+}
+
+# probe ADDRESS MAP...: prints the command that sends a packet of each DSCP from the node where the
+# command runs to node b, by VXLAN over eth0. All 64 have to be marked as one of the maps says, and
+# the command prints which: "map 1: POINT NAME"
+probe()
+{
+	local -; set +x
+	echo "'$top/testing/step/probe' /run/netns/b eth0$(printf " '%s'" "$@")"
+}
+
+# probed ADDRESS MAP...: right now, from node a
+probed() { check on a sh -c "$(probe "$@")"; }
+
+# change_once OLD NEW WORDS...: the tool of node a with these words; at each of its points all DSCPs
+# to 10.0.4.2 are marked by the map OLD, and from one point on by NEW, and so they are afterwards
+change_once()
+{
+	each_point a "$(probe 10.0.4.2 "${@:1:2}")" "${@:3}"
+	grep '^map ' <<<"$OUTPUT" >"$T/marks"
+	in_order "$T/marks"
+	probed 10.0.4.2 "$2"
+}
+
+# in_order FILE: of the lines of probe: once marked by another map, never again as before
+in_order()
+{
+	check sort -c -s -k 2,2n "$1"
+	check_grep '^map 1: 1 ' head -n 1 "$1"
 }
 
 #
