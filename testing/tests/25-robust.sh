@@ -2,17 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What goes wrong around the tool: it is killed, memory is short, bpffs is hidden, devices change
-# under it, and packets pass while it works. VXLAN, on whatever kernel runs.
+# What goes wrong around the tool: the tool is killed at each of its points, bpffs is hidden,
+# devices change, and packets pass while the tool works. VXLAN, on whatever kernel runs.
 
 . testing/tunnels.sh
 
 kind=vxlan
-# The packets of a UDP flow of one DSCP, which is EF below, and not the rest, like MLD reports.
-only_flood='udp dst port 4789 and greater 500'
-
 # The kernel takes the TCX link of a process that was killed away a moment later.
-same_as_before() { retry_until 3 unchanged; }
+same_as_before() { retry_until "$patience" unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
 
 # one_line STATUS ERE COMMAND...: that exit status, and one line in all, which matches
@@ -27,53 +24,25 @@ one_line()
 	[ "$(wc -l <"$T/message")" = 1 ] || fail "not one line: $(cat "$T/message")"
 }
 
-# again N: twenty times, or fewer on a machine that is slow
-again() { [ "$1" -lt 20 ] && { [ "$1" -lt 5 ] || [ "$SECONDS" -lt 15 ]; }; }
-
-# Microseconds that the tool takes with these arguments, which is how far apart the kills are.
-duration()
-{
-	local began=${EPOCHREALTIME/[.,]/}
-
-	check on a "$TOOL" "$@"
-	lasted=$((${EPOCHREALTIME/[.,]/} - began))
-}
-
-# killed N ARGUMENTS...: the tool with these arguments, killed at one of twenty points of the time
-# that it takes; they are not in order, as the last ones may not have their turn
-killed()
-{
-	local us=$((lasted * ($1 * 7 % 20 + 1) / 20))
-
-	shift
-	on a timeout --foreground -s KILL "$((us / 1000000)).$(printf '%06d' $((us % 1000000)))" \
-		"$TOOL" "$@" || true
-}
-
 #
 # Packets while it works
 #
 
-# "Show nothing" holds for every packet, also while the tool comes and goes.
+# "Show nothing" holds for every packet, also while the tool comes and goes, and while the tool
+# changes what is loaded.
 test_privacy_map_never_leaks()
 {
-	local flood kinds n
+	local how policy=('--egress-map' '*=CS0')
 
 	two_nodes
-	read -ra kinds <<<"$(attach_kinds)"
-	record b eth0 "$T/flood.pcap" 'udp port 4789'
-	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --dscp 46 \
-		--rate 2000 --count 1000000
-	flood=$!
-	n=0
-	while again $n; do
-		check on a "$TOOL" load vx4 --egress-map '*=CS0' --attach "${kinds[n % ${#kinds[@]}]}"
-		check on a "$TOOL" unload vx4
-		n=$((n + 1))
+	for how in $(attach_kinds); do
+		thin 1 4
+		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how"
+		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how" --direction both
+		thin 3 12
+		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how" --flows 1000
+		change_once '*=0' '*=0' unload vx4
 	done
-	stop_background $flood
-	recorded
-	judge_tunnel "$T/flood.pcap" 4 --expect 0 --min 1000
 }
 
 # A user space tunnel is known by its source port, which a VXLAN may have as well.
@@ -116,26 +85,21 @@ load_one()
 	esac
 }
 
-# A map of another size is an empty one: flows that were known have to be learnt again.
+# A map of another size is an empty one: flows that were known have to be learnt again. No packet
+# lacks its mark for that.
 test_flows_of_another_size_on_a_live_flow()
 {
-	local flood n
+	local n
 
 	two_nodes
+	thin 1 8
 	check on a "$TOOL" load vx4
-	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --sport 5001 --dscp 46 \
-		--rate 500 --count 1000000
-	flood=$!
-	retry_until 3 known EF
+	probed 10.0.4.2 same
+	check known EF
 	for n in 1000 2000; do
-		check on a "$TOOL" load vx4 --flows $n
-		retry_until 3 known EF
+		change_once same same load vx4 --flows $n
+		check known EF
 	done
-	record b eth0 "$T/later.pcap" "$only_flood"
-	sleep 0.5
-	stop_background $flood
-	recorded
-	judge_tunnel "$T/later.pcap" 4 --expect 46 --min 50
 }
 
 # known EF: dump-map lists a flow of that DSCP
@@ -150,42 +114,39 @@ known()
 
 test_first_load_killed()
 {
-	local n lasted kinds
+	local n how first=0
 
 	lone_node
 	remember
-	read -ra kinds <<<"$(attach_kinds)"
-	duration load vx4
-	check on a "$TOOL" unload vx4
-	same_as_before
-	n=0
-	while again $n; do
-		killed $n load vx4 --attach "${kinds[n % ${#kinds[@]}]}"
-		# shellcheck disable=SC2016 # for another shell
-		check on a sh -c '"$0" status; [ $? != 2 ]' "$TOOL"
-		check on a "$TOOL" load vx4
-		check on a "$TOOL" status vx4
+	thin 2 16
+	for how in $(attach_kinds); do
+		first=$((first % every + 1))
+		for ((n = first; ; n += every)); do
+			killed_at a $n load vx4 --attach "$how" || break
+			# shellcheck disable=SC2016 # for another shell
+			check on a sh -c '"$0" status; [ $? != 2 ]' "$TOOL"
+			check on a "$TOOL" load vx4
+			check on a "$TOOL" status vx4
+			check on a "$TOOL" unload vx4
+			same_as_before
+		done
+		[ $n -gt 20 ] || fail "only $n points"
 		check on a "$TOOL" unload vx4
-		same_as_before
-		n=$((n + 1))
 	done
 }
 
 # Killed at each request that makes a qdisc or a filter: an unload finds what is there.
 test_killed_at_clsact()
 {
-	local line call made=0
+	local points n made=0
 
-	command -v strace >/dev/null || skip "no strace"
 	lone_node
 	remember
-	check on a strace -qq -o "$T/trace" -e trace=sendto,sendmsg "$TOOL" load vx4 --attach clsact
+	on a "$step" --list --all -- "$TOOL" load vx4 --attach clsact >"$T/points"
 	check on a "$TOOL" unload vx4
-	for line in $(grep -nE 'RTM_NEW(QDISC|TFILTER)' "$T/trace" | cut -d: -f1); do
-		call=$(sed -n "$line{s/(.*//;p}" "$T/trace")
-		on a strace -qq -o /dev/null -e trace="$call" \
-			-e inject="$call:signal=KILL:when=$(head -n "$line" "$T/trace" | grep -c "^$call(")" \
-			"$TOOL" load vx4 --attach clsact 2>/dev/null || true
+	mapfile -t points < <(sed -nE 's/ .* RTM_NEW(QDISC|TFILTER)$//p' "$T/points")
+	for n in "${points[@]}"; do
+		check_exit 137 on a "$step" --all --kill "$n" -- "$TOOL" load vx4 --attach clsact
 		check on a "$TOOL" unload --all
 		same_as_before
 		check_exit 2 on a ls /sys/fs/bpf/dscp-tool
@@ -196,55 +157,75 @@ test_killed_at_clsact()
 
 test_unload_killed()
 {
-	local n lasted kinds
+	local n how first=0
 
 	lone_node
 	remember
-	read -ra kinds <<<"$(attach_kinds)"
-	check on a "$TOOL" load vx4
-	duration unload vx4
-	same_as_before
-	n=0
-	while again $n; do
-		check on a "$TOOL" load vx4 --attach "${kinds[n % ${#kinds[@]}]}"
-		killed $n unload vx4
-		# shellcheck disable=SC2016 # for another shell
-		check on a sh -c '"$0" unload vx4; status=$?; [ $status = 0 ] || [ $status = 3 ]' "$TOOL"
+	thin 4 16
+	for how in $(attach_kinds); do
+		first=$((first % every + 1))
+		for ((n = first; ; n += every)); do
+			check on a "$TOOL" load vx4 --attach "$how"
+			killed_at a $n unload vx4 || break
+			gone vx4
+			same_as_before
+		done
+		[ $n -gt 40 ] || fail "only $n points"
 		same_as_before
-		n=$((n + 1))
 	done
 }
 
-# killed_in_both_directions TUNNEL OPTIONS...: load with both directions and one of these in turn,
+# killed_in_both_directions TUNNEL OPTIONS...: load with both directions and each of these options,
 # and unload; what is left the next call mends, or takes away
 killed_in_both_directions()
 {
-	local tunnel=$1 n lasted options load
+	local tunnel=$1 options first=0
 
 	shift
-	options=("$@")
 	remember
-	# shellcheck disable=SC2086 # several words
-	duration load "$tunnel" --direction both ${options[0]}
-	check on a "$TOOL" unload "$tunnel"
-	same_as_before
-	n=0
-	while again $n; do
-		# shellcheck disable=SC2206 # several words
-		load=(load "$tunnel" --direction both ${options[n % ${#options[@]}]})
-		killed $n "${load[@]}"
-		# Of a change of direction most can be left.
-		[ $((n / 2 % 2)) = 0 ] || check on a "$TOOL" load "$tunnel" --direction ingress
-		check on a "$TOOL" "${load[@]}"
-		check on a "$TOOL" status "$tunnel"
-		killed $n unload "$tunnel"
-		gone "$tunnel"
-		same_as_before
-		killed $((n + 1)) "${load[@]}"
-		gone "$tunnel"
-		same_as_before
-		n=$((n + 1))
+	thin 8 16
+	for options; do
+		first=$((first % every + 1))
+		read -ra options <<<"load $tunnel --direction both $options"
+		killed_loads "$tunnel" "${options[@]}"
+		killed_unloads "$tunnel" "${options[@]}"
 	done
+}
+
+killed_loads()
+{
+	local tunnel=$1 n
+
+	shift
+	for ((n = first; ; n += every)); do
+		killed_at a $n "$@" || break
+		# Of a change of direction most can be left.
+		[ $((n / every % 2)) = 0 ] || check on a "$TOOL" load "$tunnel" --direction ingress
+		check on a "$TOOL" "$@"
+		check on a "$TOOL" status "$tunnel"
+		check on a "$TOOL" unload "$tunnel"
+		same_as_before
+		killed_at a $n "$@"
+		gone "$tunnel"
+		same_as_before
+	done
+	[ $n -gt 30 ] || fail "only $n points"
+	check on a "$TOOL" unload "$tunnel"
+}
+
+killed_unloads()
+{
+	local tunnel=$1 n
+
+	shift
+	for ((n = first; ; n += every)); do
+		check on a "$TOOL" "$@"
+		killed_at a $n unload "$tunnel" || break
+		gone "$tunnel"
+		same_as_before
+	done
+	[ $n -gt 40 ] || fail "only $n points"
+	same_as_before
 }
 
 # Unload, of what may be loaded or not.
@@ -281,69 +262,81 @@ test_ingress_xdp_killed()
 	killed_in_both_directions wg4 '--ingress-hook xdp' '--ingress-hook tc'
 }
 
-# meanwhile COMMAND UNDO: "status" all the time while COMMAND vx4 runs, ten times
-meanwhile()
+# looked_at WORDS...: at each point of the tool with these words "status" sees the tunnel, or none
+looked_at()
 {
-	# shellcheck disable=SC2016 # for another shell
-	on a sh -c '
-		for n in 1 2 3 4 5 6 7 8 9 10; do
-			"$0" $1 vx4 &
-			while kill -0 $! 2>/dev/null; do
-				"$0" status 2>&1
-				echo "status $?"
-			done
-			wait $! || echo "$1 failed"
-			"$0" $2 vx4 || echo "$2 failed"
-		done' "$TOOL" "$1" "$2" >"$T/looks"
-	check_grep '^status 0' cat "$T/looks"
-	check_exit 1 grep -B 1 -E '^status [^04]|version|failed' "$T/looks"
+	each_point a "'$TOOL' status 2>&1; status=\$?; echo \"status \$status\"
+		[ \$status = 0 ] || [ \$status = 4 ]" "$@"
+	echo "$OUTPUT" >"$T/looks"
+	check_exit 1 grep -B 1 -E 'version|failed' "$T/looks"
 }
 
-# Who looks while the state is being made or taken away sees it, or nothing.
+# Whoever looks while the state is being made or taken away sees the tunnel, or nothing.
 test_status_during_a_first_load()
 {
+	local how
+
 	lone_node
-	meanwhile load unload
+	thin 1 4
+	for how in $(attach_kinds); do
+		looked_at load vx4 --attach "$how"
+		check_grep '^status 0' cat "$T/looks"
+		check on a "$TOOL" unload vx4
+	done
 }
 
 test_status_during_an_unload()
 {
+	local how
+
 	lone_node
-	check on a "$TOOL" load vx4
-	meanwhile unload load
+	thin 1 4
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --attach "$how"
+		looked_at unload vx4
+		check_grep '^status 0' cat "$T/looks"
+	done
 }
 
 #
 # Refused
 #
 
-# A change that the kernel refuses half way: no new map, or a new map but no program for it.
+# A change is refused at its start, and another half way: the second uplink has no place. At each
+# point of that one all packets are marked by the one policy or the other, and afterwards as before.
 test_refused_change_of_a_loaded_tunnel()
 {
-	local without flood
+	local without
 
 	two_nodes
 	check on a "$TOOL" load vx4
-	background on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --sport 5001 --dscp 46 \
-		--rate 500 --count 1000000
-	flood=$!
-	retry_until 3 known EF
+	probed 10.0.4.2 same
+	check known EF
 	all_of_it >"$T/loaded"
 	for without in -all -net_admin,-sys_admin; do
 		one_line 2 '(permitted|denied).*CAP_' on a setpriv --bounding-set=$without \
 			--inh-caps=$without "$TOOL" load vx4 --flows 1000 --egress-map '*=CS0'
-		check on a "$TOOL" status vx4
-		all_of_it >"$T/still"
-		check diff "$T/loaded" "$T/still"
-		retry_until 3 known EF
+		is_as_loaded
 	done
-	record b eth0 "$T/later.pcap" "$only_flood"
-	sleep 0.5
-	stop_background $flood
-	recorded
-	judge_tunnel "$T/later.pcap" 4 --expect 46 --min 50
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		tc qdisc add dev eth1 ingress'
+	all_of_it >"$T/loaded"
+	one_line 2 'eth1' on a "$step" --each "$(probe 10.0.4.2 same '*=0') >>'$T/marks'" -- \
+		"$TOOL" load vx4 --uplink eth0 --uplink eth1 --attach clsact --egress-map '*=CS0'
+	[ "$(wc -l <"$T/marks")" -gt 20 ] && tail -n 1 "$T/marks" | grep '^map 1'
+	is_as_loaded
 	check on a "$TOOL" load vx4 --flows 1000
 	check on a "$TOOL" unload vx4
+}
+
+# With the programs and maps of then
+is_as_loaded()
+{
+	check on a "$TOOL" status vx4
+	all_of_it >"$T/still"
+	check diff "$T/loaded" "$T/still"
+	check known EF
+	probed 10.0.4.2 same
 }
 
 # The same of a change of direction, whose programs are new.
