@@ -16,6 +16,7 @@
 #include "options.h"
 #include "packet.h"
 #include "pattern.h"
+#include "seen.h"
 
 #define WG_PORT 51820
 #define VXLAN_PORT 4789
@@ -739,14 +740,14 @@ static void test_judge_received(void **state)
 	cfg.ecn = 2;
 	j = start(&cfg);
 	for (d = 0; d < 64; d++)
-		judge_received(j, rule_length(d), (uint8_t)(d << 2 | 2));
+		judge_received(j, rule_length(d), (uint8_t)(d << 2 | 2), d);
 	assert_int_equal(j->right, 64);
-	judge_received(j, 80, 2);
+	judge_received(j, 80, 2, 0);
 	assert_int_equal(j->unknown_length, 1);
 	assert_int_equal(j->judged, 64);
 	assert_true(finish(j));
 	j = start(&cfg);
-	judge_received(j, rule_length(46), 45 << 2 | 2);
+	judge_received(j, rule_length(46), 45 << 2 | 2, 0);
 	assert_int_equal(j->wrong_dscp, 1);
 	assert_false(finish(j));
 }
@@ -762,6 +763,204 @@ static void test_judge_malformed(void **state)
 	judge_packet(j, junk, sizeof(junk), false);
 	assert_int_equal(j->unparsable, 1);
 	assert_false(finish(j));
+}
+
+/* The number of each packet, in the clear and inside a tunnel. */
+static void check_numbers(const struct pattern *pat, unsigned int i)
+{
+	struct packet out[PATTERN_PACKETS];
+	unsigned int k, n = pattern_build(pat, i, out);
+	struct parsed p;
+	uint32_t number;
+
+	for (k = 0; k < n; k++) {
+		packet_parse(packet_data(&out[k]), packet_len(&out[k]), false, &p);
+		assert_true(packet_number(packet_data(&out[k]), packet_len(&out[k]), &p, &number));
+		assert_int_equal(number, n == 2 ? 2 * i + k : i);
+	}
+}
+
+static void test_numbers_of_packets(void **state)
+{
+	static const enum pattern_proto protos[] = { PROTO_UDP, PROTO_TCP, PROTO_ICMP, PROTO_ESP,
+						     PROTO_FRAG };
+	struct pattern pat;
+	unsigned int k, i;
+
+	(void)state;
+	for (k = 0; k < 2 * sizeof(protos) / sizeof(protos[0]); k++) {
+		pat = pattern(protos[k / 2], k & 1);
+		for (i = 0; i < 640; i++)
+			check_numbers(&pat, i);
+	}
+}
+
+/* A marker is counted and not judged; a TCP stream may have a packet of that length. */
+static void test_judge_marker(void **state)
+{
+	struct judge_config cfg = config(TUNNEL_NONE, false);
+	struct pattern pat = pattern(PROTO_UDP, false);
+	struct packet out[PATTERN_PACKETS];
+	struct judge *j;
+
+	(void)state;
+	cfg.port = 0;
+	cfg.min = 0;
+	cfg.expect = EXPECT_FIXED;
+	cfg.fixed = 46;
+	pat.dscp = 0;
+	pat.rule = 64;
+	j = start(&cfg);
+	pattern_build(&pat, MARKER_NUMBER, out);
+	feed(j, &out[0]);
+	assert_true(j->last.marker && !j->last.data);
+	assert_int_equal(j->markers, 1);
+	assert_int_equal(j->judged, 0);
+	/* The length alone does not make one where more can be read. */
+	pattern_build(&pat, 7, out);
+	feed(j, &out[0]);
+	assert_false(j->last.marker);
+	assert_int_equal(j->wrong, 1);
+	assert_false(finish(j));
+	cfg.tcp = true;
+	j = start(&cfg);
+	pattern_build(&pat, MARKER_NUMBER, out);
+	feed(j, &out[0]);
+	assert_int_equal(j->markers, 0);
+	assert_int_equal(j->wrong, 1);
+	assert_false(finish(j));
+}
+
+/* Of WireGuard's data the length makes it, and the counter is the number. */
+static void test_judge_marker_of_wireguard(void **state)
+{
+	struct judge_config cfg = config(TUNNEL_WIREGUARD, false);
+	struct pattern pat = pattern(PROTO_UDP, false);
+	struct packet out[PATTERN_PACKETS];
+	struct judge *j = start(&cfg);
+	uint64_t first;
+
+	(void)state;
+	pat.wireguard = WG_DATA;
+	pattern_build(&pat, 1, out);
+	feed(j, &out[0]);
+	assert_true(j->last.data && !j->last.numbered);
+	assert_int_equal(j->last.dscp, 1);
+	first = j->last.number;
+	pattern_build(&pat, 65, out);
+	feed(j, &out[0]);
+	assert_int_equal(j->last.dscp, 1);
+	assert_true(j->last.number != first);
+	pat.dscp = 0;
+	pat.rule = 64;
+	pattern_build(&pat, 2, out);
+	feed(j, &out[0]);
+	assert_int_equal(j->markers, 1);
+	assert_int_equal(j->data, 2);
+	feed_message(j, WG_KEEPALIVE, 0);
+	assert_false(j->last.data || j->last.marker);
+	assert_true(finish(j));
+}
+
+/*
+ * Packets that are seen exactly once
+ */
+
+static void see(struct seen *s, bool numbered, uint64_t number, int dscp)
+{
+	struct judge_last last = {
+		.data = true, .numbered = numbered, .number = number, .dscp = dscp
+	};
+
+	seen_packet(s, &last);
+}
+
+static struct seen *start_seen(unsigned int count)
+{
+	struct seen *s = malloc(sizeof(*s));
+	unsigned int i;
+
+	assert_non_null(s);
+	assert_int_equal(seen_init(s, count), 0);
+	for (i = 0; i < count; i++)
+		seen_sent(s, i % 64, 1);
+	return s;
+}
+
+static bool finish_seen(struct seen *s)
+{
+	bool exactly = seen_exactly(s);
+
+	seen_free(s);
+	free(s);
+	return exactly;
+}
+
+/* Any order will do, but each has to be there. */
+static void test_seen_each_once(void **state)
+{
+	struct seen *s;
+	unsigned int i;
+	int numbered;
+
+	(void)state;
+	for (numbered = 0; numbered < 2; numbered++) {
+		s = start_seen(130);
+		for (i = 130; i-- > 1;)
+			see(s, numbered, i, (int)i % 64);
+		assert_int_equal(seen_in_flight(s), 1);
+		assert_false(seen_exactly(s));
+		see(s, numbered, 0, 0);
+		assert_int_equal(seen_in_flight(s), 0);
+		assert_true(finish_seen(s));
+	}
+	s = start_seen(0);
+	assert_true(finish_seen(s));
+}
+
+static void test_seen_twice(void **state)
+{
+	struct seen *s;
+	int numbered;
+
+	(void)state;
+	for (numbered = 0; numbered < 2; numbered++) {
+		/* One is lost and another of its DSCP comes twice: the sum is right. */
+		s = start_seen(128);
+		see(s, numbered, 5, 5);
+		see(s, numbered, 5, 5);
+		assert_int_equal(s->seen, 1);
+		assert_int_equal(s->twice, 1);
+		see(s, numbered, 69, 5);
+		assert_int_equal(s->seen, 2);
+		/* And more of a DSCP than were sent. */
+		see(s, numbered, 70, 5);
+		assert_int_equal(s->twice, 2);
+		assert_false(finish_seen(s));
+	}
+}
+
+static void test_seen_strange(void **state)
+{
+	struct seen *s = start_seen(64);
+	unsigned int i;
+
+	(void)state;
+	see(s, true, 64, 0);
+	see(s, true, MARKER_NUMBER, 0);
+	assert_int_equal(s->strange, 2);
+	assert_int_equal(s->seen, 0);
+	for (i = 0; i < 64; i++)
+		see(s, true, i, (int)i);
+	assert_int_equal(s->seen, 64);
+	assert_false(finish_seen(s));
+	/* Seen before it was sent. */
+	s = malloc(sizeof(*s));
+	assert_non_null(s);
+	assert_int_equal(seen_init(s, 64), 0);
+	see(s, true, 0, 0);
+	assert_int_equal(s->strange, 1);
+	assert_false(finish_seen(s));
 }
 
 /*
@@ -833,6 +1032,12 @@ int main(void)
 		cmocka_unit_test(test_judge_unmarked),
 		cmocka_unit_test(test_judge_received),
 		cmocka_unit_test(test_judge_malformed),
+		cmocka_unit_test(test_numbers_of_packets),
+		cmocka_unit_test(test_judge_marker),
+		cmocka_unit_test(test_judge_marker_of_wireguard),
+		cmocka_unit_test(test_seen_each_once),
+		cmocka_unit_test(test_seen_twice),
+		cmocka_unit_test(test_seen_strange),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hex_and_addresses),
 	};

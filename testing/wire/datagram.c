@@ -44,33 +44,33 @@ static const struct option_spec udp_options[] = {
 
 static const struct option_spec ping_options[] = { COMMON_OPTIONS, { 0 } };
 
-/* Makes what the socket is given for packet i: all of layer 4 that the kernel does not add. */
-typedef void (*build_fn)(const struct datagram_config *cfg, unsigned int i, size_t l4_len,
-			 struct packet *p);
-
-static void build_udp(const struct datagram_config *cfg, unsigned int i, size_t l4_len,
-		      struct packet *p)
+int datagram_send(const struct datagrams *to, uint32_t number, size_t ip_len, uint8_t ds)
 {
-	(void)cfg;
-	packet_append_pattern(p, l4_len - L4_HEADER, i);
-}
-
-static void build_echo(const struct datagram_config *cfg, unsigned int i, size_t l4_len,
-		       struct packet *p)
-{
-	bool v6 = cfg->dst.family == AF_INET6;
-	struct ip_spec ip = { .src = cfg->dst, .dst = cfg->dst };
-
-	packet_append_pattern(p, l4_len - L4_HEADER, i);
-	/* The kernel replaces an ICMPv6 checksum; of ICMP's it keeps ours. */
-	packet_push_icmp(p, &ip, v6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
-			 (uint32_t)PING_ID << 16 | (i & 0xffff));
-}
-
-static int send_datagrams(const struct datagram_config *cfg, int fd, build_fn build)
-{
-	size_t ip_header = cfg->dst.family == AF_INET6 ? 40 : 20;
+	bool v6 = to->dst.family == AF_INET6;
+	struct ip_spec ip = { .src = to->dst, .dst = to->dst };
 	struct packet p;
+
+	packet_init(&p);
+	packet_append_pattern(&p, ip_len - ip_header_len(&ip) - L4_HEADER, number);
+	/* Of UDP the kernel adds the header. It replaces an ICMPv6 checksum, and keeps ICMP's. */
+	if (to->echo)
+		packet_push_icmp(&p, &ip, v6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
+				 (uint32_t)PING_ID << 16 | (number & 0xffff));
+	return send_with_ds(to->fd, &to->dst, to->port, to->connected, ds, packet_data(&p),
+			    packet_len(&p));
+}
+
+int datagram_open(const struct datagrams *to, const struct address *src, unsigned int sport)
+{
+	if (to->echo)
+		return open_socket(SOCK_RAW,
+				   to->dst.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, src,
+				   &to->dst, 0);
+	return open_socket(SOCK_DGRAM, 0, src, &to->dst, sport);
+}
+
+static int send_datagrams(const struct datagram_config *cfg, const struct datagrams *to)
+{
 	struct pace pace;
 	unsigned int i, dscp;
 	int err = 0;
@@ -78,13 +78,10 @@ static int send_datagrams(const struct datagram_config *cfg, int fd, build_fn bu
 	pace_start(&pace, cfg->rate, cfg->seconds);
 	for (i = 0; i < cfg->count && !err && !stop_requested; i++) {
 		dscp = cycle_value(cfg->dscp, i, 64);
-		packet_init(&p);
-		build(cfg, i, rule_length(dscp) - ip_header, &p);
 		err = pace_wait(&pace);
 		if (!err)
-			err = send_with_ds(fd, &cfg->dst, cfg->port, cfg->connect,
-					   (uint8_t)(dscp << 2 | cycle_value(cfg->ecn, i, 4)),
-					   packet_data(&p), packet_len(&p));
+			err = datagram_send(to, i, rule_length(dscp),
+					    (uint8_t)(dscp << 2 | cycle_value(cfg->ecn, i, 4)));
 	}
 	if (err)
 		complain("cannot send packet %u: %s", i - 1, strerror(-err));
@@ -110,43 +107,38 @@ static struct datagram_config defaults(void)
 	return (struct datagram_config){ .count = 64, .rate = 1000, .seconds = 60, .dscp = CYCLE };
 }
 
-static int run_udp(int argc, char **argv)
+static int run(const struct command *command, int argc, char **argv, bool echo)
 {
 	struct datagram_config cfg = defaults();
-	int status, fd, err = options_parse(&udp_command, argc, argv, &cfg, NULL);
+	struct datagrams to = { .echo = echo };
+	int status, err = options_parse(command, argc, argv, &cfg, NULL);
 
 	if (err)
 		return exit_usage(err);
-	if (check(&cfg, true))
+	if (check(&cfg, !echo))
 		return EXIT_USAGE;
 	stop_on_signals();
-	fd = open_socket(SOCK_DGRAM, 0, &cfg.src, &cfg.dst, cfg.sport);
-	if (fd < 0)
+	to.dst = cfg.dst;
+	to.port = cfg.port;
+	to.connected = cfg.connect;
+	to.fd = datagram_open(&to, &cfg.src, cfg.sport);
+	if (to.fd < 0)
 		return EXIT_FAILED;
 	status = EXIT_FAILED;
-	if (!cfg.connect || connect_socket(fd, &cfg.dst, cfg.port) == 0)
-		status = send_datagrams(&cfg, fd, build_udp);
-	close(fd);
+	if (!cfg.connect || connect_socket(to.fd, &cfg.dst, cfg.port) == 0)
+		status = send_datagrams(&cfg, &to);
+	close(to.fd);
 	return status;
+}
+
+static int run_udp(int argc, char **argv)
+{
+	return run(&udp_command, argc, argv, false);
 }
 
 static int run_ping(int argc, char **argv)
 {
-	struct datagram_config cfg = defaults();
-	int status, fd, err = options_parse(&ping_command, argc, argv, &cfg, NULL);
-
-	if (err)
-		return exit_usage(err);
-	if (check(&cfg, false))
-		return EXIT_USAGE;
-	stop_on_signals();
-	fd = open_socket(SOCK_RAW, cfg.dst.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-			 &cfg.src, &cfg.dst, 0);
-	if (fd < 0)
-		return EXIT_FAILED;
-	status = send_datagrams(&cfg, fd, build_echo);
-	close(fd);
-	return status;
+	return run(&ping_command, argc, argv, true);
 }
 
 const struct command udp_command = {

@@ -117,16 +117,33 @@ static void skip(struct judge *j, const struct parsed *p, int want, const char *
 	blame(j, "%s with DSCP %d instead of %d", what, p->ds >> 2, want);
 }
 
+static uint64_t little_endian(const uint8_t *p, unsigned int n)
+{
+	uint64_t value = 0;
+
+	while (n--)
+		value = value << 8 | p[n];
+	return value;
+}
+
+/* Notes a data message: a session's counter never has a value twice. */
+static void wireguard_last(struct judge *j, const uint8_t *h, size_t ip_len)
+{
+	j->last.dscp = rule_dscp(ip_len);
+	j->last.marker = rule_marker(ip_len) && !j->cfg.tcp;
+	j->last.number = little_endian(h + 8, 8) ^ little_endian(h + 4, 4) << 32;
+	j->bytes += ip_len;
+}
+
 /* Sorts out WireGuard's own messages; true if it is data. */
-static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p,
-			   int *inner_dscp)
+static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p)
 {
 	const uint8_t *h = data + p->payload;
 
-	if (p->payload + 4 > len || p->payload_len < 4 || h[1] || h[2] || h[3]) {
+	if (p->payload + WG_HEADER_LEN > len || p->payload_len < 4 || h[1] || h[2] || h[3]) {
 		j->other++;
 	} else if (h[0] == WG_DATA && p->payload_len > WG_KEEPALIVE_LEN) {
-		*inner_dscp = rule_dscp(p->payload_len - WG_KEEPALIVE_LEN);
+		wireguard_last(j, h, p->payload_len - WG_KEEPALIVE_LEN);
 		return true;
 	} else if (h[0] == WG_DATA && p->payload_len == WG_KEEPALIVE_LEN) {
 		j->keepalive++;
@@ -149,6 +166,19 @@ static int encapsulated_ecn(int inner)
 	return inner == 3 ? 2 : inner;
 }
 
+/* Notes a packet that can be read: a plain one, or that inside a tunnel. */
+static void readable_last(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p)
+{
+	uint32_t number = 0;
+
+	j->last.dscp = rule_dscp(p->ip_len);
+	j->last.numbered = packet_number(data, len, p, &number);
+	j->last.number = number;
+	j->last.marker =
+		rule_marker(p->ip_len) && number == MARKER_NUMBER && !p->fragment && !j->cfg.tcp;
+	j->bytes += p->ip_len;
+}
+
 static void read_inner(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p,
 		       int *dscp, int *ecn)
 {
@@ -157,9 +187,10 @@ static void read_inner(struct judge *j, const uint8_t *data, size_t len, const s
 
 	if (packet_parse_inner(data, len, p, j->cfg.tunnel, &inner) || inner.family == AF_UNSPEC)
 		return;
+	readable_last(j, data, len, &inner);
 	*dscp = inner.ds >> 2;
 	*ecn = encapsulated_ecn(inner.ds & 3);
-	told = rule_dscp(inner.ip_len);
+	told = j->last.dscp;
 	/* Lengths out of range are the kernel's own: neighbour discovery, errors. */
 	if (j->cfg.rule && told != DSCP_UNKNOWN && told != *dscp) {
 		j->wrong_rule++;
@@ -186,11 +217,17 @@ static void judge_tunnel(struct judge *j, const uint8_t *data, size_t len, const
 	int dscp = DSCP_UNKNOWN, ecn = ECN_ANY;
 
 	if (j->cfg.tunnel == TUNNEL_WIREGUARD) {
-		if (!wireguard_data(j, data, len, p, &dscp))
+		if (!wireguard_data(j, data, len, p))
 			return;
+		dscp = j->last.dscp;
 	} else {
 		read_inner(j, data, len, p, &dscp, &ecn);
 	}
+	if (j->last.marker) {
+		j->markers++;
+		return;
+	}
+	j->last.data = j->last.dscp != DSCP_UNKNOWN;
 	if (p->fragment) {
 		j->firsts[p->frag_id % JUDGE_FRAGMENTS] = (struct judge_first){
 			.used = true, .id = p->frag_id, .inner_dscp = dscp, .inner_ecn = ecn
@@ -202,22 +239,39 @@ static void judge_tunnel(struct judge *j, const uint8_t *data, size_t len, const
 	judge_ds(j, p, dscp, ecn);
 }
 
+/* Judges a packet that is noted in last. */
 static void judge_plain(struct judge *j, const struct parsed *p)
 {
+	if (j->last.marker) {
+		j->markers++;
+		return;
+	}
+	j->last.data = j->last.dscp != DSCP_UNKNOWN;
 	if (!p->fragment)
 		j->data++;
 	else if (p->frag_offset)
 		j->fragments_following++;
 	else
 		j->fragments_first++;
-	judge_ds(j, p, rule_dscp(p->ip_len), ECN_ANY);
+	judge_ds(j, p, j->last.dscp, ECN_ANY);
 }
 
-void judge_received(struct judge *j, size_t ip_len, uint8_t ds)
+static void judge_readable(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p)
+{
+	readable_last(j, data, len, p);
+	judge_plain(j, p);
+}
+
+void judge_received(struct judge *j, size_t ip_len, uint8_t ds, uint32_t number)
 {
 	struct parsed p = { .ip_len = ip_len, .ds = ds };
 
 	j->packets++;
+	j->bytes += ip_len;
+	j->last = (struct judge_last){ .numbered = true,
+				       .number = number,
+				       .dscp = rule_dscp(ip_len),
+				       .marker = rule_marker(ip_len) && number == MARKER_NUMBER };
 	judge_plain(j, &p);
 }
 
@@ -226,6 +280,7 @@ void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool etherne
 	struct parsed p;
 
 	j->packets++;
+	j->last = (struct judge_last){ .dscp = DSCP_UNKNOWN };
 	if (packet_parse(data, len, ethernet, &p)) {
 		j->unparsable++;
 		blame(j, "malformed headers");
@@ -242,10 +297,10 @@ void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool etherne
 		judge_following(j, &p);
 	else if (!carries_tunnel(j, &p))
 		j->other++;
-	else if (j->cfg.tunnel == TUNNEL_NONE)
-		judge_plain(j, &p);
-	else
+	else if (j->cfg.tunnel != TUNNEL_NONE)
 		judge_tunnel(j, data, len, &p);
+	else
+		judge_readable(j, data, len, &p);
 }
 
 static bool enough(const struct judge *j)

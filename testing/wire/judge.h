@@ -34,6 +34,7 @@ struct judge_config {
 	int handshake; /* DSCP of WireGuard's initiation and response, or DSCP_ANY */
 	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
 	bool unmarked_ok; /* CS0 instead of another DSCP is no error */
+	bool tcp; /* a stream may have a packet of any length, so that none is a marker */
 	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
 	unsigned int min, each;
 	FILE *complaints; /* NULL: none */
@@ -50,11 +51,22 @@ struct judge_first {
 	int inner_ecn;
 };
 
+/* What the packet judged last was, for a caller that counts packets one by one. */
+struct judge_last {
+	bool data, marker; /* data: of the tunnel, or plain, and its length tells a DSCP */
+	bool numbered; /* its number can be read, as in packet_number() */
+	int dscp; /* that its length tells */
+	uint64_t number; /* not numbered: any value that no other packet has */
+};
+
 struct judge {
 	struct judge_config cfg;
+	struct judge_last last;
 	unsigned long packets; /* all of the capture */
 	unsigned long unparsable;
 	unsigned long other; /* not the tunnel's */
+	unsigned long markers; /* the tunnel's, not judged */
+	unsigned long bytes; /* of data and fragments: what the inner IP headers state, in sum */
 	unsigned long data; /* the tunnel's, not fragmented */
 	unsigned long fragments_first, fragments_following;
 	unsigned long handshake, keepalive, skipped_wrong;
@@ -73,8 +85,8 @@ struct judge {
 
 void judge_init(struct judge *j, const struct judge_config *cfg);
 void judge_packet(struct judge *j, const uint8_t *data, size_t len, bool ethernet);
-/* A plain packet of which a socket tells only that much. */
-void judge_received(struct judge *j, size_t ip_len, uint8_t ds);
+/* A plain packet of which a socket tells only that much; number: the first word of the payload. */
+void judge_received(struct judge *j, size_t ip_len, uint8_t ds, uint32_t number);
 /* Whether everything was right and enough was seen; the reasons go to complaints. */
 bool judge_verdict(const struct judge *j);
 

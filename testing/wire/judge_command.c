@@ -8,31 +8,14 @@
 
 #include <pcap/pcap.h>
 
-#include "judge.h"
+#include "judge_options.h"
 #include "wire.h"
 
 #define AF41 34 /* what Linux sets on handshakes: 0x88 as DS field */
 
-struct judge_options {
-	struct judge_config cfg;
-	const char *tunnel, *expect, *map, *ecn, *handshake;
-	bool json;
-};
-
 #define FIELD(name) offsetof(struct judge_options, name)
 static const struct option_spec judge_option_specs[] = {
-	{ "--tunnel", OPT_TEXT, FIELD(tunnel), 0, 0 },
-	{ "--from", OPT_ADDRESS, FIELD(cfg.from), 0, 0 },
-	{ "--port", OPT_NUMBER, FIELD(cfg.port), 1, 65535 },
-	{ "--expect", OPT_TEXT, FIELD(expect), 0, 0 },
-	{ "--map", OPT_TEXT, FIELD(map), 0, 0 },
-	{ "--ecn", OPT_TEXT, FIELD(ecn), 0, 0 },
-	{ "--handshake", OPT_TEXT, FIELD(handshake), 0, 0 },
-	{ "--unmarked-ok", OPT_FLAG, FIELD(cfg.unmarked_ok), 0, 0 },
-	{ "--rule", OPT_FLAG, FIELD(cfg.rule), 0, 0 },
-	{ "--l4", OPT_FLAG, FIELD(cfg.l4), 0, 0 },
-	{ "--min", OPT_NUMBER, FIELD(cfg.min), 0, 100000000 },
-	{ "--each", OPT_NUMBER, FIELD(cfg.each), 0, 100000000 },
+	JUDGE_OPTIONS(FIELD),
 	{ "--json", OPT_FLAG, FIELD(json), 0, 0 },
 	{ 0 },
 };
@@ -169,7 +152,20 @@ static int parse_map(const char *text, uint8_t map[64])
 	return -EINVAL;
 }
 
-static int finish_options(struct judge_options *opt)
+void judge_options_init(struct judge_options *opt)
+{
+	unsigned int i;
+
+	memset(opt, 0, sizeof(*opt));
+	opt->cfg.ecn = ECN_ANY;
+	opt->cfg.handshake = AF41;
+	opt->cfg.min = 1;
+	opt->cfg.complaints = stderr;
+	for (i = 0; i < 64; i++)
+		opt->cfg.map[i] = (uint8_t)i;
+}
+
+int judge_options_finish(struct judge_options *opt)
 {
 	struct judge_config *cfg = &opt->cfg;
 
@@ -226,6 +222,8 @@ static const struct counter {
 	size_t offset;
 } counters[] = {
 	{ "packets", offsetof(struct judge, packets) },
+	{ "bytes", offsetof(struct judge, bytes) },
+	{ "markers", offsetof(struct judge, markers) },
 	{ "data", offsetof(struct judge, data) },
 	{ "fragments_first", offsetof(struct judge, fragments_first) },
 	{ "fragments_following", offsetof(struct judge, fragments_following) },
@@ -266,13 +264,13 @@ static void print_histogram(const char *name, const unsigned long *values, unsig
 	putchar('}');
 }
 
-static void print_json(const struct judge *j, bool ok)
+void print_json_members(const struct judge *j, bool ok)
 {
 	bool plain = j->cfg.tunnel == TUNNEL_NONE;
 	const char *separator = "";
 	unsigned int i;
 
-	printf("{\"tunnel\":\"%s\",\"ok\":%s", tunnels[j->cfg.tunnel].name, ok ? "true" : "false");
+	printf("\"tunnel\":\"%s\",\"ok\":%s", tunnels[j->cfg.tunnel].name, ok ? "true" : "false");
 	for (i = 0; i < N_COUNTERS; i++)
 		printf(",\"%s\":%lu", counters[i].name, counter_value(j, &counters[i]));
 	printf(",\"skipped\":%lu", j->handshake + j->keepalive);
@@ -286,7 +284,7 @@ static void print_json(const struct judge *j, bool ok)
 		       j->inner[i].packets, j->inner[i].right, j->inner[i].wrong);
 		separator = ",";
 	}
-	puts("]}");
+	putchar(']');
 }
 
 static void print_table(const struct judge *j, bool ok)
@@ -305,28 +303,28 @@ static void print_table(const struct judge *j, bool ok)
 
 void print_verdict(const struct judge *j, bool ok, bool json)
 {
-	if (json)
-		print_json(j, ok);
-	else
+	if (!json) {
 		print_table(j, ok);
+		return;
+	}
+	putchar('{');
+	print_json_members(j, ok);
+	puts("}");
 }
 
 static int run(int argc, char **argv)
 {
-	struct judge_options opt = {
-		.cfg = { .ecn = ECN_ANY, .handshake = AF41, .min = 1, .complaints = stderr }
-	};
+	struct judge_options opt;
 	struct judge *j;
 	const char *file;
 	bool ok;
-	int i, err;
+	int err;
 
-	for (i = 0; i < 64; i++)
-		opt.cfg.map[i] = (uint8_t)i;
+	judge_options_init(&opt);
 	err = options_parse(&judge_command, argc, argv, &opt, &file);
 	if (err)
 		return exit_usage(err);
-	if (finish_options(&opt))
+	if (judge_options_finish(&opt))
 		return EXIT_USAGE;
 	j = malloc(sizeof(*j));
 	if (!j)

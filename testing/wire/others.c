@@ -13,19 +13,13 @@
 #include <sys/socket.h>
 
 #include "inject.h"
+#include "others.h"
 #include "pattern.h"
 #include "wire.h"
 
 #define LENGTH_MAX 1300 /* of a payload: fits the MTU with all headers */
 #define FRAGMENT_LEN 512
 #define VXLAN_PORT 4789
-
-struct others_config {
-	struct address src, dst, src6, dst6;
-	struct mac eth_src, eth_dst;
-	unsigned int count, rate, seconds, seed, tunnel_port;
-	const char *record;
-};
 
 /* One packet in the making. */
 struct mix {
@@ -207,7 +201,7 @@ static uint16_t build_body(struct mix *m, struct packet *p)
 	return m->v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP;
 }
 
-static void build(const struct others_config *cfg, unsigned int i, struct packet *p)
+void others_build(const struct others_config *cfg, unsigned int i, struct packet *p)
 {
 	struct mix m = { .cfg = cfg, .i = i, .random = cfg->seed ^ (i * 2654435761u) };
 	struct pattern link = { .ethernet = true,
@@ -236,6 +230,18 @@ static void build(const struct others_config *cfg, unsigned int i, struct packet
 	pattern_link_header(&link, p, ethertype);
 }
 
+void others_init(struct others_config *cfg)
+{
+	*cfg = (struct others_config){
+		.count = 10000, .rate = 2000, .seconds = 60, .seed = 1, .tunnel_port = 51820
+	};
+	/* RFC 5737 and RFC 3849: addresses for documentation. */
+	parse_address("198.51.100.7", &cfg->src);
+	parse_address("203.0.113.9", &cfg->dst);
+	parse_address("2001:db8:77::7", &cfg->src6);
+	parse_address("2001:db8:99::9", &cfg->dst6);
+}
+
 static int send_others(const struct others_config *cfg, struct inject *inj)
 {
 	struct packet p;
@@ -245,7 +251,7 @@ static int send_others(const struct others_config *cfg, struct inject *inj)
 
 	pace_start(&pace, cfg->rate, cfg->seconds);
 	for (i = 0; i < cfg->count && !stop_requested && !err; i++) {
-		build(cfg, i, &p);
+		others_build(cfg, i, &p);
 		err = pace_wait(&pace);
 		if (err)
 			complain("not done after %u seconds", cfg->seconds);
@@ -258,18 +264,12 @@ static int send_others(const struct others_config *cfg, struct inject *inj)
 
 static int run(int argc, char **argv)
 {
-	struct others_config cfg = {
-		.count = 10000, .rate = 2000, .seconds = 60, .seed = 1, .tunnel_port = 51820
-	};
+	struct others_config cfg;
 	struct inject inj;
 	const char *dev;
 	int err;
 
-	/* RFC 5737 and RFC 3849: addresses for documentation. */
-	parse_address("198.51.100.7", &cfg.src);
-	parse_address("203.0.113.9", &cfg.dst);
-	parse_address("2001:db8:77::7", &cfg.src6);
-	parse_address("2001:db8:99::9", &cfg.dst6);
+	others_init(&cfg);
 	err = options_parse(&others_command, argc, argv, &cfg, &dev);
 	if (err)
 		return exit_usage(err);

@@ -53,6 +53,11 @@ int rule_dscp(size_t ip_len)
 	return (int)((padded - RULE_BASE) / RULE_STEP);
 }
 
+bool rule_marker(size_t ip_len)
+{
+	return (ip_len + RULE_STEP - 1) / RULE_STEP * RULE_STEP == MARKER_LENGTH;
+}
+
 static size_t address_len(const struct address *a)
 {
 	return a->family == AF_INET6 ? 16 : 4;
@@ -492,6 +497,20 @@ int packet_parse_inner(const uint8_t *data, size_t len, const struct parsed *out
 		break;
 	}
 	return -EINVAL;
+}
+
+bool packet_number(const uint8_t *data, size_t len, const struct parsed *p, uint32_t *number)
+{
+	const size_t payload = p->l4 + (p->proto == IPPROTO_TCP ? TCP_LEN : UDP_LEN);
+
+	if (p->fragment) {
+		*number = 2 * (p->frag_id - 1) + (p->frag_offset ? 1 : 0);
+		return true;
+	}
+	if (payload + sizeof(*number) > len)
+		return false;
+	*number = get32(data + payload);
+	return true;
 }
 
 bool packet_l4_checksum_bad(const uint8_t *data, size_t len, const struct parsed *p)

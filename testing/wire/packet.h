@@ -92,6 +92,13 @@ static inline size_t rule_length(unsigned int dscp)
 /* The DSCP that an inner IP length tells, after padding to 16; -1 if none. */
 int rule_dscp(size_t ip_len);
 
+/* A marker is a packet behind all others: its length tells no DSCP, its number is no packet's. */
+#define MARKER_LENGTH (RULE_BASE + RULE_STEP * 64)
+#define MARKER_NUMBER 0xffffffff
+
+/* True for the length of a marker, after padding to 16. */
+bool rule_marker(size_t ip_len);
+
 bool address_equal(const struct address *a, const struct address *b);
 size_t ip_header_len(const struct ip_spec *ip);
 
@@ -133,6 +140,10 @@ int packet_parse(const uint8_t *data, size_t len, bool ethernet, struct parsed *
 /* The packet inside a tunnel that does not encrypt; offsets count from data, too. */
 int packet_parse_inner(const uint8_t *data, size_t len, const struct parsed *outer,
 		       enum tunnel tunnel, struct parsed *inner);
+/* Reads the number of a packet that pattern_build() or datagram_send() made: the first word of its
+ * payload. A fragment has that of its datagram, doubled, and one more unless it is the first. False
+ * if the packet is too short. */
+bool packet_number(const uint8_t *data, size_t len, const struct parsed *p, uint32_t *number);
 /* Whether the UDP, TCP or ICMP checksum is wrong; false if it cannot be known (fragments, not
  * everything captured, other protocols, no UDP checksum over IPv4). */
 bool packet_l4_checksum_bad(const uint8_t *data, size_t len, const struct parsed *p);

@@ -38,10 +38,10 @@ static const struct option_spec receive_options[] = {
 	{ 0 },
 };
 
-/* One IPv6 socket serves both families; of IPv4 it tells the type of service. */
-static int open_receiver(unsigned int port)
+int receive_open(unsigned int port)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	/* One IPv6 socket serves both families; of IPv4 it tells the type of service. */
 	int one = 1, zero = 0, bytes = BUFFER_BYTES;
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -75,34 +75,47 @@ static int read_ds(struct msghdr *msg)
 	return -ENOMSG;
 }
 
-/* One datagram: 0, -EAGAIN if there is none, or another negative errno. */
-static int take(int fd, struct judge *j)
+int receive_datagram(int fd, struct received *got)
 {
 	union {
 		char bytes[256];
 		struct cmsghdr align;
 	} control;
 	struct sockaddr_in6 from;
-	struct iovec none = { 0 };
+	uint32_t number = 0;
+	struct iovec first = { .iov_base = &number, .iov_len = sizeof(number) };
 	struct msghdr msg = { .msg_name = &from,
 			      .msg_namelen = sizeof(from),
-			      .msg_iov = &none,
+			      .msg_iov = &first,
 			      .msg_iovlen = 1,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control.bytes) };
-	/* MSG_TRUNC: the length of what was sent, though nothing is copied. */
+	/* MSG_TRUNC: the length of what was sent, though only the first word is copied. */
 	ssize_t len = recvmsg(fd, &msg, MSG_TRUNC);
 	int ds;
 
 	if (len < 0)
-		return errno == EINTR ? 0 : -errno;
+		return -errno;
 	ds = read_ds(&msg);
 	if (ds < 0)
 		return ds;
-	judge_received(j,
-		       (size_t)len + UDP_HEADER + (IN6_IS_ADDR_V4MAPPED(&from.sin6_addr) ? 20 : 40),
-		       (uint8_t)ds);
+	got->ip_len = (size_t)len + UDP_HEADER + (IN6_IS_ADDR_V4MAPPED(&from.sin6_addr) ? 20 : 40);
+	got->ds = (uint8_t)ds;
+	got->number = ntohl(number);
 	return 0;
+}
+
+/* Judges one datagram: 0, -EAGAIN if there is none, or another negative errno. */
+static int take(int fd, struct judge *j)
+{
+	struct received got;
+	int err = receive_datagram(fd, &got);
+
+	if (err == -EINTR)
+		return 0;
+	if (!err)
+		judge_received(j, got.ip_len, got.ds, got.number);
+	return err;
 }
 
 /* Until stopped, or a limit is reached; what has arrived by then counts. */
@@ -132,7 +145,7 @@ static int receive_all(const struct receive_config *cfg, int fd, struct judge *j
 
 static int receive(const struct receive_config *cfg, struct judge *j)
 {
-	int err, fd = open_receiver(cfg->port);
+	int err, fd = receive_open(cfg->port);
 	bool ok;
 
 	if (fd < 0) {

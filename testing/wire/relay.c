@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,23 +91,11 @@ static int set_up_device(const struct relay_config *cfg, int side)
 	return err;
 }
 
-static int enter(const char *netns)
-{
-	int err = 0, fd = open(netns, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (setns(fd, CLONE_NEWNET))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 /* A tap device belongs to the namespace in which /dev/net/tun was opened. */
 static int open_side(struct relay *relay, const struct relay_config *cfg, const char *netns,
 		     int side)
 {
-	int err = enter(netns);
+	int err = enter_netns(netns);
 
 	if (!err) {
 		relay->fds[side] = create_tap(cfg->name, cfg->ip);

@@ -2,6 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Ordinary sockets, for traffic that takes the path of an application's. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +16,21 @@
 
 #define RETRIES 1000
 #define RETRY_US 1000
+
+int enter_netns(const char *netns)
+{
+	char path[256];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (setns(fd, CLONE_NEWNET))
+		err = -errno;
+	close(fd);
+	return err;
+}
 
 static socklen_t fill_sockaddr(struct sockaddr_storage *out, const struct address *address,
 			       unsigned int port)

@@ -16,11 +16,6 @@
 #define CHUNK 65536
 #define POLL_MS 100
 
-struct tcp_config {
-	struct address src, dst;
-	unsigned int port, dscp, bytes, connections, seconds;
-};
-
 #define FIELD(name) offsetof(struct tcp_config, name)
 static const struct option_spec client_options[] = {
 	{ "--src", OPT_ADDRESS, FIELD(src), 0, 0 },
@@ -95,7 +90,7 @@ static int read_to_end(int fd, int64_t deadline, uint64_t *total)
 	}
 }
 
-static int transfer(const struct tcp_config *cfg, int fd)
+int tcp_transfer(const struct tcp_config *cfg, int fd)
 {
 	struct timeval limit = { .tv_sec = cfg->seconds };
 	int64_t deadline = now_ns() + cfg->seconds * 1000000000LL;
@@ -121,6 +116,11 @@ static int transfer(const struct tcp_config *cfg, int fd)
 	return err;
 }
 
+int tcp_open_client(const struct tcp_config *cfg)
+{
+	return open_socket(SOCK_STREAM, 0, &cfg->src, &cfg->dst, 0);
+}
+
 static int run_client(int argc, char **argv)
 {
 	struct tcp_config cfg = { .bytes = 1000000, .seconds = 60 };
@@ -133,17 +133,17 @@ static int run_client(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	stop_on_signals();
-	fd = open_socket(SOCK_STREAM, 0, &cfg.src, &cfg.dst, 0);
+	fd = tcp_open_client(&cfg);
 	if (fd < 0)
 		return EXIT_FAILED;
-	err = transfer(&cfg, fd);
+	err = tcp_transfer(&cfg, fd);
 	close(fd);
 	if (!err)
 		printf("{\"bytes\":%u}\n", cfg.bytes);
 	return err ? EXIT_FAILED : 0;
 }
 
-static int open_server(unsigned int port)
+int tcp_open_server(unsigned int port)
 {
 	/* One IPv6 socket serves both families. */
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
@@ -160,32 +160,31 @@ static int open_server(unsigned int port)
 }
 
 /* One connection after the other; those that wait are bounded by their receive windows. */
-static int serve(const struct tcp_config *cfg, int listener)
+int tcp_serve(const struct tcp_config *cfg, int listener, struct tcp_served *served)
 {
 	int64_t deadline = now_ns() + cfg->seconds * 1000000000LL;
-	unsigned int done = 0;
-	uint64_t total = 0;
 	int fd, err = 0;
 
-	while (done < cfg->connections && !err) {
+	while (served->connections < cfg->connections && !err) {
 		err = wait_for(listener, POLLIN, deadline);
 		fd = err ? -1 : accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			continue;
-		err = read_to_end(fd, deadline, &total);
+		err = read_to_end(fd, deadline, &served->bytes);
 		close(fd);
 		if (!err)
-			done++;
+			served->connections++;
 	}
-	printf("{\"connections\":%u,\"bytes\":%llu}\n", done, (unsigned long long)total);
 	if (err)
-		complain("%u of %u connections served: %s", done, cfg->connections, strerror(-err));
+		complain("%u of %u connections served: %s", served->connections, cfg->connections,
+			 strerror(-err));
 	return err;
 }
 
 static int run_server(int argc, char **argv)
 {
 	struct tcp_config cfg = { .connections = 1, .seconds = 60 };
+	struct tcp_served served = { 0 };
 	int listener, err = options_parse(&tcp_server_command, argc, argv, &cfg, NULL);
 
 	if (err)
@@ -195,14 +194,16 @@ static int run_server(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	stop_on_signals();
-	listener = open_server(cfg.port);
+	listener = tcp_open_server(cfg.port);
 	if (listener < 0) {
 		complain("cannot listen on port %u: %s", cfg.port, strerror(-listener));
 		return EXIT_FAILED;
 	}
 	puts("ready");
 	fflush(stdout);
-	err = serve(&cfg, listener);
+	err = tcp_serve(&cfg, listener, &served);
+	printf("{\"connections\":%u,\"bytes\":%llu}\n", served.connections,
+	       (unsigned long long)served.bytes);
 	close(listener);
 	return err ? EXIT_FAILED : 0;
 }
