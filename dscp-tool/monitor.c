@@ -26,7 +26,9 @@
 #include "util/netlink.h"
 #include "util/netns.h"
 
-#define POLL_MS 5000
+#define INTERVAL 5 /* seconds, unless --interval says otherwise */
+#define MAX_INTERVAL 86400
+#define RETRY 5 /* seconds until another try, at most, whatever the interval is */
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
 #define SETTLE_MS 200
 #define LATEST_MS 1000 /* but no longer than that */
@@ -45,10 +47,23 @@ struct monitor {
 	unsigned int n_names; /* 0: all tunnels */
 	struct said *said; /* by slot */
 	uint32_t *followed; /* by slot: ifindex of the tunnel that had one of the names */
-	bool failed; /* a repair, in the last round */
+	unsigned long interval; /* seconds between two looks without an event */
+	bool watching; /* the first look is over */
+	bool busy; /* at the last look another process had the lock */
+	/* Of the last look with the lock: */
+	unsigned int n_tunnels, n_loaded, n_broken;
+	bool failed; /* a repair */
 };
 
+static int set_interval(void *config, const char *value, char *err, size_t err_len)
+{
+	return args_number(value, 1, MAX_INTERVAL, &((struct monitor *)config)->interval, err,
+			   err_len);
+}
+
 static const struct arg_option monitor_options[] = {
+	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)",
+	  set_interval },
 	VERBOSE_OPTION,
 	{},
 };
@@ -243,6 +258,8 @@ static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunn
 	err = apply_tunnel(new, NULL, 0);
 	log_divert(NULL, 0);
 	m->failed |= err != 0;
+	m->n_broken += err != 0;
+	m->n_loaded += !err;
 	if (err)
 		snprintf(text, sizeof(text), "%.15s: %.200s, and then %s", new->name, change, why);
 	else
@@ -256,7 +273,9 @@ static void check_tunnel(struct monitor *m, const struct state *state, uint32_t 
 	char why[TEXT] = "", change[TEXT];
 	struct dscp_tunnel new;
 
+	m->n_tunnels++;
 	if (discover(old, &new, why)) {
+		m->n_broken++;
 		say(m, slot, old, why);
 		return;
 	}
@@ -276,6 +295,32 @@ static int replaced(void)
 	return -ESTALE;
 }
 
+static void begin_look(struct monitor *m, bool busy)
+{
+	m->busy = busy;
+	if (busy) {
+		log_debug("another dscp-tool is at work");
+		return;
+	}
+	m->n_tunnels = m->n_loaded = m->n_broken = 0;
+	m->failed = false;
+}
+
+/* With --verbose each look ends with a line, also one that has found nothing to do. */
+static void end_look(struct monitor *m)
+{
+	const char *plural = m->n_tunnels == 1 ? "" : "s";
+
+	if (m->n_loaded || m->n_broken)
+		log_debug("checked: %u tunnel%s, %u loaded again, %u not right", m->n_tunnels,
+			  plural, m->n_loaded, m->n_broken);
+	else
+		log_debug("checked: %u tunnel%s, no change", m->n_tunnels, plural);
+	if (!m->watching)
+		log_debug("watching %u tunnel%s", m->n_tunnels, plural);
+	m->watching = true;
+}
+
 /* Under the lock, so that what has been read stays true but for what is done here. -EBUSY: another
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
@@ -283,9 +328,9 @@ static int check_all(struct monitor *m)
 	int lock = state_try_lock(), err;
 	struct state state;
 
+	begin_look(m, lock == -EBUSY);
 	if (lock < 0)
 		return lock;
-	m->failed = false;
 	err = state_open(&state);
 	if (!err && !state_is_ours(&state))
 		err = replaced();
@@ -295,7 +340,10 @@ static int check_all(struct monitor *m)
 	if (err != -ENOENT)
 		state_close(&state);
 	close(lock);
-	return err == -ENOENT ? 0 : err;
+	if (err && err != -ENOENT)
+		return err;
+	end_look(m);
+	return 0;
 }
 
 static long milliseconds(void)
@@ -306,12 +354,20 @@ static long milliseconds(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The timer, in ms. What was not done is tried again soon, even if the interval is long. */
+static long time_to_wait(const struct monitor *m)
+{
+	bool again = m->failed || m->busy;
+
+	return 1000L * (again && m->interval > RETRY ? RETRY : m->interval);
+}
+
 /* Until something happens, and has settled; or until the timer. After a repair that failed only
  * the timer: taking it back makes events of its own. */
 static void wait_for_change(const struct monitor *m, int events, const sigset_t *unblocked)
 {
 	struct pollfd poll = { .fd = m->failed ? -1 : events, .events = POLLIN };
-	long timeout = POLL_MS, latest = 0;
+	long timeout = time_to_wait(m), latest = 0;
 
 	while (!stopped && timeout > 0) {
 		const struct timespec wait = { .tv_sec = timeout / 1000,
@@ -360,7 +416,7 @@ static int follow(struct monitor *m)
 
 int run_monitor(int argc, char **argv)
 {
-	struct monitor m = {};
+	struct monitor m = { .interval = INTERVAL };
 	int status = parsed(args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)), err;
 
 	if (status >= 0)

@@ -45,6 +45,8 @@ test_commands_and_options_are_those_of_the_tool()
 	offers 'dump-map' d
 	offers '--ingress-map --ingress-hook' load vx4 --in
 	offers '' status --watch v
+	offers '--interval' monitor --i
+	offers '' monitor --interval v
 }
 
 # No tunnel is offered where an option of load has a value.
