@@ -16,9 +16,6 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 vm=$top/testing/vm/vm
 
-# Seconds that an awaited event may take at most: success costs no more, however slow a machine is.
-patience=120
-
 declare -A node_holder=() node_vm=()
 background_pids=()
 # What the last check printed, standard error included.
@@ -74,15 +71,16 @@ check_grep()
 	grep -qE -e "$pattern" <<<"$OUTPUT" || fail "no line with \"$pattern\" from: $*: $OUTPUT"
 }
 
-# retry_until SECONDS COMMAND...: until it succeeds; the test fails if it does not in that time.
+# retry_until COMMAND...: until it succeeds, for up to 120 s: long enough for any machine, and a
+# success costs no more. A number in front of the command has no meaning any more.
 retry_until()
 {
 	local -; set +x
-	local seconds=$1 end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + 121))
 
-	shift
+	[[ ! $1 =~ ^[0-9]+$ ]] || shift
 	until OUTPUT=$("$@" 2>&1); do
-		[ "$SECONDS" -lt "$end" ] || fail "not within $seconds s: $*${OUTPUT:+: $OUTPUT}"
+		[ "$SECONDS" -lt "$end" ] || fail "not within 120 s: $*${OUTPUT:+: $OUTPUT}"
 		sleep 0.05
 	done
 }
@@ -102,19 +100,17 @@ background()
 	background_pids+=($!)
 }
 
-# stop_background PID [SIGNAL]: its output is complete after this.
+# stop_background PID [SIGNAL]: its output is complete after this. It waits as long as that takes: a
+# process that does not end by the signal makes the test miss its limit.
 stop_background()
 {
 	local -; set +x
-	local n
 
 	kill -s "${2:-TERM}" -- "-$1" 2>/dev/null || true
 	# The whole group: the shell that runs "on" dies before the program that it runs.
-	for ((n = 0; n < 200; n++)); do
-		kill -0 -- "-$1" 2>/dev/null || break
+	while kill -0 -- "-$1" 2>/dev/null; do
 		sleep 0.05
 	done
-	kill -s KILL -- "-$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
 
@@ -208,7 +204,7 @@ wire_netns()
 	[ -x "$wire" ] || fail "testing/wire/wire is not built"
 	background relay_to "$ready" "$wire" "/run/netns/$1" "/run/netns/$2" \
 		--name "${3:-eth0}" "${@:4}"
-	retry_until $patience grep -q ready "$ready"
+	retry_until grep -q ready "$ready"
 }
 
 # shellcheck disable=SC2317 # called through background

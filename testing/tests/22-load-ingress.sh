@@ -226,7 +226,7 @@ test_what_is_in_flight()
 	noted '. == []'
 	# VNI 45: nobody's.
 	stray --dport 4789 --payload "0800000000002d00$(printf 'ff%.0s' {1..40})"
-	retry_until 5 noted '. == [{"way":"tc","dscp":"EF","tunnel":null,"length":40}]'
+	retry_until noted '. == [{"way":"tc","dscp":"EF","tunnel":null,"length":40}]'
 	noted '. == []' vx4
 	check_grep "^tc	EF	-	40$" on a "$TOOL" dump-map
 }
@@ -458,7 +458,7 @@ vxlan_in_vxlan()
 	two_nodes
 	vxlan_inside a 1 2
 	vxlan_inside b 2 1
-	retry_until 20 on b ping -c 1 -W 2 10.9.0.1
+	retry_until on b ping -c 1 -W 2 10.9.0.1
 }
 
 # in_order "FIRST HOW SECOND HOW": loads them in that order
@@ -773,11 +773,11 @@ test_wireguard_what_is_in_flight()
 	node_with_wireguard
 	ingress wg4 --ingress-hook tc
 	stray --dport 51824 --wireguard 4
-	retry_until 5 noted '.[0] | .way == "tc" and .dscp == "EF" and .tunnel == "wg4" and
+	retry_until noted '.[0] | .way == "tc" and .dscp == "EF" and .tunnel == "wg4" and
 		.length > 0 and (has("message") | not)' wg4
 	can libxdp || return 0
 	ingress wg4 --ingress-hook xdp
 	stray --dport 51824 --wireguard 4
-	retry_until 5 noted 'map(select(.way == "xdp"))[0] | .dscp == "EF" and .tunnel == "wg4" and
+	retry_until noted 'map(select(.way == "xdp"))[0] | .dscp == "EF" and .tunnel == "wg4" and
 		(.message | test("^[0-9a-f]{8}:[0-9]+$"))' wg4
 }

@@ -9,7 +9,7 @@
 
 kind=vxlan
 # The kernel takes the TCX link of a process that was killed away a moment later.
-same_as_before() { retry_until "$patience" unchanged; }
+same_as_before() { retry_until unchanged; }
 unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
 
 # one_line STATUS ERE COMMAND...: that exit status, and one line in all, which matches

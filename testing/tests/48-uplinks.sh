@@ -55,7 +55,7 @@ reached()
 	local o
 
 	for o in 4 6; do
-		retry_until 20 on a ping -c 1 -W 1 "$(inner $o 4 2)"
+		retry_until on a ping -c 1 -W 1 "$(inner $o 4 2)"
 	done
 }
 
@@ -344,7 +344,7 @@ dials()
 		peer=a addresses=192.0.2.2:192.0.2.1
 	done
 	for node in a b; do
-		retry_until 30 on $node sh -c 'ip -4 address show dev ppp0 | grep -q inet'
+		retry_until on $node sh -c 'ip -4 address show dev ppp0 | grep -q inet'
 	done
 }
 
@@ -394,7 +394,7 @@ followed()
 	sender=$!
 	sleep 0.5
 	"$1"
-	retry_until 15 picked a "$2"
+	retry_until picked a "$2"
 	sleep 0.5
 	stop_background "$sender"
 	heard 5004 '.wrong == 0 and .right > 100'
@@ -465,7 +465,7 @@ test_default_route_moves()
 	on a wg set wg4 peer "$(cat "$T/public2")" endpoint 203.0.113.2:51824
 	# b only ever answers, so that its address stays this one.
 	on b wg set wg4 peer "$(cat "$T/public1")" persistent-keepalive 0
-	retry_until 20 on a ping -c 1 -W 1 10.0.4.2
+	retry_until on a ping -c 1 -W 1 10.0.4.2
 	followed to_eth1 eth1 198.51.100.1
 	not_followed to_eth0 eth0 'packets of wg4 now leave by eth0: load it again' 192.0.2.1
 }
@@ -510,7 +510,7 @@ second_peer()
 		wg set wg5 listen-port 51825 private-key "$0/key3" peer "$(cat "$0/public1")" \
 			allowed-ips 10.0.5.0/24 endpoint 198.51.100.1:51824
 		ip address add 10.0.5.2/24 dev wg5; ip link set wg5 up' "$T"
-	retry_until 20 on a ping -c 1 -W 1 10.0.5.2
+	retry_until on a ping -c 1 -W 1 10.0.5.2
 }
 
 # by_both EXPECT COUNT: a flow to each peer, each by its uplink, with that outside

@@ -57,7 +57,7 @@ untouched()
 	background on b sh -c 'exec "$0" capture "$1" "$2" --snaplen 2000 >"$2.json"' "$wire" "$1" \
 		"$T/all.pcap"
 	recording=$!
-	retry_until 20 grep -q ready "$T/all.pcap.json"
+	retry_until grep -q ready "$T/all.pcap.json"
 	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
 		--count 1000 --rate 1500 --tunnel-port "$(tunnel_port 4)" --record "$T/others.pcap"
 	recorded
