@@ -127,13 +127,16 @@ needs_wireguard()
 	ip link delete probe
 }
 
-# start_monitor NODE [TUNNEL...]: what it says goes to $T/monitor; $monitor is its pid
+# start_monitor NODE [OPTION or TUNNEL...]: returns when its first look is over. It writes to $T/monitor,
+# also a line for each look; its pid is in $T/monitor.pid, and $monitor is the one to stop it by.
 start_monitor()
 {
+	: >"$T/monitor"
 	# shellcheck disable=SC2016 # for another shell
-	background on "$1" sh -c 'log=$1; shift; exec "$0" monitor "$@" 2>"$log"' "$TOOL" "$T/monitor" \
-		"${@:2}"
+	background on "$1" sh -c 'log=$1; shift; echo $$ >"$log.pid"
+		exec "$0" monitor --verbose "$@" 2>>"$log"' "$TOOL" "$T/monitor" "${@:2}"
 	monitor=$!
+	retry_until grep -q '^dscp-tool: watching ' "$T/monitor"
 }
 
 # both SCRIPT: on both nodes, %own and %peer being their numbers

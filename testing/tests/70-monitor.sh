@@ -2,24 +2,55 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# dscp-tool monitor: after each change the tunnel is right again, by itself, and before the timer of
-# five seconds would have seen it.
+# dscp-tool monitor: after each change the tunnel is right again, by itself. With a timer of an hour
+# an event has done it; with one of a second nothing happens is soon seen.
 
 . testing/tunnels.sh
 
 kind=vxlan
 
-# A tunnel vx4 on node a, and a monitor that writes to $T/monitor.
+# watched SECONDS [OPTIONS of load]: a tunnel vx4 on node a, and a monitor with that interval
 watched()
 {
 	lone_node
-	check on a "$TOOL" load vx4 "$@"
-	start_monitor a
+	check on a "$TOOL" load vx4 "${@:2}"
+	start_monitor a --interval "$1"
 	healthy
 }
 
-healthy() { retry_until 4 on a "$TOOL" status vx4; }
-said() { retry_until 4 grep -qE -e "$1" "$T/monitor"; }
+by_events=3600 # no test takes so long
+
+healthy() { retry_until on a "$TOOL" status vx4; }
+said() { retry_until grep -qE -e "$1" "$T/monitor"; }
+
+looks() { grep -c '^dscp-tool: checked: ' "$T/monitor"; }
+has_looked() { [ "$(looks)" -ge "$1" ]; }
+
+# awaits_looks N: N more looks have ended, and all of them but the first have begun after this call.
+awaits_looks() { retry_until has_looked $(($(looks) + $1)); }
+
+# looks_by_event: the same for two looks that an event has caused, a route that comes and goes
+looks_by_event()
+{
+	local n
+
+	for _ in 1 2; do
+		n=$(looks)
+		on a sh -ec 'ip route add 198.51.100.9/32 dev lo; ip route del 198.51.100.9/32 dev lo'
+		retry_until has_looked $((n + 1))
+	done
+}
+
+# only_says ERE COMMAND...: it says nothing but lines that match, until the command is done
+only_says()
+{
+	local lines
+	lines=$(wc -l <"$T/monitor")
+
+	"${@:2}"
+	OUTPUT=$(tail -n "+$((lines + 1))" "$T/monitor" | grep -vE -e "$1") || return 0
+	fail "it has said: $OUTPUT"
+}
 
 # The ifindex of the device is that of the hook, which works.
 hook_is_on()
@@ -50,11 +81,11 @@ test_bad_interval()
 
 test_tunnel_made_anew()
 {
-	watched
+	watched $by_events
 	on a ip link del vx4
 	said 'vx4: '
 	vx4_again
-	retry_until 4 hook_is_on vx4 egress_inner
+	retry_until hook_is_on vx4 egress_inner
 	said 'vx4: the device was made anew.*: loaded again'
 	healthy
 }
@@ -63,33 +94,33 @@ vx4_again() { on a ip link add vx4 type vxlan id 44 remote 192.0.2.2 dstport 478
 
 test_uplink_made_anew()
 {
-	watched
+	watched $by_events
 	on a ip link del eth0
 	said 'vx4: no uplink found'
 	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link set peer0 up'
 	uplink a 1
-	retry_until 4 hook_is_on eth0 egress_outer
+	retry_until hook_is_on eth0 egress_outer
 	said 'vx4: uplink eth0: loaded again'
 	healthy
 }
 
 test_route_moves()
 {
-	watched
+	watched $by_events
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
 		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
-	retry_until 4 hook_is_on eth1 egress_outer
+	retry_until hook_is_on eth1 egress_outer
 	said 'vx4: uplink eth1: loaded again'
 	on a ip route del 192.0.2.2/32 dev eth1
-	retry_until 4 hook_is_on eth0 egress_outer
+	retry_until hook_is_on eth0 egress_outer
 	# Nothing stays where it is not needed.
 	check_grep '^1$' on a sh -c 'ls /sys/fs/bpf/dscp-tool/hooks | grep -c egress_outer'
 }
 
 test_renamed()
 {
-	watched
+	watched $by_events
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
 	said 'tunnel: the device was renamed: loaded again'
 	check on a "$TOOL" status tunnel
@@ -101,8 +132,7 @@ test_named_and_renamed()
 	lone_node
 	check on a "$TOOL" load vx4
 	check on a "$TOOL" load vx6
-	start_monitor a vx4
-	sleep 1
+	start_monitor a --interval $by_events vx4
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up'
 	said 'tunnel: the device was renamed: loaded again'
 	on a sh -ec 'ip link del tunnel; ip link del vx6
@@ -121,10 +151,10 @@ test_renamed_and_name_taken()
 	check on a "$TOOL" load vx4 --egress-map '*=CS1'
 	on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up
 		ip link add vx4 type vxlan id 99 remote 192.0.2.2 dstport 4789'
-	start_monitor a
+	start_monitor a --interval 1
 	said 'tunnel: the device was renamed: loaded again'
-	sleep 6
-	[ "$(wc -l <"$T/monitor")" = 1 ] || fail "$(<"$T/monitor")"
+	only_says 'checked: 1 tunnel, no change' awaits_looks 2
+	[ "$(grep -cE '^dscp-tool: (vx4|tunnel): ' "$T/monitor")" = 1 ] || fail "$(<"$T/monitor")"
 	check_exit 3 on a "$TOOL" status vx4
 	check on a "$TOOL" status tunnel
 }
@@ -137,7 +167,7 @@ test_one_uplink_of_two_gone()
 	lone_node
 	on a sh -ec "$on_eth1"
 	check on a "$TOOL" load vx4 --uplink eth1 --uplink eth0 --attach clsact
-	start_monitor a
+	start_monitor a --interval $by_events
 	on a ip link del eth1
 	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
 	check_grep 'there is no uplink eth1' on a sh -c '"$0" status vx4; [ $? = 4 ]' "$TOOL"
@@ -161,31 +191,32 @@ test_one_uplink_of_two_gone()
 
 test_program_taken_away()
 {
-	watched --attach clsact
+	watched $by_events --attach clsact
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'
 	healthy
 	on a tc filter del dev vx4 egress
-	retry_until 4 hook_is_on vx4 egress_inner
+	retry_until hook_is_on vx4 egress_inner
 }
 
-# Calls of poll, read off a trace: one returns every five seconds. No line of log; SIGTERM ends it.
+# It does nothing from one look to the next, but sleeps for all of the interval: twice in a row.
+sleeps_between_looks()
+{
+	background strace -qq -e trace=ppoll -o "$T/trace" -p "$(<"$T/monitor.pid")"
+	retry_until awk '
+		{ n = /tv_sec=1, tv_nsec=0}.* = 0 \(Timeout\)$/ ? n + 1 : 0 }
+		n == 2 { found = 1 }
+		END { exit !found }' "$T/trace"
+	stop_background $! INT
+}
+
+# No line of log but those of --verbose; SIGTERM ends it.
 test_idle()
 {
-	local pid polls
-
 	command -v strace >/dev/null || skip "no strace"
-	watched
-	sleep 1
-	pid=$(pgrep -f "^$TOOL monitor")
-	: >"$T/monitor"
-	background strace -qq -e trace=ppoll -o "$T/trace" -p "$pid"
-	sleep 11
-	stop_background $! INT
-	polls=$(grep -c ppoll "$T/trace")
-	[ "$polls" -ge 2 ] && [ "$polls" -le 4 ]
-	[ ! -s "$T/monitor" ]
-	kill -TERM "$pid"
+	watched 1
+	only_says 'checked: 1 tunnel, no change' sleeps_between_looks
+	kill -TERM "$(<"$T/monitor.pid")"
 	wait "$monitor"
 	check on a "$TOOL" status vx4
 }
@@ -205,22 +236,22 @@ test_notify()
 			$| = 1;
 			print "listening\n";
 			print "$message\n" while defined recv(S, $message, 99, 0);' "$name" >"$T/told"
-		retry_until 4 grep -q listening "$T/told"
+		retry_until grep -q listening "$T/told"
 		# shellcheck disable=SC2016 # for another shell
 		background on a sh -c 'echo $$ >"$0"; NOTIFY_SOCKET=$1 exec "$2" monitor' "$T/pid" "$name" \
 			"$TOOL"
 		monitor=$!
-		retry_until 4 grep -q READY=1 "$T/told"
+		retry_until grep -q READY=1 "$T/told"
 		kill -TERM "$(<"$T/pid")"
 		wait "$monitor"
-		retry_until 4 grep -q STOPPING=1 "$T/told"
+		retry_until grep -q STOPPING=1 "$T/told"
 	done
 }
 
 # load, unload and another tunnel while it runs; killed and started again.
 test_beside_load()
 {
-	watched
+	watched $by_events
 	for _ in 1 2 3 4 5; do
 		check on a "$TOOL" load vx6
 		check on a "$TOOL" unload vx6
@@ -230,24 +261,41 @@ test_beside_load()
 	on a ip link del vx4
 	vx4_again
 	check_exit 4 on a "$TOOL" status vx4
-	start_monitor a
+	start_monitor a --interval $by_events
 	said 'vx4: the device was made anew: loaded again'
 	healthy
 	[ "$(on a "$TOOL" status vx4 --json | jq -c '.tunnels[0].egress_map')" = '{"EF":"CS1"}' ]
 	check on a "$TOOL" unload --all
 }
 
+# A look for which there is no lock is made up for soon, not an hour later.
+test_lock_taken()
+{
+	watched $by_events --attach clsact
+	background on a flock /run/dscp-tool.lock sleep infinity
+	retry_until lock_is_taken
+	on a tc qdisc del dev eth0 clsact
+	said 'another dscp-tool is at work'
+	check_exit 4 on a "$TOOL" status vx4
+	stop_background $!
+	said 'vx4: a program was taken away: loaded again'
+	healthy
+}
+
+lock_is_taken() { ! on a flock -n /run/dscp-tool.lock true; }
+
 # Something changes all the time, on other devices: repairs do not wait for an end of it.
 test_in_a_storm()
 {
-	watched --attach clsact
+	watched $by_events --attach clsact
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
-	# shellcheck disable=SC2016 # for another shell
-	background on a sh -c 'n=0; while n=$((n + 1)); do
-		ip route replace 198.51.100.$((n % 250))/32 dev eth1; sleep 0.05; done'
+	background on a sh -c 'while ip route add 198.51.100.9/32 dev eth1; do
+		ip route del 198.51.100.9/32 dev eth1; done'
+	storm=$!
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'
 	healthy
+	kill -0 $storm
 }
 
 # The qdisc ingress, in which our filter was, is somebody else's: its place is left to him.
@@ -256,29 +304,29 @@ test_ingress_qdisc_of_others()
 	lone_node
 	check on a tc qdisc add dev eth0 ingress
 	check on a "$TOOL" load vx4 --direction ingress --attach clsact
-	start_monitor a
+	start_monitor a --interval $by_events
 	healthy
 	on a tc qdisc del dev eth0 ingress
-	sleep 1.5
+	looks_by_event
+	check_exit 1 grep 'loaded again' "$T/monitor"
 	check on a tc qdisc add dev eth0 ingress
 	said 'vx4: a program was taken away: loaded again'
 	healthy
 	check_grep 'qdisc ingress' on a tc qdisc show dev eth0
 }
 
-# What cannot be repaired is said once, and does not keep the monitor busy.
+# What cannot be repaired is said once, and does not keep the monitor busy. (With the lock no repair
+# comes in between.)
 test_repair_that_fails()
 {
-	local lines
+	local idle=(sleeps_between_looks)
 
-	watched --attach clsact
-	sleep 1 # its first look is over
-	on a sh -ec 'tc qdisc del dev eth0 clsact; tc qdisc add dev eth0 ingress'
+	command -v strace >/dev/null || idle=(awaits_looks 2)
+	watched 1 --attach clsact
+	on a flock /run/dscp-tool.lock sh -ec 'tc qdisc del dev eth0 clsact
+		tc qdisc add dev eth0 ingress'
 	said "and then eth0: the qdisc 'ingress' at ffff:"
-	sleep 2
-	lines=$(wc -l <"$T/monitor")
-	sleep 6
-	[ "$(wc -l <"$T/monitor")" = "$lines" ]
+	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' "${idle[@]}"
 	on a tc qdisc del dev eth0 ingress
-	retry_until 10 on a "$TOOL" status vx4
+	healthy
 }

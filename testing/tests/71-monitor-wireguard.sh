@@ -9,7 +9,7 @@
 . testing/tunnels.sh
 
 # Two nodes and two ways between them, eth0 and the VLAN eth1; wg4 goes by eth0, and has ingress
-# too. A monitor writes to $T/monitor.
+# too. A monitor, which sees events only, writes to $T/monitor.
 watched()
 {
 	local node n
@@ -31,12 +31,12 @@ watched()
 	wireguard a 1 2
 	wireguard b 2 1
 	check on a "$TOOL" load wg4 --direction both "$@"
-	start_monitor a
-	retry_until 20 on a ping -c 1 -W 2 10.0.4.2
+	start_monitor a --interval 3600
+	retry_until on a ping -c 1 -W 2 10.0.4.2
 	marked eth0
 }
 
-said() { retry_until 30 grep -qE -e "$1" "$T/monitor"; }
+said() { retry_until grep -qE -e "$1" "$T/monitor"; }
 
 # marked DEV [PORT]: all 64 values, on every packet that b gets there; and nothing is broken
 marked()
@@ -87,6 +87,8 @@ test_tunnel_changes()
 	quiet
 	marked eth0
 	# There is no event for what follows: the timer sees it.
+	stop_background "$monitor"
+	start_monitor a --interval 1
 	meanwhile
 	on a wg set wg4 listen-port 51999
 	said 'wg4: port 51999: loaded again'
@@ -130,10 +132,11 @@ test_uplink_changes()
 	said 'wg4: a program was taken away: loaded again'
 	quiet
 	marked eth0
-	# Somebody's own filter in place of ours, by the same command.
+	# Somebody's own filter in place of ours, by the same command. With the lock no repair comes in
+	# between.
 	meanwhile
 	: >"$T/monitor"
-	on a sh -ec 'tc filter del dev wg4 egress
+	on a flock /run/dscp-tool.lock sh -ec 'tc filter del dev wg4 egress
 		tc filter add dev wg4 egress prio 1 handle 1 bpf da obj testing/bpf/foreign.bpf.o \
 			sec tc/foreign'
 	said 'wg4: a program was taken away: loaded again'
