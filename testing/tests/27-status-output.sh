@@ -20,7 +20,7 @@ counted_and_still()
 	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 2 --count 1
 	check on b "$wire" udp --dst 10.0.4.1 --port 5000 --dscp 34 --count 50 --rate 2000
 	# shellcheck disable=SC2016 # for another shell
-	retry_until 20 on a sh -c '"$0" status --json |
+	retry_until on a sh -c '"$0" status --json |
 		jq -e ".tunnels[0].counters.ingress.dscp.AF41 == 50"' "$TOOL"
 	check on a ip link set vx4 down
 }
@@ -246,19 +246,15 @@ watched()
 
 	: >"$T/blocks"
 	# shellcheck disable=SC2016 # for another shell
-	check on a sh -c '
-		signal=$1 pattern=$2
-		shift 2
-		"$0" status --watch 1 "$@" >"$T/blocks" &
-		n=0
-		until [ "$(grep -cE "$pattern" "$T/blocks")" -ge 2 ] || [ $((n += 1)) -gt 600 ]; do
-			sleep 0.1
-		done
-		kill -s $signal $!
-		wait $!' "$TOOL" "$@"
-	[ "$(grep -cE "$2" "$T/blocks")" -ge 2 ] || fail "not two blocks: $(<"$T/blocks")"
+	background on a sh -c 'echo $$ >"$T/pid"; exec "$0" status --watch 1 "$@" >"$T/blocks"' \
+		"$TOOL" "${@:3}"
+	retry_until has_blocks "$2"
+	kill -s "$1" "$(<"$T/pid")"
+	wait $!
 	[ "$(grep -cE "$2" "$T/blocks")" -le $((SECONDS - began + 2)) ]
 }
+
+has_blocks() { [ "$(grep -cE "$1" "$T/blocks")" -ge 2 ]; }
 
 test_watch()
 {
@@ -292,6 +288,19 @@ test_watch_ends()
 	check_exit 2 on a sh -c '"$0" status --watch 1 >/dev/full' "$TOOL"
 }
 
+# first_screen ERE OPTIONS...: of --watch on a terminal, up to a line that matches; then SIGTERM
+first_screen()
+{
+	rm -f "$T/screen"
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'exec script -qec "echo \$\$ >$T/pid; exec $*" /dev/null >"$T/screen"' \
+		sh "$TOOL" status "${@:2}"
+	retry_until grep -qE "$1" "$T/screen"
+	kill "$(<"$T/pid")"
+	wait $!
+	OUTPUT=$(<"$T/screen")
+}
+
 test_watch_on_a_terminal()
 {
 	local clear=$'\e[H\e[2J'
@@ -299,12 +308,10 @@ test_watch_on_a_terminal()
 	command -v script >/dev/null || skip "no script(1) here"
 	lone_node
 	check on a "$TOOL" load vx4
-	check on a script -qec "timeout --foreground --preserve-status 3 $TOOL status --watch 1" \
-		/dev/null
+	first_screen '^flows ' --watch 1
 	[[ $OUTPUT = "$clear"vx4:* ]] || fail "the screen is not cleared: $OUTPUT"
 	# JSON is for programs wherever it goes.
-	check on a script -qec "timeout --foreground --preserve-status 3 $TOOL status -w 1 -j" \
-		/dev/null
+	first_screen '"flows":' -w 1 -j
 	[[ $OUTPUT = '{"tunnels":'* ]]
 	check on a script -qec "$TOOL status" /dev/null
 	[[ $OUTPUT = vx4:* ]]
