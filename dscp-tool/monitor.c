@@ -28,7 +28,9 @@
 
 #define INTERVAL 5 /* seconds, unless --interval says otherwise */
 #define MAX_INTERVAL 86400
-#define RETRY 5 /* seconds until another try, at most, whatever the interval is */
+/* Seconds until another try, at most, whatever the interval is: */
+#define AFTER_FAILURE 5
+#define AFTER_BUSY 1
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
 #define SETTLE_MS 200
 #define LATEST_MS 1000 /* but no longer than that */
@@ -357,9 +359,9 @@ static long milliseconds(void)
 /* The timer, in ms. What was not done is tried again soon, even if the interval is long. */
 static long time_to_wait(const struct monitor *m)
 {
-	bool again = m->failed || m->busy;
+	unsigned long seconds = m->busy ? AFTER_BUSY : m->failed ? AFTER_FAILURE : m->interval;
 
-	return 1000L * (again && m->interval > RETRY ? RETRY : m->interval);
+	return 1000L * (seconds < m->interval ? seconds : m->interval);
 }
 
 /* Until something happens, and has settled; or until the timer. After a repair that failed only
