@@ -3,20 +3,17 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # What a test in testing/tests/*.sh has at hand.  A file there is a list of functions test_NAME;
-# at its top it may say timeout=SECONDS (for each test; 300 if not) and needs_vm=yes (its tests
-# start machines of their own).  testing/run calls each function in a process of its own, under
-# "set -e", in the top directory, with network, mount and process namespaces, /run and bpffs of
-# its own, an empty directory $T, and $TOOL.  What a test leaves in them goes away with them, but
-# a process or a named network namespace that is left is a failure.
+# at its top it may say timeout=SECONDS (for each test; 300 if not).  testing/run calls each function
+# in a process of its own, under "set -e", in the top directory, with network, mount and process
+# namespaces, /run and bpffs of its own, an empty directory $T, and $TOOL.  What a test leaves in
+# them goes away with them, but a process or a named network namespace that is left is a failure.
 #
-# A node is a place to run commands in.  A netns node also has a /sys and a bpffs of its own, so
-# that two nodes do not see each other's pins; a virtual machine has its own everything, but $T is
-# the same directory in all of them.  "on NODE" is the only way in, and the same for both.
+# A node is a network namespace to run commands in, by "on NODE".  It also has a /sys and a bpffs of
+# its own, so that two nodes do not see each other's pins.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-vm=$top/testing/vm/vm
 
-declare -A node_holder=() node_vm=()
+declare -A node_holder=()
 background_pids=()
 # What the last check printed, standard error included.
 OUTPUT=
@@ -39,8 +36,8 @@ skip()
 	exit 77
 }
 
-# The name of a virtual machine is on its kernel's command line.
-in_vm() { grep -q vm_name= /proc/cmdline; }
+# testing/vm/vm says so to its kernel.
+in_vm() { grep -q dscp_vm= /proc/cmdline; }
 
 # Everything takes 20 times as long as elsewhere, and nobody has asked for the long form.
 short_form() { [ -z "$DSCP_TEST_LONG" ] && in_vm; }
@@ -145,39 +142,15 @@ node_add_netns()
 	exec {fd}<&-
 }
 
-# node_add_vm NAME VERSION [OPTIONS of "vm start"]
-node_add_vm()
-{
-	local -; set +x
-	local status=0
-
-	node_vm[$1]=$2
-	OUTPUT=$("$vm" start "$@" 2>&1) || status=$?
-	node_vm_started "$1" "$status" "$OUTPUT"
-}
-
-node_vm_started()
-{
-	[ "$2" -ne 77 ] || skip "$3"
-	[ "$2" -eq 0 ] || fail "the machine $1 does not start: $3"
-}
-
 # on NODE COMMAND...: a program, not a shell function; runs in our directory.
 on()
 {
 	local -; set +x
-	local name=$1 input=
+	local name=$1
 
 	shift
-	if [ -n "${node_holder[$name]-}" ]; then
-		nsenter -t "${node_holder[$name]}" --net --mount --wdns="$PWD" "$@"
-	elif [ -n "${node_vm[$name]-}" ]; then
-		# Only what a test has really connected: reading it needs an end of file.
-		[[ ! -p /dev/stdin && ! -f /dev/stdin ]] || input=-i
-		"$vm" exec $input "$name" "$@"
-	else
-		fail "there is no node $name"
-	fi
+	[ -n "${node_holder[$name]-}" ] || fail "there is no node $name"
+	nsenter -t "${node_holder[$name]}" --net --mount --wdns="$PWD" "$@"
 }
 
 #
@@ -210,23 +183,49 @@ wire_netns()
 # shellcheck disable=SC2317 # called through background
 relay_to() { "$2" relay "${@:3}" >"$1"; }
 
-# Starts the machines, both at once: wire_vms A B VERSION_A VERSION_B [OPTIONS of "vm start"]
-wire_vms()
+# has_cable: in a machine of testing/run --vm, with cards that qemu joins
+has_cable() { [ -n "${DSCP_FIRST_NET-}" ]; }
+
+# Bytes only, from card to card, by the driver of a real one: wire_cable A B [eth1]
+wire_cable()
 {
 	local -; set +x
-	local a=$1 b=$2 va=$3 vb=$4 pid status=0 status_b=0
+	local dev=${3:-eth0} n=0
 
-	shift 4
-	node_vm[$a]=$va
-	node_vm[$b]=$vb
-	"$vm" start "$a" "$va" --wire "$T/$a-$b" listen "$@" >"$T/$a.start" 2>&1 &
-	pid=$!
-	"$vm" start "$b" "$vb" --wire "$T/$a-$b" connect "$@" >"$T/$b.start" 2>&1 || status_b=$?
-	wait $pid || status=$?
-	node_vm_started "$a" "$status" "$(<"$T/$a.start")"
-	node_vm_started "$b" "$status_b" "$(<"$T/$b.start")"
-	on "$a" ip link set eth0 up
-	on "$b" ip link set eth0 up
+	# Of the two pairs.
+	[ "$dev" = eth0 ] || n=2
+	take_card $n "$1" "$dev"
+	take_card $((n + 1)) "$2" "$dev"
+}
+
+# take_card NUMBER NODE DEV: whatever an earlier test has done to the card, and wherever the card is,
+# perhaps in a namespace that is about to end: the driver makes a new device in the first namespace.
+take_card()
+{
+	local card name driver=/sys/bus/virtio/drivers/virtio_net
+	local first=/proc/self/fd/$DSCP_FIRST_NET
+
+	card=$(cd /sys/bus && echo pci/devices/0000:00:1"$1".0/virtio* ccw/devices/0.0.001"$1"/virtio*)
+	[[ $card =~ /(virtio[0-9]+)( |$) ]] || fail "this machine has no card $1"
+	card=${BASH_REMATCH[1]}
+	[ ! -e "$driver/$card" ] || echo "$card" >$driver/unbind
+	echo "$card" >$driver/bind
+	name=$(nsenter --net="$first" ip -o link |
+		sed -n "s/^[0-9]*: \([^:@]*\).* 02:64:73:63:70:0$1 .*/\1/p")
+	[ -n "$name" ] || fail "the card $1 has no device"
+	nsenter --net="$first" ip link set "$name" netns "$2" name "$3"
+	on "$2" ip link set "$3" up
+	retry_until 60 on "$2" grep -q 1 "/sys/class/net/$3/carrier"
+}
+
+# By what there is of these: wire_bytes A B [DEV]
+wire_bytes()
+{
+	if has_cable; then
+		wire_cable "$@"
+	else
+		wire_netns "$@"
+	fi
 }
 
 #
@@ -303,7 +302,7 @@ in_order()
 
 end_test()
 {
-	local name pid stopping=()
+	local name pid
 
 	for pid in "${background_pids[@]}"; do
 		stop_background "$pid"
@@ -312,11 +311,4 @@ end_test()
 		kill "${node_holder[$name]}" || true
 		ip netns del "$name" || true
 	done
-	for name in "${!node_vm[@]}"; do
-		[ ! -e "$T/$name.vm/pid" ] || { "$vm" stop "$name" & stopping+=($!); }
-	done
-	[ ${#stopping[@]} -eq 0 ] || wait "${stopping[@]}" || true
-	if [ "$1" -ne 0 ] && [ "$1" -ne 77 ]; then
-		tail -n 30 "$T"/*.vm/console.log 2>/dev/null || true
-	fi
 }

@@ -85,7 +85,7 @@ two_nodes()
 	required
 	node_add_netns a
 	node_add_netns b
-	wire_netns a b
+	wire_bytes a b
 	uplink a 1
 	uplink b 2
 	$kind a 1 2
@@ -93,17 +93,12 @@ two_nodes()
 	tunnels_work
 }
 
-# two_machines VERSION [OPTIONS of "vm start"]: the same with WireGuard, between virtual machines
-two_machines()
+# The same with WireGuard, where the kernel has it.
+wireguard_nodes()
 {
-	required
+	needs_wireguard
 	wireguard_keys
-	wire_vms a b "$1" "$@"
-	uplink a 1
-	uplink b 2
-	wireguard a 1 2
-	wireguard b 2 1
-	tunnels_work
+	two_nodes
 }
 
 tunnels_work()

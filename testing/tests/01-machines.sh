@@ -4,49 +4,64 @@
 #
 # The runner itself: virtual machines.
 
-# shellcheck disable=SC2034 # read by testing/run
-needs_vm=yes
+vm=$PWD/testing/vm/vm
+
+# This namespace has no network to fetch a kernel by.
+needs_machines()
+{
+	! in_vm || skip "a machine starts no machines"
+	required
+	OUTPUT=$("${vm%/*}/kernel" 6.12 2>&1) || skip "$OUTPUT; testing/vm/kernel 6.12 fetches it"
+}
+
+# machine STATUS COMMAND...: in one, with $T
+machine() { check_exit "$1" "$vm" 6.12 --share "$T" --cable -- "${@:2}"; }
 
 test_machine_has_its_own_kernel_and_wireguard()
 {
-	node_add_vm one 6.12
-	check_grep '^6\.12\.' on one uname -r
-	check on one modprobe wireguard
-	check on one ip link add wg0 type wireguard
-	check_exit 5 on one sh -c 'exit 5'
+	needs_machines
 	# shellcheck disable=SC2016 # for another shell
-	on one sh -c 'echo from the guest >"$0"/x' "$T"
+	machine 5 sh -ec 'uname -r; pwd
+		modprobe wireguard && ip link add wg0 type wireguard
+		ip -o link | grep -c 02:64:73:63:70:0
+		echo from the guest >"$0/x"; echo an error >&2; exit 5' "$T"
+	[[ $OUTPUT == 6.12.*$'\n'"$PWD"$'\n'4$'\n'"an error" ]] || fail "this came out: $OUTPUT"
 	check grep -q guest "$T/x"
-	[ "$(echo in | on one cat)" = in ]
 }
 
-# wireguard NODE OWN_NUMBER PEER_NUMBER: the tunnel's end on 192.0.2.OWN, 10.0.0.OWN inside.
-wireguard()
-{
-	on "$1" modprobe wireguard
-	on "$1" ip address add "192.0.2.$2/24" dev eth0
-	on "$1" ip link add wg0 type wireguard
-	on "$1" wg set wg0 listen-port 51820 private-key "$T/key$2" peer "$(wg pubkey <"$T/key$3")" \
-		allowed-ips 10.0.0.0/24 endpoint "192.0.2.$3:51820"
-	on "$1" ip address add "10.0.0.$2/24" dev wg0
-	on "$1" ip link set wg0 up
-}
-
-test_two_machines_share_a_wire()
+# The machine ends only after its output has been seen here.
+test_output_comes_as_it_is_made()
 {
 	local pid
 
-	(umask 077 && wg genkey >"$T/key1" && wg genkey >"$T/key2")
-	wire_vms a b 6.1 6.12
-	wireguard a 1 2
-	wireguard b 2 1
-	background on b tcpdump -Z root -U -n -i eth0 -w "$T/wire.pcap" udp port 51820
+	needs_machines
+	# shellcheck disable=SC2016 # for another shell
+	background "$vm" 6.12 --share "$T" -- sh -c 'echo it runs; until [ -e "$0/seen" ]; do sleep 0.1; done' \
+		"$T" >"$T/out"
 	pid=$!
-	retry_until 20 test -s "$T/wire.pcap"
-	check on a ping -Q 0xb8 -c 5 -i 0.2 -W 5 10.0.0.2
-	stop_background $pid
-	check_grep '192\.0\.2\.1\.51820 > 192\.0\.2\.2\.51820: UDP, length 128' \
-		tcpdump -v -n -r "$T/wire.pcap"
-	# Without the tool nothing of the inner mark is to be seen.
-	[[ $OUTPUT != *'tos 0xb8'* ]]
+	retry_until 120 grep -q 'it runs' "$T/out"
+	: >"$T/seen"
+	wait $pid
+}
+
+test_machine_that_dies()
+{
+	local pid status=0
+
+	needs_machines
+	background "$vm" 6.12 -- sh -c 'echo it runs; sleep infinity' >"$T/out" 2>"$T/error"
+	pid=$!
+	retry_until 120 grep -q 'it runs' "$T/out"
+	kill -KILL "$(pgrep -P $pid qemu)"
+	wait $pid || status=$?
+	[ $status -eq 70 ] || fail "status $status"
+	check grep 'the machine died' "$T/error"
+}
+
+test_panic()
+{
+	needs_machines
+	machine 70 sh -c 'echo c >/proc/sysrq-trigger; sleep infinity'
+	grep -q 'the machine died' <<<"$OUTPUT" || fail "nothing said of it: $OUTPUT"
+	grep -q 'Kernel panic' <<<"$OUTPUT" || fail "not the console: $OUTPUT"
 }

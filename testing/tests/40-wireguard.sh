@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Real WireGuard between two machines, joined by a wire that carries bytes and nothing else. Two
-# tunnels: wg4 over IPv4, wg6 over IPv6; both loaded at once on the sender, machine a.
+# Real WireGuard between two nodes, joined by a wire that carries bytes and nothing else. Two
+# tunnels: wg4 over IPv4, wg6 over IPv6; both loaded at once on the sender, node a.
 
 # shellcheck disable=SC2034 # read by testing/run
-needs_vm=yes
-# shellcheck disable=SC2034
 timeout=900
 
 . testing/tunnels.sh
@@ -33,21 +31,20 @@ left_alone()
 
 everything()
 {
-	two_machines "$1"
+	wireguard_nodes
 	every_packet 6400
 	left_alone
 }
 
-test_every_packet_6_1() { everything 6.1; }
-test_every_packet_6_12() { everything 6.12; }
+test_every_packet() { everything; }
 
 # Counters against an independent count of what was on the wire; then packets of others, some from
 # the tunnels' ports and looking like WireGuard, of which none is touched.
-beside()
+test_others_and_counters()
 {
 	local o json
 
-	two_machines "$1"
+	wireguard_nodes
 	record b eth0 "$T/all.pcap" "ip or ip6 or arp or vlan"
 	for o in 4 6; do
 		check on a "$TOOL" load "wg$o" --egress-map 'CS7=CS0,1-3=keep'
@@ -88,6 +85,3 @@ map_list()
 {
 	seq -s, 0 63 | sed 's/^0,1,2,3,/0,0,0,0,/; s/,56,/,0,/'
 }
-
-test_others_and_counters_6_1() { beside 6.1; }
-test_others_and_counters_6_12() { beside 6.12; }
