@@ -49,7 +49,8 @@ static bool carries_tunnel(const struct judge *j, const struct parsed *p)
 		return p->ports && p->proto == IPPROTO_UDP && p->sport == j->cfg.port;
 	case TUNNEL_VXLAN:
 	case TUNNEL_GENEVE:
-		return p->ports && p->proto == IPPROTO_UDP && p->dport == j->cfg.port;
+		return p->ports && p->proto == IPPROTO_UDP && p->dport == j->cfg.port &&
+		       (!j->cfg.outer_sport || p->sport == j->cfg.outer_sport);
 	case TUNNEL_GRE:
 		return p->proto == IPPROTO_GRE;
 	case TUNNEL_IPIP:
@@ -143,7 +144,7 @@ static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, con
 	if (p->payload + WG_HEADER_LEN > len || p->payload_len < 4 || h[1] || h[2] || h[3]) {
 		j->other++;
 	} else if (h[0] == WG_DATA && p->payload_len > WG_KEEPALIVE_LEN) {
-		wireguard_last(j, h, p->payload_len - WG_KEEPALIVE_LEN);
+		wireguard_last(j, h, p->payload_len - WG_KEEPALIVE_LEN - j->cfg.overhead);
 		return true;
 	} else if (h[0] == WG_DATA && p->payload_len == WG_KEEPALIVE_LEN) {
 		j->keepalive++;

@@ -27,6 +27,7 @@ struct judge_config {
 	struct address from;
 	/* WireGuard: UDP source; VXLAN, geneve: UDP destination; none: destination, 0 for any */
 	unsigned int port;
+	unsigned int outer_sport; /* VXLAN, geneve: UDP source, 0 for any */
 	enum expect expect;
 	unsigned int fixed; /* for EXPECT_FIXED */
 	uint8_t map[64]; /* for EXPECT_INNER: what an inner DSCP becomes */
@@ -34,6 +35,7 @@ struct judge_config {
 	int handshake; /* DSCP of WireGuard's initiation and response, or DSCP_ANY */
 	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
 	bool unmarked_ok; /* CS0 instead of another DSCP is no error */
+	unsigned int overhead; /* bytes of another tunnel inside WireGuard, padding included */
 	bool tcp; /* a stream may have a packet of any length, so that none is a marker */
 	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
 	unsigned int min, each;

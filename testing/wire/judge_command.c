@@ -340,9 +340,10 @@ static int run(int argc, char **argv)
 
 const struct command judge_command = {
 	"judge",
-	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip|none --from ADDR\n"
-	"     --expect inner|D|none [--port P] [--map LIST] [--ecn 0-3|any|inner]\n"
-	"     [--handshake D|any] [--rule] [--l4] [--unmarked-ok] [--min N] [--each N] [--json]",
+	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip|none --from ADDR [--port P]\n"
+	"     [--outer-sport P] [--overhead N] --expect inner|D|none [--map LIST]\n"
+	"     [--ecn 0-3|any|inner] [--handshake D|any] [--rule] [--l4] [--unmarked-ok] [--min N]\n"
+	"     [--each N] [--json]",
 	judge_option_specs,
 	1,
 	run,

@@ -17,10 +17,12 @@ struct judge_options {
 #define JUDGE_OPTIONS(at)                                                                          \
 	{ "--tunnel", OPT_TEXT, at(tunnel), 0, 0 }, { "--from", OPT_ADDRESS, at(cfg.from), 0, 0 }, \
 		{ "--port", OPT_NUMBER, at(cfg.port), 1, 65535 },                                  \
+		{ "--outer-sport", OPT_NUMBER, at(cfg.outer_sport), 1, 65535 },                    \
 		{ "--expect", OPT_TEXT, at(expect), 0, 0 }, { "--map", OPT_TEXT, at(map), 0, 0 },  \
 		{ "--ecn", OPT_TEXT, at(ecn), 0, 0 },                                              \
 		{ "--handshake", OPT_TEXT, at(handshake), 0, 0 },                                  \
 		{ "--unmarked-ok", OPT_FLAG, at(cfg.unmarked_ok), 0, 0 },                          \
+		{ "--overhead", OPT_NUMBER, at(cfg.overhead), 0, 256 },                            \
 		{ "--rule", OPT_FLAG, at(cfg.rule), 0, 0 },                                        \
 		{ "--l4", OPT_FLAG, at(cfg.l4), 0, 0 },                                            \
 		{ "--min", OPT_NUMBER, at(cfg.min), 0, 100000000 },                                \
