@@ -64,8 +64,7 @@ test_source_port_of_another_tunnel()
 		for tunnel in $order; do
 			load_one "$tunnel"
 		done
-		pass udp:640 4 4 inner --each 10
-		check_grep '^640 ' packets "$T/pass.pcap" 'src port 40000 and dst port 4789'
+		pass udp:640 4 4 inner --outer-sport 40000
 		[ "$(counter a vx4 counters.egress.marked)" = 630 ] # CS0 is as it was
 		[ "$(counter a tun0 counters.egress.seen)" = 0 ]
 		check on a "$wire" udp --dst 192.0.2.2 --sport 40000 --port 9 --count 20
@@ -74,8 +73,6 @@ test_source_port_of_another_tunnel()
 		check on a "$TOOL" unload --all
 	done
 }
-
-packets() { tcpdump -r "$1" --count "$2"; }
 
 load_one()
 {

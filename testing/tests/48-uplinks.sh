@@ -140,8 +140,7 @@ once_marked()
 
 	record b "$1" "$T/pass.pcap" ""
 	for o in 4 6; do
-		# shellcheck disable=SC2046 # several words
-		listen b 500$o $(most 640) --ecn 2
+		listen b 500$o --count 640 --min 627 --each 9 --ecn 2
 	done
 	sends 640
 	others "$1"
