@@ -14,15 +14,12 @@ test_without_ingress_all_is_unmarked()
 {
 	two_nodes
 	bleached a
-	record b eth0 "$T/outer.pcap" "udp or ip6 proto 17"
-	listen b 5000 --min 640 --each 10 --unmarked-ok --ecn 0
-	flow 4 6 640 2500
-	heard 5000 '.ok and .unmarked == 630 and .right == 10'
-	recorded
-	"$wire" judge "$T/outer.pcap" --tunnel vxlan --from 192.0.2.1 --port 4789 --expect none \
-		--json >"$T/outer.json"
-	jq -e '.outer_dscp | length == 64 and add >= 640' "$T/outer.json"
-	comes_out udp:640 6 4 --unmarked-ok --each 10 --ecn 0 --l4
+	through_where '.ok and .unmarked == 630 and .right == 10' a b --dst "$(inner 4 6 2)" \
+		--unmarked-ok --ecn 0
+	outside 4
+	through_where '.ok and .data == 640 and (.outer_dscp | length == 64 and all(. == 10))' a b \
+		--dst "$(inner 4 6 2)" --expect none "${outside[@]}"
+	comes_out udp:640 6 4 --unmarked-ok --ecn 0 --l4
 	stream_comes_out 6 6 46 --unmarked-ok
 }
 
@@ -37,10 +34,10 @@ test_every_packet()
 	for o in 4 6; do
 		arrives_counted $o 6400 4 6
 		for i in 4 6; do
-			comes_out udp:640 $o $i --each 10 --ecn 0 --l4
-			comes_out ping $o $i --each 10 --ecn 0
-			comes_out esp $o $i --each 10 --ecn 0
-			comes_out frag $o $i --each 20 --ecn 0
+			comes_out udp:640 $o $i --ecn 0 --l4
+			comes_out ping $o $i --ecn 0
+			comes_out esp $o $i --ecn 0
+			comes_out frag $o $i --ecn 0
 			stream_comes_out $o $i 46
 			stream_comes_out $o $i 8
 		done
@@ -66,16 +63,11 @@ test_policy()
 	two_nodes
 	bleached a
 	loads b tc --ingress-map '*=CS0,EF=EF'
-	listen b 5000 --min 640 --each 10 --unmarked-ok --count 640
-	flow 4 4 640 2500
-	heard 5000 '.ok and .dscp == {"0":630,"46":10}'
+	through_where '.ok and .dscp == {"0":630,"46":10}' a b --dst "$(inner 4 4 2)" --unmarked-ok
 	loads b tc --ingress-map 'EF=AF41,CS7=keep'
-	listen b 5000 --count 640
-	flow 6 4 640 2500
-	heard 5000 '.wrong_dscp == 20 and .right == 620 and .dscp["34"] == 20 and .dscp["46"] == null
-		and .dscp["56"] == null and .dscp["0"] == 20'
+	through_where '.wrong_dscp == 20 and .right == 620 and .dscp["34"] == 20 and
+		.dscp["46"] == null and .dscp["56"] == null and .dscp["0"] == 20' a b \
+		--dst "$(inner 6 4 2)"
 	check on b "$TOOL" unload --all
-	listen b 5000 --min 640 --each 10 --unmarked-ok --count 640
-	flow 6 6 640 2500
-	heard 5000 '.ok and .unmarked == 630'
+	through_where '.ok and .unmarked == 630' a b --dst "$(inner 6 6 2)" --unmarked-ok
 }
