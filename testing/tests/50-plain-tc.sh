@@ -21,11 +21,11 @@ test_tc_loads_the_object()
 	two_nodes
 	plain_tc vx4 2 egress_inner
 	plain_tc eth0 1 egress_outer
-	pass udp:6400 4 4 inner --ecn 0 --each 100
-	pass ping 4 6 inner --ecn 0 --each 10
-	pass udp:640:3 4 6 inner --ecn 2 --each 10
+	pass udp:6400 4 4 inner --ecn 0
+	pass ping 4 6 inner --ecn 0
+	pass udp:640:3 4 6 inner --ecn 2
 	# The other tunnel has no program of ours.
-	pass udp:640 6 4 none --ecn 0 --each 10
+	pass udp:640 6 4 none --ecn 0
 	check on a ls /sys/fs/bpf/tc/globals/flows /sys/fs/bpf/tc/globals/recent
 	# The tool beside it.
 	check_grep 'no tunnel is loaded' on a "$TOOL" status
@@ -55,7 +55,7 @@ marked_inside()
 {
 	arrives 4 4 1280
 	arrives 4 6 1280 2
-	comes_out ping 4 4 --each 10 --ecn 0
+	comes_out ping 4 4 --ecn 0
 	stream_comes_out 4 6 46
 }
 
@@ -67,9 +67,7 @@ test_ingress_by_tc()
 	plain_in vx6 ingress ingress_inner
 	marked_inside
 	# Not VXLAN's port: nobody has told the programs of it.
-	listen b 5000 --count 640 --min 627 --unmarked-ok
-	flow 6 4 640 2500
-	heard 5000 '.wrong == 0 and .right <= 10'
+	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst "$(inner 6 4 2)" --unmarked-ok
 	check on b ls /sys/fs/bpf/tc/globals/inflight
 	check_grep 'no tunnel is loaded' on b "$TOOL" status
 }
