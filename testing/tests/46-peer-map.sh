@@ -49,22 +49,12 @@ map()
 	(IFS=,; echo "${list[*]}")
 }
 
-# to INNER N MAP [WHAT]: a flow of all DSCPs to end N of b, over IPv4, that looks like MAP outside
+# to INNER N MAP [WHAT]: all DSCPs to end N of b, over IPv4, look like MAP outside
 to()
 {
-	local dst
-	dst=$(inner 4 "$1" "$2")
-
-	record b eth0 "$T/pass.pcap" "udp or ip6 proto 17"
-	case ${4-udp} in
-	udp)
-		check on a "$wire" udp --dst "$dst" --port 5000 --dscp cycle --count 640 --rate 2500 \
-			--ecn 1
-		;;
-	ping) check on a "$wire" ping --dst "$dst" --dscp cycle --count 640 --rate 1000 --ecn 1 ;;
-	esac
-	recorded
-	judge_tunnel "$T/pass.pcap" 4 --expect inner --map "$3" --ecn 1 --each 8
+	outside 4
+	through a b --way "${4-udp}" --dst "$(inner 4 "$1" "$2")" --send-ecn 1 "${outside[@]}" \
+		--expect inner --map "$3" --ecn 1
 }
 
 load() { check on a "$TOOL" load "$(tunnel 4)" "$@"; }
