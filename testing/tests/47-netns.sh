@@ -34,9 +34,7 @@ container()
 	[ "$kind" = vxlan ] || wireguard_keys
 	node_add_netns a
 	node_add_netns b
-	wire_netns a b
-	uplink a 1
-	uplink b 2
+	wired_uplinks
 	$kind a 1 2
 	$kind b 2 1
 	node_add_netns c
@@ -48,22 +46,18 @@ container()
 # leaves OUTER INNER EXPECT: a flow and pings from c, as they are on the wire
 leaves()
 {
-	record b eth0 "$T/pass.pcap" "udp or ip6 proto 17"
-	check on c "$wire" udp --dst "$(inner "$1" "$2" 2)" --port 5000 --dscp cycle --count 640 \
-		--rate 1500
-	check on c "$wire" ping --dst "$(inner "$1" "$2" 2)" --dscp cycle --count 64 --rate 500
-	recorded
-	judge_tunnel "$T/pass.pcap" "$1" --expect "$3" --ecn 0 --each 11
+	local way
+
+	outside "$1"
+	for way in udp ping; do
+		through c b --way $way --dst "$(inner "$1" "$2" 2)" "${outside[@]}" --expect "$3" --ecn 0
+	done
 }
 
 # enters OUTER INNER [JQ-CONDITION]: a flow from b, as a socket in c gets it
 enters()
 {
-	# shellcheck disable=SC2046 # several words
-	listen c 5001 $(most 640)
-	check on b "$wire" udp --dst "$(inner "$1" "$2" 1)" --port 5001 --dscp cycle --count 640 \
-		--rate 800
-	heard 5001 "${3:-.ok}"
+	through_where "${3:-.ok}" b c --dst "$(inner "$1" "$2" 1)"
 }
 
 # All that there is on the uplink's side and on the tunnel's.
@@ -152,7 +146,7 @@ ingress()
 		check on c "$TOOL" unload --all
 		same_as_before
 	done
-	enters 4 4 '.marked == 0 or .dscp == {"0": .data}'
+	enters 4 4 '.right == 10 and .unmarked == 630 and .dscp == {"0": 640}'
 }
 
 # lone: node a with an uplink, node c with the tunnel vx4; nothing on the other side
