@@ -155,6 +155,19 @@ start_monitor()
 	retry_until grep -q '^dscp-tool: watching ' "$T/monitor"
 }
 
+# hold_lock NODE: from now on nothing is loaded, changed or repaired there, until release_lock
+hold_lock()
+{
+	: >"$T/lock"
+	# shellcheck disable=SC2016 # for another shell
+	background on "$1" flock /run/dscp-tool.lock sh -c 'echo held >"$0"; exec sleep infinity' \
+		"$T/lock"
+	lock=$!
+	retry_until grep -q held "$T/lock"
+}
+
+release_lock() { stop_background "$lock"; }
+
 # both SCRIPT: on both nodes, %own and %peer being their numbers
 sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }
 both() { on a sh -ec "$(sides "$1" 1 2)" && on b sh -ec "$(sides "$1" 2 1)"; }

@@ -272,17 +272,14 @@ test_beside_load()
 test_lock_taken()
 {
 	watched $by_events --attach clsact
-	background on a flock /run/dscp-tool.lock sleep infinity
-	retry_until lock_is_taken
+	hold_lock a
 	on a tc qdisc del dev eth0 clsact
 	said 'another dscp-tool is at work'
 	check_exit 4 on a "$TOOL" status vx4
-	stop_background $!
+	release_lock
 	said 'vx4: a program was taken away: loaded again'
 	healthy
 }
-
-lock_is_taken() { ! on a flock -n /run/dscp-tool.lock true; }
 
 # Something changes all the time, on other devices: repairs do not wait for an end of it.
 test_in_a_storm()
