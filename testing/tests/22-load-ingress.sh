@@ -123,20 +123,6 @@ node_with_wireguard()
 test_options()
 {
 	lone_node
-	refused 1 "--direction: 'sideways' is none of egress, ingress, both" \
-		vx4 --direction sideways
-	refused 1 "--ingress-map: .*'AF99'.*AF11-AF43" vx4 --direction ingress --ingress-map EF=AF99
-	refused 1 '--ingress-map: ' vx4 --direction both --ingress-map EF
-	refused 1 "--ingress-hook: 'tcx' is none of auto, tc, peek, xdp" \
-		vx4 --direction ingress --ingress-hook tcx
-	refused 1 '--ingress-map.* need.* --direction ingress or both' vx4 --ingress-map EF=CS0
-	refused 1 '.*--ingress-hook need.* --direction ingress or both' vx4 --ingress-hook tc
-	refused 1 '.*--ingress-hook need.* --direction ingress or both' \
-		vx4 --direction egress --ingress-hook auto
-	refused 1 '--egress-map.* need.* --direction egress or both' \
-		vx4 --direction ingress --egress-map EF=CS0
-	refused 1 '.*--outer-dscp need.* --direction egress or both' \
-		vx4 --direction ingress --outer-dscp EF
 	refused 1 'vx4: --ingress-hook peek is for wireguard, this is vxlan: tc is the way' \
 		vx4 --direction ingress --ingress-hook peek
 	refused 1 'vx4: --ingress-hook xdp is for wireguard, this is vxlan: tc is the way' \

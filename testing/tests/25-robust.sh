@@ -368,17 +368,6 @@ all_of_it()
 	on a bpftool map show pinned /sys/fs/bpf/dscp-tool/maps/flows -j | jq -c '.id, .max_entries'
 }
 
-test_too_many_uplinks()
-{
-	local n options=()
-
-	lone_node
-	for ((n = 0; n < 17; n++)); do
-		options+=(--uplink "up$n")
-	done
-	one_line 1 '--uplink: at most 16' on a "$TOOL" load vx4 "${options[@]}"
-}
-
 # `ip netns exec` mounts a /sys of its own, without bpffs: what is loaded cannot be seen from there,
 # and that is not the same as "nothing is loaded".
 test_hidden_bpffs()

@@ -217,27 +217,6 @@ test_openmetrics_same_name()
 		"$T/metrics")" = 2 ]
 }
 
-# refused ERE ARGUMENTS...: one line that says so, and the usage's exit status
-refused()
-{
-	check_exit 1 on a "$TOOL" status "${@:2}"
-	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
-	grep -E "^dscp-tool: .*$1" <<<"$OUTPUT" || fail "no \"$1\" in: $OUTPUT"
-}
-
-test_bad_arguments()
-{
-	lone_node
-	refused '--openmetrics.*--json' --json --openmetrics
-	refused '--openmetrics.*--json' vx4 --openmetrics -j
-	refused '--openmetrics.*--watch' --watch 2 --openmetrics
-	refused '--watch SECONDS' --watch
-	refused "'vx4' is no number: use 1 to 3600" --watch vx4
-	refused '0 is out of range: use 1 to 3600' --watch 0
-	refused '3601 is out of range: use 1 to 3600' vx4 --watch=3601
-	refused '--openmetrics takes no value' --openmetrics=yes
-}
-
 # watched SIGNAL ERE OPTIONS...: two lines that match at least, then that signal, which is no error.
 # It has slept in between.
 watched()

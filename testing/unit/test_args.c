@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "capture.h"
 #include <util/args.h>
 
 struct config {
@@ -68,36 +68,6 @@ static const char *args[2];
 static unsigned int n_args;
 static char out[4096];
 static char errors[4096];
-
-struct capture {
-	FILE *stream;
-	FILE *file;
-	int saved;
-};
-
-static struct capture capture(FILE *stream)
-{
-	struct capture c = { .stream = stream, .file = tmpfile() };
-
-	assert_non_null(c.file);
-	fflush(stream);
-	c.saved = dup(fileno(stream));
-	dup2(fileno(c.file), fileno(stream));
-	return c;
-}
-
-static void end_capture(struct capture *c, char *text, size_t size)
-{
-	size_t len;
-
-	fflush(c->stream);
-	dup2(c->saved, fileno(c->stream));
-	close(c->saved);
-	rewind(c->file);
-	len = fread(text, 1, size - 1, c->file);
-	text[len] = '\0';
-	fclose(c->file);
-}
 
 static int parse_with(const struct arg_command *command, int argc, char **argv)
 {
