@@ -349,23 +349,53 @@ static void wireguard_device(void **state)
 	assert_int_equal(nl_wireguard_get(12345, &wg, &err), -ENODEV);
 }
 
+/* Of 32 bytes, the first of them 'k' and then the number. */
+static void put_key(FILE *f, unsigned int number)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t key[33] = { 'k', number >> 8, number };
+
+	for (int i = 0; i < 33; i += 3) {
+		uint32_t bits = key[i] << 16 | key[i + 1] << 8 | key[i + 2];
+
+		/* The last byte is not there. */
+		fprintf(f, "%c%c%c%c", digits[bits >> 18], digits[bits >> 12 & 63],
+			digits[bits >> 6 & 63], i < 30 ? digits[bits & 63] : '=');
+	}
+}
+
 /* Enough peers and addresses for several messages, one peer split between two. */
+static void put_peers(FILE *f)
+{
+	for (unsigned int i = 1; i <= 300; i++) {
+		fprintf(f, "[Peer]\nPublicKey=");
+		put_key(f, i);
+		fprintf(f, "\nAllowedIPs=");
+		for (int host = 1; host <= 40; host++)
+			fprintf(f, "%s10.%u.%u.%d/32", host > 1 ? "," : "", i / 200, i % 200, host);
+		/* The first one has none. */
+		if (i > 1)
+			fprintf(f, "\nEndpoint=192.0.2.%u:%u", i % 100, 1000 + i);
+		fprintf(f, "\n");
+	}
+	fprintf(f, "[Peer]\nPublicKey=");
+	put_key(f, 0);
+	fprintf(f, "\nEndpoint=[2001:db8::1]:7\n");
+}
+
 static void wireguard_peers(void **state)
 {
-	static const char peers[] =
-		"conf=$(mktemp) && for i in $(seq 300); do"
-		"  key=$(printf 'k%031d' $i | base64);"
-		"  ips=$(seq -f \"10.$((i / 200)).$((i % 200)).%g/32\" -s , 40);"
-		"  echo \"[Peer]\"; echo \"PublicKey=$key\"; echo \"AllowedIPs=$ips\";"
-		"  [ $i = 1 ] || echo \"Endpoint=192.0.2.$((i % 100)):$((1000 + i))\";"
-		"done >\"$conf\" && wg addconf t0 \"$conf\"; ret=$?; rm -f \"$conf\"; exit $ret";
 	struct nl_wireguard wg;
+	FILE *f;
 
 	(void)state;
 	if (!nl_wireguard_present() || !try("ip link add t0 type wireguard"))
 		SKIP("this kernel has no WireGuard");
-	run(peers);
-	run("wg set t0 peer $(printf '%032d' 0 | base64) endpoint '[2001:db8::1]:7'");
+	f = popen("wg setconf t0 /proc/self/fd/0", "w");
+	assert_non_null(f);
+	put_peers(f);
+	assert_int_equal(pclose(f), 0);
 	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
 	/* 192.0.2.0 to .99, several peers each, and the IPv6 one; the first peer has none, but
 	 * 101 and 201 share what would be its address. */
@@ -381,12 +411,11 @@ static void wireguard_peers(void **state)
 
 static void two_uplinks(void)
 {
-	run("sysctl -qw net.ipv6.conf.default.accept_dad=0;"
-	    "ip link add u0 type veth peer name p0 && ip link add u1 type veth peer name p1 &&"
-	    "for d in u0 u1 p0 p1; do ip link set $d up; done &&"
-	    "ip addr add 192.0.2.1/24 dev u0 && ip addr add 198.51.100.1/24 dev u1 &&"
-	    "ip addr add 2001:db8:1::1/64 dev u0 nodad && ip addr add 2001:db8:2::1/64 dev u1 "
-	    "nodad");
+	run("echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; ip -batch - <<END\n"
+	    "link add u0 type veth peer name p0\nlink add u1 type veth peer name p1\n"
+	    "link set u0 up\nlink set u1 up\nlink set p0 up\nlink set p1 up\n"
+	    "addr add 192.0.2.1/24 dev u0\naddr add 198.51.100.1/24 dev u1\n"
+	    "addr add 2001:db8:1::1/64 dev u0 nodad\naddr add 2001:db8:2::1/64 dev u1 nodad\nEND");
 }
 
 static void assert_oif(const char *dst, uint32_t fwmark, int from, const char *name)
@@ -781,8 +810,7 @@ static void filters_many(void **state)
 	(void)state;
 	two_uplinks();
 	run("tc qdisc add dev u0 clsact;"
-	    "for i in $(seq 500); do echo \"filter add dev u0 egress prio $i " FILTER "\"; done |"
-	    "tc -batch -");
+	    "seq -f \"filter add dev u0 egress prio %g " FILTER "\" 500 | tc -batch -");
 	assert_int_equal(nl_filters(index_of("u0"), EGRESS, count, &n, &err), 0);
 	assert_int_equal(n, 500);
 }
