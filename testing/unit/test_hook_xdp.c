@@ -199,7 +199,8 @@ static int new_world(void **state)
 	(void)state;
 	if (unshare(CLONE_NEWNET))
 		return -1;
-	run("ip link add t0 type veth peer name t1 && ip link set t0 up && ip link set t1 up");
+	run("ip -batch - <<END\nlink add t0 type veth peer name t1\n"
+	    "link set t0 up\nlink set t1 up\nEND");
 	world.ifindex = if_nametoindex("t1");
 	world.sender = packet_socket("t0");
 	return 0;
