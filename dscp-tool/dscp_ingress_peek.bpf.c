@@ -42,11 +42,12 @@ static __always_inline __u64 find_data(struct __sk_buff *ctx, __u64 *room)
 {
 	struct sk_buff___front *skb = (void *)ctx;
 	__u32 size = bpf_core_field_size(skb->data);
+	__u32 head_at = bpf_core_field_offset(skb->head);
+	__u32 data_at = bpf_core_field_offset(skb->data);
 	__u64 both[2], data;
 
 	/* Known when the program is loaded. A call costs as much as all the rest of it. */
-	if (size == sizeof(data) &&
-	    bpf_core_field_offset(skb->data) == bpf_core_field_offset(skb->head) + sizeof(data)) {
+	if (size == sizeof(data) && data_at == head_at + sizeof(data)) {
 		if (bpf_probe_read_kernel(both, sizeof(both), &skb->head))
 			both[0] = both[1] = 0;
 		*room = both[1] - both[0];
