@@ -58,6 +58,17 @@ static void run(const char *command)
 		fail_msg("failed: %s", command);
 }
 
+/* Lines of `ip -batch`: a process each would take most of the time in a test machine. */
+static void run_ip(const char *lines)
+{
+	FILE *ip = popen("ip -batch -", "w");
+
+	assert_non_null(ip);
+	fputs(lines, ip);
+	if (pclose(ip))
+		fail_msg("failed: %s", lines);
+}
+
 static bool try(const char *command)
 {
 	char quiet[512];
@@ -411,11 +422,17 @@ static void wireguard_peers(void **state)
 
 static void two_uplinks(void)
 {
-	run("echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; ip -batch - <<END\n"
-	    "link add u0 type veth peer name p0\nlink add u1 type veth peer name p1\n"
-	    "link set u0 up\nlink set u1 up\nlink set p0 up\nlink set p1 up\n"
-	    "addr add 192.0.2.1/24 dev u0\naddr add 198.51.100.1/24 dev u1\n"
-	    "addr add 2001:db8:1::1/64 dev u0 nodad\naddr add 2001:db8:2::1/64 dev u1 nodad\nEND");
+	FILE *f = fopen("/proc/sys/net/ipv6/conf/default/accept_dad", "w");
+
+	if (f) {
+		fputs("0", f);
+		fclose(f);
+	}
+	run_ip("link add u0 type veth peer name p0\nlink add u1 type veth peer name p1\n"
+	       "link set u0 up\nlink set u1 up\nlink set p0 up\nlink set p1 up\n"
+	       "addr add 192.0.2.1/24 dev u0\naddr add 198.51.100.1/24 dev u1\n"
+	       "addr add 2001:db8:1::1/64 dev u0 nodad\n"
+	       "addr add 2001:db8:2::1/64 dev u1 nodad\n");
 }
 
 static void assert_oif(const char *dst, uint32_t fwmark, int from, const char *name)
@@ -454,12 +471,12 @@ static void route_fwmark(void **state)
 {
 	(void)state;
 	two_uplinks();
-	run("ip route add default via 192.0.2.2 &&"
-	    "ip route add default via 198.51.100.2 table 51820 &&"
-	    "ip rule add fwmark 0xca6c table 51820 &&"
-	    "ip -6 route add default via 2001:db8:1::2 &&"
-	    "ip -6 route add default via 2001:db8:2::2 table 51820 &&"
-	    "ip -6 rule add fwmark 0xca6c table 51820");
+	run_ip("route add default via 192.0.2.2\n"
+	       "route add default via 198.51.100.2 table 51820\n"
+	       "rule add fwmark 0xca6c table 51820\n"
+	       "route add default via 2001:db8:1::2\n"
+	       "route add default via 2001:db8:2::2 table 51820\n");
+	run("ip -6 rule add fwmark 0xca6c table 51820");
 	assert_oif("203.0.113.1", 0, 0, "u0");
 	assert_oif("203.0.113.1", 0xca6c, 0, "u1");
 	assert_oif("2001:db8:9::1", 0, 0, "u0");
@@ -473,8 +490,8 @@ static void route_from_device(void **state)
 
 	(void)state;
 	two_uplinks();
-	run("ip route add default via 192.0.2.2 && "
-	    "ip route add default via 198.51.100.2 metric 10");
+	run_ip("route add default via 192.0.2.2\n"
+	       "route add default via 198.51.100.2 metric 10\n");
 	assert_oif("203.0.113.1", 0, 0, "u0");
 	assert_oif("203.0.113.1", 0, index_of("u1"), "u1");
 	/* A link-local address says on which link. */
@@ -488,11 +505,10 @@ static void route_refused(void **state)
 {
 	(void)state;
 	two_uplinks();
-	run("ip route add blackhole 203.0.113.1 && ip route add unreachable 203.0.113.2 &&"
-	    "ip route add prohibit 203.0.113.3 && ip route add throw 203.0.113.4 &&"
-	    "ip -6 route add blackhole 2001:db8:9::1 && "
-	    "ip -6 route add unreachable 2001:db8:9::2 &&"
-	    "ip -6 route add prohibit 2001:db8:9::3");
+	run_ip("route add blackhole 203.0.113.1\nroute add unreachable 203.0.113.2\n"
+	       "route add prohibit 203.0.113.3\nroute add throw 203.0.113.4\n"
+	       "route add blackhole 2001:db8:9::1\nroute add unreachable 2001:db8:9::2\n"
+	       "route add prohibit 2001:db8:9::3\n");
 	assert_no_route("203.0.113.1", "blackhole");
 	assert_no_route("203.0.113.2", "unreachable");
 	assert_no_route("203.0.113.3", "prohibit");
@@ -517,12 +533,12 @@ static void default_by_metric(void **state)
 
 	(void)state;
 	two_uplinks();
-	run("ip route add default via 192.0.2.2 metric 200 &&"
-	    "ip route add default via 198.51.100.2 metric 100 &&"
-	    "ip route add default via 192.0.2.3 metric 300 &&"
-	    "ip -6 route add default via 2001:db8:1::2 metric 400 &&"
-	    "ip route add blackhole default metric 500 && ip link set lo up &&"
-	    "ip route add default dev lo metric 50");
+	run_ip("route add default via 192.0.2.2 metric 200\n"
+	       "route add default via 198.51.100.2 metric 100\n"
+	       "route add default via 192.0.2.3 metric 300\n"
+	       "route add default via 2001:db8:1::2 metric 400\n"
+	       "route add blackhole default metric 500\nlink set lo up\n"
+	       "route add default dev lo metric 50\n");
 	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
 	assert_int_equal(oifs[0], index_of("u1"));
 	assert_int_equal(oifs[1], index_of("u0"));
@@ -536,8 +552,8 @@ static void default_other_table(void **state)
 
 	(void)state;
 	two_uplinks();
-	run("ip route add 203.0.113.0/24 via 192.0.2.2 &&"
-	    "ip -6 route add default via 2001:db8:2::2 table 4242");
+	run_ip("route add 203.0.113.0/24 via 192.0.2.2\n"
+	       "route add default via 2001:db8:2::2 table 4242\n");
 	assert_int_equal(nl_default_oifs(oifs, 4, &err), 1);
 	assert_int_equal(oifs[0], index_of("u1"));
 }
