@@ -103,9 +103,7 @@ test_ingress()
 	two_ends
 	bleached a
 	began=$(left b)
-	listen b 5000 --min 640 --unmarked-ok
-	flow 4 4 640 1500
-	heard 5000 '.ok and .right == 10 and .unmarked == 630'
+	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst 10.0.4.2 --unmarked-ok
 	loads b tc
 	for o in 4 6; do
 		arrives_counted $o 640 4 6

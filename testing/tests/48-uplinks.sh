@@ -525,6 +525,7 @@ by_both()
 	pid=$!
 	check on a "$wire" udp --dst 10.0.5.2 --port 5005 --dscp cycle --count "$2" --rate 1000 --ecn 2
 	wait $pid
+	through a b --count 0 --dst 10.0.5.2 --dport 4999
 	recorded
 	stop_background "$eth0"
 	judge_tunnel "$T/eth0.pcap" 4 --expect "$1" --ecn 2 --min $(($2 * 9 / 10))

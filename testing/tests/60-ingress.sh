@@ -60,9 +60,7 @@ by_all_ways()
 
 	wireguard_nodes
 	bleached a
-	listen b 5000 --min 640 --unmarked-ok
-	flow 4 4 640 2500
-	heard 5000 '.ok and .right == 10 and .unmarked == 630'
+	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst 10.0.4.2 --unmarked-ok
 	for way in $(ways); do
 		by_the_way "$way"
 	done

@@ -6,21 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <net/ethernet.h>
 #include <pcap/pcap.h>
 
 #include "wire.h"
 
 #define BUFFER_BYTES (64 * 1024 * 1024)
-/* The kernel hands over a block that is not full after this time. */
-#define BLOCK_MS 100
-/* After a request to stop: what was on the device must still reach us. */
-#define DRAIN_NS (3 * BLOCK_MS * 1000000LL)
+/* How often the deadline is looked at. */
+#define POLL_MS 100
 
 struct capture_config {
 	const char *filter;
 	unsigned int count, seconds, snaplen;
-	unsigned int after_tc; /* 4 or 6; 0 for all packets, before TC */
 	bool in;
 };
 
@@ -36,7 +32,6 @@ static const struct option_spec capture_options[] = {
 	{ "--count", OPT_NUMBER, FIELD(count), 1, 100000000 },
 	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 3600 },
 	{ "--snaplen", OPT_NUMBER, FIELD(snaplen), 64, 65535 },
-	{ "--after-tc", OPT_NUMBER, FIELD(after_tc), 4, 6 },
 	{ "--in", OPT_FLAG, FIELD(in), 0, 0 },
 	{ 0 },
 };
@@ -67,14 +62,10 @@ static int activate(pcap_t *pcap, const struct capture_config *cfg)
 {
 	char text[PCAP_ERRBUF_SIZE];
 
-	/* Without promiscuous mode a NIC may drop VLANs that nobody has set up. */
+	/* Without promiscuous mode a NIC may drop VLANs that nobody has set up. In immediate mode a
+	 * packet can be read as soon as it has passed, so that an empty buffer is the end. */
 	if (pcap_set_promisc(pcap, 1) || pcap_set_snaplen(pcap, (int)cfg->snaplen) ||
-	    pcap_set_buffer_size(pcap, BUFFER_BYTES) || pcap_set_timeout(pcap, BLOCK_MS))
-		return -EIO;
-	/* A socket for one protocol gets what the IP stack gets: what came in, and that after TC
-	 * ingress (__netif_receive_skb_core()). One for all protocols is served before TC. */
-	if (cfg->after_tc &&
-	    pcap_set_protocol_linux(pcap, cfg->after_tc == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP))
+	    pcap_set_buffer_size(pcap, BUFFER_BYTES) || pcap_set_immediate_mode(pcap, 1))
 		return -EIO;
 	if (pcap_activate(pcap) < 0)
 		return -EIO;
@@ -106,29 +97,30 @@ static int open_capture(struct capture *cap, const struct capture_config *cfg, c
 	return -EIO;
 }
 
-/* Until stopped, or a limit is reached; after a stop a little longer. */
+/* Collects until stopped, or a limit is reached. What has passed before the stop is collected. */
 static int collect(struct capture *cap, const struct capture_config *cfg)
 {
 	struct pollfd pfd = { .fd = pcap_get_selectable_fd(cap->pcap), .events = POLLIN };
 	int64_t deadline = now_ns() + cfg->seconds * 1000000000LL;
-	bool stopping = false;
-	int limit = -1;
+	int n, limit = -1;
+	bool last;
 
-	while (now_ns() < deadline) {
-		if (stop_requested && !stopping) {
-			stopping = true;
-			deadline = now_ns() + DRAIN_NS;
-		}
-		if (cfg->count)
-			limit = (int)(cfg->count - cap->captured);
-		if (limit == 0)
-			return 0;
-		if (pcap_dispatch(cap->pcap, limit, on_packet, (u_char *)cap) < 0) {
+	do {
+		last = stop_requested || now_ns() >= deadline;
+		do {
+			if (cfg->count)
+				limit = (int)(cfg->count - cap->captured);
+			if (limit == 0)
+				return 0;
+			n = pcap_dispatch(cap->pcap, limit, on_packet, (u_char *)cap);
+		} while (n > 0);
+		if (n < 0) {
 			complain("%s", pcap_geterr(cap->pcap));
 			return -EIO;
 		}
-		poll(&pfd, 1, BLOCK_MS / 2);
-	}
+		if (!last)
+			poll(&pfd, 1, POLL_MS);
+	} while (!last);
 	return 0;
 }
 
@@ -176,7 +168,7 @@ static int run(int argc, char **argv)
 
 const struct command capture_command = {
 	"capture",
-	"DEV FILE [--filter EXPR] [--in] [--after-tc 4|6] [--count N] [--seconds S] [--snaplen N]",
+	"DEV FILE [--filter EXPR] [--in] [--count N] [--seconds S] [--snaplen N]",
 	capture_options,
 	2,
 	run,
