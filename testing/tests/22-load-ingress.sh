@@ -463,9 +463,7 @@ in_order()
 		[ "$(priority ingress_inner)" -lt "$(priority ingress_outer)" ]
 	for dscp in 46 8; do
 		check on b "$TOOL" load vx4 --outer-dscp $dscp
-		listen a 5000 --count 100
-		check on b "$wire" udp --dst 10.9.0.1 --port 5000 --count 100 --rate 1000
-		heard 5000 ".dscp == {\"$dscp\": 100}"
+		through_where ".dscp == {\"$dscp\": 100}" b a --dst 10.9.0.1 --count 100
 	done
 	check on a "$TOOL" unload "$first"
 	check on a "$TOOL" unload "$second"
