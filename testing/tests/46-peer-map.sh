@@ -151,11 +151,11 @@ test_monitor_keeps_them()
 	peers
 	load --peer-map '10.0.4.2:*=CS1'
 	start_monitor a
-	retry_until 10 on a "$TOOL" status vx4
+	retry_until on a "$TOOL" status vx4
 	on a sh -ec 'ip link del vx4; ip link del vx6'
 	vxlan a 1 2
 	neighbours
-	retry_until 10 grep -q 'made anew.*: loaded again' "$T/monitor"
+	retry_until grep -q 'made anew.*: loaded again' "$T/monitor"
 	check on a "$TOOL" status vx4
 	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = '"10.0.4.2/32"' ]
 	to 4 2 "$(map 8)"

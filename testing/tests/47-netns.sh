@@ -39,8 +39,8 @@ container()
 	$kind b 2 1
 	node_add_netns c
 	moved c
-	retry_until 20 on c ping -c 1 -W 2 "$(inner 4 4 2)"
-	retry_until 20 on c ping -c 1 -W 2 "$(inner 6 6 2)"
+	retry_until on c ping -c 1 -W 2 "$(inner 4 4 2)"
+	retry_until on c ping -c 1 -W 2 "$(inner 6 6 2)"
 }
 
 # leaves OUTER INNER EXPECT: a flow and pings from c, as they are on the wire
@@ -286,7 +286,7 @@ test_container_started_again()
 			check in_again "$TOOL" status vx7
 			[ "$(in_again "$TOOL" status --json | jq '.tunnels | length')" = 1 ]
 			ip netns del again
-			retry_until 10 on c sh -c '"$0" status --json | jq -e ".tunnels[0].hooks |
+			retry_until on c sh -c '"$0" status --json | jq -e ".tunnels[0].hooks |
 				any(.state == \"device gone\")"' "$TOOL"
 		done
 		check on c "$TOOL" unload vx7
@@ -327,11 +327,11 @@ test_processes()
 	lone_node a
 	# shellcheck disable=SC2016 # for another shell
 	background on a unshare --net sh -c 'echo $$ >"$0" && exec sleep 1000' "$T/pid"
-	retry_until 20 test -s "$T/pid"
+	retry_until test -s "$T/pid"
 	pid=$(<"$T/pid")
 	# shellcheck disable=SC2016 # for another shell
 	background on a sh -c 'echo $$ >"$0" && exec sleep 1000' "$T/other"
-	retry_until 20 test -s "$T/other"
+	retry_until test -s "$T/other"
 	on a ip link set vx4 netns "$pid"
 	inventory >"$T/before"
 	in_container() { on a nsenter --net="/proc/$pid/ns/net" "$@"; }
@@ -359,7 +359,7 @@ test_namespace_deleted()
 		host_again
 		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
 		ip netns del host
-		retry_until 20 gone
+		retry_until gone
 		[ "$(grep -c 'network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT")" = 1 ]
 		! grep 'eth0 .number' <<<"$OUTPUT"
 		check_exit 4 on c "$TOOL" status vx4 --json
@@ -368,7 +368,7 @@ test_namespace_deleted()
 		host_again
 		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
 		ip netns del host
-		retry_until 20 gone
+		retry_until gone
 		host_again
 		check on c "$TOOL" load vx4 -n host --attach "$how"
 		check on c "$TOOL" status vx4
@@ -394,7 +394,7 @@ test_namespace_of_wireguard_deleted()
 	check on c "$TOOL" load wg4 -n host --uplink eth0 --attach clsact --direction both
 	ip netns del host
 	# shellcheck disable=SC2016 # for another shell
-	retry_until 20 on c sh -c '"$0" status wg4 >"$T/gone"; [ $? = 4 ]' "$TOOL"
+	retry_until on c sh -c '"$0" status wg4 >"$T/gone"; [ $? = 4 ]' "$TOOL"
 	check_grep 'the network namespace of its uplinks .number [0-9]*. is gone' cat "$T/gone"
 	check_exit 2 on c "$TOOL" load wg4 -n host
 	check on c "$TOOL" unload wg4
@@ -423,21 +423,21 @@ gone()
 	[ $status = 4 ]
 }
 
-said() { retry_until 15 grep -qE -e "$1" "$T/monitor"; }
+said() { retry_until grep -qE -e "$1" "$T/monitor"; }
 
 test_monitor()
 {
 	lone
 	check on c "$TOOL" load vx4 -n a --attach clsact
-	start_monitor c
-	retry_until 15 on c "$TOOL" status vx4
+	start_monitor c --interval 1
+	retry_until on c "$TOOL" status vx4
 	on a ip link del eth0
 	said 'vx4: no uplink found'
 	on a sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link set peer0 up; ip address add 192.0.2.1/24 dev eth0'
 	said 'vx4: uplink eth0: loaded again'
-	retry_until 15 on c "$TOOL" status vx4
+	retry_until on c "$TOOL" status vx4
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'
-	retry_until 15 on c "$TOOL" status vx4
+	retry_until on c "$TOOL" status vx4
 }
