@@ -546,7 +546,7 @@ counted()
 }
 
 # others_pass COUNT AT [OPTIONS]: packets of others reach that device of b as they were sent on the
-# uplink of a, and no other packet does
+# uplink of a, each once
 others_pass()
 {
 	check "$wire" through a b --way others --dev eth0 --at "$2" --eth-dst "$(mac b eth0)" \

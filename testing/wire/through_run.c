@@ -68,20 +68,45 @@ static bool same_bytes(struct packet *p, const uint8_t *bytes, size_t len)
 	return packet_len(p) == len && memcmp(packet_data(p), bytes, len) == 0;
 }
 
+/* True for a packet of the sender's own, such as a handshake of a tunnel. */
+static bool not_of_others(const struct through *t, size_t len)
+{
+	struct others_config others;
+	struct parsed p;
+
+	others_init(&others);
+	return packet_parse(t->packet, len, true, &p) == 0 && p.family != AF_UNSPEC &&
+	       !address_equal(&p.src, &others.src) && !address_equal(&p.src, &others.src6);
+}
+
+/* Finds the frame on its way that has these bytes: its slot, or a negative errno. */
+static int find_frame(struct through *t, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->cfg.in_flight; i++)
+		if (t->used[i] && same_bytes(&t->frames[i], t->packet, len))
+			return (int)i;
+	return -ENOENT;
+}
+
 /* The same for frames of others, which are compared to those on their way. */
 static int take_frame(struct through *t)
 {
 	ssize_t len = observer_next(&t->observer, t->packet);
-	unsigned int i;
+	int slot;
 
 	if (len < 0)
 		return (int)len;
-	for (i = 0; i < t->cfg.in_flight; i++) {
-		if (!t->used[i] || !same_bytes(&t->frames[i], t->packet, (size_t)len))
-			continue;
-		t->used[i] = false;
+	slot = find_frame(t, (size_t)len);
+	if (slot >= 0) {
+		t->used[slot] = false;
 		t->seen.seen++;
 		t->last_seen_ns = now_ns();
+		return 0;
+	}
+	if (not_of_others(t, (size_t)len)) {
+		t->judge.other++;
 		return 0;
 	}
 	t->seen.strange++;
