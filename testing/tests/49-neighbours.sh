@@ -46,25 +46,13 @@ vxlan_nodes()
 {
 	kind=vxlan
 	two_nodes
+	quiet a 2 b
+	quiet b 1 a
 }
 
-# untouched NODE-B-DEV: others' packets, some of which look like the tunnel's, from a to that device
-# of b, through all that is at eth0 of a; a busy machine may lose some
-untouched()
-{
-	rm -f "$T/all.pcap" "$T/all.pcap.json" "$T/others.pcap"
-	# shellcheck disable=SC2016 # for another shell
-	background on b sh -c 'exec "$0" capture "$1" "$2" --snaplen 2000 >"$2.json"' "$wire" "$1" \
-		"$T/all.pcap"
-	recording=$!
-	retry_until grep -q ready "$T/all.pcap.json"
-	check on a "$wire" others eth0 --eth-src "$(mac a eth0)" --eth-dst "$(mac b eth0)" \
-		--count 1000 --rate 1500 --tunnel-port "$(tunnel_port 4)" --record "$T/others.pcap"
-	recorded
-	OUTPUT=$("$wire" same "$T/others.pcap" "$T/all.pcap" --ignore-order) || true
-	jq -e '.same >= 800 and .changed == 0 and .duplicated == 0 and .extra <= 9' <<<"$OUTPUT" ||
-		fail "others were touched: $OUTPUT"
-}
+# untouched NODE-B-DEV [OPTION]: others' packets, some of which look like the tunnel's, from a to that
+# device of b, through all that is at eth0 of a; of an ifb device those that leave it
+untouched() { others_pass 1000 "$1" --tunnel-port "$(tunnel_port 4)" "${@:2}"; }
 
 #
 # Queues that look at the DSCP
@@ -78,56 +66,70 @@ leaves()
 		jq -c 'map(select(.kind == "fq_codel")) | sort_by(.parent) | map(.packets)'
 }
 
-# adds QUEUES NODE DEV COMMAND...: $added is by how much each grows
-adds()
-{
-	local queues=$1 node=$2 dev=$3 before now last=
-
-	shift 3
-	before=$($queues "$node" "$dev")
-	"$@"
-	# Until nothing is on its way.
-	until now=$($queues "$node" "$dev"); [ "$now" = "$last" ]; do
-		last=$now
-		sleep 0.2
-	done
-	added=$(grown "$before" "$now")
-}
-
 # grown BEFORE NOW: two arrays of numbers
 grown() { jq -nc '[inputs] | transpose | map(.[1] - .[0])' <<<"$*"; }
 
-# fills JQ-CONDITION QUEUES NODE DEV COMMAND...: they grow by exactly that. The kernel may send a packet
-# of its own in between, a handshake for example: so this has three tries.
-fills()
+# sum [N,N...]
+sum()
 {
-	local condition=$1 n
+	local numbers=${1//[][]/}
 
-	shift
-	for n in 1 2 3; do
-		adds "$@"
-		! jq -e "$condition" <<<"$added" >/dev/null || return 0
-	done
-	fail "$2 $3: $added packets were added, not $condition"
+	echo $((${numbers//,/+}))
 }
 
-in_clear() { check on "$1" "$wire" udp --dst "$2" --port 9 --dscp cycle --count 320 --rate 2500; }
+# fills JQ-CONDITION QUEUES NODE DEV COMMAND...: $added is how much each grows by the command's 320
+# packets. If there were more, the kernel has sent some of its own, a handshake for example: then
+# this says nothing, and the next one does.
+fills()
+{
+	local condition=$1 queues=$2 node=$3 dev=$4 before n
+
+	shift 4
+	for n in {1..9}; do
+		before=$($queues "$node" "$dev")
+		"$@"
+		added=$(grown "$before" "$($queues "$node" "$dev")")
+		[ "$(sum "$added")" -gt 320 ] || break
+		echo "void, the $n.: $added"
+	done
+	jq -e "add == 320 and ($condition)" <<<"$added" >/dev/null ||
+		fail "$node $dev: $added packets were added, not $condition"
+}
+
+# To a socket of b, so that they have passed all queues.
+in_clear() { through a b --dst 192.0.2.2 --dport 9 --count 320 --no-marker; }
+
+# passes OUTER INNER EXPECT: 320 packets from a to b
+passes() { pass udp:320 "$@" --ecn 0 --no-marker; }
 
 # Chi-square with 1023 degrees of freedom is above this once in 10^7 if the queues are equally
 # likely. The flows are always the same, but the kernel's hash has another key at each boot.
 chi_square_limit=1275
 
-# spread OPTIONS of "wire send"...: 10,000 flows of a packet each through wg4; chi-square of their
-# number in each of the 1024 queues of CAKE, and of fq_codel
+# spread EXPECT DSCP: 10,000 flows of a packet each through wg4; chi-square of their number in each of
+# the 1024 queues of CAKE, and of fq_codel. If there were more packets, it does not count, as in fills.
 spread()
+{
+	local n
+
+	for n in {1..9}; do
+		count_queues "$@"
+		[ "$(jq '.[0] > 10000' <<<"$chi_square")" = true ] || break
+		echo "void, the $n.: $chi_square"
+	done
+	jq -e ".[0] == 10000 and .[1] < $chi_square_limit and .[2] < $chi_square_limit" \
+		<<<"$chi_square" || fail "not evenly spread: $chi_square"
+}
+
+count_queues()
 {
 	local queues=/sys/fs/bpf/tc/globals/neighbour_queues
 
 	check on a tc filter add dev eth0 egress prio 30000 bpf da \
 		obj testing/bpf/neighbour.bpf.o sec tc/neighbour_buckets
-	check on a "$wire" send wg4 --proto udp --src 10.0.4.1 --dst 10.0.4.9 --flows \
-		--count 10000 --rate 4000 "$@"
-	sleep 0.5 # for what is on its way
+	outside 4
+	through a b --dev wg4 --src 10.0.4.1 --dst 10.0.4.9 --flows --count 10000 --no-marker \
+		--dscp "$2" "${outside[@]}" --expect "$1"
 	check on a tc filter del dev eth0 egress prio 30000
 	on a bpftool map dump pinned $queues -j >"$T/queues"
 	check on a rm $queues
@@ -137,8 +139,6 @@ spread()
 		map(.formatted.value) | [add / 2, (.[:1024] | chi_square), (.[1024:] | chi_square)]' \
 		"$T/queues")
 	echo "packets, chi-square for CAKE, for fq_codel: $chi_square"
-	jq -e ".[0] >= 9900 and .[0] <= 10010 and .[1] < $chi_square_limit and
-		.[2] < $chi_square_limit" <<<"$chi_square" || fail "not evenly spread: $chi_square"
 }
 
 # The same marks without a tunnel tell which tin is for which. Chi-square: the stamp takes the place of
@@ -148,24 +148,24 @@ marks_in_cake()
 	local o expected unknown
 
 	on a sh -c "tc qdisc replace dev eth0 root $cake"
-	fills 'length == 4 and add == 320 and min > 0' tins a eth0 in_clear a 192.0.2.2
+	fills 'length == 4 and add == 320 and min > 0' tins a eth0 in_clear
 	expected=$added
-	fills '. == [0, 320, 0, 0]' tins a eth0 pass udp:320 4 6 none --ecn 0 --no-marker
-	spread --dscp 46
+	fills '. == [0, 320, 0, 0]' tins a eth0 passes 4 6 none
+	spread none 46
 	check on a "$TOOL" load wg4
 	check on a "$TOOL" load wg6
 	check_grep 'then qdisc cake$' on a "$TOOL" status wg4
 	for o in 4 6; do
-		fills ". == $expected" tins a eth0 pass udp:320 $o $o inner --ecn 0 --no-marker
+		fills ". == $expected" tins a eth0 passes $o $o inner
 	done
 	untouched eth0
 	# CAKE takes the mark away again behind its tins.
 	check on a tc qdisc change dev eth0 root cake wash
-	fills ". == $expected" tins a eth0 pass udp:320 4 4 none --ecn 0 --no-marker
+	fills ". == $expected" tins a eth0 passes 4 4 none
 	check on a tc qdisc change dev eth0 root cake nowash
 	unknown=$(counter a wg4 counters.egress.unknown) # others, with the tunnel's port
-	spread --dscp 46
-	spread --dscp cycle
+	spread inner 46
+	spread inner cycle
 	[ "$(counter a wg4 counters.egress.unknown)" = "$unknown" ]
 }
 
@@ -186,9 +186,9 @@ marks_in_htb()
 		$add protocol ipv6 prio 2 u32 match ip6 priority 0xb8 0xfc flowid 1:10
 		$add protocol ip prio 3 flower ip_tos 0x88/0xfc classid 1:20
 		$add protocol ipv6 prio 4 flower ip_tos 0x88/0xfc classid 1:20'
-	fills '. == [5, 5, 310]' leaves a eth0 in_clear a 192.0.2.2
+	fills '. == [5, 5, 310]' leaves a eth0 in_clear
 	for o in 4 6; do
-		fills '. == [5, 5, 310]' leaves a eth0 pass udp:320 $o 4 inner --ecn 0 --no-marker
+		fills '. == [5, 5, 310]' leaves a eth0 passes $o 4 inner
 	done
 }
 
@@ -199,9 +199,9 @@ test_queues()
 	marks_in_cake
 	marks_in_htb
 	check on a "$TOOL" unload --all
-	fills '. == [0, 0, 320]' leaves a eth0 pass udp:320 6 6 none --ecn 0 --no-marker
+	fills '. == [0, 0, 320]' leaves a eth0 passes 6 6 none
 	check on a sh -c "tc qdisc del dev eth0 root; tc qdisc add dev eth0 root $cake"
-	fills '. == [0, 320, 0, 0]' tins a eth0 pass udp:320 4 4 none --ecn 0 --no-marker
+	fills '. == [0, 320, 0, 0]' tins a eth0 passes 4 4 none
 }
 
 #
@@ -236,23 +236,20 @@ sqm_stops()
 # such
 downloads()
 {
-	through_where ".ok and $1" a b --dst "$(inner "${2:-4}" 4 2)" --count 320 --unmarked-ok \
-		--no-marker
+	through_where ".wrong == 0 and $1" a b --dst "$(inner "${2:-4}" 4 2)" --count 320 \
+		--no-marker --unmarked-ok
 }
 
 # uploads EXPECT: 320 packets that b sends, with the mark of that kind outside
 uploads()
 {
-	record a eth0 "$T/up.pcap" udp
-	check on b "$wire" udp --dst "$(inner 4 4 1)" --port 9 --dscp cycle --count 320 --rate 2500
-	recorded
-	check "$wire" judge "$T/up.pcap" --tunnel $kind --from "$(outer 4 2)" \
-		--port "$(tunnel_port 4)" --expect "$1" --ecn 0 --each 5
+	through b a --dst "$(inner 4 4 1)" --count 320 --no-marker --at eth0 --tunnel $kind \
+		--from "$(outer 4 2)" --port "$(tunnel_port 4)" --expect "$1" --ecn 0
 }
 
 # Both of ours work, and both of theirs, whose tins are $expected.
 marked='.unmarked == 0'
-unmarked='.unmarked == 315'
+unmarked='.unmarked == 315' # five are CS0
 shaped_download() { fills ". == $expected" tins b ifb4eth0 downloads "$marked"; }
 shaped_upload() { fills ". == $expected" tins b eth0 uploads inner; }
 
@@ -273,7 +270,7 @@ sqm_beside_tcx()
 	check on b "$TOOL" status wg4
 	shaped_download
 	shaped_upload
-	untouched ifb4eth0
+	untouched ifb4eth0 --leaving
 	unloaded
 	fills '. == [0, 320, 0, 0]' tins b eth0 uploads none
 	check on b "$TOOL" load wg4 --direction both --ingress-hook tc
@@ -289,7 +286,7 @@ sqm_first()
 	sqm_starts
 	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --attach clsact
 	shaped_download
-	untouched ifb4eth0
+	untouched ifb4eth0 --leaving
 	sqm_starts
 	check_exit 4 on b "$TOOL" status wg4
 	check_grep 'problem +ingress_outer is not attached to eth0' echo "$OUTPUT"
@@ -328,7 +325,7 @@ test_sqm()
 
 	wireguard_nodes
 	sqm_starts
-	fills 'length == 4 and add == 320 and min > 0' tins b ifb4eth0 in_clear a 192.0.2.2
+	fills 'length == 4 and add == 320 and min > 0' tins b ifb4eth0 in_clear
 	expected=$added
 	sqm_stops
 	bleached a
@@ -352,7 +349,7 @@ at_ingress()
 	bleached a
 }
 
-# 64 packets get their mark from our program, or do not, or come no further.
+# 64 packets get their mark from our program, or do not, or come no further. One is CS0.
 works()
 {
 	if [ "$point" = egress ]; then
@@ -371,22 +368,25 @@ misses()
 	fi
 }
 
-# None arrives: the program that ends the packet has had all of them.
-is_dropped()
-{
-	local before
-	before=$(hits | jq '.[2]')
-
-	through a b --dst "$(inner 4 4 2)" --count 64 --none --no-marker
-	retry_until has_ended $((before + 64))
-}
-
-has_ended() { [ "$(hits | jq '.[2]')" -ge "$1" ]; }
-
 arrive()
 {
-	through_where ".ok and $1" a b --dst "$(inner 4 4 2)" --count 64 --unmarked-ok --no-marker
+	through_where ".wrong == 0 and $1" a b --dst "$(inner 4 4 2)" --count 64 --no-marker \
+		--unmarked-ok
 }
+
+# Those that drop it have counted each, and then none has arrived.
+is_dropped()
+{
+	local dropped
+	dropped=$(hits | jq '.[2] + 64')
+
+	listen b 5000
+	check on a "$wire" udp --dst "$(inner 4 4 2)" --port 5000 --dscp cycle --count 64 --rate 1000
+	retry_until has_dropped "$dropped"
+	heard 5000 '.data == 0'
+}
+
+has_dropped() { [ "$(hits | jq '.[2]')" -ge "$1" ]; }
 
 # Packets so far, of the programs of neighbour.bpf.o that go on, end the chain, and end the packet,
 # and of the filters that have an action
@@ -449,7 +449,7 @@ filters_of_others()
 	filter 2 continue flower ip_proto udp
 	filter 3 continue matchall
 	neighbour 20 pass
-	sees hits '.[1] >= 60' misses
+	sees hits '.[1] == 64' misses
 	for how in $(attach_kinds); do
 		loaded --attach "$how"
 		if [ "$how" = tcx ]; then
@@ -457,7 +457,7 @@ filters_of_others()
 			in_front ''
 			works
 		else
-			sees hits '.[1] >= 60' sees acted 'length == 3 and min >= 60' works
+			sees hits '.[1] == 64' sees acted '. == [64, 64, 64]' works
 			in_front 'clsact u32, clsact flower, clsact matchall'
 			filter 2 pass flower ip_proto udp
 			in_front 'clsact u32, clsact flower, clsact matchall'
@@ -466,11 +466,11 @@ filters_of_others()
 		filter 2 continue flower ip_proto udp
 	done
 	neighbour 10 drop
-	sees hits '.[2] >= 60 and .[1] < 60' is_dropped
+	sees hits '.[2] == 64 and .[1] == 0' is_dropped
 	on "$node" tc filter del dev eth0 "$point" prio 10
 	[ "$point" = ingress ] || untouched eth0
 	check on "$node" "$TOOL" unload vx4
-	sees hits '.[1] >= 60' sees acted 'length == 3 and min >= 60' misses
+	sees hits '.[1] == 64' sees acted '. == [64, 64, 64]' misses
 }
 
 test_filters()
@@ -502,28 +502,28 @@ programs_of_others()
 {
 	by_tcx before next
 	by_tcx after pass
-	sees hits '.[0] >= 60 and .[1] >= 60' misses
+	sees hits '.[0] == 64 and .[1] == 64' misses
 	# Ours goes to the front, whatever is there.
 	loaded
 	in_front ''
-	sees hits '.[0] >= 60 and .[1] >= 60' works
+	sees hits '.[0] == 64 and .[1] == 64' works
 	not_by_tcx before next
 	by_tcx before next
 	in_front 'tcx neighbour_next'
-	sees hits '.[0] >= 60 and .[1] >= 60' works
+	sees hits '.[0] == 64 and .[1] == 64' works
 	by_tcx before pass
 	in_front 'tcx neighbour_pass, tcx neighbour_next'
-	sees hits '.[1] >= 60 and .[0] < 60' misses
+	sees hits '.[1] == 64 and .[0] == 0' misses
 	# A load leaves a hook that is alive where it is; unload and load puts it to the front.
 	loaded
 	in_front 'tcx neighbour_pass, tcx neighbour_next'
 	check on "$node" "$TOOL" unload vx4
 	loaded
 	in_front ''
-	sees hits '.[1] >= 60 and .[0] < 60' works
+	sees hits '.[1] == 64 and .[0] == 0' works
 	[ "$point" = ingress ] || untouched eth0
 	check on "$node" "$TOOL" unload vx4
-	sees hits '.[1] >= 60' misses
+	sees hits '.[1] == 64' misses
 }
 
 test_tcx()

@@ -27,6 +27,7 @@ static const struct option_spec through_options[] = {
 	{ "--sport", OPT_NUMBER, FIELD(pat.sport), 0, 65535 },
 	{ "--dport", OPT_NUMBER, FIELD(pat.dport), 1, 65535 },
 	{ "--dscp", OPT_CYCLE, FIELD(pat.dscp), 0, 63 },
+	{ "--flows", OPT_FLAG, FIELD(pat.flows), 0, 0 },
 	{ "--send-ecn", OPT_CYCLE, FIELD(pat.ecn), 0, 3 },
 	{ "--eth-src", OPT_MAC, FIELD(pat.eth_src), 0, 0 },
 	{ "--eth-dst", OPT_MAC, FIELD(pat.eth_dst), 0, 0 },
@@ -75,6 +76,8 @@ static const char *find_fault(const struct through *t)
 		return "only --way udp can do without --at";
 	if (is_stream(t) && cfg->pat.dscp == CYCLE)
 		return "--way tcp needs --dscp";
+	if (cfg->pat.flows && !cfg->dev)
+		return "--flows needs --dev";
 	if (cfg->dev || is_stream(t) || way_is(t, "ping") || way_is(t, "udp"))
 		return NULL;
 	return "such packets need --dev";
@@ -170,7 +173,8 @@ static int run(int argc, char **argv)
 const struct command through_command = {
 	"through",
 	"NETNS_A NETNS_B --dst B [--src A] [--way udp|ping|tcp] [--sport P] [--dport P]\n"
-	"     [--dev DEV --way udp|tcp|icmp|esp|frag [--eth-src MAC --eth-dst MAC]]\n"
+	"     [--dev DEV --way udp|tcp|icmp|esp|frag [--eth-src MAC --eth-dst MAC]\n"
+	"      [--flows]]\n"
 	"     [--dscp D|cycle] [--send-ecn E|cycle] [--count N] [--in-flight N] [--seconds S]\n"
 	"     [--none] [--no-marker] [--bytes N]\n"
 	"     [--at DEV [--tunnel KIND --from ADDR [--port P]]] [options of wire judge]\n"
