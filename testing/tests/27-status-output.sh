@@ -15,13 +15,10 @@ counted_and_still()
 {
 	two_nodes
 	check on a "$TOOL" load vx4 --direction both
-	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 46 --count 300 --rate 2000
-	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 8 --count 100 --rate 2000
-	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 2 --count 1
-	check on b "$wire" udp --dst 10.0.4.1 --port 5000 --dscp 34 --count 50 --rate 2000
-	# shellcheck disable=SC2016 # for another shell
-	retry_until on a sh -c '"$0" status --json |
-		jq -e ".tunnels[0].counters.ingress.dscp.AF41 == 50"' "$TOOL"
+	through a b --dst 10.0.4.2 --dscp 46 --count 300 --no-marker
+	through a b --dst 10.0.4.2 --dscp 8 --count 100 --no-marker
+	through a b --dst 10.0.4.2 --dscp 2 --count 1 --no-marker
+	through b a --dst 10.0.4.1 --dscp 34 --count 50 --no-marker
 	check on a ip link set vx4 down
 }
 
