@@ -61,24 +61,6 @@ hook_is_on()
 				.ifindex == $n and .state == "ok")'
 }
 
-# refused ERE ARGUMENTS...: one line that says so, and the usage's exit status
-refused()
-{
-	check_exit 1 on a "$TOOL" monitor "${@:2}"
-	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
-	grep -E "^dscp-tool: .*$1" <<<"$OUTPUT" || fail "no \"$1\" in: $OUTPUT"
-}
-
-test_bad_interval()
-{
-	lone_node
-	refused "--interval SECONDS" --interval
-	refused "'vx4' is no number: use 1 to 86400" --interval vx4
-	refused "'-1' is no number: use 1 to 86400" vx4 --interval -1
-	refused '0 is out of range: use 1 to 86400' --interval=0
-	refused '86401 is out of range: use 1 to 86400' vx4 --interval 86401
-}
-
 test_tunnel_made_anew()
 {
 	watched $by_events

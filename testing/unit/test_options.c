@@ -261,6 +261,21 @@ static void status_refuses(void **state)
 	assert_accepted("status vx4 --openmetrics");
 }
 
+static const struct row monitor_values[] = {
+	{ "--interval", "--interval needs a value: --interval SECONDS" },
+	{ "--interval vx4", "--interval: 'vx4' is no number: use 1 to 86400, decimal or 0x hex" },
+	{ "vx4 --interval -1", "--interval: '-1' is no number: use 1 to 86400, decimal or 0x hex" },
+	{ "--interval 0", "--interval: 0 is out of range: use 1 to 86400" },
+	{ "vx4 --interval=86401", "--interval: 86401 is out of range: use 1 to 86400" },
+	{ "--json", "there is no option '--json'" },
+};
+
+static void monitor_refuses(void **state)
+{
+	(void)state;
+	assert_rows_refused("monitor", monitor_values, N(monitor_values));
+}
+
 static void other_commands_refuse(void **state)
 {
 	(void)state;
@@ -273,7 +288,6 @@ static void other_commands_refuse(void **state)
 	assert_refused("unload", "unload needs the name of one tunnel, or --all", NULL);
 	assert_refused("unload --all vx4", "unload needs the name of one tunnel, or --all", NULL);
 	assert_refused("unload -j vx4", "there is no option '-j'", "unload");
-	assert_refused("monitor --json", "there is no option '--json'", "monitor");
 	assert_accepted("dump-map vx4 --json");
 	assert_accepted("unload vx4");
 	assert_accepted("unload --all");
@@ -297,6 +311,7 @@ int main(void)
 		cmocka_unit_test(load_refuses_peer_maps),
 		cmocka_unit_test(load_limits),
 		cmocka_unit_test(status_refuses),
+		cmocka_unit_test(monitor_refuses),
 		cmocka_unit_test(other_commands_refuse),
 		cmocka_unit_test(no_command),
 	};
