@@ -259,6 +259,8 @@ static void explain(const struct through *t, int err)
 	for (d = 0; d < 64 && err == -ETIMEDOUT && !t->cfg.none && said < SAID_MAX; d++)
 		if (s->seen_of[d] != s->sent_of[d] && ++said)
 			complain("DSCP %u: %u of %u were seen", d, s->seen_of[d], s->sent_of[d]);
+	if (t->cfg.none && s->seen)
+		complain("%u packets arrived, and none should have", s->seen);
 	if (t->drops)
 		complain("%u packets were dropped by the socket that observes", t->drops);
 }
