@@ -100,11 +100,20 @@ by_wire()
 nothing_wrong() { heard "$1" '.wrong == 0 and .data > 0'; }
 as_counted()
 {
-	counted "$1" "$2" "$(jq .data <<<"$OUTPUT")" "$(jq '.right - (.dscp["0"] // 0) + .unmarked' \
-		<<<"$OUTPUT")"
+	# With the marker of calm.
+	counted "$1" "$2" "$(jq '.data + 1' <<<"$OUTPUT")" \
+		"$(jq '.right - (.dscp["0"] // 0) + .unmarked' <<<"$OUTPUT")"
 }
 
-# under OUTER INNER COUNT: a flow under the conditions that are there
+# calm ADDRESS: the weather is over, what it has kept back is dropped, and a marker has come to b
+# behind all that was sent the same way
+calm()
+{
+	on a tc qdisc delete dev eth0 root 2>/dev/null || true
+	through a b --count 0 --dst "$1" --dport 4999
+}
+
+# under OUTER INNER COUNT: a flow under the conditions that are there, which end with it
 under()
 {
 	local before
@@ -112,8 +121,7 @@ under()
 
 	listen b 5000 --unmarked-ok
 	flow "$1" "$2" "$3" 2500
-	# Until a delayed packet has come.
-	sleep 0.3
+	calm "$(inner "$1" 4 2)"
 	nothing_wrong 5000
 	as_counted "$1" "$before"
 }
@@ -154,7 +162,6 @@ in_bad_weather()
 	no_unmarked
 	netem corrupt 3% duplicate 20% delay 20ms 15ms
 	under 4 6 1920
-	check on a tc qdisc delete dev eth0 root
 }
 
 # Packet sockets hold and clone what passes.
@@ -200,6 +207,8 @@ by_another_uplink()
 		sleep 0.2
 	done
 	wait $pid
+	calm 10.0.4.2
+	calm 10.1.0.2
 	nothing_wrong 5000
 	no_unmarked
 	as_counted 4 "$before"
@@ -210,7 +219,6 @@ by_another_uplink()
 		jq -e '.right > 500 and .unmarked > 1500' <<<"$OUTPUT" ||
 			fail "not some by each uplink: $OUTPUT"
 	fi
-	check on a tc qdisc delete dev eth0 root
 }
 
 test_hostile()
