@@ -44,8 +44,8 @@ acquainted()
 		ip neighbour replace $(outer 6 "$3") lladdr $lladdr dev eth0"
 }
 
-# wired_uplinks: eth0 of a and b, with addresses, over a wire that copies bytes; nothing is sent on it
-# but what the test sends
+# wired_uplinks: eth0 of a and b, with addresses, over a wire that copies bytes; nothing but the
+# test sends on it
 wired_uplinks()
 {
 	wire_bytes a b
@@ -184,8 +184,8 @@ record()
 }
 recorder=b report=
 
-# caught_up FROM TO N: nothing that FROM has sent to end N by the tunnels is on its way any more, since a
-# marker has come through each. A tunnel that has no way outside has none to send.
+# caught_up FROM TO N: nothing that FROM has sent to end N by the tunnels is on its way any more,
+# since a marker has come through each. A tunnel that has no route outside has none to send.
 caught_up()
 {
 	local o
@@ -224,8 +224,8 @@ mac() { on "$1" cat "/sys/class/net/$2/address"; }
 # What the kernel makes of inner ECN outside (RFC 6040): CE becomes ECT(0).
 outer_ecn() { if [ "$1" = 3 ]; then echo 2; else echo "$1"; fi; }
 
-# through FROM TO OPTIONS of "wire through"...: as many packets as are sent arrive, each once and each
-# right; OUTPUT is the verdict
+# through FROM TO OPTIONS of "wire through"...: as many packets as are sent arrive, each once and
+# each right; OUTPUT is the verdict
 through() { check "$wire" through "$@"; }
 
 # through_where JQ-CONDITION FROM TO OPTIONS...: the same, but the condition tells which are right
@@ -236,8 +236,8 @@ through_where()
 }
 
 # pattern WHAT OUTER INNER: $pattern are the options to send that from a to b by one tunnel. WHAT is
-# udp:COUNT, udp:COUNT:ECN, which are one socket and flow, ping, or else complete packets, put on the
-# tunnel device of a.
+# udp:COUNT, udp:COUNT:ECN, which are one socket and flow, ping, or else complete packets, put on
+# the tunnel device of a.
 pattern()
 {
 	local dev count ecn
@@ -263,8 +263,8 @@ outside()
 	outside=(--at eth0 --tunnel "$kind" --from "$(outer "$1" 1)" --port "$(tunnel_port "$1")")
 }
 
-# pass WHAT OUTER INNER EXPECT JUDGE-OPTIONS...: one pattern from a to b through one tunnel, judged on
-# the uplink of b
+# pass WHAT OUTER INNER EXPECT JUDGE-OPTIONS...: one pattern from a to b through one tunnel, judged
+# on the uplink of b
 pass()
 {
 	pattern "$1" "$2" "$3"
@@ -411,8 +411,8 @@ ways()
 	fi
 }
 
-# listen NODE PORT OPTIONS of "wire receive"...: what arrives at a socket is judged, until heard. For
-# packets that may be lost; all others go through.
+# listen NODE PORT OPTIONS of "wire receive"...: what arrives at a socket is judged, until heard.
+# For packets that may be lost; all others go through.
 listen()
 {
 	local node=$1 port=$2
@@ -427,8 +427,8 @@ listen()
 }
 declare -A listening=()
 
-# heard PORT [JQ-CONDITION]: OUTPUT is the verdict on what has arrived by now, and it was right, or as
-# the condition says
+# heard PORT [JQ-CONDITION]: OUTPUT is the verdict on what has arrived by now, and it was right, or
+# as the condition says
 heard()
 {
 	local verdict
@@ -475,8 +475,8 @@ arrives_counted()
 	counted "$o" "$before" $arrived $arrived_marked
 }
 
-# comes_out WHAT OUTER INNER JUDGE-OPTIONS...: like pass, but at the tunnel of b, behind its programs,
-# by the length rule
+# comes_out WHAT OUTER INNER JUDGE-OPTIONS...: like pass, but at the tunnel of b, behind its
+# programs, by the length rule
 comes_out()
 {
 	pattern "$1" "$2" "$3"

@@ -50,7 +50,8 @@ leaves()
 
 	outside "$1"
 	for way in udp ping; do
-		through c b --way $way --dst "$(inner "$1" "$2" 2)" "${outside[@]}" --expect "$3" --ecn 0
+		through c b --way $way --dst "$(inner "$1" "$2" 2)" "${outside[@]}" --expect "$3" \
+			--ecn 0
 	done
 }
 

@@ -67,7 +67,8 @@ test_ingress_by_tc()
 	plain_in vx6 ingress ingress_inner
 	marked_inside
 	# Not VXLAN's port: nobody has told the programs of it.
-	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst "$(inner 6 4 2)" --unmarked-ok
+	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst "$(inner 6 4 2)" \
+		--unmarked-ok
 	check on b ls /sys/fs/bpf/tc/globals/inflight
 	check_grep 'no tunnel is loaded' on b "$TOOL" status
 }
