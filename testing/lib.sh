@@ -235,8 +235,8 @@ wire_bytes()
 
 step=$top/testing/step/step
 
-# thin HOST VM: sets $every: each point for --long, else each so manieth on the host and on an
-# emulated processor
+# thin HOST VM: sets $every: all points for --long; else, of the same call in a row, each so manieth
+# on the host, or on an emulated processor
 thin()
 {
 	every=$1
@@ -245,8 +245,22 @@ thin()
 }
 every=1
 
-# each_point NODE COMMAND WORDS...: the tool with these words waits at each $every-th of its points
-# until COMMAND, which knows STEP_POINT and STEP_NAME, has succeeded
+# points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with
+# these words, which does its work
+points_of()
+{
+	local -; set +x
+
+	[ -x "$step" ] || fail "testing/step/step is not built"
+	check on "$1" "$step" --every "$every" --list -- "$TOOL" "${@:2}"
+	mapfile -t points < <(cut -d ' ' -f 1 <<<"$OUTPUT")
+	[ ${#points[@]} -gt 9 ] || fail "only ${#points[@]} points: $OUTPUT"
+	echo "${#points[@]} points of: ${*:2}"
+}
+points=()
+
+# each_point NODE COMMAND WORDS...: the tool with these words waits at each of its points, or at
+# some, until COMMAND, which knows STEP_POINT and STEP_NAME, has succeeded
 each_point()
 {
 	local -; set +x
@@ -255,25 +269,18 @@ each_point()
 	check on "$1" "$step" --every "$every" --each "$2" -- "$TOOL" "${@:3}"
 }
 
-# killed_at NODE POINT WORDS...: killed there; false if the tool came to its end before
-killed_at()
-{
-	local -; set +x
-	local status=0
-
-	[ -x "$step" ] || fail "testing/step/step is not built"
-	OUTPUT=$(on "$1" "$step" --kill "$2" -- "$TOOL" "${@:3}" 2>&1) || status=$?
-	[ $status = 137 ] || [ $status = 0 ] || fail "exit status $status of: ${*:3}: $OUTPUT"
-	[ $status = 137 ]
-}
+# killed_at NODE POINT WORDS...: the tool with these words
+killed_at() { check_exit 137 on "$1" "$step" --kill "$2" -- "$TOOL" "${@:3}"; }
 
 # probe ADDRESS MAP...: prints the command that sends a packet of each DSCP from the node where the
 # command runs to node b, by VXLAN over eth0. All 64 have to be marked as one of the maps says, and
-# the command prints which: "map 1: POINT NAME"
+# the command prints which: "map 1: POINT NAME". With probing=--again the command sends anew what was
+# lost.
+probing=
 probe()
 {
 	local -; set +x
-	echo "'$top/testing/step/probe' /run/netns/b eth0$(printf " '%s'" "$@")"
+	echo "'$top/testing/step/probe' $probing /run/netns/b eth0$(printf " '%s'" "$@")"
 }
 
 # probed ADDRESS MAP...: right now, from node a

@@ -16,4 +16,8 @@
  */
 bool call_changes(pid_t pid, const struct __ptrace_syscall_info *info, char *name);
 
+/* From now on PTRACE_EVENT_SECCOMP tells of the calls that may change something, and of no others.
+ */
+bool call_filter(void);
+
 #endif

@@ -25,7 +25,8 @@
 
 #define N_DSCPS 64
 #define MAX_MAPS 8
-#define WAIT_MS (60 * 1000)
+#define WAIT_MS 1000
+#define MAX_WAITS 120
 #define SPORT 5001
 #define DPORT 5000
 #define PACKET_BYTES 2048
@@ -40,6 +41,7 @@ struct payload {
 
 static uint8_t maps[MAX_MAPS][N_DSCPS];
 static unsigned int n_maps;
+static bool again; /* send a packet anew that was lost */
 
 static void die(const char *what)
 {
@@ -49,10 +51,11 @@ static void die(const char *what)
 
 static void usage(void)
 {
-	fputs("usage: probe NETNS DEV ADDRESS MAP...\n"
+	fputs("usage: probe [--again] NETNS DEV ADDRESS MAP...\n"
 	      "NETNS and DEV say where the packets come out; a MAP is \"same\", or "
 	      "FROM=TO[,FROM=TO...]\n"
-	      "on top of that, of numbers or * for FROM\n",
+	      "on top of that, of numbers or * for FROM; with --again a lost packet is sent once "
+	      "more\n",
 	      stderr);
 	exit(2);
 }
@@ -127,19 +130,15 @@ static bool checksum_is_right(const uint8_t *ip)
 	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
-/* Waits for the packet with that payload. Returns the DS field outside. */
-static unsigned int outer_ds(int fd, const struct payload *payload, unsigned int inner)
+/* Waits for the packet with that payload. Returns the DS field outside, or -1 if nothing comes. */
+static int outer_ds(int fd, const struct payload *payload, unsigned int inner)
 {
 	const size_t inside = IPV4_HEADER + UDP_HEADER + sizeof(*payload);
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	uint8_t packet[PACKET_BYTES];
 	ssize_t len;
 
-	for (;;) {
-		if (poll(&pfd, 1, WAIT_MS) == 0) {
-			fprintf(stderr, "probe: the packet of DSCP %u was lost\n", inner);
-			exit(1);
-		}
+	while (poll(&pfd, 1, WAIT_MS)) {
 		len = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
 		if (len < (ssize_t)(IPV4_HEADER + inside) || packet[0] >> 4 != 4 ||
 		    memcmp(packet + len - sizeof(*payload), payload, sizeof(*payload)) != 0)
@@ -150,6 +149,28 @@ static unsigned int outer_ds(int fd, const struct payload *payload, unsigned int
 			inner);
 		exit(1);
 	}
+	return -1;
+}
+
+/* Returns the DS field outside of a packet of that DSCP. */
+static unsigned int pass_one(int sender, const struct sockaddr_in *to, int receiver,
+			     const struct payload *payload, unsigned int inner)
+{
+	int tos = (int)inner << 2, ds;
+
+	if (setsockopt(sender, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)))
+		die("setsockopt");
+	for (int waits = 0; waits < MAX_WAITS; waits++) {
+		if ((waits == 0 || again) &&
+		    sendto(sender, payload, sizeof(*payload), 0, (const struct sockaddr *)to,
+			   sizeof(*to)) != sizeof(*payload))
+			die("send");
+		ds = outer_ds(receiver, payload, inner);
+		if (ds >= 0)
+			return (unsigned int)ds;
+	}
+	fprintf(stderr, "probe: the packet of DSCP %u was lost\n", inner);
+	exit(1);
 }
 
 /* Returns which of the maps, a bit each, make that of a DSCP. */
@@ -167,18 +188,12 @@ static unsigned int pass_all(int sender, const struct sockaddr_in *to, int recei
 {
 	struct payload payload;
 	unsigned int inner, ds, left = (1U << n_maps) - 1;
-	int tos;
 
 	if (getentropy(&payload, sizeof(payload)))
 		die("getentropy");
 	for (inner = 0; inner < N_DSCPS && left; inner++) {
 		payload.number = inner;
-		tos = (int)inner << 2;
-		if (setsockopt(sender, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)) ||
-		    sendto(sender, &payload, sizeof(payload), 0, (const struct sockaddr *)to,
-			   sizeof(*to)) != sizeof(payload))
-			die("send");
-		ds = outer_ds(receiver, &payload, inner);
+		ds = pass_one(sender, to, receiver, &payload, inner);
 		left &= ds & 3 ? 0 : agreeing(inner, ds >> 2);
 		if (!left)
 			fprintf(stderr,
@@ -195,6 +210,9 @@ int main(int argc, char **argv)
 	int sender, receiver;
 	unsigned int left;
 
+	again = argc > 1 && strcmp(argv[1], "--again") == 0;
+	argc -= again;
+	argv += again;
 	if (argc < 5 || argc - 4 > MAX_MAPS)
 		usage();
 	for (; n_maps < (unsigned int)argc - 4; n_maps++)

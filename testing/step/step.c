@@ -85,11 +85,17 @@ static bool run_command(const char *name)
 	return status == 0;
 }
 
-static bool wanted(void)
+/* Of the same call many times in a row --every leaves out some, and never the first. */
+static bool wanted(const char *name)
 {
+	static char last[CALL_NAME_SIZE];
+	static unsigned long repeated;
+
+	repeated = strcmp(name, last) ? 0 : repeated + 1;
+	strcpy(last, name);
 	if (opt.at)
 		return point == opt.at;
-	return point >= opt.from && (point - opt.from) % opt.every == 0;
+	return point >= opt.from && repeated % opt.every == 0;
 }
 
 static void at_point(pid_t pid, const char *name)
@@ -97,7 +103,7 @@ static void at_point(pid_t pid, const char *name)
 	point++;
 	if (point == opt.kill)
 		kill(pid, SIGKILL);
-	if (opt.kill || !wanted())
+	if (opt.kill || !wanted(name))
 		return;
 	if (opt.list)
 		printf("%lu %s\n", point, name);
@@ -117,7 +123,7 @@ static void at_syscall(struct tracee *t)
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
 		changed |= t->changing && !info.exit.is_error;
 		t->changing = false;
-	} else if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+	} else if (info.op != PTRACE_SYSCALL_INFO_NONE) {
 		t->changing = call_changes(t->pid, &info, name);
 		if (!opt.all && (!t->changing || !changed))
 			return;
@@ -137,12 +143,13 @@ static void at_stop(pid_t pid, int status)
 		t->pid = 0;
 		return;
 	}
-	if (WSTOPSIG(status) == SYSCALL_STOP)
+	if (WSTOPSIG(status) == SYSCALL_STOP || status >> 16 == PTRACE_EVENT_SECCOMP)
 		at_syscall(t);
 	else if (status >> 16 == 0 && (known || WSTOPSIG(status) != SIGSTOP))
 		sig = WSTOPSIG(status);
-	/* ESRCH: it has just been killed. */
-	if (ptrace(PTRACE_SYSCALL, pid, 0, sig) && errno != ESRCH)
+	/* Only the end of a change is of interest. ESRCH: it has just been killed. */
+	if (ptrace(opt.all || t->changing ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, sig) &&
+	    errno != ESRCH)
 		die("ptrace");
 }
 
@@ -167,7 +174,8 @@ static int follow(pid_t program)
 static pid_t start(char **argv)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC |
-			     PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+			     PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+			     PTRACE_O_TRACEVFORK;
 	bool known;
 	int status;
 	pid_t pid = fork();
@@ -177,13 +185,17 @@ static pid_t start(char **argv)
 	if (pid == 0) {
 		if (ptrace(PTRACE_TRACEME, 0, 0, 0) == 0) {
 			raise(SIGSTOP);
-			execvp(argv[0], argv);
+			/* LeakSanitizer would need ptrace() for itself. */
+			setenv("ASAN_OPTIONS", "detect_leaks=0", 0);
+			if (opt.all || call_filter())
+				execvp(argv[0], argv);
 		}
 		fprintf(stderr, "step: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SETOPTIONS, pid, 0, options) || ptrace(PTRACE_SYSCALL, pid, 0, 0))
+	    ptrace(PTRACE_SETOPTIONS, pid, 0, options) ||
+	    ptrace(opt.all ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, 0))
 		die("ptrace");
 	find_tracee(pid, &known);
 	return pid;
@@ -197,7 +209,9 @@ static void usage(void)
 	      "  --each COMMAND  run COMMAND by sh while the program waits at each point, with\n"
 	      "                  STEP_POINT and STEP_NAME in the environment; 125: it failed\n"
 	      "  --at N          only at that point\n"
-	      "  --from N, --every K  only at point N and each K-th after N\n"
+	      "  --from N        not before point N\n"
+	      "  --every K       of the same call in a row only the first and each K-th after "
+	      "that\n"
 	      "  --all           each system call is a point\n"
 	      "Otherwise the exit status is the program's.\n",
 	      stderr);
