@@ -9,8 +9,8 @@
 
 kind=vxlan
 # The kernel takes the TCX link of a process that was killed away a moment later.
-same_as_before() { retry_until unchanged; }
-unchanged() { inventory >"$T/after" && diff "$T/before" "$T/after"; }
+same_as_before() { retry_until unchanged "${1:-a}"; }
+unchanged() { inventory "$1" >"$T/after.$1" && diff "$T/before" "$T/after.$1"; }
 
 # one_line STATUS ERE COMMAND...: that exit status, and one line in all, which matches
 one_line()
@@ -36,10 +36,10 @@ test_privacy_map_never_leaks()
 
 	two_nodes
 	for how in $(attach_kinds); do
-		thin 1 4
+		thin 1 16
 		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how"
 		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how" --direction both
-		thin 3 12
+		thin 8 32
 		change_once '*=0' '*=0' load vx4 "${policy[@]}" --attach "$how" --flows 1000
 		change_once '*=0' '*=0' unload vx4
 	done
@@ -89,7 +89,7 @@ test_flows_of_another_size_on_a_live_flow()
 	local n
 
 	two_nodes
-	thin 1 8
+	thin 4 32
 	check on a "$TOOL" load vx4
 	probed 10.0.4.2 same
 	check known EF
@@ -109,26 +109,47 @@ known()
 # Killed
 #
 
-test_first_load_killed()
+# each_kind FUNCTION: FUNCTION NODE KIND for each way to attach, side by side in nodes with locks of
+# their own: half of the time is waiting for the kernel
+each_kind()
 {
-	local n how first=0
+	local how pid pids=() failed=
 
 	lone_node
 	remember
-	thin 2 16
 	for how in $(attach_kinds); do
-		first=$((first % every + 1))
-		for ((n = first; ; n += every)); do
-			killed_at a $n load vx4 --attach "$how" || break
-			# shellcheck disable=SC2016 # for another shell
-			check on a sh -c '"$0" status; [ $? != 2 ]' "$TOOL"
-			check on a "$TOOL" load vx4
-			check on a "$TOOL" status vx4
-			check on a "$TOOL" unload vx4
-			same_as_before
-		done
-		[ $n -gt 20 ] || fail "only $n points"
-		check on a "$TOOL" unload vx4
+		lone_node "$how"
+		on "$how" mount -t tmpfs run /run
+		"$1" "$how" "$how" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=yes
+	done
+	[ -z "$failed" ]
+}
+
+test_first_load_killed()
+{
+	thin 4 16
+	each_kind loads_killed
+}
+
+# loads_killed NODE KIND
+loads_killed()
+{
+	local n
+
+	points_of "$1" load vx4 --attach "$2"
+	check on "$1" "$TOOL" unload vx4
+	for n in "${points[@]}"; do
+		killed_at "$1" "$n" load vx4 --attach "$2"
+		# shellcheck disable=SC2016 # for another shell
+		check on "$1" sh -c '"$0" status; [ $? != 2 ]' "$TOOL"
+		check on "$1" "$TOOL" load vx4
+		check on "$1" "$TOOL" status vx4
+		check on "$1" "$TOOL" unload vx4
+		same_as_before "$1"
 	done
 }
 
@@ -154,92 +175,101 @@ test_killed_at_clsact()
 
 test_unload_killed()
 {
-	local n how first=0
-
-	lone_node
-	remember
-	thin 4 16
-	for how in $(attach_kinds); do
-		first=$((first % every + 1))
-		for ((n = first; ; n += every)); do
-			check on a "$TOOL" load vx4 --attach "$how"
-			killed_at a $n unload vx4 || break
-			gone vx4
-			same_as_before
-		done
-		[ $n -gt 40 ] || fail "only $n points"
-		same_as_before
-	done
+	thin 8 32
+	each_kind unload_killed
 }
 
-# killed_in_both_directions TUNNEL OPTIONS...: load with both directions and each of these options,
-# and unload; what is left the next call mends, or takes away
-killed_in_both_directions()
+# unload_killed NODE KIND
+unload_killed()
 {
-	local tunnel=$1 options first=0
+	local load=(load vx4 --attach "$2")
 
-	shift
-	remember
-	thin 8 16
-	for options; do
-		first=$((first % every + 1))
-		read -ra options <<<"load $tunnel --direction both $options"
-		killed_loads "$tunnel" "${options[@]}"
-		killed_unloads "$tunnel" "${options[@]}"
-	done
+	killed_unloads "$1" vx4
 }
 
+# killed_loads NODE TUNNEL: this $load is killed. The next call mends what is left, which can be most
+# of a change of direction, or takes it away: in turn, and at each point for --long.
 killed_loads()
 {
-	local tunnel=$1 n
+	local n turn=0 ways=(mended turned taken_away)
 
-	shift
-	for ((n = first; ; n += every)); do
-		killed_at a $n "$@" || break
-		# Of a change of direction most can be left.
-		[ $((n / every % 2)) = 0 ] || check on a "$TOOL" load "$tunnel" --direction ingress
-		check on a "$TOOL" "$@"
-		check on a "$TOOL" status "$tunnel"
-		check on a "$TOOL" unload "$tunnel"
-		same_as_before
-		killed_at a $n "$@"
-		gone "$tunnel"
-		same_as_before
+	points_of "$1" "${load[@]}"
+	check on "$1" "$TOOL" unload "$2"
+	for n in "${points[@]}"; do
+		if [ "$every" = 1 ]; then
+			mended "$@" "$n"
+			turned "$@" "$n"
+			taken_away "$@" "$n"
+		else
+			"${ways[turn++ % 3]}" "$@" "$n"
+		fi
 	done
-	[ $n -gt 30 ] || fail "only $n points"
-	check on a "$TOOL" unload "$tunnel"
 }
 
+# mended NODE TUNNEL POINT
+mended()
+{
+	killed_at "$1" "$3" "${load[@]}"
+	check on "$1" "$TOOL" "${load[@]}"
+	check on "$1" "$TOOL" status "$2"
+	check on "$1" "$TOOL" unload "$2"
+	same_as_before "$1"
+}
+
+turned()
+{
+	killed_at "$1" "$3" "${load[@]}"
+	check on "$1" "$TOOL" load "$2" --direction ingress
+	check on "$1" "$TOOL" "${load[@]}"
+	check on "$1" "$TOOL" status "$2"
+	check on "$1" "$TOOL" unload "$2"
+	same_as_before "$1"
+}
+
+taken_away()
+{
+	killed_at "$1" "$3" "${load[@]}"
+	gone "$1" "$2"
+	same_as_before "$1"
+}
+
+# killed_unloads NODE TUNNEL: the unload after this $load is killed; the next one takes the rest away
 killed_unloads()
 {
-	local tunnel=$1 n
+	local n
 
-	shift
-	for ((n = first; ; n += every)); do
-		check on a "$TOOL" "$@"
-		killed_at a $n unload "$tunnel" || break
-		gone "$tunnel"
-		same_as_before
+	check on "$1" "$TOOL" "${load[@]}"
+	points_of "$1" unload "$2"
+	same_as_before "$1"
+	for n in "${points[@]}"; do
+		check on "$1" "$TOOL" "${load[@]}"
+		killed_at "$1" "$n" unload "$2"
+		gone "$1" "$2"
+		same_as_before "$1"
 	done
-	[ $n -gt 40 ] || fail "only $n points"
-	same_as_before
 }
 
-# Unload, of what may be loaded or not.
+# gone NODE TUNNEL: unload, of what may be loaded or not
 gone()
 {
 	# shellcheck disable=SC2016 # for another shell
-	check on a sh -c '"$0" unload "$1"; status=$?; [ $status = 0 ] || [ $status = 3 ]' \
-		"$TOOL" "$1"
+	check on "$1" sh -c '"$0" unload "$1"; status=$?; [ $status = 0 ] || [ $status = 3 ]' \
+		"$TOOL" "$2"
 }
 
 test_ingress_killed()
 {
-	local kinds
+	thin 32 64
+	each_kind both_killed
+}
 
-	lone_node
-	read -ra kinds <<<"$(attach_kinds)"
-	killed_in_both_directions vx4 "${kinds[@]/#/--attach }"
+# both_killed NODE KIND
+both_killed()
+{
+	local load=(load vx4 --direction both --attach "$2")
+
+	killed_loads "$1" vx4
+	killed_unloads "$1" vx4
 }
 
 # node_with_wireguard: and wg4, wg6
@@ -254,9 +284,17 @@ node_with_wireguard()
 
 test_ingress_xdp_killed()
 {
+	local way load
+
 	needs_ways
 	node_with_wireguard
-	killed_in_both_directions wg4 '--ingress-hook xdp' '--ingress-hook tc'
+	remember
+	thin 8 32
+	for way in xdp tc; do
+		load=(load wg4 --direction both --ingress-hook $way)
+		killed_loads a wg4
+		killed_unloads a wg4
+	done
 }
 
 # looked_at WORDS...: at each point of the tool with these words "status" sees the tunnel, or none
@@ -274,7 +312,7 @@ test_status_during_a_first_load()
 	local how
 
 	lone_node
-	thin 1 4
+	thin 1 8
 	for how in $(attach_kinds); do
 		looked_at load vx4 --attach "$how"
 		check_grep '^status 0' cat "$T/looks"
