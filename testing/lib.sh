@@ -280,7 +280,7 @@ probing=
 probe()
 {
 	local -; set +x
-	echo "'$top/testing/step/probe' $probing /run/netns/b eth0$(printf " '%s'" "$@")"
+	echo "'$top/testing/step/probe'${probing:+ $probing} /run/netns/b eth0$(printf " '%s'" "$@")"
 }
 
 # probed ADDRESS MAP...: right now, from node a
