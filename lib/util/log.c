@@ -13,6 +13,7 @@
 #define KERNEL_WORD "Kernel error message: " /* libbpf's nlattr.c */
 #define LOG_BEGIN "-- BEGIN PROG LOAD LOG --" /* libbpf.c, around the verifier's log */
 #define LOG_END "-- END PROG LOAD LOG --"
+#define REPORT_BEGIN "Verification failed: " /* Linux 7.3: advice behind the verdict */
 
 static bool is_verbose;
 
@@ -125,7 +126,7 @@ static void remember(const char *line)
 		snprintf(warnings.kernel, LINE, "%s", kernel + strlen(KERNEL_WORD));
 	else if (strstr(line, LOG_BEGIN))
 		warnings.in_log = true;
-	else if (strstr(line, LOG_END))
+	else if (strstr(line, LOG_END) || (warnings.in_log && starts_with(line, REPORT_BEGIN)))
 		warnings.in_log = false;
 	else if (warnings.in_log && !is_statistics(line))
 		snprintf(warnings.verifier, LINE, "%s", line);

@@ -445,7 +445,9 @@ static void refused_by_verifier(void **state)
 	(void)state;
 	keep_stderr();
 	assert_true(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_bad", id, &fd) < 0);
-	assert_said("offset is outside of the packet");
+	/* Linux 7.3 has new words for it, and advice behind them, which is not the reason. */
+	if (!strstr(said(), "R1 min value is outside of the allowed memory range"))
+		assert_non_null(strstr(words, "R1 offset is outside of the packet"));
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
 	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);

@@ -148,6 +148,20 @@ static void reason_verifier(void **state)
 	assert_string_equal(log_reason(), "R1 invalid mem access 'scalar'");
 }
 
+/* As Linux 7.3 has it: a report with advice behind the verdict. */
+static void reason_before_report(void **state)
+{
+	(void)state;
+	libbpf_says(LIBBPF_WARN,
+		    "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n%s-- END PROG LOAD LOG --\n",
+		    "1: (61) r0 = *(u32 *)(r1 +0)\n"
+		    "R1 min value is outside of the allowed memory range\n\n"
+		    "Verification failed: Memory Safety: Access outside bounds\n\n"
+		    "Suggestion:\n  Add or adjust a bounds check.\n\n"
+		    "processed 2 insns (limit 1000000)\n");
+	assert_string_equal(log_reason(), "R1 min value is outside of the allowed memory range");
+}
+
 static void verbose_libbpf(void **state)
 {
 	(void)state;
@@ -216,6 +230,7 @@ int main(void)
 		TEST(reason_first_warning),
 		TEST(reason_extack),
 		TEST(reason_verifier),
+		TEST(reason_before_report),
 		TEST(verbose_libbpf),
 		TEST(reason_real_verifier),
 		TEST(reason_real_extack),
