@@ -330,13 +330,13 @@ attach_kinds()
 	fi
 }
 
-# inventory [NODE]: all that load could leave behind, without what changes by itself, and without the
-# directory that is libxdp's lock
+# inventory [NODE]: all that load could leave behind, without the carrier and other things that change by
+# themselves, and without the directory that is libxdp's lock
 inventory()
 {
 	# shellcheck disable=SC2016 # for another shell
 	on "${1:-a}" sh -c '
-		ip -o link | sed "s/ qdisc .*//"
+		ip -o link | sed "s/ qdisc .*//; s/NO-CARRIER,//; s/,LOWER_UP//"
 		tc qdisc show
 		for d in eth0 vx4 vx6; do
 			tc filter show dev $d egress 2>&1
