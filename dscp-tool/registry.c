@@ -13,6 +13,15 @@
 #include "state.h"
 #include "util/netns.h"
 
+bool state_is_name(const char name[DSCP_IFNAMSIZ])
+{
+	size_t i = 0;
+
+	while (i < DSCP_IFNAMSIZ && (unsigned char)name[i] >= ' ' && name[i] != 0x7f)
+		i++;
+	return i < DSCP_IFNAMSIZ && !name[i];
+}
+
 #define FORGET_BATCH 1024
 
 /* In batches: one call per place took two thirds of the time of an unload. */

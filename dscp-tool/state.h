@@ -69,6 +69,9 @@ int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel 
  * it. What is known of a flow is good until then. */
 void state_note_again(const struct state *state, uint32_t ifindex);
 
+/* A device's name that can be shown: the kernel takes control characters, terminals obey them. */
+bool state_is_name(const char name[DSCP_IFNAMSIZ]);
+
 /* The hooks a tunnel needs, at most MAX_HOOKS. Returns how many. */
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
 

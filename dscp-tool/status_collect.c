@@ -68,6 +68,7 @@ static void check_netns(struct tunnel_status *status)
 			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
 			"load it again",
 			t->uplink_netns);
+	log_printable(status->uplink_netns);
 }
 
 /* A device is its number, which the programs are attached to; names come and go. */
@@ -81,7 +82,8 @@ static void check_device(struct tunnel_status *status)
 	if (t->netns != netns_own())
 		return;
 	if (!nl_link_by_index(t->ifindex, &link, &why)) {
-		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+		if (state_is_name(link.name))
+			memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
 		if (tunnel_port_changed(t, text, sizeof(text)))
 			problem(status, "%s", text);
 		if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))

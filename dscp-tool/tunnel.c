@@ -8,6 +8,7 @@
 #include "features.h"
 #include "objects.h"
 #include "privileges.h"
+#include "state.h"
 #include "tunnel.h"
 #include "util/hook.h"
 #include "util/hook_xdp.h"
@@ -237,6 +238,10 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 {
 	int at = 0, behind;
 
+	if (!state_is_name(name)) {
+		log_error("uplink %s: there are control characters in its name: rename it", name);
+		return -EINVAL;
+	}
 	while (at < tunnel->n_uplinks && strcmp(tunnel->uplink_names[at], name) < 0)
 		at++;
 	if (at < tunnel->n_uplinks && !strcmp(tunnel->uplink_names[at], name))
@@ -488,16 +493,28 @@ static int set_uplink_netns(const struct tunnel_request *request, struct dscp_tu
 	return -EPERM;
 }
 
+static int find_link(const char *name, struct nl_link *link)
+{
+	struct nl_error why;
+	int err = nl_link_by_name(name, link, &why);
+
+	if (err) {
+		log_error("%s: %s", name, why.text);
+		return err;
+	}
+	if (state_is_name(link->name))
+		return 0;
+	log_error("%s: there are control characters in its name: rename it", link->name);
+	return -EINVAL;
+}
+
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
 	struct nl_link link;
-	struct nl_error why;
-	int err = nl_link_by_name(request->name, &link, &why);
+	int err = find_link(request->name, &link);
 
-	if (err) {
-		log_error("%s: %s", request->name, why.text);
+	if (err)
 		return err;
-	}
 	memset(tunnel, 0, sizeof(*tunnel));
 	tunnel->ifindex = link.ifindex;
 	tunnel->egress = request->egress_map;

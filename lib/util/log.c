@@ -34,7 +34,15 @@ void log_divert(char *text, size_t size)
 	diverted_size = size;
 }
 
-/* One line on stderr, in one write(): newlines inside become " / ", those at the end go. */
+void log_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 127)
+			*text = '?';
+}
+
+/* One line on stderr, in one write(): newlines inside become " / ", those at the end go, and other
+ * control characters, which a device's name may have, do not get to a terminal. */
 static void print(const char *prefix, const char *fmt, va_list args)
 {
 	char text[LINE];
@@ -48,6 +56,7 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	n = snprintf(line, sizeof(line), "dscp-tool: %s%s", prefix, strsep(&rest, "\n"));
 	while (rest && n < sizeof(line))
 		n += snprintf(line + n, sizeof(line) - n, " / %s", strsep(&rest, "\n"));
+	log_printable(line);
 	fprintf(stderr, "%s\n", line);
 }
 

@@ -15,6 +15,9 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_set_verbose(bool verbose);
 
+/* Puts ? for control characters, which a terminal would obey: devices' names may have them. */
+void log_printable(char *text);
+
 /* From now on errors and warnings are not printed: the first error is text, for a caller that may
  * have said so before. NULL: printed again. */
 void log_divert(char *text, size_t size);

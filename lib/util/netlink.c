@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "log.h"
 #include "nl_core.h"
 
 #ifndef NETLINK_GET_STRICT_CHK /* Linux 4.20 */
@@ -77,7 +78,7 @@ uint32_t nl_u32(const struct nlattr *attr)
 	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
 }
 
-void nl_string(const struct nlattr *attr, char *text, size_t size)
+void nl_name(const struct nlattr *attr, char *text, size_t size)
 {
 	size_t len = 0;
 
@@ -88,6 +89,12 @@ void nl_string(const struct nlattr *attr, char *text, size_t size)
 	if (len)
 		memcpy(text, mnl_attr_get_payload(attr), len);
 	text[len] = '\0';
+}
+
+void nl_string(const struct nlattr *attr, char *text, size_t size)
+{
+	nl_name(attr, text, size);
+	log_printable(text);
 }
 
 struct nlmsghdr *nl_request(struct nl_request *request, uint16_t type, uint16_t flags)

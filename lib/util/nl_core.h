@@ -42,10 +42,12 @@ void nl_attrs(const struct nlmsghdr *message, unsigned int fixed_len, const stru
 	      unsigned int max);
 void nl_nested_attrs(const struct nlattr *nest, const struct nlattr **table, unsigned int max);
 
-/* A missing or short attribute reads as zero, and as the empty string. */
+/* A missing or short attribute reads as zero, and as the empty string. A string has no
+ * control characters, see log_printable(); a device's name is as it is. */
 uint8_t nl_u8(const struct nlattr *attr);
 uint16_t nl_u16(const struct nlattr *attr);
 uint32_t nl_u32(const struct nlattr *attr);
 void nl_string(const struct nlattr *attr, char *text, size_t size);
+void nl_name(const struct nlattr *attr, char *text, size_t size);
 
 #endif

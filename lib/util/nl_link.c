@@ -175,7 +175,7 @@ static int read_link(const struct nlmsghdr *message, void *ctx)
 	link->ifindex = fixed->ifi_index;
 	link->type = fixed->ifi_type;
 	link->up = fixed->ifi_flags & IFF_UP;
-	nl_string(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
+	nl_name(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
 	link->elsewhere = attrs[IFLA_LINK_NETNSID];
 	read_info(attrs[IFLA_LINKINFO], link);
 	return 0;

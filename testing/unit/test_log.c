@@ -90,6 +90,19 @@ static void one_line(void **state)
 	assert_string_equal(written(), "dscp-tool: one / two / three\ndscp-tool: \ndscp-tool: \n");
 }
 
+/* What a terminal would obey stays out of it. */
+static void printable(void **state)
+{
+	char text[] = "wg\033[2J\177\t\xc3\xa9";
+
+	(void)state;
+	capture();
+	log_error("%s", "\033]0;title\a: no device");
+	assert_string_equal(written(), "dscp-tool: ?]0;title?: no device\n");
+	log_printable(text);
+	assert_string_equal(text, "wg?[2J??\xc3\xa9");
+}
+
 static void long_line(void **state)
 {
 	static char text[5000];
@@ -225,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(levels),
 		TEST(one_line),
+		TEST(printable),
 		TEST(long_line),
 		TEST(reason_none),
 		TEST(reason_first_warning),
