@@ -15,6 +15,8 @@
 /* The kernel fills up to 32 KiB per dump message; a route with thousands of next hops needs more.
  */
 #define NL_BUFFER 65536
+/* No less than the fixed part of any message: what is missing of it at the end reads as zero. */
+#define NL_FIXED 32
 /* Somebody may change links or routes all the time; a dump that starts anew forever is worse. */
 #define NL_DUMP_ATTEMPTS 5
 
@@ -122,7 +124,7 @@ static int read_verdict(const struct nlmsghdr *message, int error, unsigned int 
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
 		nl_attrs(message, fixed_len, attrs, NLMSGERR_ATTR_MSG);
 	nl_string(attrs[NLMSGERR_ATTR_MSG], text, sizeof(text));
-	exchange->error = nl_fail(exchange->err, error, "%s", *text ? text : strerror(-error));
+	exchange->error = nl_fail(exchange->err, error, "%s", *text ? text : strerror(0u - error));
 	return MNL_CB_ERROR;
 }
 
@@ -191,13 +193,15 @@ static int read_answer(struct mnl_socket *socket, struct exchange *exchange)
 
 	do {
 		do
-			len = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+			len = mnl_socket_recvfrom(socket, buffer, sizeof(buffer) - NL_FIXED);
 		while (len < 0 && errno == EINTR);
-		if (len < 0)
+		if (len < 0) {
 			ret = -1;
-		else
-			ret = mnl_cb_run2(buffer, len, 0, mnl_socket_get_portid(socket), on_message,
-					  exchange, control, sizeof(control) / sizeof(*control));
+			break;
+		}
+		memset((char *)buffer + len, 0, NL_FIXED);
+		ret = mnl_cb_run2(buffer, len, 0, mnl_socket_get_portid(socket), on_message,
+				  exchange, control, sizeof(control) / sizeof(*control));
 	} while (ret > 0);
 	ret = ret ? -errno : 0;
 	/* WireGuard's answer carries private keys. */
