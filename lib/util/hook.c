@@ -134,7 +134,7 @@ static uint32_t program_id(int prog_fd)
 
 /* What a pin holds. A program's and a link's information cannot be told apart by asking, but the
  * kernel names the type of the object in /proc/self/fdinfo. */
-static bool is_link(int fd)
+static int is_link(int fd)
 {
 	char path[64], line[128];
 	bool link = false;
@@ -142,10 +142,11 @@ static bool is_link(int fd)
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
 		link |= !strncmp(line, "link_type:", 10);
-	if (f)
-		fclose(f);
+	fclose(f);
 	return link;
 }
 
@@ -223,7 +224,7 @@ static int tcx_predecessor(const char *dir, const struct hook *hook)
 	sibling = sibling_of(hook, role);
 	pin_path(path, dir, &sibling);
 	fd = bpf_obj_get(path);
-	if (fd >= 0 && !is_link(fd)) {
+	if (fd >= 0 && is_link(fd) <= 0) {
 		close(fd);
 		return -1;
 	}
@@ -517,7 +518,11 @@ static enum hook_health link_health(const struct hook *hook, int ifindex)
 
 static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 {
-	if (is_link(fd)) {
+	int link = is_link(fd);
+
+	if (link < 0)
+		return link;
+	if (link) {
 		state->attach = ATTACH_TCX;
 		state->health = link_health(hook, tcx_info(fd, &state->prog_id));
 		return 0;
