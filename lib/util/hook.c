@@ -302,6 +302,12 @@ static int match_filter(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
+/* What is not there, or its qdisc or device, need not be removed. */
+static int if_there(int err)
+{
+	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
+}
+
 static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filter *found)
 {
 	struct filter_search search = { .prog_id = prog_id, .program = hook->program };
@@ -329,6 +335,44 @@ static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_po
 static bool qdisc_will_do(const struct hook *hook, const char *kind)
 {
 	return !strcmp(kind, "clsact") || (hook->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
+}
+
+/* True if another program of ours on this device is attached by clsact. */
+static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
+{
+	struct hook_state state;
+	struct hook sibling;
+
+	for (unsigned int role = 0; role < N_ROLES; role++) {
+		sibling = sibling_of(hook, role);
+		if ((sibling.point != hook->point || strcmp(sibling.program, hook->program)) &&
+		    !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT)
+			return true;
+	}
+	return false;
+}
+
+/* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
+ * once our last program has gone. On failure the pin stays, for another try. */
+static int clsact_release(const char *dir, const struct hook *hook)
+{
+	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
+	struct filter_search search = {};
+	struct nl_error why;
+	char path[PATH_MAX];
+	int err = 0;
+
+	qdisc_path(path, dir, hook);
+	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
+		return 0;
+	if (hook->netns == netns_own()) {
+		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
+			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
+		if (!err && !search.filters)
+			err = bpf_tc_hook_destroy(&tc);
+	}
+	err = if_there(err);
+	return !err && unlink(path) ? -errno : err;
 }
 
 /* A clsact qdisc, there already or made by us; which of the two is pinned. */
@@ -359,51 +403,10 @@ static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 		return refused(hook, "cannot pin the qdisc's mark for", err);
 	err = bpf_tc_hook_create(&tc);
 	if (err) {
-		unlink(path);
+		clsact_release(dir, hook); /* it may be there, if only the answer was lost */
 		return refused(hook, "cannot add the qdisc clsact for", err);
 	}
 	return 0;
-}
-
-/* Not known counts as in use. */
-static bool has_filters(const struct hook *hook, uint32_t minor)
-{
-	struct filter_search search = {};
-	struct nl_error why;
-
-	return nl_filters(hook->ifindex, PARENT(minor), match_filter, &search, &why) ||
-	       search.filters;
-}
-
-/* True if another program of ours on this device is attached by clsact. */
-static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
-{
-	struct hook_state state;
-	struct hook sibling;
-
-	for (unsigned int role = 0; role < N_ROLES; role++) {
-		sibling = sibling_of(hook, role);
-		if ((sibling.point != hook->point || strcmp(sibling.program, hook->program)) &&
-		    !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT)
-			return true;
-	}
-	return false;
-}
-
-/* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
- * once our last program has gone. */
-static void clsact_release(const char *dir, const struct hook *hook)
-{
-	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
-	char path[PATH_MAX];
-
-	qdisc_path(path, dir, hook);
-	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
-		return;
-	if (hook->netns == netns_own() && !has_filters(hook, TC_H_MIN_EGRESS) &&
-	    !has_filters(hook, TC_H_MIN_INGRESS))
-		bpf_tc_hook_destroy(&tc);
-	unlink(path);
 }
 
 static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
@@ -422,7 +425,7 @@ static int clsact_remove(const struct hook *hook, uint32_t prog_id)
 	int err = clsact_find(hook, prog_id, &filter);
 
 	if (err)
-		return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
+		return if_there(err);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle, .priority = filter.priority);
 	return bpf_tc_detach(&tc, &opts);
 }
@@ -450,8 +453,9 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	} while ((err == -EEXIST || err == -EINVAL) && ++priority < end);
 	if (err) {
 		refused(hook, "the kernel does not attach (clsact)", err);
-		clsact_release(dir, hook);
-		unlink(path);
+		/* It may be there, if only the answer was lost; else its pin finds it later. */
+		if (!clsact_remove(hook, program_id(prog_fd)) && !clsact_release(dir, hook))
+			unlink(path);
 	}
 	return err;
 }
@@ -505,7 +509,7 @@ static int query_filter(const struct hook *hook, struct hook_state *state)
 		state->prog_id = filter.prog_id;
 		state->priority = filter.priority;
 	}
-	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
+	return if_there(err);
 }
 
 /* A link has no device when that is gone, and also when somebody has detached it. */
@@ -572,6 +576,19 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 	return err ? refused(hook, "cannot replace", err) : 0;
 }
 
+/* Where a TCX link has taken its place: the filter, and clsact. */
+static int clsact_remove_all(const char *dir, const struct hook *hook, int pinned, uint32_t prog_id,
+			     const char *path)
+{
+	int err = clsact_remove(hook, prog_id);
+
+	if (err)
+		hook_pin(dir, pinned, path); /* as it was: the link goes with its pin */
+	else
+		err = clsact_release(dir, hook);
+	return err ? refused(hook, "cannot remove", err) : 0;
+}
+
 /* From one kind to the other: the new one first, so that no packet passes unmarked. */
 static int convert(const char *dir, const struct hook *hook, int prog_fd, const char *path,
 		   const struct hook_state *old)
@@ -584,10 +601,8 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 			hook_pin(dir, fd, path);
 	} else {
 		err = tcx_attach(dir, hook, prog_fd, path);
-		if (!err) {
-			clsact_remove(hook, old->prog_id);
-			clsact_release(dir, hook);
-		}
+		if (!err)
+			err = clsact_remove_all(dir, hook, fd, old->prog_id, path);
 	}
 	close(fd); /* the last reference to an unpinned link detaches it */
 	return err;
@@ -776,9 +791,10 @@ int hook_detach(const char *dir, const struct hook *hook)
 	}
 	pin_path(path, dir, hook);
 	err = remove_program(hook, &state, path);
+	if (!err)
+		err = clsact_release(dir, hook);
 	if (err)
 		return refused(hook, "cannot remove", err);
-	clsact_release(dir, hook);
 	if (unlink(path) && errno != ENOENT)
 		return refused(hook, "cannot remove the pin of", -errno);
 	return 0;
