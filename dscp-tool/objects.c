@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "objects.h"
@@ -42,23 +44,63 @@ static const struct {
 	[XDP_INNER] = { OBJECT_XDP, "ingress_inner", "ingress_inner_xdp" },
 };
 
+/* As the objects declare them. */
+static const struct {
+	char name[12];
+	uint8_t type;
+	uint8_t key_size;
+	uint16_t value_size;
+	uint32_t max_entries; /* 0: any */
+} maps[N_MAPS] = {
+	[MAP_CONFIG] = { "config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_config), 1 },
+	[MAP_TUNNELS] = { "tunnels", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_tunnel),
+			  DSCP_MAX_TUNNELS },
+	[MAP_PORTS] = { "ports", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_port), 65536 },
+	[MAP_ENDPOINTS] = { "endpoints", BPF_MAP_TYPE_HASH, sizeof(struct dscp_endpoint), 4,
+			    DSCP_MAX_ENDPOINTS },
+	[MAP_DEVICES] = { "devices", BPF_MAP_TYPE_HASH, 4, 4, DSCP_MAX_TUNNELS },
+	[MAP_PEERS] = { "peers", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct dscp_peer),
+			sizeof(struct dscp_policy), DSCP_PEERS },
+	[MAP_FLOWS] = { "flows", BPF_MAP_TYPE_LRU_HASH, 4, sizeof(struct dscp_flow), 0 },
+	[MAP_RECENT] = { "recent", BPF_MAP_TYPE_ARRAY, 4, 4, DSCP_RECENT },
+	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
+			   DSCP_MAX_TUNNELS },
+	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
+			  DSCP_WAITING },
+	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),
+			   sizeof(struct dscp_inflight), DSCP_INFLIGHT },
+	[MAP_ARRIVALS] = { "arrivals", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
+			   DSCP_MAX_TUNNELS },
+};
+
 const char *object_map_name(enum state_map map)
 {
-	static const char *const names[N_MAPS] = {
-		[MAP_CONFIG] = "config",     [MAP_TUNNELS] = "tunnels",
-		[MAP_PORTS] = "ports",	     [MAP_ENDPOINTS] = "endpoints",
-		[MAP_DEVICES] = "devices",   [MAP_PEERS] = "peers",
-		[MAP_FLOWS] = "flows",	     [MAP_RECENT] = "recent",
-		[MAP_COUNTERS] = "counters", [MAP_WAITING] = "waiting",
-		[MAP_INFLIGHT] = "inflight", [MAP_ARRIVALS] = "arrivals",
-	};
+	return maps[map].name;
+}
 
-	return names[map];
+bool object_map_fits(enum state_map map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	/* Of a program or a link the kernel tells something else, which does not fit. */
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == maps[map].type &&
+	       info.key_size == maps[map].key_size && info.value_size == maps[map].value_size &&
+	       (!maps[map].max_entries || info.max_entries == maps[map].max_entries);
 }
 
 const char *object_program_pin(enum state_program program)
 {
 	return programs[program].pin;
+}
+
+bool object_program_fits(enum state_program program, int fd)
+{
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_PROG_TYPE_SCHED_CLS &&
+	       !strncmp(info.name, programs[program].name, sizeof(info.name) - 1);
 }
 
 enum object_id object_of(enum state_program program)

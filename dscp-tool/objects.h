@@ -46,8 +46,12 @@ struct bpf_object;
 
 /* Name of a map in its object and of its pin. */
 const char *object_map_name(enum state_map map);
+/* That descriptor is of a map of this type and these sizes. */
+bool object_map_fits(enum state_map map, int fd);
 /* Name of a program's pin. */
 const char *object_program_pin(enum state_program program);
+/* That descriptor is of a program of this name, for TC. */
+bool object_program_fits(enum state_program program, int fd);
 enum object_id object_of(enum state_program program);
 /* The object whose programs do ingress that way. */
 enum object_id object_of_way(enum dscp_way way);

@@ -130,27 +130,32 @@ static int read_config(int fd, struct dscp_config *config)
 	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
 }
 
+/* Never guess what something may be that is not as we make it, and touch nothing then. */
+static int not_ours(const char *path)
+{
+	log_error("%s: not as this dscp-tool makes it: unload with the one that did, or "
+		  "remove " STATE_DIR,
+		  path);
+	return -EPROTO;
+}
+
 /* Pins of another version: never guess. Without a build: a load that has only begun, or an unload
  * that has nearly ended, or one that was killed then; nothing is loaded. */
 static int check_version(int config_fd)
 {
-	struct bpf_map_info info = {};
 	struct dscp_config config = {};
-	__u32 len = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(config_fd, &info, &len))
+	if (read_config(config_fd, &config))
 		return state_failed("cannot read", STATE_DIR "/maps/config", -errno);
-	if (info.value_size == sizeof(config)) {
-		read_config(config_fd, &config);
-		if (!config.build)
-			return -ENOENT;
-	}
-	if (config.magic == DSCP_ABI_MAGIC && config.version == DSCP_ABI_VERSION)
+	if (config.magic && config.magic != DSCP_ABI_MAGIC)
+		return not_ours(STATE_DIR "/maps/config");
+	if (!config.build)
+		return -ENOENT;
+	if (config.version == DSCP_ABI_VERSION)
 		return 0;
-	log_error("%s: made by another version of dscp-tool (layout %u, this one has %u): unload "
-		  "with "
-		  "that version, or remove the directory",
-		  STATE_DIR, config.magic == DSCP_ABI_MAGIC ? config.version : 0, DSCP_ABI_VERSION);
+	log_error(STATE_DIR ": made by another version of dscp-tool (layout %u, this one has %u): "
+			    "unload with that version, or remove the directory",
+		  config.version, DSCP_ABI_VERSION);
 	return -EPROTO;
 }
 
@@ -165,16 +170,30 @@ static int read_tunnels(struct state *state)
 	return 0;
 }
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) || S_ISREG(st.st_mode);
+}
+
+/* -1: one of ingress that is not there, other errors are less. */
 static int open_pin(enum state_map map, int config_fd)
 {
 	char path[PATH_MAX];
 	int fd, err;
 
 	map_path(path, map);
+	if (!is_file(path))
+		return not_ours(path);
 	fd = bpf_obj_get(path);
-	if (fd >= 0)
-		return fd;
 	err = -errno;
+	if (fd >= 0 && object_map_fits(map, fd))
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		return not_ours(path);
+	}
 	if (err == -ENOENT && map >= N_EGRESS_MAPS)
 		return -1;
 	/* No message: nothing is loaded, or an unload runs meanwhile, which takes the build away
@@ -191,7 +210,7 @@ static int open_maps(struct state *state)
 
 	for (int i = 0; i < N_MAPS; i++) {
 		state->maps[i] = open_pin(i, state->maps[MAP_CONFIG]);
-		if (state->maps[i] < 0 && i < N_EGRESS_MAPS)
+		if (state->maps[i] < -1)
 			return state->maps[i];
 		err = i == MAP_CONFIG ? check_version(state->maps[i]) : 0;
 		if (err)
@@ -206,9 +225,13 @@ static int open_programs(struct state *state)
 
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		program_path(path, i);
+		if (!is_file(path))
+			return not_ours(path);
 		state->programs[i] = bpf_obj_get(path);
 		if (state->programs[i] < 0 && errno != ENOENT)
 			return state_failed("cannot open", path, -errno);
+		if (state->programs[i] >= 0 && !object_program_fits(i, state->programs[i]))
+			return not_ours(path);
 	}
 	return 0;
 }

@@ -10,6 +10,138 @@
 kind=vxlan
 state_dir=/sys/fs/bpf/dscp-tool
 
+changing=('load vx4' 'load vx4 --direction both --egress-map EF=CS1' 'load vx6' 'unload vx4'
+	'unload --all' monitor)
+looking=(status 'status --json' 'status --openmetrics' 'status vx4' dump-map 'dump-map --json')
+
+# say STATUS ERE COMMAND...: each of these ends so, with one line on stderr that matches
+say()
+{
+	local -; set +x
+	local status=$1 sentence=$2 words got
+
+	shift 2
+	for words; do
+		got=0
+		# shellcheck disable=SC2086 # several words
+		OUTPUT=$(on a timeout -s KILL 20 ${as-} "$TOOL" $words 2>&1 >"$T/out") || got=$?
+		[ "$got" = "$status" ] || fail "$got, not $status: $words: $OUTPUT"
+		[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $words: $OUTPUT"
+		[[ $OUTPUT =~ $sentence ]] || fail "no \"$sentence\": $words: $OUTPUT"
+	done
+}
+
+# Everything that could change: also what the maps say that the tool alone writes.
+everything()
+{
+	inventory
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -c 'cd "$0" && find . -ls | awk "{ print \$3, \$5, \$11 }" || exit 0
+		bpftool map lookup pinned maps/config key 0 0 0 0
+		bpftool map lookup pinned maps/ports key 181 18 0 0
+		for n in 1 2 3; do
+			bpftool -j map lookup pinned maps/tunnels key $n 0 0 0 | cksum
+		done' $state_dir/ 2>&1 || true
+}
+
+# refused ERE: by every command, and nothing is changed. Once in a test; then three of them will do,
+# since all read the state in one place.
+refused()
+{
+	everything >"$T/everything"
+	if [ -z "$refused_before" ]; then
+		say 2 "$1" "${changing[@]}" "${looking[@]}"
+		check on a "$TOOL" features
+	else
+		say 2 "$1" 'load vx4 --direction both --egress-map EF=CS1' 'unload --all' 'status'
+	fi
+	check diff "$T/everything" <(everything)
+	refused_before=yes
+}
+refused_before=
+
+# poke MAP "KEY BYTES" OFFSET "HEX BYTES": in the middle of a value
+poke()
+{
+	local -; set +x
+	local file=$state_dir/maps/$1 key=$2 value
+
+	# shellcheck disable=SC2086 # several words
+	value=$(on a bpftool -j map lookup pinned $file key $key |
+		jq -r --argjson at "$3" --arg new "$4" '.value | map(ltrimstr("0x")) as $old |
+			($new | split(" ")) as $new |
+			$old[:$at] + $new + $old[$at + ($new | length):] | join(" ")')
+	# shellcheck disable=SC2086
+	check on a bpftool map update pinned $file key $key value hex $value
+}
+
+# Stands for all that is not as we make it.
+not_ours() { refused "^dscp-tool: $state_dir/$1: not as this dscp-tool makes it: unload .*remove $state_dir\$"; }
+
+# in_place_of PIN SCRIPT: that makes something else, at $0, and afterwards all is as before
+in_place_of()
+{
+	check on a mv "$state_dir/$1" $state_dir/aside
+	check on a sh -ec "$2" "$state_dir/$1"
+	not_ours "$1"
+	check on a rm -rf "$state_dir/$1"
+	check on a mv $state_dir/aside "$state_dir/$1"
+}
+
+# map_of TYPE KEY VALUE ENTRIES: a script for in_place_of
+map_of() { echo "bpftool map create \"\$0\" type $1 key $2 value $3 entries $4 name alien"; }
+
+#
+# Pins
+#
+
+test_other_pins()
+{
+	local pin pins=(config tunnels ports endpoints devices peers flows recent counters waiting
+		inflight arrivals)
+
+	lone_node
+	! short_form || pins=(config tunnels)
+	check on a "$TOOL" load vx4 --direction both
+	for pin in "${pins[@]}"; do
+		in_place_of "maps/$pin" "$(map_of hash 8 4096 16)"
+	done
+	# One thing is different. A longer value would not fit where it is read to.
+	in_place_of maps/tunnels "$(map_of array 4 4096 1024)"
+	! short_form || return 0
+	in_place_of maps/tunnels "$(map_of array 4 568 1023)"
+	in_place_of maps/counters "$(map_of array 4 544 1024)"
+	in_place_of maps/config "$(map_of array 4 24 2)"
+	in_place_of maps/config "$(map_of array 4 32 1)"
+	# And no map at all, or no program.
+	in_place_of maps/tunnels "ln $state_dir/programs/egress_inner \"\$0\" 2>/dev/null ||
+		bpftool prog pin pinned $state_dir/programs/egress_inner \"\$0\""
+	in_place_of maps/config 'mkdir "$0"'
+	in_place_of maps/arrivals 'mkdir "$0"'
+	in_place_of programs/egress_outer 'mkdir "$0"'
+	in_place_of programs/egress_outer "$(map_of array 4 4 4)"
+	in_place_of programs/egress_outer "mv $state_dir/programs/egress_inner \"\$0\"
+		bpftool prog pin pinned \"\$0\" $state_dir/programs/egress_inner"
+	check on a "$TOOL" status vx4
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls $state_dir
+}
+
+#
+# What is in the maps
+#
+
+# Offsets are those of struct dscp_tunnel, and of struct dscp_config.
+test_garbage_in_config()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	poke config '0 0 0 0' 0 'de ad be ef'
+	not_ours maps/config
+	poke config '0 0 0 0' 16 '00 00 00 00 00 00 00 00' # not loaded, and yet not ours
+	not_ours maps/config
+}
+
 #
 # Names
 #
