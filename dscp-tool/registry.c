@@ -22,6 +22,18 @@ bool state_is_name(const char name[DSCP_IFNAMSIZ])
 	return i < DSCP_IFNAMSIZ && !name[i];
 }
 
+bool state_is_sane(const struct dscp_tunnel *t)
+{
+	bool sane = t->kind != DSCP_KIND_NONE && t->kind <= DSCP_KIND_IPIP;
+
+	sane = sane && t->way <= DSCP_WAY_XDP && t->attach <= ATTACH_CLSACT;
+	sane = sane && t->n_ports <= DSCP_MAX_PORTS && t->n_uplinks <= DSCP_MAX_UPLINKS;
+	sane = sane && state_is_name(t->name) && state_is_name(t->link_kind);
+	for (unsigned int i = 0; sane && i < t->n_uplinks; i++)
+		sane = state_is_name(t->uplink_names[i]);
+	return sane || !t->ifindex;
+}
+
 #define FORGET_BATCH 1024
 
 /* In batches: one call per place took two thirds of the time of an unload. */
@@ -225,9 +237,10 @@ static bool by_source_port(__u8 kind)
 
 static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
 {
-	for (int i = 0; i < tunnel->n_ports; i++)
+	/* Of a free slot nothing has been checked. */
+	for (int i = 0; tunnel->ifindex && i < tunnel->n_ports; i++)
 		if (tunnel->ports[i] == number)
-			return tunnel->ifindex;
+			return true;
 	return false;
 }
 

@@ -164,9 +164,12 @@ static int read_tunnels(struct state *state)
 	state->tunnels = calloc(DSCP_MAX_TUNNELS, sizeof(*state->tunnels));
 	if (!state->tunnels)
 		return state_failed("cannot read", STATE_DIR "/maps/tunnels", -ENOMEM);
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
 		if (bpf_map_lookup_elem(state->maps[MAP_TUNNELS], &slot, &state->tunnels[slot]))
 			return state_failed("cannot read", STATE_DIR "/maps/tunnels", -errno);
+		if (!state_is_sane(&state->tunnels[slot]))
+			return not_ours(STATE_DIR "/maps/tunnels");
+	}
 	return 0;
 }
 

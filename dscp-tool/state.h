@@ -107,6 +107,8 @@ int state_prune(struct state *state);
 
 /* Between state.c (the pins), registry.c (the tunnels) and attach.c (their hooks). */
 
+/* What the tool could have written there. */
+bool state_is_sane(const struct dscp_tunnel *tunnel);
 /* Says "WHAT NAME: why", and returns err. */
 int state_failed(const char *what, const char *name, int err);
 /* What recent holds egress_inner takes for noted in flows. When that is not so any more, each

@@ -17,17 +17,14 @@ static void print_family(const char *name, const char *type, const char *help)
 	printf("# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
-/* A device's name may have quotes and backslashes. */
+/* A device's name may have quotes and backslashes; ends of lines have been taken out of it. */
 static void print_label(const char *name, const char *value)
 {
 	printf("%s=\"", name);
 	for (; *value; value++) {
 		if (*value == '"' || *value == '\\')
 			putchar('\\');
-		if (*value == '\n')
-			fputs("\\n", stdout);
-		else
-			putchar(*value);
+		putchar(*value);
 	}
 	putchar('"');
 }

@@ -142,6 +142,39 @@ test_garbage_in_config()
 	not_ours maps/config
 }
 
+test_garbage_in_tunnels()
+{
+	local poke offset new name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
+		'4 00' '4 07' '4 ff' # kind
+		'6 09' '6 ff' '7 11' '7 ff' # numbers of ports and uplinks
+		'12 04' '12 ff' '13 03' '13 ff' # way, attach
+		'200 ff 1b 5b 32 4a 00' '200 0a' '200 7f 00' # name
+		'312 1b 5b 48 00') # name of an uplink
+
+	lone_node
+	check on a "$TOOL" load vx4
+	# No end.
+	pokes+=("200 ${name//00/61}" "216 ${name//00/61}" "312 ${name//00/61}")
+	! short_form || pokes=('7 ff' "200 ${name//00/61}")
+	on a bpftool -j map lookup pinned $state_dir/maps/tunnels key 1 0 0 0 |
+		jq -r '.value | map(ltrimstr("0x")) | join(" ")' >"$T/value"
+	for poke in "${pokes[@]}"; do
+		read -r offset new <<<"$poke"
+		poke tunnels '1 0 0 0' "$offset" "$new"
+		not_ours maps/tunnels
+		# shellcheck disable=SC2046 # several words
+		check on a bpftool map update pinned $state_dir/maps/tunnels key 1 0 0 0 \
+			value hex $(cat "$T/value")
+	done
+	check on a "$TOOL" status vx4
+	# Another one, which has the same number as nothing.
+	poke tunnels '255 3 0 0' 0 'ff ff ff ff'
+	not_ours maps/tunnels
+	poke tunnels '255 3 0 0' 0 '00 00 00 00'
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls $state_dir
+}
+
 #
 # Names
 #
