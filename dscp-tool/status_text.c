@@ -77,7 +77,8 @@ static void print_bar(double share)
 /* The chart of one direction: each line has all its words, for grep and awk. */
 static void print_chart(const struct dscp_counters *c, const char *title)
 {
-	uint64_t total = 0, largest = 0;
+	double total = 0; /* does not wrap, whatever is in the map */
+	uint64_t largest = 0;
 	int width;
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
@@ -91,7 +92,7 @@ static void print_chart(const struct dscp_counters *c, const char *title)
 
 		if (!c->dscp[dscp])
 			continue;
-		share = (double)c->dscp[dscp] / total;
+		share = c->dscp[dscp] / total;
 		printf("  %-9s %-4s %*" PRIu64 " %5.1f%% ", title, dscp_name(dscp), width,
 		       (uint64_t)c->dscp[dscp], 100 * share);
 		print_bar(share);
