@@ -144,7 +144,7 @@ const char *tunnel_way_name(enum dscp_way way)
 		[DSCP_WAY_XDP] = "xdp",
 	};
 
-	return names[way];
+	return way < sizeof(names) / sizeof(*names) ? names[way] : "unknown";
 }
 
 const char *tunnel_way_reason(const struct dscp_tunnel *tunnel)

@@ -175,6 +175,38 @@ test_garbage_in_tunnels()
 	check_exit 2 on a ls $state_dir
 }
 
+# Peers that no tool has written, and notes.
+test_garbage_to_be_shown()
+{
+	lone_node
+	check on a "$TOOL" load vx4 --direction both --peer-map 10.0.0.5:EF=CS1
+	# Length, slot, family: too short, of no family, of another slot
+	check on a bpftool map update pinned $state_dir/maps/peers key hex 00 00 00 00 01 00 04 00 \
+		00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 value hex $(yes ff | head -n 64)
+	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 ff ff \
+		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
+	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 ff ff 04 ff \
+		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
+	check on a bpftool map update pinned $state_dir/maps/inflight key hex $(yes ff | head -n 16) \
+		value hex $(yes ff | head -n 16)
+	check on a bpftool map update pinned $state_dir/maps/waiting key 0 0 0 0 \
+		value hex $(yes ff | head -n 32)
+	# On each CPU: counters of CS0 and of DSCP 1 whose sum has more than 64 bits.
+	check on a bpftool map update pinned $state_dir/maps/counters key 1 0 0 0 \
+		value hex $(yes 00 | head -n 32) $(yes ff | head -n 8) 02 $(yes 00 | head -n 503)
+	check on a "$TOOL" status vx4
+	[ "$(awk '/left with/ { print $3, $5 }' <<<"$OUTPUT")" = $'CS0 100.0%\nLE 0.0%' ] ||
+		fail "$OUTPUT"
+	check on a "$TOOL" status --json
+	jq -e '.tunnels[0].healthy' <<<"$OUTPUT"
+	check on a "$TOOL" dump-map
+	check on a "$TOOL" dump-map --json
+	jq -e . <<<"$OUTPUT" >/dev/null
+	check on a "$TOOL" load vx4 --peer-map 10.0.0.5:EF=CS1
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls $state_dir
+}
+
 #
 # Names
 #
