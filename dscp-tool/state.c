@@ -267,11 +267,28 @@ static int hidden_bpffs(void)
 	return -ENODEV;
 }
 
+/* A bpffs that nobody has given a mode is open to all, and who was there first has made what it
+ * likes: whoever can write there decides what root attaches. */
+static int check_owner(void)
+{
+	struct stat st;
+
+	if (lstat(STATE_DIR, &st) || (S_ISDIR(st.st_mode) && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+				      (!st.st_uid || st.st_uid == geteuid())))
+		return 0;
+	log_error(STATE_DIR ": not a directory that only root can write to (owner %u, mode %o): "
+			    "remove it",
+		  st.st_uid, st.st_mode & 07777);
+	return -EPROTO;
+}
+
 int state_open(struct state *state)
 {
 	int err = hidden_bpffs();
 
 	state_init(state);
+	if (!err)
+		err = check_owner();
 	if (!err)
 		err = open_maps(state);
 	if (!err)

@@ -208,6 +208,37 @@ test_garbage_to_be_shown()
 }
 
 #
+# Places that are not to be had
+#
+
+# A bpffs that is mounted without a mode is open to all, and somebody was there first.
+test_directory_of_others()
+{
+	local how sentence="^dscp-tool: $state_dir: not a directory that only root can write to .*: remove it"
+
+	lone_node
+	check on a "$TOOL" load vx4
+	for how in 'chmod 777' 'chmod 720' 'chown 1000'; do
+		# shellcheck disable=SC2086 # several words
+		check on a $how $state_dir
+		refused "$sentence"
+		on a sh -ec 'chown 0 "$0"; chmod 700 "$0"' $state_dir
+	done
+	check on a chmod 755 $state_dir
+	check on a "$TOOL" status
+	check on a "$TOOL" unload vx4
+	check on a setpriv --reuid=1000 --clear-groups mkdir $state_dir
+	refused "$sentence"
+	check on a rmdir $state_dir
+	mkdir "$T/empty"
+	check on a setpriv --reuid=1000 --clear-groups ln -s "$T/empty" $state_dir
+	refused "$sentence"
+	check on a rm $state_dir
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" unload vx4
+}
+
+#
 # Names
 #
 
