@@ -53,7 +53,7 @@ static int take_lock(int operation)
 
 	if (err)
 		return err;
-	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return state_failed("cannot open", LOCK_FILE, -errno);
 	if (!flock(fd, operation))

@@ -239,6 +239,33 @@ test_directory_of_others()
 }
 
 #
+# The lock
+#
+
+test_lock_that_cannot_be_had()
+{
+	local lock=/run/dscp-tool.lock
+
+	lone_node
+	check on a "$TOOL" load vx4
+	everything >"$T/everything"
+	check on a mount -t tmpfs -o ro none /run
+	say 2 "^dscp-tool: cannot open $lock: Read-only file system$" "${changing[@]}"
+	check on a "$TOOL" status vx4
+	check on a umount /run
+	rm $lock
+	ln -s "$T/elsewhere" $lock
+	say 2 "^dscp-tool: cannot open $lock: Too many levels of symbolic links$" "${changing[@]}"
+	[ ! -e "$T/elsewhere" ]
+	rm $lock
+	mkdir $lock
+	say 2 "^dscp-tool: cannot open $lock: Is a directory$" "${changing[@]}"
+	rmdir $lock
+	check diff "$T/everything" <(everything)
+	check on a "$TOOL" unload vx4
+}
+
+#
 # Names
 #
 
