@@ -53,6 +53,9 @@ static int take_lock(int operation)
 
 	if (err)
 		return err;
+	/* Else hooks would go, and their pins would not. */
+	if (access(STATE_DIR, W_OK) && errno == EROFS)
+		return state_failed("cannot change", STATE_DIR, -EROFS);
 	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return state_failed("cannot open", LOCK_FILE, -errno);

@@ -211,6 +211,35 @@ test_garbage_to_be_shown()
 # Places that are not to be had
 #
 
+test_read_only_bpffs()
+{
+	local how words
+
+	lone_node
+	for how in '' bind,; do
+		check on a "$TOOL" load vx4
+		check on a mount -o "remount,${how}ro" bpf /sys/fs/bpf
+		everything >"$T/everything"
+		say 2 "^dscp-tool: cannot change $state_dir: Read-only file system$" "${changing[@]}"
+		# A mount that is read only lets maps be read, a file system does not.
+		for words in "${looking[@]}"; do
+			# shellcheck disable=SC2086 # several words
+			[ -z "$how" ] || check on a "$TOOL" $words
+			[ -n "$how" ] || say 2 "^dscp-tool: cannot open .*: Read-only file system$" "$words"
+		done
+		check diff "$T/everything" <(everything)
+		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
+		check on a "$TOOL" status vx4
+		check on a "$TOOL" unload vx4
+		check_exit 2 on a ls $state_dir
+		check on a mount -o "remount,${how}ro" bpf /sys/fs/bpf
+		say 2 "^dscp-tool: cannot make $state_dir: Read-only file system$" 'load vx4'
+		say 3 'vx4: not loaded' 'unload vx4'
+		check on a "$TOOL" status
+		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
+	done
+}
+
 # A bpffs that is mounted without a mode is open to all, and somebody was there first.
 test_directory_of_others()
 {
