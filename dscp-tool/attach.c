@@ -202,8 +202,7 @@ int state_prune(struct state *state)
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (state->tunnels[slot].ifindex)
 			return 0;
-	state_remove();
-	return 0;
+	return state_remove();
 }
 
 static bool same_program(uint32_t prog_id, int fd)

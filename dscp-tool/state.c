@@ -342,24 +342,35 @@ static void take_build_away(void)
 	close(fd);
 }
 
-void state_remove(void)
+/* The first error is said and kept. */
+static void take_away(const char *path, int *err)
+{
+	/* Not empty: what could not be removed has been said, what is others' is left alone. Of a
+	 * mount that is read only nothing can be removed, what is not there included. */
+	if (remove(path) && errno != ENOTEMPTY && !*err && !access(path, F_OK))
+		*err = state_failed("cannot remove", path, -errno);
+}
+
+int state_remove(void)
 {
 	char path[PATH_MAX];
+	int err = 0;
 
 	take_build_away();
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		program_path(path, i);
-		unlink(path);
+		take_away(path, &err);
 	}
 	for (int i = N_MAPS; i-- > MAP_CONFIG;) {
 		map_path(path, i);
-		unlink(path);
+		take_away(path, &err);
 	}
-	unlink(STATE_DIR "/new");
+	take_away(STATE_DIR "/new", &err);
 	for (unsigned int i = N_DIRECTORIES; i-- > 0;) {
 		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
-		rmdir(path);
+		take_away(path, &err);
 	}
+	return err;
 }
 
 /* The descriptors outlive the object. */
@@ -542,8 +553,9 @@ int state_create(struct state *state, uint32_t flows)
 	int err = state_open(state);
 
 	if (err == -ENOENT) {
-		state_remove(); /* of a load that was killed */
-		err = create(state, flows);
+		err = state_remove(); /* of a load that was killed */
+		if (!err)
+			err = create(state, flows);
 	}
 	if (!err)
 		err = read_config(state->maps[MAP_CONFIG], &config);

@@ -100,7 +100,7 @@ bool state_is_ours(const struct state *state);
 
 /* Takes all pins away, where nothing is loaded: what a load or an unload that was killed has left.
  */
-void state_remove(void);
+int state_remove(void);
 
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int state_prune(struct state *state);

@@ -75,8 +75,8 @@ static int unload_name(const char *name)
 	uint32_t slot = 0;
 	int err = state_open(&state);
 
-	if (err == -ENOENT)
-		state_remove();
+	if (err == -ENOENT && state_remove())
+		return EXIT_REFUSED;
 	if (err == -ENOENT)
 		return name ? not_loaded(name) : EXIT_DONE;
 	if (err)

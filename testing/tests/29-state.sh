@@ -127,6 +127,30 @@ test_other_pins()
 	check_exit 2 on a ls $state_dir
 }
 
+# What others have put beside ours is no hindrance, and stays.
+test_alien_pins_stay()
+{
+	local where
+
+	lone_node
+	check on a "$TOOL" load vx4
+	remember
+	for where in . maps programs hooks qdiscs; do
+		check on a mkdir $state_dir/$where/directory
+		check on a bpftool map create $state_dir/$where/alien type array key 4 value 4 \
+			entries 1 name alien
+	done
+	on a find $state_dir -name directory -o -name alien | sort >"$T/aliens"
+	[ "$(wc -l <"$T/aliens")" = 10 ]
+	check on a "$TOOL" status
+	check on a "$TOOL" load vx4 --direction both
+	check on a "$TOOL" unload --all
+	check diff "$T/aliens" <(on a find $state_dir -name directory -o -name alien | sort)
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" unload vx4
+	[ "$(on a find $state_dir ! -type d ! -name alien | wc -l)" = 0 ]
+}
+
 #
 # What is in the maps
 #
