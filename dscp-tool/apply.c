@@ -127,7 +127,8 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 	if (!slot)
 		slot = state_free_slot(&state);
 	if (!slot) {
-		log_error("%s: %d tunnels are loaded already", tunnel->name, DSCP_MAX_TUNNELS - 1);
+		log_error("%s: %d tunnels are loaded already (unload one first)", tunnel->name,
+			  DSCP_MAX_TUNNELS - 1);
 		err = -ENOSPC;
 	}
 	if (!err)

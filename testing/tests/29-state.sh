@@ -232,6 +232,80 @@ test_garbage_to_be_shown()
 }
 
 #
+# Full
+#
+
+# batch FILE FORMAT FIRST LAST: lines for bpftool; %B is the number in four bytes, %D in
+# hexadecimal, %E the same and 65536 more
+batch()
+{
+	awk -v format="$2" -v first="$3" -v last="$4" 'BEGIN {
+		for (n = first; n <= last; n++) {
+			line = format
+			gsub("%B", sprintf("%d %d 0 0", n % 256, n / 256), line)
+			gsub("%E", sprintf("%02x %02x 01 00", n % 256, n / 256), line)
+			gsub("%D", sprintf("%02x %02x 00 00", n % 256, n / 256), line)
+			print line
+		} }' >"$1"
+	check on a bpftool batch file "$1"
+}
+
+# value MAP KEY FROM TO: that part of a value, in hexadecimal
+value()
+{
+	on a bpftool -j map lookup pinned $state_dir/maps/$1 key $2 |
+		jq -r ".value[$3:$4] | map(ltrimstr(\"0x\")) | join(\" \")"
+}
+
+test_all_slots_are_taken()
+{
+	local head tail n
+
+	lone_node
+	check on a "$TOOL" load vx4
+	# The device's number is at 0, and the VNI, which has to be another, at 148.
+	head=$(value tunnels '1 0 0 0' 4 148)
+	tail=$(value tunnels '1 0 0 0' 152 568)
+	batch "$T/slots" "map update pinned $state_dir/maps/tunnels key %B value hex %E $head %E $tail" \
+		2 1022
+	check on a "$TOOL" load vx6
+	everything >"$T/everything"
+	on a ip link add vx7 type vxlan id 77 remote 192.0.2.9 dstport 4791
+	say 2 '^dscp-tool: vx7: 1023 tunnels are loaded already \(unload one first\)$' 'load vx7'
+	on a ip link delete vx7
+	check diff "$T/everything" <(everything)
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	check_exit 4 on a "$TOOL" status --json
+	[ "$(jq '.tunnels | length' <<<"$OUTPUT")" = 1023 ]
+	check on a "$TOOL" status vx6
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $state_dir
+}
+
+test_no_room_in_a_map()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	batch "$T/endpoints" "map update pinned $state_dir/maps/endpoints key hex 01 00 00 00 %D \
+		$(yes 00 | head -n 32 | tr '\n' ' ') value 0 0 0 0" 1 2047
+	everything >"$T/everything"
+	say 2 "^dscp-tool: cannot write the maps in $state_dir: (No space|Argument list)" 'load vx6'
+	check diff "$T/everything" <(everything)
+	check on a "$TOOL" status
+	check on a "$TOOL" load vx4 --egress-map EF=CS2
+	[ -n "$DSCP_TEST_LONG" ] || return 0
+	# A line of the batch takes a millisecond.
+	batch "$T/peers" "map update pinned $state_dir/maps/peers key hex a0 00 00 00 e8 03 06 00 %D \
+		00 00 00 00 00 00 00 00 00 00 00 00 value hex $(yes ff | head -n 64 | tr '\n' ' ')" 0 65535
+	everything >"$T/everything"
+	say 2 "^dscp-tool: cannot write $state_dir/maps/peers: No space left on device" \
+		'load vx4 --egress-map EF=CS1 --peer-map 10.0.0.5:EF=EF'
+	check diff "$T/everything" <(everything)
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $state_dir
+}
+
+#
 # Places that are not to be had
 #
 
