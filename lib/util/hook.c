@@ -434,6 +434,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 {
 	uint32_t priority = hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
 	const uint32_t end = priority + CLSACT_PRIORITIES;
+	struct nl_filter left;
 	int err;
 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
@@ -445,6 +446,9 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 		unlink(path);
 		return err;
 	}
+	/* Ours, whose pin somebody has removed: not to be there twice. */
+	if (!clsact_find(hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
+		return 0;
 	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
 	 * another kind of filter or protocol at the same priority. */
 	do {

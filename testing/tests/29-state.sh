@@ -151,6 +151,29 @@ test_alien_pins_stay()
 	[ "$(on a find $state_dir ! -type d ! -name alien | wc -l)" = 0 ]
 }
 
+# What the message says is a way out.
+test_removed_by_hand()
+{
+	local how
+
+	lone_node
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --direction both --attach "$how"
+		inventory >"$T/loaded"
+		poke config '0 0 0 0' 0 00
+		not_ours maps/config
+		check on a rm -r $state_dir
+		check on a "$TOOL" load vx4 --direction both --attach "$how"
+		check on a "$TOOL" status vx4
+		# Nothing is attached twice.
+		sed -E 's/(id|tag|jited) [0-9a-f]*|\[[0-9]*\]//g; /^\/sys.*qdiscs\//d' "$T/loaded" >"$T/before"
+		check diff "$T/before" <(inventory | sed -E 's/(id|tag|jited) [0-9a-f]*|\[[0-9]*\]//g')
+		check on a "$TOOL" unload vx4
+		check_exit 2 on a ls $state_dir
+		[ -z "$(on a tc filter show dev vx4 egress)$(on a tc filter show dev eth0 egress)" ]
+	done
+}
+
 #
 # What is in the maps
 #
