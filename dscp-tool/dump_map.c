@@ -19,7 +19,11 @@ struct dump_config {
 	bool json;
 	uint32_t slot; /* only this tunnel; 0: all */
 	const struct state *state;
-	bool first;
+	const char *separator; /* in front of the next entry */
+	/* The last flow's device. To look for it among all slots each time would be most of what a
+	 * million entries cost. */
+	uint32_t ifindex;
+	const char *name;
 };
 
 static const struct arg_option dump_options[] = {
@@ -37,18 +41,17 @@ const struct arg_command dump_map_command = {
 	.max_args = 1,
 };
 
-/* Entry by entry: a tree of all of them could be large. Takes the entry. */
-static void print_json(struct dump_config *config, struct json_object *entry)
+/* Entry by entry: a tree of all of them could be large. Of what an entry has, only the name of a
+ * tunnel can hold what JSON wants quoted. The caller goes on with the rest of the object. */
+static void begin_json(struct dump_config *config, const char *key, const char *value,
+		       const char *dscp, const char *tunnel)
 {
-	printf("%s%s", config->first ? "" : ",",
-	       json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN));
-	json_object_put(entry);
-	config->first = false;
-}
+	struct json_object *name = tunnel ? json_object_new_string(tunnel) : NULL;
 
-static void json_string(struct json_object *object, const char *key, const char *string)
-{
-	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
+	printf("%s{\"%s\":\"%s\",\"dscp\":\"%s\",\"tunnel\":%s", config->separator, key, value,
+	       dscp, json_object_to_json_string_ext(name, JSON_C_TO_STRING_PLAIN));
+	json_object_put(name);
+	config->separator = ",";
 }
 
 static const char *flow_dscp(const struct dscp_flow *flow)
@@ -62,29 +65,22 @@ static void print_flow(void *ctx, const void *key, const void *value)
 {
 	struct dump_config *config = ctx;
 	const struct dscp_flow *flow = value;
-	bool final = flow->mark & DSCP_MARK_FINAL;
-	const char *name = state_device_name(config->state, flow->ifindex), *dscp;
-	struct json_object *entry;
+	bool final = flow->mark & DSCP_MARK_FINAL, socket = flow->flags & DSCP_FLOW_SOCKET;
 	char hash[16];
 
 	if (config->slot && flow->ifindex != config->state->tunnels[config->slot].ifindex)
 		return;
+	if (config->ifindex != flow->ifindex)
+		config->name = state_device_name(config->state, flow->ifindex);
+	config->ifindex = flow->ifindex;
 	snprintf(hash, sizeof(hash), "0x%08x", *(const uint32_t *)key);
-	dscp = flow_dscp(flow);
 	if (!config->json) {
-		printf("%s\t%s\t%s%s%s\n", hash, dscp, name ? name : "-",
-		       flow->flags & DSCP_FLOW_SOCKET ? "\tsocket" : "", final ? "\tfinal" : "");
+		printf("%s\t%s\t%s%s%s\n", hash, flow_dscp(flow), config->name ? config->name : "-",
+		       socket ? "\tsocket" : "", final ? "\tfinal" : "");
 		return;
 	}
-	entry = json_object_new_object();
-	json_string(entry, "hash", hash);
-	json_string(entry, "dscp", dscp);
-	json_string(entry, "tunnel", name);
-	if (flow->flags & DSCP_FLOW_SOCKET)
-		json_object_object_add(entry, "socket", json_object_new_boolean(true));
-	if (final)
-		json_object_object_add(entry, "final", json_object_new_boolean(true));
-	print_json(config, entry);
+	begin_json(config, "hash", hash, flow_dscp(flow), config->name);
+	printf("%s%s}", socket ? ",\"socket\":true" : "", final ? ",\"final\":true" : "");
 }
 
 /* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's
@@ -95,7 +91,6 @@ static void print_note(void *ctx, const void *key, const void *value)
 	const struct dscp_inflight_key *id = key;
 	const struct dscp_inflight *note = value;
 	const char *name = NULL, *dscp;
-	struct json_object *entry;
 	char message[64] = "";
 
 	if (config->slot && note->slot != config->slot)
@@ -111,14 +106,9 @@ static void print_note(void *ctx, const void *key, const void *value)
 		       note->length, *message ? "\t" : "", message);
 		return;
 	}
-	entry = json_object_new_object();
-	json_string(entry, "way", tunnel_way_name(id->way));
-	json_string(entry, "dscp", dscp);
-	json_string(entry, "tunnel", name);
-	json_object_object_add(entry, "length", json_object_new_int(note->length));
-	if (*message)
-		json_string(entry, "message", message);
-	print_json(config, entry);
+	begin_json(config, "way", tunnel_way_name(id->way), dscp, name);
+	printf(",\"length\":%u%s%s%s}", note->length, *message ? ",\"message\":\"" : "", message,
+	       *message ? "\"" : "");
 }
 
 /* Index of a place; what is there. */
@@ -150,7 +140,7 @@ static const struct dump {
 
 #define N_DUMPS (sizeof(dumps) / sizeof(*dumps))
 
-static int dump_map(struct dump_config *config, const struct dump *dump)
+static enum exit_status dump_map(struct dump_config *config, const struct dump *dump)
 {
 	int fd = config->state->maps[dump->map];
 	long n = 0;
@@ -160,7 +150,7 @@ static int dump_map(struct dump_config *config, const struct dump *dump)
 	if (n < 0)
 		log_error("cannot read the map %s: %s", object_map_name(dump->map),
 			  log_strerror(n));
-	return n < 0 ? -EIO : 0;
+	return n < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
 /* To the user two maps of the same name are one. */
@@ -168,25 +158,24 @@ static void open_json(struct dump_config *config, const struct dump *dump)
 {
 	if (dump > dumps && !strcmp(dump->name, dump[-1].name))
 		return;
-	config->first = true;
+	config->separator = "";
 	if (config->json)
 		printf("%s{\"map\":\"%s\",\"entries\":[", dump > dumps ? "]}," : "", dump->name);
 }
 
 static int dump_maps(struct dump_config *config)
 {
-	int err = 0;
+	int status = EXIT_DONE;
 
 	if (config->json)
 		printf("{\"maps\":[");
 	for (unsigned int i = 0; i < N_DUMPS; i++) {
 		open_json(config, &dumps[i]);
-		if (dump_map(config, &dumps[i]))
-			err = -EIO;
+		status |= dump_map(config, &dumps[i]);
 	}
 	if (config->json)
 		printf("]}]}\n");
-	return err ? EXIT_REFUSED : EXIT_DONE;
+	return status;
 }
 
 int run_dump_map(int argc, char **argv)
@@ -195,7 +184,6 @@ int run_dump_map(int argc, char **argv)
 	struct state state = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
-	uint32_t slot = 0;
 	int status = parsed(args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
 	    err;
 
@@ -206,9 +194,8 @@ int run_dump_map(int argc, char **argv)
 		return EXIT_REFUSED;
 	config.state = &state;
 	if (n_args && !err)
-		slot = state_find(&state, name);
-	config.slot = slot;
-	status = n_args && !slot ? not_loaded(name) : dump_maps(&config);
+		config.slot = state_find(&state, name);
+	status = n_args && !config.slot ? not_loaded(name) : dump_maps(&config);
 	state_close(&state);
 	return status;
 }

@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# dump-map of many flows: each of them once, in little memory, and JSON whatever happens.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+# many_flows N: so many with each DSCP in turn, all of vx4, in a map that has room for twice as many
+many_flows()
+{
+	lone_node
+	check on a "$TOOL" load vx4 --flows $((2 * $1))
+	check on a testing/bpf/fill /sys/fs/bpf/dscp-tool/maps/flows "$1" \
+		"$(on a cat /sys/class/net/vx4/ifindex)"
+}
+
+# The hashes of many_flows, as dump-map writes them.
+hashes() { seq 1 "$1" | awk '{ printf "0x%08x\n", $1 }'; }
+
+# With this much data, in KiB, a process cannot have them all; the libraries and one batch need a
+# third of it. AddressSanitizer needs terabytes.
+little_memory()
+{
+	local limit=2048
+
+	[[ $TOOL != */build-asan/* ]] || limit=unlimited
+	# shellcheck disable=SC2016 # for another shell
+	on a bash -c 'ulimit -d "$0"; exec "$@"' $limit "$TOOL" "$@"
+}
+
+test_many_flows()
+{
+	local n=100000
+
+	! short_form || n=10000
+	many_flows $n
+	little_memory dump-map vx4 >"$T/text"
+	check diff <(hashes $n) <(cut -f 1 "$T/text" | sort)
+	[ "$(cut -f 2,3 "$T/text" | sort -u | wc -l)" = 64 ]
+	little_memory dump-map --json >"$T/json"
+	check diff <(hashes $n) \
+		<(jq -r '.maps[0] | select(.map == "flows") | .entries[].hash' "$T/json" | sort)
+	check diff <(cut -f 2 "$T/text" | sort) <(jq -r '.maps[0].entries[].dscp' "$T/json" | sort)
+	jq -e '[.maps[].map] == ["flows", "inflight"] and
+		all(.maps[0].entries[]; .tunnel == "vx4")' "$T/json"
+}
+
+# The kernel refuses the third batch: exit status 2, a sentence, and JSON of the first two.
+test_json_is_whole_after_an_error()
+{
+	local n=20000 status=0 third
+
+	many_flows $n
+	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when=500 true ||
+		skip "strace cannot"
+	on a strace -o "$T/calls" -e trace=bpf "$TOOL" dump-map --json >"$T/json"
+	third=$(grep -n BPF_MAP_LOOKUP_BATCH "$T/calls" | sed -n '3s/:.*//p')
+	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when="$third" \
+		"$TOOL" dump-map --json >"$T/json" 2>"$T/said" || status=$?
+	[ $status = 2 ]
+	grep -q 'cannot read the map flows' "$T/said"
+	jq -e '.maps[0].entries | length > 0 and length < '$n "$T/json"
+}
+
+# What goes nowhere is said: a full disk, a reader that has left.
+test_output_that_cannot_be_written()
+{
+	many_flows 20000
+	# shellcheck disable=SC2016 # for another shell
+	check_exit 2 on a sh -c 'exec "$0" dump-map --json >/dev/full' "$TOOL"
+	grep -q . <<<"$OUTPUT"
+	# shellcheck disable=SC2016 # for another shell
+	check on a bash -c '"$0" dump-map | head -n 1' "$TOOL"
+}
