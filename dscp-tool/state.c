@@ -133,6 +133,13 @@ static int read_config(int fd, struct dscp_config *config)
 	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
 }
 
+static int must_read_config(int fd, struct dscp_config *config)
+{
+	int err = read_config(fd, config);
+
+	return err ? state_failed("cannot read", STATE_DIR "/maps/config", err) : 0;
+}
+
 /* Never guess what something may be that is not as we make it, and touch nothing then. */
 static int not_ours(const char *path)
 {
@@ -147,9 +154,10 @@ static int not_ours(const char *path)
 static int check_version(int config_fd)
 {
 	struct dscp_config config = {};
+	int err = must_read_config(config_fd, &config);
 
-	if (read_config(config_fd, &config))
-		return state_failed("cannot read", STATE_DIR "/maps/config", -errno);
+	if (err)
+		return err;
 	if (config.magic && config.magic != DSCP_ABI_MAGIC)
 		return not_ours(STATE_DIR "/maps/config");
 	if (!config.build)
@@ -558,7 +566,7 @@ int state_create(struct state *state, uint32_t flows)
 			err = create(state, flows);
 	}
 	if (!err)
-		err = read_config(state->maps[MAP_CONFIG], &config);
+		err = must_read_config(state->maps[MAP_CONFIG], &config);
 	if (!err) {
 		capacity = map_capacity(state->maps[MAP_FLOWS]);
 		if (config.build != objects_digest() || !has_programs(state, OBJECT_EGRESS) ||
