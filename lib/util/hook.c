@@ -337,19 +337,22 @@ static bool qdisc_will_do(const struct hook *hook, const char *kind)
 	return !strcmp(kind, "clsact") || (hook->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
 }
 
-/* True if another program of ours on this device is attached by clsact. */
-static bool sibling_uses_clsact(const char *dir, const struct hook *hook)
+/* 1 if another program of ours on this device is attached by clsact, or a negative errno. */
+static int sibling_uses_clsact(const char *dir, const struct hook *hook)
 {
 	struct hook_state state;
 	struct hook sibling;
+	int err;
 
 	for (unsigned int role = 0; role < N_ROLES; role++) {
 		sibling = sibling_of(hook, role);
-		if ((sibling.point != hook->point || strcmp(sibling.program, hook->program)) &&
-		    !hook_query(dir, &sibling, &state) && state.attach == ATTACH_CLSACT)
-			return true;
+		if (sibling.point == hook->point && !strcmp(sibling.program, hook->program))
+			continue;
+		err = hook_query(dir, &sibling, &state);
+		if (err || state.attach == ATTACH_CLSACT)
+			return err ? err : 1;
 	}
-	return false;
+	return 0;
 }
 
 /* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
@@ -360,11 +363,12 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	struct filter_search search = {};
 	struct nl_error why;
 	char path[PATH_MAX];
-	int err = 0;
+	int err;
 
 	qdisc_path(path, dir, hook);
-	if (access(path, F_OK) || sibling_uses_clsact(dir, hook))
-		return 0;
+	err = access(path, F_OK) ? 1 : sibling_uses_clsact(dir, hook);
+	if (err)
+		return err < 0 ? err : 0;
 	if (hook->netns == netns_own()) {
 		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
 			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
