@@ -97,20 +97,25 @@ int state_write_config(const struct state *state, uint64_t build)
 	return state_failed("cannot write", STATE_DIR "/maps/config", -errno);
 }
 
+/* Room for the counters on all CPUs; NULL: see errno. */
+static struct dscp_counters *per_cpu(int *cpus)
+{
+	*cpus = libbpf_num_possible_cpus();
+	return *cpus < 0 ? NULL : calloc(*cpus, sizeof(struct dscp_counters));
+}
+
 int state_counters(const struct state *state, enum state_map map, uint32_t slot,
 		   struct dscp_counters *sum)
 {
-	int cpus = libbpf_num_possible_cpus(), err = 0;
 	struct dscp_counters *values;
+	int cpus, err = 0;
 
 	memset(sum, 0, sizeof(*sum));
 	if (state->maps[map] < 0)
 		return 0;
-	if (cpus < 0)
-		return cpus;
-	values = calloc(cpus, sizeof(*values));
+	values = per_cpu(&cpus);
 	if (!values)
-		return -ENOMEM;
+		return -errno;
 	if (bpf_map_lookup_elem(state->maps[map], &slot, values))
 		err = -errno;
 	for (int cpu = 0; cpu < cpus && !err; cpu++) {
@@ -127,15 +132,10 @@ int state_counters(const struct state *state, enum state_map map, uint32_t slot,
 
 int state_clear_counters(const struct state *state, uint32_t slot)
 {
-	int cpus = libbpf_num_possible_cpus(), err = 0;
-	struct dscp_counters *values;
+	int cpus, err = 0;
+	struct dscp_counters *values = per_cpu(&cpus);
 
-	if (cpus < 0)
-		return cpus;
-	values = calloc(cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	if (bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ||
+	if (!values || bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ||
 	    (state->maps[MAP_ARRIVALS] >= 0 &&
 	     bpf_map_update_elem(state->maps[MAP_ARRIVALS], &slot, values, BPF_ANY)))
 		err = -errno;
