@@ -275,7 +275,7 @@ static void tcx_remove(const char *path)
 struct filter_search {
 	uint32_t prog_id;
 	const char *program;
-	unsigned int filters;
+	unsigned int filters, left; /* left: with our handle */
 	struct nl_filter found;
 };
 
@@ -297,6 +297,7 @@ static int match_filter(const struct nl_filter *filter, void *ctx)
 	struct filter_search *search = ctx;
 
 	search->filters++;
+	search->left += filter->prog_id && filter->handle == CLSACT_HANDLE;
 	if (!search->found.prog_id && is_ours(filter, search))
 		search->found = *filter;
 	return 0;
@@ -372,6 +373,8 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	if (hook->netns == netns_own()) {
 		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
 			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
+		if (!err && search.left)
+			return 0; /* clsact_sweep() of another hook has not been here yet */
 		if (!err && !search.filters)
 			err = bpf_tc_hook_destroy(&tc);
 	}
@@ -584,6 +587,17 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 	return err ? refused(hook, "cannot replace", err) : 0;
 }
 
+/* A filter beside a TCX link, from a change between the two that was killed half way; and clsact,
+ * also of a filter that somebody has taken away. */
+static int clsact_sweep(const char *dir, const struct hook *hook)
+{
+	int err = clsact_remove(hook, 0);
+
+	if (!err)
+		err = clsact_release(dir, hook);
+	return err ? refused(hook, "cannot remove a filter beside", err) : 0;
+}
+
 /* Where a TCX link has taken its place: the filter, and clsact. */
 static int clsact_remove_all(const char *dir, const struct hook *hook, int pinned, uint32_t prog_id,
 			     const char *path)
@@ -692,8 +706,10 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	log_reason_reset();
 	new_path(path, dir); /* of a load that was killed: it may hold a link that is in our way */
 	pin_path(path, dir, hook);
-	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach))
-		return exchange(dir, hook, path, &state, prog_fd);
+	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
+		err = exchange(dir, hook, path, &state, prog_fd);
+		return err || state.attach == ATTACH_CLSACT ? err : clsact_sweep(dir, hook);
+	}
 	err = not_in_reach(hook);
 	if (err)
 		return err;
@@ -706,9 +722,7 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	if (kind == ATTACH_CLSACT)
 		return clsact_attach(dir, hook, prog_fd, path);
 	err = tcx_attach(dir, hook, prog_fd, path);
-	if (!err)
-		clsact_release(dir, hook); /* of a filter that somebody has taken away */
-	return err;
+	return err ? err : clsact_sweep(dir, hook);
 }
 
 /* A pin to find the hook by, if it has none. *made: it had none. */
@@ -779,7 +793,7 @@ static int remove_program(const struct hook *hook, const struct hook_state *stat
 	if (state->attach == ATTACH_CLSACT)
 		return clsact_remove(hook, state->prog_id);
 	tcx_remove(path);
-	return 0;
+	return clsact_remove(hook, 0); /* see clsact_sweep() */
 }
 
 int hook_detach(const char *dir, const struct hook *hook)

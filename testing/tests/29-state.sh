@@ -182,6 +182,30 @@ test_removed_by_hand()
 	done
 }
 
+# A change from clsact to TCX that was killed when the link was there, and the filter still was.
+test_killed_between_link_and_filter()
+{
+	local killed
+	local -a change=("$TOOL" load vx4 --attach tcx)
+
+	lone_node
+	[[ $(attach_kinds) == *tcx* ]] || skip "this kernel has one way to attach"
+	check on a "$TOOL" load vx4 --attach tcx
+	inventory | without_numbers >"$T/tcx"
+	check on a "$TOOL" load vx4 --attach clsact
+	check on a strace -o "$T/calls" -e trace=sendto "${change[@]}"
+	killed=$(grep -n RTM_DELTFILTER "$T/calls" | sed -n '1s/:.*//p')
+	check on a "$TOOL" load vx4 --attach clsact
+	check_exit 137 on a \
+		strace -o "$T/killed" -e inject=sendto:signal=KILL:when="$killed" "${change[@]}"
+	[ -n "$(on a tc filter show dev vx4 egress)" ]
+	check_grep 'vx4 egress: egress_inner, tcx' on a "$TOOL" status
+	check on a "${change[@]}"
+	check diff "$T/tcx" <(inventory | without_numbers)
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls $state_dir
+}
+
 #
 # What is in the maps
 #
