@@ -83,7 +83,7 @@ clean:
 	+$(Q)$(MAKE) -C lib clean
 	+$(Q)$(MAKE) -C dscp-tool clean
 	+$(Q)$(MAKE) -C testing clean
-	rm -rf build-asan build-check build-cross build-deb build-rpm
+	rm -rf build-asan build-check build-cross build-deb build-fuzz build-rpm
 
 distclean: clean
 	rm -rf config.mk lib/libbpf dscp-tool-*.tar.xz

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/*
+ * What the kernel answers to netlink. The first byte says what is asked; then come the datagrams,
+ * each with its length in front (fuzz.h).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+
+#include <util/netlink.h>
+
+#include "fuzz.h"
+
+static void check_link(const struct nl_link *link)
+{
+	CHECK_TERMINATED(link->name);
+	CHECK_TERMINATED(link->kind);
+	CHECK(link->family == AF_UNSPEC || link->family == AF_INET || link->family == AF_INET6,
+	      "family %u", link->family);
+	check_printable(link->kind, strlen(link->kind));
+}
+
+static int link_by(bool name, struct nl_error *err)
+{
+	struct nl_link link;
+	int ret = name ? nl_link_by_name("wg0", &link, err) : nl_link_by_index(DEVICE, &link, err);
+
+	check_link(&link);
+	return ret;
+}
+
+static int wireguard(struct nl_error *err)
+{
+	struct nl_wireguard wg;
+	int ret = nl_wireguard_get(DEVICE, &wg, err);
+
+	CHECK(!ret || (!wg.endpoints && !wg.n_endpoints), "endpoints after an error");
+	for (unsigned int i = 0; i < wg.n_endpoints; i++) {
+		const struct nl_endpoint *e = &wg.endpoints[i];
+
+		CHECK(e->family == AF_INET || e->family == AF_INET6, "family %d", e->family);
+		CHECK(!i || memcmp(e, e - 1, sizeof(*e)), "the same endpoint twice");
+	}
+	nl_wireguard_free(&wg);
+	return ret;
+}
+
+static int route(struct nl_error *err)
+{
+	struct nl_endpoint to = { .family = AF_INET, .v4 = { 0x0100000a } };
+	int oif = 3, ret = nl_route_oif(&to, 51820, &oif, err);
+
+	CHECK(ret ? oif == 3 : oif, "%d: device %d", ret, oif);
+	return ret;
+}
+
+static int default_routes(struct nl_error *err)
+{
+	int oifs[4], n = nl_default_oifs(oifs, COUNT(oifs), err);
+
+	CHECK(n <= (int)COUNT(oifs), "%d devices", n);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < i; j++)
+			CHECK(oifs[i] && oifs[i] != oifs[j], "device %d", oifs[i]);
+	return n < 0 ? n : 0;
+}
+
+static int qdisc(bool root, struct nl_error *err)
+{
+	char kind[IFNAMSIZ];
+	int ret = root ? nl_root_qdisc(DEVICE, kind, err) : nl_ingress_qdisc(DEVICE, kind, err);
+
+	CHECK_TERMINATED(kind);
+	check_printable(kind, strlen(kind));
+	return ret;
+}
+
+static int check_filter(const struct nl_filter *filter, void *ctx)
+{
+	(void)ctx;
+	CHECK_TERMINATED(filter->kind);
+	CHECK_TERMINATED(filter->name);
+	check_printable(filter->kind, strlen(filter->kind));
+	check_printable(filter->name, strlen(filter->name));
+	CHECK(!strcmp(filter->kind, "bpf") || (!filter->prog_id && !*filter->name), "%s",
+	      filter->kind);
+	return 0;
+}
+
+static int filters(uint32_t minor, struct nl_error *err)
+{
+	return nl_filters(DEVICE, TC_H_MAKE(TC_H_CLSACT, minor), check_filter, NULL, err);
+}
+
+static int ask(unsigned int what, struct nl_error *err)
+{
+	switch (what % 9) {
+	case 0:
+	case 1:
+		return link_by(what % 9, err);
+	case 2:
+		return wireguard(err);
+	case 3:
+		return route(err);
+	case 4:
+		return default_routes(err);
+	case 5:
+	case 6:
+		return qdisc(what % 9 == 6, err);
+	case 7:
+		return filters(TC_H_MIN_INGRESS, err);
+	}
+	return filters(TC_H_MIN_EGRESS, err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct nl_error err;
+	int ret;
+
+	if (!size)
+		return 0;
+	memset(&err, 0xa5, sizeof(err));
+	fuzz_answers = data + 1;
+	fuzz_answers_len = size - 1;
+	ret = ask(data[0], &err);
+	if (!ret)
+		return 0;
+	CHECK(ret < 0, "%d", ret);
+	CHECK_TERMINATED(err.text);
+	CHECK(*err.text, "error %d without a word", ret);
+	check_printable(err.text, strlen(err.text));
+	return 0;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/*
+ * The grammar of maps, peer maps, codepoints and numbers. The first byte says which. What was
+ * accepted is printed and read again, and has to be the same; what was refused is named.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+
+#include <util/args.h>
+#include <util/dscp.h>
+
+#include "../../dscp-tool/peers.h"
+#include "fuzz.h"
+
+/* More than any message of these has. */
+#define MESSAGE 512
+
+/* How much of what is wrong a message repeats. */
+#define QUOTED 40
+
+/* True if the quoted words begin a part of text, and end with it or where they are cut. */
+static bool is_part(const char *quoted, const char *text)
+{
+	size_t n = 0;
+
+	while (n < QUOTED && text[n] && quoted[n] == text[n])
+		n++;
+	for (;; n--) {
+		if (quoted[n] == '\'')
+			return true;
+		if (!n)
+			return false;
+	}
+}
+
+/* 'PART' ..., or PART is out of range. */
+static void check_message(const char *err, const char *text)
+{
+	const char *quote = strchr(err, '\'');
+
+	CHECK(*err, "no message for '%s'", text);
+	if (!strncmp(err, text, strnlen(text, QUOTED)) && *text)
+		return;
+	CHECK(quote, "'%s' does not name what is wrong in '%s'", err, text);
+	for (const char *part = text;; part++) {
+		if (is_part(quote + 1, part))
+			return;
+		CHECK(*part, "'%s' does not name what is wrong in '%s'", err, text);
+	}
+}
+
+static void check_policy(const struct dscp_policy *policy)
+{
+	char text[64 * 16] = "", err[MESSAGE];
+	struct dscp_policy again;
+	size_t len = 0;
+
+	for (unsigned int from = 0; from < DSCP_VALUES; from++) {
+		CHECK(policy->to[from] < DSCP_VALUES || policy->to[from] == DSCP_KEEP, "%u: %u",
+		      from, policy->to[from]);
+		len += snprintf(text + len, sizeof(text) - len, "%s%s=%s", len ? "," : "",
+				dscp_name(from), dscp_policy_name(policy, from));
+	}
+	memset(&again, DSCP_KEEP - 1, sizeof(again));
+	CHECK(!dscp_policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
+}
+
+static void policy(const char *text)
+{
+	struct dscp_policy read, before;
+	char err[MESSAGE] = "";
+
+	dscp_policy_identity(&read);
+	before = read;
+	if (!dscp_policy_parse(&read, text, err, sizeof(err))) {
+		check_policy(&read);
+		return;
+	}
+	check_message(err, text);
+	CHECK(!memcmp(&read, &before, sizeof(read)), "refused, and half of it done: %s", text);
+}
+
+static void codepoint(const char *text)
+{
+	int dscp = dscp_parse(text);
+
+	CHECK(dscp >= -22 && dscp < DSCP_VALUES, "%d", dscp);
+	if (dscp >= 0)
+		CHECK(dscp_parse(dscp_name(dscp)) == dscp, "%s", text);
+	else
+		CHECK(dscp == -22, "%d is not EINVAL", dscp);
+}
+
+static void number(const char *text, unsigned long min, unsigned long max)
+{
+	unsigned long read = 0, again;
+	char err[MESSAGE] = "", printed[32];
+
+	if (args_number(text, min, max, &read, err, sizeof(err))) {
+		check_message(err, text);
+		CHECK(strstr(err, "use "), "no legal range in: %s", err);
+		return;
+	}
+	CHECK(read >= min && read <= max, "%s: %lu", text, read);
+	CHECK(isdigit((unsigned char)*text), "'%s' is a number?", text);
+	snprintf(printed, sizeof(printed), read % 2 ? "%lu" : "0x%lx", read);
+	CHECK(!args_number(printed, min, max, &again, NULL, 0) && again == read, "%s", printed);
+}
+
+static void check_peer(const struct peer_map *map)
+{
+	static struct peer_maps again;
+	char name[PEER_NAME_LEN], text[PEER_NAME_LEN + 8], err[MESSAGE];
+
+	CHECK(map->peer.family == 4 || map->peer.family == 6, "%u", map->peer.family);
+	CHECK(map->peer.prefixlen >= DSCP_PEER_BITS &&
+		      map->peer.prefixlen <= DSCP_PEER_BITS + (map->peer.family == 4 ? 32 : 128),
+	      "%u", map->peer.prefixlen);
+	check_policy(&map->policy);
+	peers_name(&map->peer, name);
+	snprintf(text, sizeof(text), "%s:EF=CS1", name);
+	again.n = 0;
+	CHECK(!peers_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(&again.maps[0].peer, &map->peer, sizeof(map->peer)), "%s", text);
+}
+
+/* A peer map in each line. */
+static void peers(char *text)
+{
+	static struct peer_maps read;
+	char err[MESSAGE], *line;
+	unsigned int before;
+
+	read.n = 0;
+	while ((line = strsep(&text, "\n"))) {
+		before = read.n;
+		*err = '\0';
+		if (peers_parse(&read, line, err, sizeof(err))) {
+			CHECK(*err, "no message for '%s'", line);
+			CHECK(read.n == before, "refused, and there: %s", line);
+			continue;
+		}
+		CHECK(read.n == before + 1 && read.n <= DSCP_MAX_PEERS, "%u", read.n);
+	}
+	for (unsigned int i = 0; i < read.n; i++) {
+		check_peer(&read.maps[i]);
+		CHECK(!i || read.maps[i].peer.prefixlen <= read.maps[i - 1].peer.prefixlen,
+		      "not the longest first: %u", i);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup(size ? (const char *)data + 1 : "", size ? size - 1 : 0);
+
+	switch (size ? data[0] % 6 : 0) {
+	case 0:
+		policy(text);
+		break;
+	case 1:
+		codepoint(text);
+		break;
+	case 2: /* --port */
+		number(text, 1, 65535);
+		break;
+	case 3: /* --flows */
+		number(text, 256, 16 * 1024 * 1024);
+		break;
+	case 4: /* --watch */
+		number(text, 1, 3600);
+		break;
+	case 5:
+		peers(text);
+		break;
+	}
+	free(text);
+	return 0;
+}
