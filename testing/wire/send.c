@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "inject.h"
 #include "pattern.h"
@@ -15,7 +16,7 @@
 struct send_config {
 	struct pattern pat;
 	const char *proto, *vlan, *payload, *wireguard, *copies_of, *record;
-	unsigned int count, rate, seconds, ip_options;
+	unsigned int count, rate, seconds, ip_options, remark, ahead;
 };
 
 #define FIELD(name) offsetof(struct send_config, name)
@@ -40,6 +41,8 @@ static const struct option_spec send_options[] = {
 	{ "--payload", OPT_TEXT, FIELD(payload), 0, 0 },
 	{ "--wireguard", OPT_TEXT, FIELD(wireguard), 0, 0 },
 	{ "--copies-of", OPT_TEXT, FIELD(copies_of), 0, 0 },
+	{ "--remark", OPT_NUMBER, FIELD(remark), 0, 63 },
+	{ "--ahead", OPT_NUMBER, FIELD(ahead), 0, 0x7fffffff },
 	{ "--record", OPT_TEXT, FIELD(record), 0, 0 },
 	{ 0 },
 };
@@ -124,7 +127,44 @@ static int send_pattern(const struct send_config *cfg, struct inject *inj, struc
 	return 0;
 }
 
-static int replay(pcap_t *pcap, struct inject *inj, struct pace *pace)
+static void set_dscp(uint8_t *ip, const struct parsed *h, unsigned int dscp)
+{
+	uint16_t sum;
+
+	if (h->family == AF_INET6) {
+		ip[0] = (uint8_t)((ip[0] & 0xf0) | dscp >> 2);
+		ip[1] = (uint8_t)((ip[1] & 0x3f) | (dscp & 3) << 6);
+		return;
+	}
+	ip[1] = (uint8_t)(dscp << 2 | (ip[1] & 3));
+	memset(ip + 10, 0, 2);
+	sum = packet_checksum(0, ip, (size_t)(ip[0] & 15) * 4);
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+}
+
+/* What somebody makes of a recorded message: another DSCP, and the number of a later one. */
+static void forge(const struct send_config *cfg, struct packet *p, bool ethernet)
+{
+	struct parsed h;
+	uint8_t *message;
+
+	if (packet_parse(packet_data(p), packet_len(p), ethernet, &h) || !h.ports)
+		return;
+	set_dscp(packet_data(p) + h.l3, &h, (h.ds / 4u + cfg->remark) % 64);
+	if (h.payload_len < WG_KEEPALIVE_LEN || !cfg->ahead)
+		return;
+	message = packet_data(p) + h.payload;
+	if (h.family == AF_INET)
+		memset(message - 2, 0, 2); /* no UDP checksum */
+	for (unsigned int i = 8, carry = cfg->ahead; i < 16; i++, carry >>= 8) {
+		carry += message[i];
+		message[i] = (uint8_t)carry;
+	}
+}
+
+static int replay(const struct send_config *cfg, pcap_t *pcap, struct inject *inj,
+		  struct pace *pace)
 {
 	struct pcap_pkthdr *header;
 	const u_char *data;
@@ -142,6 +182,8 @@ static int replay(pcap_t *pcap, struct inject *inj, struct pace *pace)
 		}
 		packet_init(&p);
 		packet_append(&p, data, header->caplen);
+		if (cfg->remark || cfg->ahead)
+			forge(cfg, &p, inj->ethernet);
 		err = pace_wait(pace);
 		if (!err)
 			err = inject_packet(inj, &p);
@@ -161,7 +203,7 @@ static int send_copies(const struct send_config *cfg, struct inject *inj, struct
 		complain("%s", text);
 		return -ENOENT;
 	}
-	err = replay(pcap, inj, pace);
+	err = replay(cfg, pcap, inj, pace);
 	pcap_close(pcap);
 	return err;
 }
@@ -170,6 +212,7 @@ static int send_all(struct send_config *cfg, const char *dev)
 {
 	struct inject inj;
 	struct pace pace;
+	unsigned int i;
 	int err, close_err;
 
 	if (inject_open(&inj, dev, cfg->record))
@@ -183,7 +226,9 @@ static int send_all(struct send_config *cfg, const char *dev)
 		return EXIT_USAGE;
 	}
 	pace_start(&pace, cfg->rate, cfg->seconds);
-	err = cfg->copies_of ? send_copies(cfg, &inj, &pace) : send_pattern(cfg, &inj, &pace);
+	err = cfg->copies_of ? 0 : send_pattern(cfg, &inj, &pace);
+	for (i = 0; cfg->copies_of && i < cfg->count && !err && !stop_requested; i++)
+		err = send_copies(cfg, &inj, &pace);
 	if (err == -ETIMEDOUT)
 		complain("not done after %u seconds", cfg->seconds);
 	printf("{\"sent\":%u}\n", inj.sent);
@@ -216,7 +261,9 @@ const struct command send_command = {
 	"     [--dport P] [--ttl N] [--ip-options WORDS] [--eth-dst MAC] [--eth-src MAC]\n"
 	"     [--vlan ID[,ID]] [--payload HEX | --wireguard 1-4|keepalive] [--flows]\n"
 	"     [--record FILE]\n"
-	"     or: DEV --copies-of FILE [--rate PPS] [--record FILE]",
+	"     or: DEV --copies-of FILE [--count TIMES] [--rate PPS] [--record FILE]\n"
+	"     [--remark N] [--ahead N]: the DSCP, and the counter of a WireGuard message, are N "
+	"more",
 	send_options,
 	1,
 	run,

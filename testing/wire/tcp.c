@@ -30,7 +30,7 @@ static const struct option_spec client_options[] = {
 static const struct option_spec server_options[] = {
 	{ "--port", OPT_NUMBER, FIELD(port), 1, 65535 },
 	{ "--connections", OPT_NUMBER, FIELD(connections), 1, 100000 },
-	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 3600 },
+	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 86400 },
 	{ 0 },
 };
 
