@@ -43,7 +43,7 @@ struct bpf_object *embedded_open(const unsigned char *start, const unsigned char
 {
 	struct bpf_object *object = NULL;
 	size_t size = end - start < MIN_PACKED ? 0 : embedded_sum(end) >> 32;
-	void *unpacked = malloc(size);
+	void *unpacked = malloc(size ?: 1); /* of 0 bytes NULL would be no lack of memory */
 	int err = unpacked ? unpack(start, end - start, unpacked, size) : -ENOMEM;
 
 	if (!err) {
