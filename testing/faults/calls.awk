@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# From the output of strace to the points where a fault is injected, a line each: "NAME HOW-MANIETH
+# FAULT", FAULT being KILL or an error. What the dynamic loader does, up to its munmap(), is left
+# out.
+
+# What the call can really return, mostly what a short or guarded system says.
+function error_of(name, line)
+{
+	if (name == "bpf")
+		return count[name] % 2 ? "EPERM" : "ENOMEM"
+	if (name in errors)
+		return errors[name]
+	return "ENOMEM"
+}
+
+# A change of something that outlives the process
+function changes(name, line)
+{
+	if (line ~ /= -1 E/)
+		return 0
+	if (name == "bpf")
+		return line ~ /BPF_(MAP_UPDATE|MAP_DELETE|OBJ_PIN|LINK_)/
+	if (name == "close")
+		return line in link
+	if (name ~ /^send/)
+		return line ~ /RTM_(NEW|DEL)/
+	if (name == "openat")
+		return line ~ /O_CREAT/
+	return name ~ /^(mkdir|rmdir|unlink|rename|mount)$/
+}
+
+# Of many calls in a row that differ in nothing but a key, the first, the last and one in between;
+# what happens again and again around a socket or a descriptor three times.
+function flush_run(   i)
+{
+	for (i = 1; i <= n_run; i++)
+		if (n_run <= 3 || i == 1 || i == n_run || i == int(n_run / 2))
+			print run[i]
+	n_run = 0
+}
+
+function error_point(name, line,   key)
+{
+	if (name ~ /^(close|munmap|brk|alarm|rt_sig.*|getrandom|uname|exit_group|ppoll)$/)
+		return
+	# Where that fails the kernel counts as one without TCX, and clsact is used.
+	if (line ~ /BPF_PROG_QUERY/)
+		return
+	key = line
+	sub(/,[^,]*$/, "", key)
+	if (match(line, /^[a-z0-9_]+\([^,]*, \{map_fd=[0-9]+/))
+		key = substr(line, 1, RLENGTH)
+	if (key != last)
+		flush_run()
+	last = key
+	if (name ~ /^(setsockopt|bind|getsockname|newfstatat|fcntl|mprotect|statfs)$/ &&
+	    ++often[name] > 3)
+		return
+	run[++n_run] = name " " count[name] " " error_of(name, line)
+}
+
+BEGIN {
+	n = split("openat ENFILE read EIO unlink EPERM rmdir EBUSY socket ENFILE " \
+		  "getsockname ENOBUFS sendto ENOBUFS sendmsg ENOBUFS recvmsg ENOBUFS " \
+		  "recvfrom ENOBUFS fcntl EMFILE dup3 EMFILE flock ENOLCK capget EPERM " \
+		  "ioctl EPERM mount EPERM setns EPERM clock_nanosleep EINTR write EIO " \
+		  "prlimit64 EPERM", words)
+	for (i = 1; i < n; i += 2)
+		errors[words[i]] = words[i + 1]
+	dirty = 1
+}
+
+!/^[a-z0-9_]+\(/ { next }
+
+{
+	name = substr($0, 1, index($0, "(") - 1)
+	count[name]++
+	if (name == "munmap" && !started) {
+		started = 1
+		next
+	}
+	if (!started || name == "ppoll")
+		next
+	if (dirty)
+		kills[++n_kills] = name " " count[name] " KILL"
+	dirty = 0
+	error_point(name, $0)
+	fd = $0
+	sub(/.*= /, "", fd)
+	if (/LINK_CREATE|OBJ_GET.*hooks/ && fd ~ /^[0-9]+$/)
+		link["close(" fd ")"] = 1
+	line = $0
+	if (name == "close")
+		sub(/\).*/, ")", line)
+	if (changes(name, line))
+		dirty = 1
+}
+
+END {
+	flush_run()
+	for (i = 1; i <= n_kills; i++)
+		print kills[i]
+}
