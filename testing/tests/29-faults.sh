@@ -18,6 +18,7 @@ nodes()
 {
 	[ -n "$DSCP_TEST_LONG" ] || skip "long: testing/faults/run, or testing/run --long 29-faults"
 	command -v strace >/dev/null || skip "no strace"
+	! ldd "$TOOL" | grep -q asan || skip "LeakSanitizer and strace exclude each other"
 	node_add_netns a
 	node_add_netns b
 	wire_veth a b

@@ -188,6 +188,8 @@ test_killed_between_link_and_filter()
 	local killed
 	local -a change=("$TOOL" load vx4 --attach tcx)
 
+	# LeakSanitizer and strace exclude each other.
+	export ASAN_OPTIONS=detect_leaks=0
 	lone_node
 	[[ $(attach_kinds) == *tcx* ]] || skip "this kernel has one way to attach"
 	check on a "$TOOL" load vx4 --attach tcx
