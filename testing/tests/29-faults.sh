@@ -16,7 +16,6 @@ hooks=/sys/fs/bpf/dscp-tool/hooks
 # The node a, with two uplinks and tunnels, and b, which sees what leaves it
 nodes()
 {
-	[ -n "$DSCP_TEST_LONG" ] || skip "long: testing/faults/run, or testing/run --long 29-faults"
 	command -v strace >/dev/null || skip "no strace"
 	! ldd "$TOOL" | grep -q asan || skip "LeakSanitizer and strace exclude each other"
 	node_add_netns a
