@@ -41,7 +41,9 @@ points()
 	record b eth0 "$T/faults.pcap" 'udp dst port 4789'
 	on a env T="$T" FAULTS_SECONDS="${FAULTS_SECONDS-3}" testing/faults/points "$@" \
 		>"$T/points" 2>&1 || failed=yes
+	on b ip link set vx4 up
 	recorded
+	on b ip link set vx4 down
 	cat "$T/points"
 	[ -z "$failed" ] || fail "$(tail -n 3 "$T/points")"
 	read -r tried held all missed <<<"$(tail -n 1 "$T/points")"
