@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(&o);
 	else if (status > EXIT_DONE)
 		CHECK(o.err_len, "refused without a word");
-	else
+	else if (strcmp(words[1], "monitor")) /* which tells with --verbose what it does */
 		CHECK(!o.err_len, "%s", o.err);
 	for (int i = 2; i < n && o.out[0] == '{'; i++)
 		if (!strcmp(words[i], "--json") || !strcmp(words[i], "-j"))
