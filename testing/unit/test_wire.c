@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The wire harness: what it builds is right, and its judge says no when something is wrong. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "impair.h"
 #include "judge.h"
 #include "options.h"
 #include "packet.h"
@@ -1003,6 +1005,170 @@ static void test_hex_and_addresses(void **state)
 	assert_int_not_equal(parse_address("::g", &a), 0);
 }
 
+/*
+ * A wire that damages, doubles and delays
+ */
+
+#define ARRIVED_MAX 4096
+/* Of a frame's number; it is where WireGuard has its counter. */
+#define NUMBER_AT (14 + 20 + 8 + 8)
+
+struct arrivals {
+	unsigned int n, good;
+	unsigned int times[ARRIVED_MAX]; /* undamaged, by number */
+	unsigned int last; /* the number of the one before */
+	unsigned int late; /* undamaged ones with a lower number than the one before */
+	bool marker_last;
+};
+
+static void arrive(void *to, const uint8_t *frame, size_t len)
+{
+	struct arrivals *a = to;
+	struct parsed p;
+	unsigned int number = frame[NUMBER_AT] | (unsigned int)frame[NUMBER_AT + 1] << 8;
+
+	a->n++;
+	a->marker_last = false;
+	if (packet_parse(frame, len, true, &p) || p.ip_checksum_bad ||
+	    packet_l4_checksum_bad(frame, len, &p))
+		return;
+	a->marker_last = rule_marker(p.payload_len - WG_KEEPALIVE_LEN);
+	if (a->marker_last)
+		return;
+	assert_true(number < ARRIVED_MAX);
+	a->good++;
+	a->times[number]++;
+	a->late += number < a->last;
+	a->last = number;
+}
+
+static struct impair *start_impaired(struct arrivals *a, const char *conditions)
+{
+	struct impair *imp = calloc(1, sizeof(*imp));
+
+	assert_non_null(imp);
+	memset(a, 0, sizeof(*a));
+	imp->put = arrive;
+	imp->to = a;
+	assert_int_equal(impair_set(imp, conditions), 0);
+	return imp;
+}
+
+/* Sends data of WireGuard, or with that length by the rule. */
+static void send_impaired(struct impair *imp, unsigned int i, int rule)
+{
+	struct pattern pat = pattern(PROTO_UDP, false);
+	struct packet p[PATTERN_PACKETS];
+
+	pat.ethernet = pat.eth_dst.set = true;
+	pat.wireguard = WG_DATA;
+	pat.rule = rule;
+	assert_int_equal(pattern_build(&pat, i, p), 1);
+	impair_frame(imp, packet_data(&p[0]), packet_len(&p[0]));
+}
+
+static void test_impair_nothing(void **state)
+{
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "\n");
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 128; i++)
+		send_impaired(imp, i, RULE_AS_DSCP);
+	assert_int_equal(a.n, 128);
+	assert_int_equal(a.good, 128);
+	assert_int_equal(a.late, 0);
+	assert_int_equal(imp->frames, 128);
+	free(imp);
+}
+
+/* Each frame comes undamaged, in one copy or two, or is among the lost ones. */
+static void test_impair_counts(void **state)
+{
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "damage 7 double 5 hold 5:17\n");
+	unsigned int i, lost = 0;
+
+	(void)state;
+	for (i = 0; i < 1920; i++)
+		send_impaired(imp, i, RULE_AS_DSCP);
+	impair_release(imp);
+	assert_int_equal(imp->frames, 1920);
+	assert_int_equal(imp->n_doubled, 384);
+	assert_int_equal(imp->n_damaged, 2304 / 7);
+	assert_int_equal(imp->n_held, 2304 / 5);
+	assert_int_equal(a.n, 2304);
+	assert_int_equal(a.good, 2304 - 2304 / 7);
+	/* Of 460 that are held 65 are damaged, and the last ones come in order. */
+	assert_in_range(a.late, 390, 395);
+	for (i = 0; i < 1920; i++) {
+		assert_true(a.times[i] <= 1U + ((i + 1) % 5 == 0));
+		if (a.times[i])
+			continue;
+		assert_true(lost < imp->n_lost);
+		assert_int_equal(imp->lost[lost++], i);
+	}
+	assert_int_equal(lost, imp->n_lost);
+	free(imp);
+}
+
+/* Each of 384 bits has its turn, but those of the UDP checksum, and none goes unnoticed. */
+static void test_impair_each_bit(void **state)
+{
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "damage 1\n");
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 384; i++)
+		send_impaired(imp, i, RULE_AS_DSCP);
+	assert_int_equal(a.n, 384);
+	assert_int_equal(a.good, 0);
+	assert_int_equal(imp->n_lost, 384);
+	free(imp);
+}
+
+/* Behind a marker nothing is on its way, and to markers nothing happens. */
+static void test_impair_marker(void **state)
+{
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "hold 1:63\n");
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 65; i++)
+		send_impaired(imp, i, RULE_AS_DSCP);
+	assert_int_equal(a.n, 2);
+	send_impaired(imp, i, 64);
+	assert_int_equal(a.n, 66);
+	assert_true(a.marker_last);
+	assert_int_equal(a.late, 0);
+	assert_int_equal(impair_set(imp, "damage 1 double 1"), 0);
+	send_impaired(imp, 66, 64);
+	assert_int_equal(a.n, 67);
+	assert_true(a.marker_last);
+	assert_int_equal(imp->frames, 0);
+	free(imp);
+}
+
+static void test_impair_words(void **state)
+{
+	static const char *const bad[] = { "damage",	"damage 0", "lose 3",	  "hold 3",
+					   "hold 3:64", "hold 3:0", "double 2 3", "damage x" };
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "");
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(impair_set(imp, bad[i]), -EINVAL);
+	assert_int_equal(impair_set(imp, "  double 3\n"), 0);
+	assert_int_equal(imp->doubled, 3);
+	assert_int_equal(imp->damage, 0);
+	free(imp);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_checksum_known_value),
 	cmocka_unit_test(test_known_ip_header),
@@ -1038,6 +1204,11 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_seen_strange),
 	cmocka_unit_test(test_numbers),
 	cmocka_unit_test(test_hex_and_addresses),
+	cmocka_unit_test(test_impair_nothing),
+	cmocka_unit_test(test_impair_counts),
+	cmocka_unit_test(test_impair_each_bit),
+	cmocka_unit_test(test_impair_marker),
+	cmocka_unit_test(test_impair_words),
 };
 
 int main(void)

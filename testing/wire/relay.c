@@ -3,7 +3,9 @@
 /*
  * wire relay: a wire between two namespaces that copies bytes. A veth pair hands over the same
  * sk_buff, hash and all, so a test over veth can pass for the wrong reason. --ip: devices without
- * link-layer header.
+ * link-layer header. --impair: a named pipe, a line of which sets what is done to the packets of a
+ * tunnel from the first namespace to the second, see impair.h; it is answered by what has been
+ * done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "impair.h"
 #include "wire.h"
 
 #define FRAME_MAX 65536
@@ -28,9 +31,10 @@
 #define QUEUE_LEN 10000
 /* Frames moved from one side before the other gets its turn. */
 #define BATCH 64
+#define COMMAND_MAX 256
 
 struct relay_config {
-	const char *name, *pcap;
+	const char *name, *pcap, *impair;
 	unsigned int mtu, seconds;
 	bool ip;
 };
@@ -39,6 +43,7 @@ struct relay_config {
 static const struct option_spec relay_options[] = {
 	{ "--name", OPT_TEXT, FIELD(name), 0, 0 },
 	{ "--pcap", OPT_TEXT, FIELD(pcap), 0, 0 },
+	{ "--impair", OPT_TEXT, FIELD(impair), 0, 0 },
 	{ "--mtu", OPT_NUMBER, FIELD(mtu), 576, 9000 },
 	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 86400 },
 	{ "--ip", OPT_FLAG, FIELD(ip), 0, 0 },
@@ -47,11 +52,15 @@ static const struct option_spec relay_options[] = {
 
 struct relay {
 	int fds[2];
+	int commands; /* the named pipe, or -1 */
 	unsigned long frames[2]; /* read from this side and written to the other */
 	unsigned long lost[2];
 	pcap_t *pcap;
 	pcap_dumper_t *dump;
 };
+
+/* What is done to frames from side 0; large. */
+static struct impair impair;
 
 static int create_tap(const char *name, bool ip)
 {
@@ -114,6 +123,19 @@ static void record(struct relay *relay, const uint8_t *frame, size_t len)
 	pcap_dump((u_char *)relay->dump, &header, frame);
 }
 
+static void put(struct relay *relay, int side, const uint8_t *frame, size_t len)
+{
+	if (write(relay->fds[!side], frame, len) == (ssize_t)len)
+		relay->frames[side]++;
+	else
+		relay->lost[side]++;
+}
+
+static void put_impaired(void *to, const uint8_t *frame, size_t len)
+{
+	put(to, 0, frame, len);
+}
+
 static int move_frames(struct relay *relay, int side)
 {
 	static uint8_t frame[FRAME_MAX];
@@ -127,34 +149,66 @@ static int move_frames(struct relay *relay, int side)
 			return errno == EAGAIN || errno == EINTR || errno == EIO ? 0 : -errno;
 		if (relay->dump)
 			record(relay, frame, (size_t)len);
-		if (write(relay->fds[!side], frame, (size_t)len) == len)
-			relay->frames[side]++;
+		if (side == 0 && relay->commands >= 0)
+			impair_frame(&impair, frame, (size_t)len);
 		else
-			relay->lost[side]++;
+			put(relay, side, frame, (size_t)len);
 	}
 	return 0;
+}
+
+/* A command is written at once, and the next one not before the answer. */
+static int obey(struct relay *relay)
+{
+	char text[COMMAND_MAX];
+	ssize_t len = read(relay->commands, text, sizeof(text) - 1);
+
+	if (len <= 0)
+		return 0;
+	text[len] = 0;
+	impair_report(&impair, stdout);
+	fflush(stdout);
+	return impair_set(&impair, text);
 }
 
 static int move_all(struct relay *relay, unsigned int seconds)
 {
 	int64_t deadline = now_ns() + seconds * 1000000000LL;
-	struct pollfd pfds[2] = { { .fd = relay->fds[0], .events = POLLIN },
-				  { .fd = relay->fds[1], .events = POLLIN } };
+	struct pollfd pfds[3] = { { .fd = relay->fds[0], .events = POLLIN },
+				  { .fd = relay->fds[1], .events = POLLIN },
+				  { .fd = relay->commands, .events = POLLIN } };
 	int err = 0;
 
 	while (!err && !stop_requested && now_ns() < deadline) {
-		if (poll(pfds, 2, POLL_MS) <= 0)
+		if (poll(pfds, 3, POLL_MS) <= 0)
 			continue;
+		if (pfds[2].revents & POLLIN)
+			err = obey(relay);
 		/* A device that is down reports POLLERR at once, again and again. */
-		if (!((pfds[0].revents | pfds[1].revents) & POLLIN))
+		if (!((pfds[0].revents | pfds[1].revents | pfds[2].revents) & POLLIN))
 			usleep(POLL_MS * 1000);
-		err = move_frames(relay, 0);
+		if (!err)
+			err = move_frames(relay, 0);
 		if (!err)
 			err = move_frames(relay, 1);
 	}
 	if (err)
 		complain("relay: %s", strerror(-err));
 	return err;
+}
+
+static int open_commands(struct relay *relay, const char *fifo)
+{
+	if (!fifo)
+		return 0;
+	impair.put = put_impaired;
+	impair.to = relay;
+	/* For writing too, so that it has no end. */
+	relay->commands = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (relay->commands >= 0)
+		return 0;
+	complain("%s: %s", fifo, strerror(errno));
+	return -EIO;
 }
 
 static int open_dump(struct relay *relay, const char *file, int link)
@@ -176,6 +230,8 @@ static void close_relay(struct relay *relay)
 	for (side = 0; side < 2; side++)
 		if (relay->fds[side] >= 0)
 			close(relay->fds[side]);
+	if (relay->commands >= 0)
+		close(relay->commands);
 	if (relay->dump)
 		pcap_dump_close(relay->dump);
 	if (relay->pcap)
@@ -185,7 +241,7 @@ static void close_relay(struct relay *relay)
 static int run(int argc, char **argv)
 {
 	struct relay_config cfg = { .name = "eth0", .mtu = 1500, .seconds = 3600 };
-	struct relay relay = { .fds = { -1, -1 } };
+	struct relay relay = { .fds = { -1, -1 }, .commands = -1 };
 	const char *netns[2];
 	int err = options_parse(&relay_command, argc, argv, &cfg, netns);
 
@@ -197,6 +253,7 @@ static int run(int argc, char **argv)
 	}
 	stop_on_signals();
 	err = open_dump(&relay, cfg.pcap, cfg.ip ? DLT_RAW : DLT_EN10MB);
+	err = err ? err : open_commands(&relay, cfg.impair);
 	err = err ? err : open_side(&relay, &cfg, netns[0], 0);
 	err = err ? err : open_side(&relay, &cfg, netns[1], 1);
 	if (!err) {
@@ -211,7 +268,10 @@ static int run(int argc, char **argv)
 }
 
 const struct command relay_command = {
-	"relay",       "NETNS_A NETNS_B [--name eth0] [--ip] [--mtu N] [--pcap FILE] [--seconds S]",
-	relay_options, 2,
+	"relay",
+	"NETNS_A NETNS_B [--name eth0] [--ip] [--mtu N] [--pcap FILE] [--seconds S]\n"
+	"     [--impair FIFO]: its lines are such as \"damage N double N hold N:COPIES\"",
+	relay_options,
+	2,
 	run,
 };
