@@ -30,6 +30,11 @@ static inline unsigned int seen_in_flight(const struct seen *s)
 {
 	return s->sent - s->seen;
 }
+/* True if the packet with that number was seen. */
+static inline bool seen_number(const struct seen *s, unsigned int number)
+{
+	return s->have[number / 8] >> number % 8 & 1;
+}
 /* True if all were sent, all were seen, and nothing else was. */
 bool seen_exactly(const struct seen *s);
 

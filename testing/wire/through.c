@@ -38,6 +38,7 @@ static const struct option_spec through_options[] = {
 	{ "--tunnel-port", OPT_NUMBER, FIELD(tunnel_port), 1, 65535 },
 	{ "--none", OPT_FLAG, FIELD(none), 0, 0 },
 	{ "--no-marker", OPT_FLAG, FIELD(no_marker), 0, 0 },
+	{ "--lossy", OPT_FLAG, FIELD(lossy), 0, 0 },
 	{ 0 },
 };
 
@@ -58,6 +59,21 @@ static void init(struct through_config *cfg)
 	cfg->bytes = 4000000;
 }
 
+static void print_missing(const struct through *t)
+{
+	const char *separator = "";
+	unsigned int i;
+
+	printf("\"missing\":[");
+	for (i = 0; i < t->seen.sent; i++) {
+		if (seen_number(&t->seen, i))
+			continue;
+		printf("%s%u", separator, i);
+		separator = ",";
+	}
+	printf("],");
+}
+
 static const char *find_fault(const struct through *t)
 {
 	const struct through_config *cfg = &t->cfg;
@@ -76,6 +92,8 @@ static const char *find_fault(const struct through *t)
 		return "only --way udp can do without --at";
 	if (is_stream(t) && cfg->pat.dscp == CYCLE)
 		return "--way tcp needs --dscp";
+	if (cfg->lossy && (cfg->at || cfg->none || cfg->no_marker || is_stream(t)))
+		return "--lossy is for a socket that gets packets and markers";
 	if (cfg->pat.flows && !cfg->dev)
 		return "--flows needs --dev";
 	if (cfg->dev || is_stream(t) || way_is(t, "ping") || way_is(t, "udp"))
@@ -125,6 +143,8 @@ static bool report(struct through *t, int err)
 	       "u,",
 	       t->complete ? "true" : "false", t->seen.sent, t->seen.seen, t->seen.twice,
 	       t->seen.strange, t->drops);
+	if (t->cfg.lossy)
+		print_missing(t);
 	print_json_members(&t->judge, ok);
 	puts("}");
 	return ok;
@@ -176,7 +196,7 @@ const struct command through_command = {
 	"     [--dev DEV --way udp|tcp|icmp|esp|frag [--eth-src MAC --eth-dst MAC]\n"
 	"      [--flows]]\n"
 	"     [--dscp D|cycle] [--send-ecn E|cycle] [--count N] [--in-flight N] [--seconds S]\n"
-	"     [--none] [--no-marker] [--bytes N]\n"
+	"     [--none] [--no-marker] [--lossy] [--bytes N]\n"
 	"     [--at DEV [--tunnel KIND --from ADDR [--port P]]] [options of wire judge]\n"
 	"     or: NETNS_A NETNS_B --way others --dev DEV --at DEV [--leaving] --eth-dst MAC\n"
 	"     [--eth-src MAC] [--tunnel-port P] [--count N] [--in-flight N] [--seconds S]",

@@ -16,7 +16,7 @@ struct through_config {
 	struct pattern pat;
 	const char *way, *dev, *at;
 	unsigned int count, in_flight, seconds, bytes, tunnel_port;
-	bool none, no_marker, leaving;
+	bool none, no_marker, leaving, lossy;
 };
 
 struct through {
