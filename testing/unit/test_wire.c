@@ -1129,6 +1129,38 @@ static void test_impair_each_bit(void **state)
 	free(imp);
 }
 
+static void arrive_forged(void *to, const uint8_t *frame, size_t len)
+{
+	/* The 2nd one has a forged one in front of it, the 4th behind it: the DSCP is 7 more. */
+	static const uint8_t order[] = { 0, 8, 1, 2, 3, 10 };
+	struct arrivals *a = to;
+	struct parsed p;
+
+	assert_true(a->n < sizeof(order));
+	assert_int_equal(packet_parse(frame, len, true, &p), 0);
+	assert_false(p.ip_checksum_bad);
+	assert_false(packet_l4_checksum_bad(frame, len, &p));
+	assert_int_equal(p.ds >> 2, order[a->n++]);
+}
+
+/* What is forged has the right checksums of headers. */
+static void test_impair_forged(void **state)
+{
+	struct arrivals a;
+	struct impair *imp = start_impaired(&a, "forge 2\n");
+	unsigned int i;
+
+	(void)state;
+	imp->put = arrive_forged;
+	for (i = 0; i < 4; i++)
+		send_impaired(imp, i, RULE_AS_DSCP);
+	assert_int_equal(a.n, 6);
+	assert_int_equal(imp->frames, 4);
+	assert_int_equal(imp->n_forged, 2);
+	assert_int_equal(imp->n_lost, 0);
+	free(imp);
+}
+
 /* Behind a marker nothing is on its way, and to markers nothing happens. */
 static void test_impair_marker(void **state)
 {
@@ -1209,6 +1241,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_impair_each_bit),
 	cmocka_unit_test(test_impair_marker),
 	cmocka_unit_test(test_impair_words),
+	cmocka_unit_test(test_impair_forged),
 };
 
 int main(void)

@@ -17,8 +17,12 @@
 #define DAMAGE_BITS (48 * 8)
 /* Coprime to it, so that each bit has its turn. */
 #define DAMAGE_STEP 7
-#define UDP_CHECKSUM (DAMAGE_START + 20 + 6)
+/* Without a VLAN and options, which WireGuard has none of. */
+#define UDP_HEADER (ETHER_HDR_LEN + 20)
+#define UDP_CHECKSUM (UDP_HEADER + 6)
 #define WORD_MAX 32
+/* What is added to the DSCP of a forged packet. */
+#define FORGED_DSCP 7
 
 static int parse_hold(const char *text, struct impair *imp)
 {
@@ -49,6 +53,8 @@ static int parse_condition(const char *word, const char *value, struct impair *i
 		imp->damage = (unsigned int)number;
 	else if (strcmp(word, "double") == 0)
 		imp->doubled = (unsigned int)number;
+	else if (strcmp(word, "forge") == 0)
+		imp->forge = (unsigned int)number;
 	else
 		return -EINVAL;
 	return 0;
@@ -60,9 +66,9 @@ int impair_set(struct impair *imp, const char *text)
 	int used;
 
 	impair_release(imp);
-	imp->damage = imp->doubled = imp->hold = imp->hold_for = 0;
+	imp->damage = imp->doubled = imp->hold = imp->hold_for = imp->forge = 0;
 	imp->frames = imp->copies = 0;
-	imp->n_damaged = imp->n_doubled = imp->n_held = imp->n_lost = 0;
+	imp->n_damaged = imp->n_doubled = imp->n_held = imp->n_forged = imp->n_lost = 0;
 	for (; sscanf(text, "%31s %31s%n", word, value, &used) == 2; text += used)
 		if (parse_condition(word, value, imp))
 			return -EINVAL;
@@ -75,8 +81,8 @@ static bool carries_data(const uint8_t *frame, size_t len)
 	struct parsed p;
 
 	return len <= IMPAIR_FRAME_MAX && packet_parse(frame, len, true, &p) == 0 &&
-	       p.family == AF_INET && p.ports && p.proto == IPPROTO_UDP && !p.fragment &&
-	       p.payload_len > WG_KEEPALIVE_LEN && p.payload + 1 < len &&
+	       p.family == AF_INET && p.l4 == UDP_HEADER && p.ports && p.proto == IPPROTO_UDP &&
+	       !p.fragment && p.payload_len > WG_KEEPALIVE_LEN && p.payload + 1 < len &&
 	       frame[p.payload] == WG_DATA && rule_dscp(p.payload_len - WG_KEEPALIVE_LEN) >= 0;
 }
 
@@ -143,6 +149,40 @@ static bool pass_copy(struct impair *imp, const uint8_t *frame, size_t len)
 	return damaged;
 }
 
+/* What somebody can send who sees the frame and has no key. Without a checksum of UDP, which is
+ * right over IPv4, and with one of the header, so that it gets as far as it can. */
+static void put_forged(struct impair *imp, const uint8_t *frame, size_t len)
+{
+	uint8_t forged[IMPAIR_FRAME_MAX], *ip = forged + ETHER_HDR_LEN;
+	uint16_t sum;
+
+	memcpy(forged, frame, len);
+	ip[1] = (uint8_t)(((ip[1] >> 2) + FORGED_DSCP) << 2 | (ip[1] & 3));
+	memset(ip + 10, 0, 2);
+	sum = packet_checksum(0, ip, (size_t)(ip[0] & 15) * 4);
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+	memset(forged + UDP_CHECKSUM, 0, 2);
+	forged[len - 1] ^= 1;
+	imp->n_forged++;
+	imp->put(imp->to, forged, len);
+}
+
+static bool pass_frame(struct impair *imp, const uint8_t *frame, size_t len)
+{
+	const bool forge = turn(imp->frames, imp->forge);
+	bool lost;
+
+	if (forge && imp->n_forged % 2 == 0) {
+		put_forged(imp, frame, len);
+		return pass_copy(imp, frame, len);
+	}
+	lost = pass_copy(imp, frame, len);
+	if (forge)
+		put_forged(imp, frame, len);
+	return lost;
+}
+
 void impair_frame(struct impair *imp, const uint8_t *frame, size_t len)
 {
 	bool lost;
@@ -153,7 +193,7 @@ void impair_frame(struct impair *imp, const uint8_t *frame, size_t len)
 		return;
 	}
 	imp->frames++;
-	lost = pass_copy(imp, frame, len);
+	lost = pass_frame(imp, frame, len);
 	if (turn(imp->frames, imp->doubled)) {
 		imp->n_doubled++;
 		lost &= pass_copy(imp, frame, len);
@@ -166,8 +206,10 @@ void impair_report(const struct impair *imp, FILE *out)
 {
 	unsigned int i;
 
-	fprintf(out, "{\"frames\":%u,\"damaged\":%u,\"doubled\":%u,\"held\":%u,\"lost\":[",
-		imp->frames, imp->n_damaged, imp->n_doubled, imp->n_held);
+	fprintf(out,
+		"{\"frames\":%u,\"damaged\":%u,\"doubled\":%u,\"held\":%u,"
+		"\"forged\":%u,\"lost\":[",
+		imp->frames, imp->n_damaged, imp->n_doubled, imp->n_held, imp->n_forged);
 	for (i = 0; i < imp->n_lost; i++)
 		fprintf(out, "%s%u", i ? "," : "", imp->lost[i]);
 	fputs("]}\n", out);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * A wire that damages, doubles and delays, by count and not by chance: the same each time. It does
- * so with the frames that carry a packet of the length rule through WireGuard. All others pass as
- * they are, behind all that were sent before: handshakes, and markers, so that nothing is on its
- * way any more when a marker has come.
+ * A wire that damages, doubles, delays and forges, by count and not by chance: the same each time.
+ * It does so with the frames that carry a packet of the length rule through WireGuard. All others
+ * pass as they are, behind all that were sent before: handshakes, and markers, so that nothing is
+ * on its way any more when a marker has come.
  */
 #ifndef WIRE_IMPAIR_H
 #define WIRE_IMPAIR_H
@@ -33,9 +33,12 @@ struct impair {
 	/* What is to be done with each so manieth copy, or frame for doubled; 0: none. */
 	unsigned int damage, doubled, hold;
 	unsigned int hold_for; /* until so many later copies have passed */
+	/* Each so manieth frame has a forged one in front of it, or behind it, in turn: of the same
+	 * session and number, but with another DSCP, and without authentication. */
+	unsigned int forge;
 	/* Since the conditions are these: */
 	unsigned int frames, copies; /* that they apply to; copies: what leaves the wire of them */
-	unsigned int n_damaged, n_doubled, n_held;
+	unsigned int n_damaged, n_doubled, n_held, n_forged;
 	unsigned int n_lost; /* frames of which each copy was damaged */
 	unsigned int lost[IMPAIR_LOST_MAX]; /* their numbers, from 0 */
 	/* Those that are held, in the order in which they are due. */
@@ -43,8 +46,8 @@ struct impair {
 	unsigned int first, waiting;
 };
 
-/* Begins anew with conditions such as "damage 7 double 5 hold 5:17"; none: a wire as usual. Returns
- * 0, or -EINVAL if the text says something else. */
+/* Begins anew with conditions such as "damage 7 double 5 hold 5:17 forge 3"; none: a wire as usual.
+ * Returns 0, or -EINVAL if the text says something else. */
 int impair_set(struct impair *imp, const char *text);
 /* Lets a frame through, or what becomes of it. */
 void impair_frame(struct impair *imp, const uint8_t *frame, size_t len);

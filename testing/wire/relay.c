@@ -270,7 +270,7 @@ static int run(int argc, char **argv)
 const struct command relay_command = {
 	"relay",
 	"NETNS_A NETNS_B [--name eth0] [--ip] [--mtu N] [--pcap FILE] [--seconds S]\n"
-	"     [--impair FIFO]: its lines are such as \"damage N double N hold N:COPIES\"",
+	"     [--impair FIFO]: its lines are such as \"damage N double N hold N:COPIES forge N\"",
 	relay_options,
 	2,
 	run,
