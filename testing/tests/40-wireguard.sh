@@ -12,21 +12,58 @@ timeout=900
 
 kind=wireguard
 
-# Handshakes and keepalives of a loaded tunnel leave with the DS field that WireGuard gave them.
+# A tunnel of a that is down sends nothing, and its counters stay.
+goes_down() { on a ip link set "wg$1" down; }
+comes_up()
+{
+	on a sh -ec "ip link set wg$1 up; ip address replace fd00:$1::1/64 dev wg$1 nodad"
+}
+
+# skipped O: packets that the tool has seen leave, without a mark of its own
+skipped() { counter a "wg$1" counters.egress.skipped; }
+has_skipped() { [ "$(skipped "$1")" -ge "$2" ]; }
+
+# keepalives O N: WireGuard sends one as soon as it has to send them from now on
+keepalives()
+{
+	local n want
+	want=$(skipped "$1")
+
+	for ((n = 0; n < $2; n++)); do
+		want=$((want + 1))
+		on a sh -ec "wg set wg$1 peer '$(cat "$T/public2")' persistent-keepalive 3600
+			wg set wg$1 peer '$(cat "$T/public2")' persistent-keepalive 0"
+		retry_until has_skipped "$1" $want
+	done
+}
+
+# Ends the recording behind all that a has sent, when its tunnels are down: bytes cross in order.
+recorded_to_the_end()
+{
+	check on a ping -c 1 -W 60 192.0.2.2
+	stop_background "$recording"
+	check_grep '"dropped":0' cat "$report"
+}
+
+# Handshakes and keepalives of a loaded tunnel leave with the DS field that WireGuard gave them, and
+# the tool has counted each.
 left_alone()
 {
-	local json
+	local before json
 
+	goes_down 4
+	before=$(skipped 4)
 	record b eth0 "$T/quiet.pcap" udp
-	on a sh -ec "ip link set wg4 down; ip link set wg4 up
-		wg set wg4 peer '$(cat "$T/public2")' persistent-keepalive 1"
-	sleep 3.5
-	recorded
+	comes_up 4
+	keepalives 4 3
+	goes_down 4
+	recorded_to_the_end
 	json=$("$wire" judge "$T/quiet.pcap" --tunnel wireguard --from 192.0.2.1 --port 51824 \
 		--expect inner --json) || true # no data, so no verdict
 	echo "$json"
-	jq -e '.handshake >= 1 and .keepalive >= 2 and .skipped_wrong == 0 and
-		.bad_ip_checksums == 0' <<<"$json"
+	jq -e --argjson skipped $(($(skipped 4) - before)) '.handshake >= 1 and .keepalive >= 2 and
+		.skipped == $skipped and .skipped_wrong == 0 and .bad_ip_checksums == 0' <<<"$json" ||
+		fail "not as the tool counted, $(skipped 4) - $before: $json"
 }
 
 everything()
@@ -38,42 +75,61 @@ everything()
 
 test_every_packet() { everything; }
 
+# cycles O INNER: 640 packets by that tunnel, each right outside
+cycles() { pass udp:640 "$1" "$2" inner --map "$(map_list)"; }
+
+# What the wire harness counted, by what the tool counted.
+as_counted()
+{
+	local json
+
+	json=$("$wire" judge "$T/all.pcap" --tunnel wireguard --from "$(outer "$1" 1)" \
+		--port "5182$1" --expect inner --map "$(map_list)" --json) || fail "not ok: $json"
+	echo "$json"
+	on a "$TOOL" status "wg$1" --json >"$T/status$1"
+	jq -e --argjson wire "$json" '.tunnels[0].counters.egress |
+		.seen == $wire.data + $wire.markers and .skipped == $wire.skipped and
+		.unknown == 0 and .skipped >= 3 and
+		.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add) and
+		.dscp.EF == $wire.outer_dscp["46"] and
+		.dscp.CS0 == $wire.outer_dscp["0"] + $wire.markers' \
+		"$T/status$1" || fail "not as the tool counted, $(cat "$T/status$1"): $json"
+}
+
+# marks: of a status, how many packets the tool has marked, and how many had that mark before
+marks() { jq -c '.tunnels[0].counters.egress | [.marked, .unchanged]'; }
+
 # Counters against an independent count of what was on the wire; then packets of others, some from
 # the tunnels' ports and looking like WireGuard, of which none is touched.
 test_others_and_counters()
 {
-	local o json
+	local o
 
 	wireguard_nodes
-	record b eth0 "$T/all.pcap" "ip or ip6 or arp or vlan"
+	goes_down 4
+	goes_down 6
+	record b eth0 "$T/all.pcap" udp
 	for o in 4 6; do
 		check on a "$TOOL" load "wg$o" --egress-map 'CS7=CS0,1-3=keep'
-		through a b --dst "$(inner "$o" 4 2)" --no-marker
-		# A handshake and a keepalive more: the tunnel goes down and up again.
-		on a sh -c "ip link set wg$o down; ip link set wg$o up
-			ip address add fd00:$o::1/64 dev wg$o nodad"
-		through a b --dst "$(inner "$o" 6 2)" --no-marker
-		on a "$TOOL" status "wg$o" --json >"$T/status$o"
+		comes_up $o
+		cycles $o 4
+		# A handshake and keepalives more.
+		goes_down $o
+		comes_up $o
+		keepalives $o 2
+		cycles $o 6
 	done
-	others_pass 10000 eth0 --tunnel-port 51824
+	goes_down 4
+	goes_down 6
+	recorded_to_the_end
+	as_counted 4
+	as_counted 6
+	comes_up 4
+	comes_up 6
+	others_pass 10000 eth0 --eth-src "$(mac a eth0)" --tunnel-port 51824
 	for o in 4 6; do
-		# Of the others none was marked.
-		[ "$(counter a "wg$o" 'counters.egress|[.marked,.unchanged]|join(" ")')" = \
-			"$(jq '.tunnels[0].counters.egress|[.marked,.unchanged]|join(" ")' "$T/status$o")" ]
-	done
-	recorded
-	for o in 4 6; do
-		json=$("$wire" judge "$T/all.pcap" --tunnel wireguard --from "$(outer "$o" 1)" \
-			--port "5182$o" --expect inner --map "$(map_list)" --json)
-		echo "$json"
-		# What the wire harness counted, by what the tool counted.
-		jq -e --argjson wire "$json" '.tunnels[0].counters.egress |
-			$wire.data == 1280 and
-			.seen == $wire.data and .skipped == $wire.skipped and .unknown == 0 and
-			.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add) and
-			.dscp.EF == $wire.outer_dscp["46"] and .dscp.CS0 == $wire.outer_dscp["0"]' \
-			"$T/status$o"
-		[ "$(jq .skipped <<<"$json")" -ge 1 ]
+		[ "$(on a "$TOOL" status wg$o --json | marks)" = "$(marks <"$T/status$o")" ] ||
+			fail "wg$o: packets of others were marked"
 	done
 	check_grep '"hash"' on a "$TOOL" dump-map --json
 	jq -e '.maps[0].entries | length >= 128' <<<"$(on a "$TOOL" dump-map --json)"
