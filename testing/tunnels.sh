@@ -44,11 +44,11 @@ acquainted()
 		ip neighbour replace $(outer 6 "$3") lladdr $lladdr dev eth0"
 }
 
-# wired_uplinks: eth0 of a and b, with addresses, over a wire that copies bytes; nothing but the
-# test sends on it
+# wired_uplinks [WIRE]: eth0 of a and b, with addresses, over a wire that copies bytes, or that one;
+# nothing is sent on it but what the test sends
 wired_uplinks()
 {
-	wire_bytes a b
+	"${1:-wire_bytes}" a b
 	uplink a 1
 	uplink b 2
 	acquainted a b 2
@@ -102,13 +102,14 @@ vxlan()
 		done' "$2" "$3"
 }
 
-# Nodes a and b over a wire that copies bytes, with both tunnels of that kind, which work.
+# two_nodes [WIRE]: nodes a and b over a wire that copies bytes, or that one, with both tunnels of that
+# kind, which work
 two_nodes()
 {
 	required
 	node_add_netns a
 	node_add_netns b
-	wired_uplinks
+	wired_uplinks "$@"
 	$kind a 1 2
 	$kind b 2 1
 	tunnels_work
@@ -119,7 +120,7 @@ wireguard_nodes()
 {
 	needs_wireguard
 	wireguard_keys
-	two_nodes
+	two_nodes "$@"
 }
 
 tunnels_work()
@@ -441,16 +442,6 @@ heard()
 	[ "$verdict" = "$OUTPUT" ] || fail "${2:-not ok}: $OUTPUT"
 }
 
-# flow OUTER INNER COUNT RATE [OPTIONS]: one socket of a that sends all DSCPs in turn
-flow()
-{
-	local dst
-	dst=$(inner "$1" "$2" 2)
-
-	check on a "$wire" udp --dst "$dst" --port 5000 --dscp cycle --count "$3" --rate "$4" \
-		"${@:5}"
-}
-
 # arrives OUTER INNER COUNT [ECN]: every packet of a flow has its outer packet's DSCP at the socket.
 # Adds to these two, for counted:
 arrived=0 arrived_marked=0
@@ -543,6 +534,46 @@ counted()
 		$now | .seen - $was.seen == $seen and .marked - $was.marked == $marked and
 		.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add)' >/dev/null ||
 		fail "counted from $2 to $now, but $3 packets arrived and $4 were marked"
+}
+
+# impaired_wire A B [DEV]: one that damages, doubles and delays as it is told by conditions
+impaired_wire()
+{
+	local dev=${3:-eth0}
+
+	mkfifo "$T/impair.$dev"
+	wire_netns "$1" "$2" "$dev" --impair "$T/impair.$dev"
+}
+
+# conditions DEV [WORDS]: of that wire from now on, see testing/wire/impair.h; $impaired is what they
+# have done by now
+conditions()
+{
+	local n answers=$T/wire.a.b.$1
+
+	n=$(wc -l <"$answers")
+	echo "${2-}" >"$T/impair.$1"
+	retry_until has_lines $((n + 1)) "$answers"
+	impaired=$(tail -n 1 "$answers")
+}
+has_lines() { [ "$(wc -l <"$2")" -ge "$1" ]; }
+
+# unmarked_or_right OUTER INNER COUNT [OPTIONS]: nothing that arrives is wrong; and what the tool calls
+# marked is what was marked
+unmarked_or_right()
+{
+	local before
+	before=$(counters "wg$1")
+
+	through_where '.wrong == 0' a b --dst "$(inner "$1" "$2" 2)" --count "$3" --unmarked-ok "${@:4}"
+	verdict=$(tail -n 1 <<<"$OUTPUT" | jq -c 'del(.length_dscp)')
+	counted "$1" "$before" "$(jq '.data + .markers' <<<"$verdict")" \
+		"$(jq '.right - (.dscp["0"] // 0) + .unmarked' <<<"$verdict")"
+}
+
+none_unmarked()
+{
+	jq -e '.unmarked == 0' <<<"$verdict" >/dev/null || fail "unmarked: $verdict"
 }
 
 # others_pass COUNT AT [OPTIONS]: packets of others reach that device of b as they were sent on the
