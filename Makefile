@@ -65,7 +65,7 @@ check:
 	$(Q)testing/check ci
 
 check-full:
-	$(Q)packaging/install-deps ci
+	$(Q)packaging/install-deps full
 	$(both_builds)
 	$(Q)testing/check full
 
@@ -76,7 +76,7 @@ dist deb rpm:
 	$(Q)packaging/make-$@
 
 check-deb:
-	$(Q)packaging/install-deps ci
+	$(Q)packaging/install-deps full
 	$(Q)packaging/check-deb
 
 clean:
