@@ -69,13 +69,12 @@ check_grep()
 }
 
 # retry_until COMMAND...: until it succeeds, for up to 120 s: long enough for any machine, and a
-# success costs no more. A number in front of the command has no meaning any more.
+# success costs no more.
 retry_until()
 {
 	local -; set +x
 	local end=$((SECONDS + 121))
 
-	[[ ! $1 =~ ^[0-9]+$ ]] || shift
 	until OUTPUT=$("$@" 2>&1); do
 		[ "$SECONDS" -lt "$end" ] || fail "not within 120 s: $*${OUTPUT:+: $OUTPUT}"
 		sleep 0.05
@@ -215,7 +214,7 @@ take_card()
 	[ -n "$name" ] || fail "the card $1 has no device"
 	nsenter --net="$first" ip link set "$name" netns "$2" name "$3"
 	on "$2" ip link set "$3" up
-	retry_until 60 on "$2" grep -q 1 "/sys/class/net/$3/carrier"
+	retry_until on "$2" grep -q 1 "/sys/class/net/$3/carrier"
 }
 
 # By what there is of these: wire_bytes A B [DEV]

@@ -36,7 +36,7 @@ test_background_ends_with_its_children()
 	# shellcheck disable=SC2016 # for another shell
 	background on a sh -c 'sleep 1000 & echo up >"$0"; wait' "$T/up"
 	pid=$!
-	retry_until 5 test -s "$T/up"
+	retry_until test -s "$T/up"
 	stop_background $pid
 	check_exit 1 pgrep -f 'sleep 1000'
 }
@@ -56,7 +56,7 @@ test_wireguard_over_a_wire()
 	check on a ping -c 1 -W 5 198.51.100.2
 	background on b tcpdump -Z root -U -n -i eth0 -w "$T/wire.pcap" udp port 51824
 	pid=$!
-	retry_until 20 test -s "$T/wire.pcap"
+	retry_until test -s "$T/wire.pcap"
 	check on a ping -Q 0xb8 -c 5 -i 0.2 -W 5 10.0.4.2
 	stop_background $pid
 	check_grep '192\.0\.2\.1\.51824 > 192\.0\.2\.2\.51824: UDP, length 128' \

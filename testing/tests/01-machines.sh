@@ -39,7 +39,7 @@ test_output_comes_as_it_is_made()
 	background "$vm" 6.12 --share "$T" -- sh -c 'echo it runs; until [ -e "$0/seen" ]; do sleep 0.1; done' \
 		"$T" >"$T/out"
 	pid=$!
-	retry_until 120 grep -q 'it runs' "$T/out"
+	retry_until grep -q 'it runs' "$T/out"
 	: >"$T/seen"
 	wait $pid
 }
@@ -51,7 +51,7 @@ test_machine_that_dies()
 	needs_machines
 	background "$vm" 6.12 -- sh -c 'echo it runs; sleep infinity' >"$T/out" 2>"$T/error"
 	pid=$!
-	retry_until 120 grep -q 'it runs' "$T/out"
+	retry_until grep -q 'it runs' "$T/out"
 	kill -KILL "$(pgrep -P $pid qemu)"
 	wait $pid || status=$?
 	[ $status -eq 70 ] || fail "status $status"

@@ -523,14 +523,14 @@ test_hung_holder_of_the_lock()
 	check on a "$TOOL" load vx4
 	everything >"$T/everything"
 	background flock /run/dscp-tool.lock sleep infinity
-	retry_until 5 sh -c '! flock -n /run/dscp-tool.lock true'
+	retry_until sh -c '! flock -n /run/dscp-tool.lock true'
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" dump-map
 	for words in 'load vx4 --egress-map EF=CS1' 'unload vx4' 'unload --all'; do
 		# shellcheck disable=SC2086 # several words
 		on a "$TOOL" $words 2>"$T/said" &
 		waiting=$!
-		retry_until 10 waits_for_a_lock
+		retry_until waits_for_a_lock
 		kill -ALRM "$OUTPUT"
 		! wait "$waiting" || fail "$words succeeds"
 		check_grep "another dscp-tool has held $lock for 30 seconds: see fuser $lock$" \

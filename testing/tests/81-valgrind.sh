@@ -98,7 +98,7 @@ test_monitor()
 	# It takes the place of one that was made anew, and by then it has seen all of this.
 	on a sh -ec 'ip link delete vx4
 		ip link add vx4 type vxlan id 44 remote 192.0.2.2 dstport 4789; ip link set vx4 up'
-	retry_until 60 on a "$TOOL" status vx4
+	retry_until on a "$TOOL" status vx4
 	stop_background $!
 	nothing_found monitor
 }
