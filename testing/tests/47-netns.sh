@@ -196,7 +196,7 @@ test_bad_input()
 		"$TOOL" load vx4 --uplink-netns /proc/self/ns/mnt
 	on c mkfifo "$T/pipe"
 	refused 2 "--uplink-netns '$T/pipe': no network namespace$legal" \
-		timeout 10 "$TOOL" load vx4 -n "$T/pipe"
+		timeout 120 "$TOOL" load vx4 -n "$T/pipe"
 	refused 2 "--uplink-netns '$(printf %0300d 0)': .*$legal" \
 		"$TOOL" load vx4 -n "$(printf %0300d 0)"
 	refused 2 "uplink vx4: there is no device 'vx4'" "$TOOL" load vx4 -n a --uplink vx4
