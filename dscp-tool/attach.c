@@ -197,6 +197,8 @@ int state_prune(struct state *state)
 
 	if (err)
 		return state_failed("cannot list", STATE_DIR "/hooks", err);
+	if (state->programs[XDP_INNER] >= 0)
+		hook_sweep_xdp(STATE_DIR, state->programs[XDP_INNER]);
 	if (prune.err)
 		return prune.err;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)

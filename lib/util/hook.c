@@ -974,3 +974,19 @@ int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ct
 	free(names);
 	return err;
 }
+
+static int is_xdp_at(const struct hook *hook, void *ctx)
+{
+	return hook->point == HOOK_XDP && hook->ifindex == *(int *)ctx;
+}
+
+/* In whichever network namespace; and if it is not to be known. */
+static bool xdp_in_use(int ifindex, const void *dir)
+{
+	return hook_for_each(dir, is_xdp_at, &ifindex);
+}
+
+void hook_sweep_xdp(const char *dir, int sibling_fd)
+{
+	hook_xdp_sweep("ingress_outer", sibling_fd, xdp_in_use, dir);
+}

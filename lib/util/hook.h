@@ -106,4 +106,8 @@ bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct ho
  */
 int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
 
+/* Takes away what libxdp has left of our XDP programs, where a process was killed inside it: for
+ * device numbers of which no XDP pin is in DIR/hooks. sibling_fd: as above. */
+void hook_sweep_xdp(const char *dir, int sibling_fd);
+
 #endif

@@ -164,55 +164,145 @@ int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
 
 /* Detaching */
 
-static uint32_t pinned_id(const char *path)
+/* Which pins of dispatchers are to go. */
+struct unwanted {
+	int ifindex; /* those of this device with this program */
+	uint32_t prog_id;
+	const char *name; /* or, if not NULL, all like this, of devices that are not in use */
+	int like_fd;
+	bool (*in_use)(int ifindex, const void *ctx);
+	const void *ctx;
+};
+
+static int program_of_link(const char *path, uint32_t *prog_id)
 {
-	struct bpf_prog_info info = {};
+	struct bpf_link_info info = {};
 	__u32 len = sizeof(info);
 	int fd = bpf_obj_get(path);
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-		info.id = 0;
-	if (fd >= 0)
-		close(fd);
-	return info.id;
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		info.prog_id = 0;
+	close(fd);
+	*prog_id = info.prog_id;
+	return 0;
+}
+
+/* Of a dispatcher that was being pinned there may be the link alone. */
+static int pinned_program(const char *program, const char *link)
+{
+	int fd = bpf_obj_get(program);
+	uint32_t id;
+
+	if (fd < 0 && errno == ENOENT && !program_of_link(link, &id))
+		fd = bpf_prog_get_fd_by_id(id);
+	return fd;
+}
+
+static bool is_unwanted(const struct unwanted *what, int ifindex, int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &info, &len))
+		return false;
+	if (!what->name)
+		return ifindex == what->ifindex && info.id == what->prog_id;
+	return !strcmp(info.name, what->name) && shares_map(prog_fd, what->like_fd) &&
+	       !what->in_use(ifindex, what->ctx);
+}
+
+static bool exists(const char *dir, const char *name)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return !access(path, F_OK);
 }
 
 /* Only where ours is the only one: nobody can tell from here whether the dispatcher does not run on
  * in another network namespace, where the device was moved to, with programs of others. */
-static void remove_pins(const char *dir, uint32_t prog_id)
+static void remove_pins(const struct unwanted *what, int ifindex, const char *dir)
 {
-	char program[PATH_MAX + 16], link[PATH_MAX + 16], other[PATH_MAX + 16];
+	char program[PATH_MAX + 16], link[PATH_MAX + 16];
+	int fd;
 
+	if (exists(dir, "prog1-link") || exists(dir, "prog1-prog"))
+		return;
 	snprintf(program, sizeof(program), "%s/prog0-prog", dir);
 	snprintf(link, sizeof(link), "%s/prog0-link", dir);
-	snprintf(other, sizeof(other), "%s/prog1-prog", dir);
-	if (!access(other, F_OK) || !prog_id || pinned_id(program) != prog_id)
+	fd = pinned_program(program, link);
+	if (is_unwanted(what, ifindex, fd)) {
+		unlink(link);
+		unlink(program);
+	}
+	if (fd >= 0)
+		close(fd);
+	rmdir(dir); /* if it is empty, and then it is of no use to anybody */
+}
+
+/* libxdp pins a link, named after its program, and unpins it, to see whether links can be pinned;
+ * while it does so it holds the lock that is ours now. */
+static void remove_trial(const char *path, uint32_t named)
+{
+	uint32_t id;
+
+	if (!program_of_link(path, &id) && id == named)
+		unlink(path);
+}
+
+static void remove_entry(const struct unwanted *what, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int ifindex, end = 0;
+	uint32_t id;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= PATH_MAX)
 		return;
-	unlink(link);
-	unlink(program);
-	rmdir(dir);
+	if (sscanf(name, "dispatch-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
+		remove_pins(what, ifindex, path);
+	else if (sscanf(name, "prog-test-link-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
+		remove_trial(path, id);
+}
+
+static void remove_unwanted(const struct unwanted *what)
+{
+	const char *bpffs = secure_getenv(XDP_BPFFS_ENVVAR);
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *entries;
+
+	snprintf(path, sizeof(path), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
+	entries = opendir(path);
+	if (!entries)
+		return;
+	if (!flock(dirfd(entries), LOCK_EX)) /* libxdp's lock, until closedir() */
+		while ((entry = readdir(entries)))
+			remove_entry(what, path, entry->d_name);
+	closedir(entries);
 }
 
 /* libxdp unpins what it detaches, but nobody tells it that a device was deleted, or that the
  * dispatcher was taken away by ip(8): program and maps would stay until the next boot. */
 static void remove_leftovers(int ifindex, uint32_t prog_id)
 {
-	const char *bpffs = secure_getenv(XDP_BPFFS_ENVVAR);
-	char path[PATH_MAX], dir[PATH_MAX];
-	struct dirent *entry;
-	DIR *entries;
-	int of;
+	const struct unwanted what = { .ifindex = ifindex, .prog_id = prog_id };
 
-	snprintf(path, sizeof(path), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
-	entries = opendir(path);
-	if (!entries)
-		return;
-	flock(dirfd(entries), LOCK_EX); /* libxdp's lock, until closedir() */
-	while ((entry = readdir(entries)))
-		if (sscanf(entry->d_name, "dispatch-%d-", &of) == 1 && of == ifindex &&
-		    snprintf(dir, sizeof(dir), "%s/%s", path, entry->d_name) < PATH_MAX)
-			remove_pins(dir, prog_id);
-	closedir(entries);
+	remove_unwanted(&what);
+}
+
+void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		    const void *ctx)
+{
+	const struct unwanted what = {
+		.name = name,
+		.like_fd = like_fd,
+		.in_use = in_use,
+		.ctx = ctx,
+	};
+
+	remove_unwanted(&what);
 }
 
 static int take_away(int ifindex, uint32_t prog_id, enum xdp_attach_mode mode)
@@ -457,6 +547,15 @@ int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 	(void)ifindex;
 	(void)prog_id;
 	return without_libxdp(dev, "an XDP program cannot be detached");
+}
+
+void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		    const void *ctx)
+{
+	(void)name;
+	(void)like_fd;
+	(void)in_use;
+	(void)ctx;
 }
 
 uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)

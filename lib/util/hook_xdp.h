@@ -57,6 +57,14 @@ int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id);
  * like_fd, or 0: ours, when a process was killed before it could remember which. */
 uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd);
 
+/* Takes away what a process that was killed inside libxdp has left in BPFFS/xdp: dispatchers that
+ * never ran, or run no more. Ours have one program alone, of that name and with a map in common
+ * with the program like_fd. They stay at a device number for which in_use() says yes: there one of
+ * them runs, and another may in a moment, since libxdp pins first. A pin that libxdp has made to
+ * try out links goes as well. */
+void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		    const void *ctx);
+
 /* Is the program with that id attached there, as a part of the dispatcher or alone? */
 int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);
 

@@ -540,6 +540,116 @@ static void deleted_with_theirs(void **state)
 	assert_int_equal(dispatchers(), 0);
 }
 
+static bool is_number(int ifindex, const void *number)
+{
+	return ifindex == *(const int *)number;
+}
+
+/* How many dispatchers are left when those go that are like the program, but for one device's. */
+static int swept(int like_fd, int in_use)
+{
+	hook_xdp_sweep("xdp_ours", like_fd, is_number, &in_use);
+	return dispatchers();
+}
+
+/* Our program, to compare with; and its dispatcher, which is not attached any more. */
+static int leave_stale(void)
+{
+	int fd = -1;
+
+	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
+			 0);
+	assert_int_equal(bpf_xdp_detach(world.ifindex, 0, NULL), 0);
+	return fd;
+}
+
+static void sweep_stale(void **state)
+{
+	const int live = if_nametoindex("t0");
+	uint32_t id;
+	int fd;
+
+	(void)state;
+	NEEDS_DISPATCHER();
+	fd = leave_stale();
+	id = attach(live, 0);
+	close(leave_stale());
+	assert_int_equal(dispatchers(), 3);
+	assert_int_equal(swept(fd, live), 1);
+	assert_attached(live, id, XDP_HOOK_NATIVE);
+	assert_int_equal(swept(fd, live), 1);
+	assert_int_equal(hook_xdp_detach(live, "t0", id), 0);
+	assert_int_equal(dispatchers(), 0);
+	assert_int_equal(swept(fd, 0), 0);
+	close(fd);
+}
+
+/* The process that was killed had pinned, or unpinned, the half of it. */
+static void sweep_halves(void **state)
+{
+	static const char *const parts[] = { "link", "prog", "*" };
+
+	(void)state;
+	NEEDS_DISPATCHER();
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		char command[128];
+		int fd = leave_stale();
+
+		snprintf(command, sizeof(command), "rm " BPFFS "/xdp/dispatch-*/prog0-%s",
+			 parts[i]);
+		run(command);
+		assert_int_equal(dispatchers(), 1);
+		assert_int_equal(swept(fd, 0), 0);
+		close(fd);
+	}
+}
+
+/* Another program, one beside ours, and one with our program's name and other maps. */
+static void sweep_leaves_theirs(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	NEEDS_DISPATCHER();
+	fd = leave_stale();
+	assert_int_equal(swept(fd, 0), 0);
+	attach_theirs(world.ifindex, XDP_MODE_NATIVE);
+	assert_int_equal(swept(fd, 0), 1);
+	attach(world.ifindex, 0);
+	assert_int_equal(swept(fd, 0), 1);
+	assert_counts("t1", PACKETS, PACKETS);
+	assert_int_equal(bpf_xdp_detach(world.ifindex, 0, NULL), 0);
+	assert_int_equal(swept(fd, 0), 1);
+	unlink(MAP_PIN);
+	other = leave_stale();
+	assert_int_equal(swept(fd, 0), 2);
+	assert_int_equal(swept(other, 0), 1);
+	assert_int_equal(libxdp_clean_references(world.ifindex), 0);
+	assert_int_equal(dispatchers(), 0);
+	close(other);
+	close(fd);
+}
+
+/* libxdp names that link after its program: ours stands for the program of libxdp's own. */
+static void sweep_trial(void **state)
+{
+	char path[64], command[256];
+	int fd;
+
+	(void)state;
+	NEEDS_DISPATCHER();
+	fd = leave_stale();
+	snprintf(path, sizeof(path), BPFFS "/xdp/prog-test-link-1-%u", id_of(fd));
+	snprintf(command, sizeof(command), "mv " BPFFS "/xdp/dispatch-*/prog0-link %s0", path);
+	run(command);
+	assert_int_equal(swept(fd, 0), 0);
+	snprintf(command, sizeof(command), "mv %s0 %s", path, path);
+	run(command); /* it has stayed with a number that is not its program's */
+	assert_int_equal(swept(fd, 0), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	close(fd);
+}
+
 /* The caller's pin holds the program, whatever libxdp does. */
 static void pinned(void **state)
 {
@@ -603,6 +713,10 @@ static int run_all(void)
 		TEST(device_deleted),
 		TEST(detached_by_others),
 		TEST(deleted_with_theirs),
+		TEST(sweep_stale),
+		TEST(sweep_halves),
+		TEST(sweep_leaves_theirs),
+		TEST(sweep_trial),
 		TEST(pinned),
 	};
 
@@ -626,6 +740,7 @@ static void stubs(void **state)
 	keep_stderr();
 	assert_int_equal(hook_xdp_detach(1, "lo", 1), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: ");
+	hook_xdp_sweep("xdp_ours", -1, NULL, NULL);
 }
 
 static int run_all(void)
