@@ -50,7 +50,9 @@ static bool carries_tunnel(const struct judge *j, const struct parsed *p)
 	case TUNNEL_VXLAN:
 	case TUNNEL_GENEVE:
 		return p->ports && p->proto == IPPROTO_UDP && p->dport == j->cfg.port &&
-		       (!j->cfg.outer_sport || p->sport == j->cfg.outer_sport);
+		       (!j->cfg.outer_sport ||
+			(p->sport >= j->cfg.outer_sport &&
+			 p->sport <= j->cfg.outer_sport + j->cfg.outer_sports));
 	case TUNNEL_GRE:
 		return p->proto == IPPROTO_GRE;
 	case TUNNEL_IPIP:

@@ -28,6 +28,7 @@ struct judge_config {
 	/* WireGuard: UDP source; VXLAN, geneve: UDP destination; none: destination, 0 for any */
 	unsigned int port;
 	unsigned int outer_sport; /* VXLAN, geneve: UDP source, 0 for any */
+	unsigned int outer_sports; /* and so many behind that one */
 	enum expect expect;
 	unsigned int fixed; /* for EXPECT_FIXED */
 	uint8_t map[64]; /* for EXPECT_INNER: what an inner DSCP becomes */

@@ -18,6 +18,7 @@ struct judge_options {
 	{ "--tunnel", OPT_TEXT, at(tunnel), 0, 0 }, { "--from", OPT_ADDRESS, at(cfg.from), 0, 0 }, \
 		{ "--port", OPT_NUMBER, at(cfg.port), 1, 65535 },                                  \
 		{ "--outer-sport", OPT_NUMBER, at(cfg.outer_sport), 1, 65535 },                    \
+		{ "--outer-sports", OPT_NUMBER, at(cfg.outer_sports), 0, 65535 },                  \
 		{ "--expect", OPT_TEXT, at(expect), 0, 0 }, { "--map", OPT_TEXT, at(map), 0, 0 },  \
 		{ "--ecn", OPT_TEXT, at(ecn), 0, 0 },                                              \
 		{ "--handshake", OPT_TEXT, at(handshake), 0, 0 },                                  \
