@@ -101,9 +101,6 @@ static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *n
 	if (err)
 		return err;
 	err = change(state, slot, new, peers ? peers : &old_peers);
-	/* monitor gives no list: the policies stay as they are. */
-	if (!err && peers && (old.flags | new->flags) & DSCP_TUNNEL_PEERS)
-		state_note_again(state, new->ifindex);
 	if (!err)
 		return 0;
 	peers_add(state, slot, &old_peers);

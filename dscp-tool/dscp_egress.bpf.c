@@ -60,6 +60,15 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } recent SEC(".maps");
 
+/* What the first fragment of an outer packet was to have, for those behind it. Egress passes the
+ * fragments of one packet one behind the other, the first one first (ip_do_fragment()). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DSCP_FRAGMENTS);
+	__type(key, struct dscp_fragment_key);
+	__type(value, struct dscp_fragment);
+} fragments SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DSCP_MAX_TUNNELS);
@@ -67,8 +76,14 @@ struct {
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");
 
-#define STALE_SOCKET (DSCP_FLOW_SOCKET | DSCP_FLOW_STALE)
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
+/* In place of a DSCP: */
+#define NOT_OURS 0x200u /* no tunnel's packet after all */
+#define SKIPPED 0x300u /* the tunnel's, but there is no packet inside */
+
+#define GRE_CHECKSUM 0x80000000u /* RFC 2784, RFC 2890; in the first word, in host byte order */
+#define GRE_KEY 0x20000000u
+#define GRE_VERSION 0x00070000u
 
 static __always_inline void set_destination(struct dscp_peer *peer, __u32 family,
 					    const __u8 *address, __u32 bytes)
@@ -76,6 +91,16 @@ static __always_inline void set_destination(struct dscp_peer *peer, __u32 family
 	peer->prefixlen = DSCP_PEER_BITS + bytes * 8;
 	peer->family = family;
 	__builtin_memcpy(peer->address, address, bytes);
+}
+
+/*
+ * True if this is not an inner packet but the prototype of the outer header, which GRE without a
+ * remote address shows to the device's TC (ipgre_header(), ip6gre_header()): the inner packet,
+ * where the network header is, comes behind it.
+ */
+static __always_inline bool is_prototype(struct __sk_buff *skb, int offset, __u32 protocol)
+{
+	return protocol == IP_PROTO_GRE && !offset && has_link_header(skb);
 }
 
 /* The DSCP, or negative if there is none. peer: the destination goes there, if it is not NULL. */
@@ -92,18 +117,16 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *p
 	ip4 = packet_start(skb) + offset;
 	ip6 = packet_start(skb) + offset;
 	if (type == bpf_htons(ETH_P_IP)) {
-		if ((void *)(ip4 + 1) > packet_end(skb) || ip4->version_ihl >> 4 != 4)
-			return -1;
-		/* GRE without a remote address shows the prototype of the outer header here
-		 * (ipgre_header()), whose length is not yet filled in. */
-		if (!ip4->length && ip4->protocol == IP_PROTO_GRE)
+		if ((void *)(ip4 + 1) > packet_end(skb) || ip4->version_ihl >> 4 != 4 ||
+		    is_prototype(skb, offset, ip4->protocol))
 			return -1;
 		if (peer)
 			set_destination(peer, 4, ip4->dest, sizeof(ip4->dest));
 		return ip4->ds >> 2;
 	}
 	if (type == bpf_htons(ETH_P_IPV6)) {
-		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6)
+		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6 ||
+		    is_prototype(skb, offset, ip6->next))
 			return -1;
 		if (peer)
 			set_destination(peer, 6, ip6->dest, sizeof(ip6->dest));
@@ -125,46 +148,13 @@ static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_peer *p
 	return read_inner(skb, peer);
 }
 
-/*
- * When the outer packet of local traffic has to be fragmented, skb_set_owner_w() gives each
- * fragment the socket's own hash back. So that hash is noted as well, as long as it tells a single
- * mark, and at no cost but for the first packet of a flow. (Should one stamp of a socket that sends
- * two be forgotten, by age, the other would tell for both until it is noted again.)
- */
-static __always_inline void note_socket(__u32 hash, const struct dscp_flow *stamped)
+/* Only what is absent is written: of the same stamp every entry is as good. */
+static __noinline int note_flow(struct __sk_buff *skb, __u32 stamp)
 {
-	struct dscp_flow *known, flow = *stamped;
+	struct dscp_flow flow = { .ifindex = skb->ifindex };
 
-	flow.flags = DSCP_FLOW_SOCKET;
-	known = bpf_map_lookup_elem(&flows, &hash);
-	if (!known || (known->flags & STALE_SOCKET) == STALE_SOCKET)
-		bpf_map_update_elem(&flows, &hash, &flow, BPF_ANY);
-	else if (known->flags & DSCP_FLOW_SOCKET && known->mark != flow.mark)
-		known->flags |= DSCP_FLOW_MIXED;
-}
-
-/* A known flow that another device has stamped: with that one still a tunnel, nobody knows whose
- * the later fragments are. */
-static __always_inline void note_device(struct dscp_flow *known, __u32 ifindex)
-{
-	__u32 other = known->ifindex;
-
-	if (other && other != ifindex)
-		known->ifindex = bpf_map_lookup_elem(&devices, &other) ? 0 : ifindex;
-}
-
-static __noinline int note_flow(struct __sk_buff *skb, __u32 hash, __u32 stamp, __u32 mark)
-{
-	struct dscp_flow *known = bpf_map_lookup_elem(&flows, &stamp);
-	struct dscp_flow flow = { .ifindex = skb->ifindex, .mark = mark };
-
-	if (known && !known->flags) {
-		note_device(known, skb->ifindex);
-		return 0;
-	}
-	bpf_map_update_elem(&flows, &stamp, &flow, BPF_ANY);
-	if (skb->sk)
-		note_socket(hash, &flow);
+	if (!bpf_map_lookup_elem(&flows, &stamp))
+		bpf_map_update_elem(&flows, &stamp, &flow, BPF_NOEXIST);
 	return 0;
 }
 
@@ -184,7 +174,7 @@ static __always_inline void stamp_mark(struct __sk_buff *skb, __u32 mark)
 	bpf_set_hash(skb, stamp);
 	last = recent_stamp(stamp);
 	if (last && *last != stamp) {
-		note_flow(skb, hash, stamp, mark);
+		note_flow(skb, stamp);
 		*last = stamp;
 	}
 }
@@ -204,20 +194,26 @@ int egress_inner(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* What the policy for that destination, or else the tunnel's, makes of a DSCP. */
-static __always_inline __u32 final_mark(const struct dscp_peer *peer, __u32 dscp)
+/* What the policy for that destination, or else the tunnel's, makes of a DSCP: another, or
+ * DSCP_KEEP. */
+static __always_inline __u32 peer_policy(const struct dscp_peer *peer, struct dscp_tunnel *tunnel,
+					 __u32 dscp)
 {
 	struct dscp_policy *policy = bpf_map_lookup_elem(&peers, peer);
-	__u32 slot = peer->slot, to;
-	struct dscp_tunnel *tunnel;
 
-	if (!policy) {
-		tunnel = bpf_map_lookup_elem(&tunnels, &slot);
-		if (!tunnel)
-			return UNKNOWN;
+	if (!policy)
 		policy = &tunnel->egress;
-	}
-	to = policy->to[dscp & (DSCP_VALUES - 1)];
+	return policy->to[dscp & (DSCP_VALUES - 1)];
+}
+
+static __always_inline __u32 final_mark(const struct dscp_peer *peer, __u32 dscp)
+{
+	__u32 slot = peer->slot, to;
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
+
+	if (!tunnel)
+		return UNKNOWN;
+	to = peer_policy(peer, tunnel, dscp);
 	return DSCP_MARK_FINAL | (to == DSCP_KEEP ? DSCP_MARK_KEEP : to & (DSCP_VALUES - 1));
 }
 
@@ -247,13 +243,17 @@ int egress_inner_peers(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Of an outer packet. */
+enum part { PART_ALL, PART_FIRST, PART_LATER, PART_LAST };
+
 /* What egress_outer finds out about a packet. */
 struct outer {
 	void *ip; /* the IP header */
+	__u32 payload; /* offset from skb->data of what follows that header */
 	__u32 slot;
+	enum part part;
 	bool ip6;
 	bool data; /* carries an inner packet */
-	bool fragment; /* of a fragmented packet, the first one too */
 };
 
 static __always_inline bool kind_registered(__u32 kind)
@@ -265,10 +265,12 @@ static __always_inline bool kind_registered(__u32 kind)
 }
 
 /* VXLAN and geneve have the VNI at the same place: the second word, upper 24 bits. */
-static __noinline int slot_by_vni(const struct dscp_port *port, __u32 number, __be32 vni)
+static __noinline int slot_by_vni(const struct dscp_port *port, __u32 family, __u32 number,
+				  __be32 vni)
 {
 	struct dscp_endpoint key = {
 		.kind = port->kind,
+		.family = family,
 		.port = number,
 		.id = bpf_ntohl(vni) >> 8,
 	};
@@ -283,6 +285,7 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
 					  const struct dscp_port *by_dest)
 {
 	const packet_be32 *payload = (const void *)(udp + 1);
+	__u32 kind = by_dest->kind;
 
 	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
 		o->slot = by_source->slot;
@@ -290,8 +293,9 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
 			  bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
 		return true;
 	}
-	if (by_dest->kind == DSCP_KIND_VXLAN || by_dest->kind == DSCP_KIND_GENEVE)
-		o->slot = slot_by_vni(by_dest, bpf_ntohs(udp->dest), payload[1]);
+	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
+		return false;
+	o->slot = slot_by_vni(by_dest, o->ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
 	return o->slot;
 }
 
@@ -344,15 +348,19 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 }
 
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
-static __always_inline bool gre_key(const packet_be32 *gre, void *end, __u32 *id)
+static __always_inline bool match_gre(const packet_be32 *gre, void *end, __u32 *id)
 {
 	const packet_be32 *key = gre + 1;
+	__u32 word;
 
-	if ((void *)(gre + 1) > end || *gre & bpf_htonl(0x00070000))
+	if ((void *)(gre + 1) > end)
 		return false;
-	if (!(*gre & bpf_htonl(0x20000000)))
+	word = bpf_ntohl(*gre);
+	if (word & GRE_VERSION)
+		return false;
+	if (!(word & GRE_KEY))
 		return true;
-	if (*gre & bpf_htonl(0x80000000))
+	if (word & GRE_CHECKSUM)
 		key++; /* behind the checksum */
 	if ((void *)(key + 1) > end)
 		return false;
@@ -373,108 +381,146 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 		return false;
 	if (!kind_registered(key->kind))
 		return false;
-	if (protocol == IP_PROTO_GRE && !gre_key(payload, end, &key->id))
+	if (protocol == IP_PROTO_GRE && !match_gre(payload, end, &key->id))
 		return false;
 	o->data = true;
 	o->slot = slot_by_address(key);
 	return o->slot;
 }
 
-/* The tunnel that stamped this hash, or -1. */
-static __noinline int slot_by_stamp(__u32 hash)
+static __always_inline bool match_protocol(struct outer *o, __u32 protocol, void *payload,
+					   void *end, const struct dscp_fragment_key *from)
 {
-	struct dscp_flow *flow = bpf_map_lookup_elem(&flows, &hash);
-	__u32 ifindex, *slot;
+	struct dscp_endpoint key = { .family = from->family };
 
-	if (!flow)
-		return -1;
-	ifindex = flow->ifindex;
-	slot = bpf_map_lookup_elem(&devices, &ifindex);
-	if (slot)
-		return *slot;
-	return nothing_registered() ? 0 : -1;
+	if (protocol == IP_PROTO_UDP)
+		return match_udp(o, payload, end);
+	__builtin_memcpy(key.local, from->source, sizeof(key.local));
+	__builtin_memcpy(key.remote, from->dest, sizeof(key.remote));
+	return match_ip(o, protocol, payload, end, &key);
 }
 
-/* Fragments after the first have no port: the stamp alone tells whose they are. */
-static __always_inline bool match_fragment(struct __sk_buff *skb, struct outer *o)
+static __always_inline enum part part_of(bool begins, bool more)
 {
-	int slot = slot_by_stamp(skb->hash);
-
-	o->data = true;
-	o->slot = slot;
-	return slot >= 0;
+	if (begins)
+		return more ? PART_FIRST : PART_ALL;
+	return more ? PART_LATER : PART_LAST;
 }
 
-/* IPv4 in all its forms. The range of o->ip has been checked for the fixed header. */
-static __always_inline bool match_ip4(struct __sk_buff *skb, struct outer *o, void *end)
+/* IPv4 in all its forms. The range of o->ip has been checked for the fixed header. False too for
+ * the later fragments: they have no port. */
+static __always_inline bool match_ip4(struct outer *o, void *end, struct dscp_fragment_key *key)
 {
 	struct ip4_header *ip = o->ip;
 	__u32 ihl = (ip->version_ihl & 0xf) * 4;
-	struct dscp_endpoint key = { .family = 4 };
-	void *payload = o->ip + ihl;
 
 	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip))
 		return false;
-	o->fragment = ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE);
-	if (ip->fragment & bpf_htons(IP4_OFFSET_MASK))
-		return match_fragment(skb, o);
-	if (ip->protocol == IP_PROTO_UDP)
-		return match_udp(o, payload, end);
-	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
-	return match_ip(o, ip->protocol, payload, end, &key);
+	key->family = 4;
+	key->protocol = ip->protocol;
+	key->id = ip->id;
+	__builtin_memcpy(key->source, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key->dest, ip->dest, sizeof(ip->dest));
+	o->part = part_of(!(ip->fragment & bpf_htons(IP4_OFFSET_MASK)),
+			  ip->fragment & bpf_htons(IP4_MORE));
+	if (o->part >= PART_LATER)
+		return false;
+	o->payload += ihl;
+	return match_protocol(o, ip->protocol, o->ip + ihl, end, key);
 }
 
-static __always_inline bool match_ip6(struct __sk_buff *skb, struct outer *o, void *end)
+static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fragment_key *key)
 {
-	struct dscp_endpoint key = { .family = 6 };
 	struct ip6_header *ip = o->ip;
-	void *payload = ip + 1;
+	__u32 next = ip->next, length = sizeof(*ip);
 	struct ip6_fragment *fragment;
-	__u32 next = ip->next;
 	__u8 *option;
 
 	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
 		return false;
+	key->family = 6;
+	__builtin_memcpy(key->source, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key->dest, ip->dest, sizeof(ip->dest));
 	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
-		option = payload;
+		option = o->ip + length;
 		if ((void *)(option + 2) > end)
 			return false;
 		next = option[0];
-		payload += (option[1] + 1) * 8;
+		length += (option[1] + 1) * 8;
 	}
 	/* Behind it: ip6_find_1stfragopt() passes over destination options. */
 	if (next == IP_PROTO_FRAGMENT) {
-		fragment = payload;
-		payload = fragment + 1;
-		if (payload > end)
+		fragment = o->ip + length;
+		if ((void *)(fragment + 1) > end)
 			return false;
-		o->fragment = true;
-		if (fragment->offset & bpf_htons(IP6_OFFSET_MASK))
-			return match_fragment(skb, o);
-		next = fragment->next;
+		next = key->protocol = fragment->next;
+		key->id = fragment->id;
+		o->part = part_of(!(fragment->offset & bpf_htons(IP6_OFFSET_MASK)),
+				  fragment->offset & bpf_htons(IP6_MORE));
+		if (o->part >= PART_LATER)
+			return false;
+		length += sizeof(*fragment);
 	}
-	if (next == IP_PROTO_UDP)
-		return match_udp(o, payload, end);
-	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
-	return match_ip(o, next, payload, end, &key);
+	o->payload += length;
+	return match_protocol(o, next, o->ip + length, end, key);
 }
 
-/* DSCP_MARK_*, by the hash of the outer packet. */
-static __always_inline __u32 stamped_mark(__u32 hash, bool fragment)
+static __always_inline bool is_stamp(__u32 hash)
 {
 	__u32 *last = recent_stamp(hash);
-	struct dscp_flow *flow;
 
 	/* No hash at all reads as 0, and so does an empty place of the cache. */
-	if (last && *last == hash && hash)
-		return dscp_unmix(hash) & DSCP_MARK_BITS;
-	flow = bpf_map_lookup_elem(&flows, &hash);
-	if (!flow ||
-	    (flow->flags & DSCP_FLOW_SOCKET && (!fragment || flow->flags & DSCP_FLOW_MIXED)))
-		return UNKNOWN;
-	return flow->mark;
+	return hash && ((last && *last == hash) || bpf_map_lookup_elem(&flows, &hash));
+}
+
+/* DSCP_MARK_*, by the hash of the outer packet: the stamp itself tells it. */
+static __always_inline __u32 stamped_mark(__u32 hash)
+{
+	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_MARK_BITS : UNKNOWN;
+}
+
+/*
+ * The mark of a fragmented packet of a local connected socket. For each of its fragments, the first
+ * one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the stamp: so
+ * look which marks that socket's packets were stamped with, from first on. More than one: nobody
+ * knows which. Both sums begin with a number that the verifier does not know, so that it need not
+ * go through every combination.
+ */
+__noinline int mark_of_socket(__u32 hash, __u32 first)
+{
+	__u32 count = hash, sum = hash;
+
+	asm volatile("" : "+r"(count), "+r"(sum));
+	for (__u32 i = 0; i <= DSCP_VALUES; i++) {
+		__u32 mark = first + i;
+
+		if (i == DSCP_VALUES && first)
+			mark = DSCP_MARK_FINAL | DSCP_MARK_KEEP;
+		else if (i == DSCP_VALUES)
+			break;
+		if (!is_stamp(dscp_stamp(hash, mark)))
+			continue;
+		count++;
+		sum += mark;
+	}
+	return count - hash == 1 ? sum - hash : UNKNOWN;
+}
+
+/* What the tunnel's policy makes of a mark. */
+static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot, __u32 mark)
+{
+	if (mark & DSCP_MARK_FINAL)
+		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
+	if (mark == UNKNOWN || !slot)
+		return mark;
+	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
+}
+
+/* A tunnel's own packets do not leave by its device: what looks like them there is inside it. */
+static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+{
+	return tunnel->flags & DSCP_TUNNEL_EGRESS &&
+	       (tunnel->ifindex != skb->ifindex || tunnel->netns != tunnel->uplink_netns);
 }
 
 /* The DSCP this outer packet should have. */
@@ -483,33 +529,34 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct out
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
 	__u32 mark;
 
-	if (!tunnel)
-		return UNKNOWN;
+	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+		return NOT_OURS;
+	if (!o->data)
+		return SKIPPED;
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
-	mark = stamped_mark(skb->hash, o->fragment);
-	if (mark & DSCP_MARK_FINAL)
-		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
-	if (mark == UNKNOWN || !o->slot)
-		return mark;
-	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
+	mark = stamped_mark(skb->hash);
+	if (mark == UNKNOWN && o->part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
+	    skb->sk)
+		mark = mark_of_socket(skb->hash,
+				      tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0);
+	return marked_dscp(tunnel, o->slot, mark);
 }
 
-static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
+static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer *o, __u32 dscp)
 {
 	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &o->slot);
-	__u32 packets = wire_packets(skb), dscp, ds;
+	__u32 packets = wire_packets(skb), ds;
 	struct ip4_header *ip4 = o->ip;
 	struct ip6_header *ip6 = o->ip;
 
 	if (!c)
 		return;
-	if (!o->data) {
+	if (dscp == SKIPPED) {
 		c->skipped += packets;
 		return;
 	}
 	ds = o->ip6 ? (bpf_ntohs(ip6->version_ds) >> 4) & 0xff : ip4->ds;
-	dscp = wanted_dscp(skb, o);
 	if (dscp == UNKNOWN) {
 		c->unknown += packets;
 	} else if (dscp == DSCP_KEEP || dscp == ds >> 2) {
@@ -525,35 +572,99 @@ static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
 	c->dscp[dscp_index(ds)] += packets;
 }
 
+static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
+{
+	__u32 dscp = wanted_dscp(skb, o);
+
+	if (dscp != NOT_OURS)
+		write_dscp(skb, o, dscp);
+}
+
+/* Notes whose packet a first fragment begins, or that it is nobody's: the identification of an
+ * earlier packet is used again. */
+static __always_inline void note_fragment(const struct dscp_fragment_key *key,
+					  const struct dscp_fragment *note)
+{
+	if (note->dscp <= UNKNOWN && (note->slot || note->dscp != UNKNOWN))
+		bpf_map_update_elem(&fragments, key, note, BPF_ANY);
+	else if (bpf_map_lookup_elem(&fragments, key))
+		bpf_map_delete_elem(&fragments, key);
+}
+
+/*
+ * A later fragment has no port: it is the tunnel's if the first one of the same packet was. What
+ * has been read counts only if the note was there before and afterwards: in between another CPU may
+ * have used the element of an LRU map for something else.
+ */
+static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
+					const struct dscp_fragment_key *key)
+{
+	struct dscp_fragment *note = bpf_map_lookup_elem(&fragments, key);
+	struct dscp_tunnel *tunnel;
+	__u32 dscp;
+
+	if (!note)
+		return NOT_OURS;
+	o->slot = note->slot;
+	dscp = note->dscp;
+	barrier();
+	if (o->part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
+				 : bpf_map_lookup_elem(&fragments, key) != note)
+		return NOT_OURS;
+	tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
+	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+		return NOT_OURS;
+	return dscp;
+}
+
+static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o, bool ours,
+					 const struct dscp_fragment_key *key)
+{
+	__u32 dscp = NOT_OURS;
+
+	if (ours)
+		dscp = wanted_dscp(skb, o);
+	else if (o->part >= PART_LATER)
+		dscp = noted_dscp(skb, o, key);
+	if (o->part == PART_FIRST)
+		note_fragment(key, &(struct dscp_fragment){ .slot = o->slot, .dscp = dscp });
+	if (dscp != NOT_OURS)
+		write_dscp(skb, o, dscp);
+}
+
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
 static __noinline int rewrite_unusual(struct __sk_buff *skb)
 {
+	struct dscp_fragment_key key = { .ifindex = skb->ifindex };
 	struct outer o = {};
 	__be16 type;
 	void *end;
 	int offset;
+	bool ours;
 
 	pull_headers(skb, OUTER_HEADERS);
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	o.ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
+	o.payload = offset & MAX_IP_OFFSET;
+	o.ip = packet_start(skb) + o.payload;
+	o.ip6 = type == bpf_htons(ETH_P_IPV6);
 	end = packet_end(skb);
-	if (type == bpf_htons(ETH_P_IP)) {
-		if (o.ip + sizeof(struct ip4_header) <= end && match_ip4(skb, &o, end))
-			mark(skb, &o);
-	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		o.ip6 = true;
-		if (o.ip + sizeof(struct ip6_header) <= end && match_ip6(skb, &o, end))
-			mark(skb, &o);
-	}
+	if (type == bpf_htons(ETH_P_IP) && o.ip + sizeof(struct ip4_header) <= end)
+		ours = match_ip4(&o, end, &key);
+	else if (o.ip6 && o.ip + sizeof(struct ip6_header) <= end)
+		ours = match_ip6(&o, end, &key);
+	else
+		return 0;
+	mark_unusual(skb, &o, ours, &key);
 	return 0;
 }
 
 /* IPv4 without options and not a fragment, else the long way. */
-static __always_inline void rewrite_ip4(struct __sk_buff *skb, void *start, void *end)
+static __always_inline void rewrite_ip4(struct __sk_buff *skb, __u32 offset)
 {
-	struct outer o = { .ip = start };
+	void *start = packet_start(skb) + offset, *end = packet_end(skb);
+	struct outer o = { .ip = start, .payload = offset + sizeof(struct ip4_header) };
 	struct ip4_header *ip = start;
 
 	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || ip->version_ihl != 0x45 ||
@@ -564,9 +675,14 @@ static __always_inline void rewrite_ip4(struct __sk_buff *skb, void *start, void
 		mark(skb, &o);
 }
 
-static __always_inline void rewrite_ip6(struct __sk_buff *skb, void *start, void *end)
+static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 {
-	struct outer o = { .ip = start, .ip6 = true };
+	void *start = packet_start(skb) + offset, *end = packet_end(skb);
+	struct outer o = {
+		.ip = start,
+		.payload = offset + sizeof(struct ip6_header),
+		.ip6 = true,
+	};
 	struct ip6_header *ip = start;
 
 	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || bpf_ntohs(ip->version_ds) >> 12 != 6 ||
@@ -579,7 +695,6 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, void *start, void
 static __always_inline void rewrite_packet(struct __sk_buff *skb)
 {
 	__be16 type;
-	void *ip;
 	int offset;
 
 	/* Encapsulation clears skb_iif (skb_scrub_packet()): what came in by another device is
@@ -588,11 +703,10 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
-	ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
 	if (type == bpf_htons(ETH_P_IP))
-		rewrite_ip4(skb, ip, packet_end(skb));
+		rewrite_ip4(skb, offset & MAX_IP_OFFSET);
 	else if (type == bpf_htons(ETH_P_IPV6))
-		rewrite_ip6(skb, ip, packet_end(skb));
+		rewrite_ip6(skb, offset & MAX_IP_OFFSET);
 }
 
 SEC("tc/egress_outer")

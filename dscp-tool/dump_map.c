@@ -8,6 +8,8 @@
 
 #include <json-c/json.h>
 
+#include <dscp/mix.h>
+
 #include "command.h"
 #include "map.h"
 #include "state.h"
@@ -54,18 +56,13 @@ static void begin_json(struct dump_config *config, const char *key, const char *
 	config->separator = ",";
 }
 
-static const char *flow_dscp(const struct dscp_flow *flow)
-{
-	if (flow->flags & DSCP_FLOW_MIXED)
-		return "mixed";
-	return flow->mark & DSCP_MARK_KEEP ? "keep" : dscp_name(flow->mark & (DSCP_VALUES - 1));
-}
-
 static void print_flow(void *ctx, const void *key, const void *value)
 {
 	struct dump_config *config = ctx;
 	const struct dscp_flow *flow = value;
-	bool final = flow->mark & DSCP_MARK_FINAL, socket = flow->flags & DSCP_FLOW_SOCKET;
+	__u32 stamp = *(const __u32 *)key, mark = dscp_unmix(stamp) & DSCP_MARK_BITS;
+	const char *dscp = mark & DSCP_MARK_KEEP ? "keep" : dscp_name(mark & (DSCP_VALUES - 1));
+	bool final = mark & DSCP_MARK_FINAL;
 	char hash[16];
 
 	if (config->slot && flow->ifindex != config->state->tunnels[config->slot].ifindex)
@@ -73,14 +70,14 @@ static void print_flow(void *ctx, const void *key, const void *value)
 	if (config->ifindex != flow->ifindex)
 		config->name = state_device_name(config->state, flow->ifindex);
 	config->ifindex = flow->ifindex;
-	snprintf(hash, sizeof(hash), "0x%08x", *(const uint32_t *)key);
+	snprintf(hash, sizeof(hash), "0x%08x", stamp);
 	if (!config->json) {
-		printf("%s\t%s\t%s%s%s\n", hash, flow_dscp(flow), config->name ? config->name : "-",
-		       socket ? "\tsocket" : "", final ? "\tfinal" : "");
+		printf("%s\t%s\t%s%s\n", hash, dscp, config->name ? config->name : "-",
+		       final ? "\tfinal" : "");
 		return;
 	}
-	begin_json(config, "hash", hash, flow_dscp(flow), config->name);
-	printf("%s%s}", socket ? ",\"socket\":true" : "", final ? ",\"final\":true" : "");
+	begin_json(config, "hash", hash, dscp, config->name);
+	printf("%s}", final ? ",\"final\":true" : "");
 }
 
 /* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's

@@ -63,6 +63,8 @@ static const struct {
 			sizeof(struct dscp_policy), DSCP_PEERS },
 	[MAP_FLOWS] = { "flows", BPF_MAP_TYPE_LRU_HASH, 4, sizeof(struct dscp_flow), 0 },
 	[MAP_RECENT] = { "recent", BPF_MAP_TYPE_ARRAY, 4, 4, DSCP_RECENT },
+	[MAP_FRAGMENTS] = { "fragments", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_fragment_key),
+			    sizeof(struct dscp_fragment), DSCP_FRAGMENTS },
 	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
 			   DSCP_MAX_TUNNELS },
 	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),

@@ -18,6 +18,7 @@ enum state_map {
 	MAP_PEERS,
 	MAP_FLOWS,
 	MAP_RECENT,
+	MAP_FRAGMENTS,
 	MAP_COUNTERS,
 	/* Only with ingress. */
 	MAP_WAITING,

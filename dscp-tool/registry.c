@@ -53,30 +53,6 @@ void state_forget_recent(const struct state *state)
 	}
 }
 
-struct stale {
-	int fd;
-	uint32_t ifindex;
-};
-
-static void make_stale(void *ctx, const void *key, const void *value)
-{
-	const struct stale *stale = ctx;
-	struct dscp_flow flow = *(const struct dscp_flow *)value;
-
-	if (flow.ifindex != stale->ifindex)
-		return;
-	flow.flags |= DSCP_FLOW_STALE;
-	bpf_map_update_elem(stale->fd, key, &flow, BPF_EXIST);
-}
-
-void state_note_again(const struct state *state, uint32_t ifindex)
-{
-	struct stale stale = { .fd = state->maps[MAP_FLOWS], .ifindex = ifindex };
-
-	map_for_each(stale.fd, sizeof(__u32), sizeof(struct dscp_flow), make_stale, &stale);
-	state_forget_recent(state);
-}
-
 int state_write_config(const struct state *state, uint64_t build)
 {
 	struct dscp_config config = {

@@ -65,10 +65,6 @@ const char *state_device_name(const struct state *state, uint32_t ifindex);
  * of the maps follow. */
 int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
 
-/* Has each flow of a tunnel device noted again, after a change of what egress_inner_peers makes of
- * it. What is known of a flow is good until then. */
-void state_note_again(const struct state *state, uint32_t ifindex);
-
 /* A device's name that can be shown: the kernel takes control characters, terminals obey them. */
 bool state_is_name(const char name[DSCP_IFNAMSIZ]);
 

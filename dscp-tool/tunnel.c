@@ -125,11 +125,11 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	}
 	endpoint->kind = tunnel->kind;
 	endpoint->id = link->has_id ? link->id : 0;
+	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	if (has_ports(tunnel)) {
 		endpoint->port = tunnel->ports[0];
 		return 0;
 	}
-	endpoint->family = strncmp(link->kind, "ip6", 3) ? 4 : 6;
 	memcpy(endpoint->local, link->local, sizeof(endpoint->local));
 	memcpy(endpoint->remote, link->remote, sizeof(endpoint->remote));
 	return 0;

@@ -16,6 +16,7 @@
  *   peers      LPM_TRIE[DSCP_PEERS]     struct dscp_peer -> struct dscp_policy
  *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
  *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
+ *   fragments  LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
  *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
  *
  * and, once a tunnel has asked for ingress,
@@ -33,7 +34,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 4u
+#define DSCP_ABI_VERSION 5u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -48,6 +49,7 @@
 #define DSCP_PEERS (DSCP_MAX_TUNNELS * DSCP_MAX_PEERS)
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_FRAGMENTS 1024 /* outer packets whose later fragments are awaited */
 #define DSCP_WAITING 16384 /* places; a power of two */
 #define DSCP_INFLIGHT 16384 /* packets between uplink and tunnel, and those that never came out */
 #define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
@@ -57,11 +59,19 @@ enum dscp_kind {
 	DSCP_KIND_NONE = 0,
 	DSCP_KIND_WIREGUARD = 1, /* UDP source port; message type 4 is data */
 	DSCP_KIND_UDP = 2, /* UDP source port; every packet is data (user space tunnels) */
+	/* From here on in clear text: dscp_kind_is_clear(). */
 	DSCP_KIND_VXLAN = 3, /* UDP destination port and VNI */
 	DSCP_KIND_GENEVE = 4, /* UDP destination port and VNI */
 	DSCP_KIND_GRE = 5, /* IP protocol 47, addresses and key; L2 and L3 payload */
 	DSCP_KIND_IPIP = 6, /* IP protocols 4 and 41, addresses */
 };
+
+/* True if egress_outer finds the inner packet behind the outer header. Such a tunnel needs neither
+ * a stamp nor a program on its device for egress. */
+static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
+{
+	return kind >= DSCP_KIND_VXLAN;
+}
 
 /* dscp_tunnel.flags */
 #define DSCP_TUNNEL_FIXED (1u << 0) /* outer_dscp for all, nothing on the tunnel device */
@@ -71,7 +81,9 @@ enum dscp_kind {
 #define DSCP_TUNNEL_AUTO_WAY (1u << 4) /* the way was not asked for: it may change */
 #define DSCP_TUNNEL_GIVEN_PORTS (1u << 5) /* --port; else they are the kernel's answer */
 #define DSCP_TUNNEL_GIVEN_UPLINKS (1u << 6) /* --uplink; else the routes' answer */
-#define DSCP_TUNNEL_PEERS (1u << 7) /* --peer-map: egress_inner_peers applies the policy */
+/* --peer-map: the policy is by inner destination. egress_inner_peers applies it, or egress_outer if
+ * the kind is clear. */
+#define DSCP_TUNNEL_PEERS (1u << 7)
 
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
 
@@ -92,7 +104,7 @@ struct dscp_policy {
  * an unset local or remote address is zero and matches any. */
 struct dscp_endpoint {
 	__u8 kind; /* enum dscp_kind */
-	__u8 family; /* 4 or 6; 0 for VXLAN and GENEVE */
+	__u8 family; /* of the outer header: 4 or 6 */
 	__u16 port; /* VXLAN, GENEVE: UDP destination port */
 	__u32 id; /* VNI, or the GRE key */
 	__u8 local[16]; /* GRE, IPIP: outer source address; IPv4 in the first four bytes */
@@ -142,12 +154,10 @@ struct dscp_port {
 	__u8 pad[4];
 };
 
-/* "This hash was stamped by egress_inner", and with what. */
+/* "This hash was stamped by egress_inner." The stamp itself tells with what: a DSCP, or
+ * DSCP_MARK_FINAL and the rest. */
 struct dscp_flow {
-	__u32 ifindex; /* the tunnel device that stamped it; 0: seen from several */
-	__u8 mark; /* what the stamp says: the DSCP of the inner header, or DSCP_MARK_* */
-	__u8 flags; /* DSCP_FLOW_* */
-	__u8 pad[2];
+	__u32 ifindex; /* the tunnel device that stamped it first */
 };
 
 /* The policy has been applied: the low bits are not the inner DSCP but what is to be outside. */
@@ -155,13 +165,24 @@ struct dscp_flow {
 #define DSCP_MARK_KEEP 0x80u /* with DSCP_MARK_FINAL: the outer header stays as it is */
 #define DSCP_MARK_BITS 0xffu
 
-/* The key is not a stamp but a socket's own hash (sk_txhash), which skb_set_owner_w() puts back
- * when it fragments the outer packet of local traffic. Good for fragments only. */
-#define DSCP_FLOW_SOCKET (1u << 0)
-/* With DSCP_FLOW_SOCKET: this socket sends several marks, so the hash tells none of them. */
-#define DSCP_FLOW_MIXED (1u << 1)
-/* A policy has changed since: good as it is, and to be noted again. */
-#define DSCP_FLOW_STALE (1u << 2)
+/* Which outer packet a fragment is of. A note is made at the first fragment and goes with the last;
+ * id and addresses are as they are in memory, never converted. */
+struct dscp_fragment_key {
+	__u32 ifindex; /* of the uplink */
+	__u32 id; /* identification; of IPv4 the first two bytes in memory */
+	__u8 family; /* 4 or 6 */
+	__u8 protocol; /* IPv6: of the fragment header */
+	__u8 pad[2];
+	__u8 source[16]; /* IPv4 in the first four bytes */
+	__u8 dest[16];
+};
+
+struct dscp_fragment {
+	__u32 slot; /* the tunnel whose packet it is */
+	__u32 dscp; /* what the first fragment was to have: a DSCP, DSCP_KEEP, or DSCP_UNKNOWN */
+};
+
+#define DSCP_UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP: none is known */
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {

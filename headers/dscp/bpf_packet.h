@@ -27,6 +27,7 @@
 #define IP4_OFFSET_MASK 0x1fff /* fragment offset, in units of 8 bytes */
 #define IP4_MORE 0x2000
 #define IP6_OFFSET_MASK 0xfff8
+#define IP6_MORE 0x0001
 
 #define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
 #define MAX_IP_OFFSET 0x1f /* mask: find_ip() returns at most 14 + 2 * 4; for the verifier */
@@ -39,7 +40,7 @@
 #define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
 #define WIREGUARD_KEEPALIVE 32 /* UDP payload: header 16, tag 16, nothing inside */
 
-#define UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP */
+#define UNKNOWN DSCP_UNKNOWN
 
 /*
  * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet

@@ -64,7 +64,7 @@ static void healthy(struct fuzz_maps *m)
 		m->peers[i].policy = identity();
 	}
 	for (unsigned int i = 0; i < COUNT(m->flows); i++)
-		m->flows[i].flow = (struct dscp_flow){ .ifindex = DEVICE, .mark = 46 };
+		m->flows[i].flow = (struct dscp_flow){ .ifindex = DEVICE };
 	for (unsigned int i = 0; i < COUNT(m->waiting); i++)
 		m->waiting[i] = (struct dscp_waiting){ .note = { .slot = 1 }, .state = 1 };
 	for (unsigned int i = 0; i < COUNT(m->inflight); i++) {

@@ -271,6 +271,8 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 			       DSCP_PEERS),
 	[MAP_FLOWS] = MAP_INFO(LRU_HASH, 4, sizeof(struct dscp_flow), DSCP_DEFAULT_FLOWS),
 	[MAP_RECENT] = MAP_INFO(ARRAY, 4, 4, DSCP_RECENT),
+	[MAP_FRAGMENTS] = MAP_INFO(LRU_HASH, sizeof(struct dscp_fragment_key),
+				   sizeof(struct dscp_fragment), DSCP_FRAGMENTS),
 	[MAP_COUNTERS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
 	[MAP_WAITING] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_waiting), DSCP_WAITING),
 	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
