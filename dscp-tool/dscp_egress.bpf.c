@@ -82,8 +82,16 @@ struct {
 #define SKIPPED 0x300u /* the tunnel's, but there is no packet inside */
 
 #define GRE_CHECKSUM 0x80000000u /* RFC 2784, RFC 2890; in the first word, in host byte order */
+#define GRE_ROUTING 0x40000000u /* RFC 1701: of any length */
 #define GRE_KEY 0x20000000u
+#define GRE_SEQUENCE 0x10000000u
 #define GRE_VERSION 0x00070000u
+#define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
+
+/* Of sockets. <sys/socket.h> is not for BPF. */
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define SOCKET_RAW 3 /* on MIPS too, where the first two are exchanged */
 
 static __always_inline void set_destination(struct dscp_peer *peer, __u32 family,
 					    const __u8 *address, __u32 bytes)
@@ -251,6 +259,9 @@ struct outer {
 	void *ip; /* the IP header */
 	__u32 payload; /* offset from skb->data of what follows that header */
 	__u32 slot;
+	__u32 inner; /* in clear text: offset of the inner packet */
+	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
+	__u32 source; /* UDP port */
 	enum part part;
 	bool ip6;
 	bool data; /* carries an inner packet */
@@ -279,6 +290,27 @@ static __noinline int slot_by_vni(const struct dscp_port *port, __u32 family, __
 	return slot ? *slot : port->slot;
 }
 
+/* VXLAN, GPE included. word: the first one of its header. */
+static __always_inline void find_in_vxlan(struct outer *o, __u32 word)
+{
+	__u32 next = word & 0xff;
+
+	o->inner = o->payload + sizeof(struct udp_header) + 8;
+	if (!(word & VXLAN_GPE) || next == 3)
+		o->type = ETH_P_TEB;
+	else if (next == 1)
+		o->type = ETH_P_IP;
+	else if (next == 2)
+		o->type = ETH_P_IPV6;
+}
+
+/* Geneve: version (2 bits), length of the options in words (6), flags (8), ethertype (16). */
+static __always_inline void find_in_geneve(struct outer *o, __u32 word)
+{
+	o->inner = o->payload + sizeof(struct udp_header) + 8 + (word >> 24 & 0x3f) * 4;
+	o->type = word & 0xffff;
+}
+
 /* By what follows the UDP header, of which two words can be read. */
 static __always_inline bool match_payload(struct outer *o, const struct udp_header *udp,
 					  const struct dscp_port *by_source,
@@ -296,6 +328,10 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
 	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
 		return false;
 	o->slot = slot_by_vni(by_dest, o->ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
+	if (kind == DSCP_KIND_VXLAN)
+		find_in_vxlan(o, bpf_ntohl(payload[0]));
+	else
+		find_in_geneve(o, bpf_ntohl(payload[0]));
 	return o->slot;
 }
 
@@ -317,6 +353,7 @@ static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, v
 	by_dest = bpf_map_lookup_elem(&ports, &dest);
 	if (!by_source || !by_dest)
 		return false;
+	o->source = source;
 	o->data = true;
 	if ((void *)(udp + 2) <= end && match_payload(o, udp, by_source, by_dest))
 		return true;
@@ -347,8 +384,29 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 	return 0;
 }
 
+/* Where the inner packet is in GRE of version 0, given the first word of its header. ERSPAN has a
+ * header of its own behind that, but for its type I, which has no sequence number either. */
+static __always_inline void find_in_gre(struct outer *o, __u32 word)
+{
+	o->inner = o->payload + 4;
+	if (word & GRE_ROUTING)
+		return;
+	if (word & GRE_CHECKSUM)
+		o->inner += 4;
+	if (word & GRE_KEY)
+		o->inner += 4;
+	if (word & GRE_SEQUENCE)
+		o->inner += 4;
+	o->type = word & 0xffff;
+	if (o->type != ETH_P_ERSPAN)
+		return;
+	if (word & GRE_SEQUENCE)
+		o->inner += 8;
+	o->type = ETH_P_TEB;
+}
+
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
-static __always_inline bool match_gre(const packet_be32 *gre, void *end, __u32 *id)
+static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
 {
 	const packet_be32 *key = gre + 1;
 	__u32 word;
@@ -358,6 +416,7 @@ static __always_inline bool match_gre(const packet_be32 *gre, void *end, __u32 *
 	word = bpf_ntohl(*gre);
 	if (word & GRE_VERSION)
 		return false;
+	find_in_gre(o, word);
 	if (!(word & GRE_KEY))
 		return true;
 	if (word & GRE_CHECKSUM)
@@ -381,7 +440,9 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 		return false;
 	if (!kind_registered(key->kind))
 		return false;
-	if (protocol == IP_PROTO_GRE && !match_gre(payload, end, &key->id))
+	o->inner = o->payload;
+	o->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+	if (protocol == IP_PROTO_GRE && !match_gre(o, payload, end, &key->id))
 		return false;
 	o->data = true;
 	o->slot = slot_by_address(key);
@@ -516,6 +577,130 @@ static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot,
 	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
 }
 
+/* An inner IP header in clear text. */
+struct clear {
+	__u32 offset; /* from skb->data */
+	__u32 word; /* its first two bytes: the version and the DS field are there */
+	bool ip6;
+};
+
+/* Reads the ethertype of a frame and what follows behind up to two VLAN tags. */
+static __always_inline bool load_frame(struct __sk_buff *skb, struct clear *c, __u32 *type)
+{
+	__be16 words[2];
+
+	c->offset += offsetof(struct ethhdr, h_proto);
+	UNROLL
+	for (int i = 0; i <= MAX_VLAN_TAGS; i++) {
+		if (bpf_skb_load_bytes(skb, c->offset, words, sizeof(words)))
+			return false;
+		if (!is_vlan(words[0]))
+			break;
+		c->offset += sizeof(struct vlan_tag);
+	}
+	c->offset += sizeof(words[0]);
+	*type = bpf_ntohs(words[0]);
+	c->word = bpf_ntohs(words[1]);
+	return true;
+}
+
+/* False: no IP inside, or not to be found. bpf_skb_load_bytes() also reaches what is not in the
+ * linear part, and packet pointers stay good. */
+static __always_inline bool load_clear(struct __sk_buff *skb, struct clear *c, __u32 type)
+{
+	__be16 word;
+
+	if (type == ETH_P_TEB) {
+		if (!load_frame(skb, c, &type))
+			return false;
+	} else {
+		if (bpf_skb_load_bytes(skb, c->offset, &word, sizeof(word)))
+			return false;
+		c->word = bpf_ntohs(word);
+	}
+	c->ip6 = type == ETH_P_IPV6;
+	return (type == ETH_P_IP && c->word >> 12 == 4) || (c->ip6 && c->word >> 12 == 6);
+}
+
+static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tunnel *tunnel,
+					  __u32 slot, const struct clear *c)
+{
+	__u32 dscp = (c->word >> (c->ip6 ? 6 : 2)) & (DSCP_VALUES - 1);
+	struct dscp_peer peer = { .slot = slot };
+	long err;
+
+	if (!(tunnel->flags & DSCP_TUNNEL_PEERS))
+		return tunnel->egress.to[dscp];
+	peer.family = c->ip6 ? 6 : 4;
+	peer.prefixlen = DSCP_PEER_BITS + (c->ip6 ? 128 : 32);
+	if (c->ip6)
+		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip6_header, dest),
+					 peer.address, 16);
+	else
+		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, dest),
+					 peer.address, 4);
+	return err ? UNKNOWN : peer_policy(&peer, tunnel, dscp);
+}
+
+/* The DSCP for a packet of a tunnel in clear text. offset, type: of the inner packet. */
+static __noinline int clear_dscp(struct __sk_buff *skb, struct dscp_tunnel *tunnel, __u32 slot,
+				 __u32 offset, __u32 type)
+{
+	struct clear c = { .offset = offset };
+
+	if (!load_clear(skb, &c, type))
+		return UNKNOWN;
+	return clear_policy(skb, tunnel, slot, &c);
+}
+
+/* Is the inner packet of that protocol? And, of UDP, from that port, if it is not 0? */
+static __always_inline bool inner_is(struct __sk_buff *skb, struct clear *c, __u32 protocol,
+				     __u32 port)
+{
+	__u32 at = c->offset + sizeof(struct ip6_header);
+	__be16 source;
+	__u8 byte;
+
+	if (c->ip6) {
+		if (bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip6_header, next), &byte,
+				       1))
+			return false;
+	} else {
+		at = c->offset + (c->word >> 8 & 0xf) * 4;
+		if (bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, protocol),
+				       &byte, 1))
+			return false;
+	}
+	if (byte != protocol || !port)
+		return byte == protocol;
+	return !bpf_skb_load_bytes(skb, at, &source, sizeof(source)) && bpf_ntohs(source) == port;
+}
+
+/*
+ * True if a local program has written this outer packet itself: skb->sk is a socket that sends from
+ * its port, or a raw one of its protocol. Of a tunnel's packet skb->sk is the socket of the inner
+ * packet, which may happen to be of the same protocol and port. A packet socket's (AF_PACKET) can
+ * be either, and counts as the inner packet's.
+ */
+static __noinline int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
+				 __u32 type)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct clear c = { .offset = offset };
+	bool raw;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || (sk->family != FAMILY_INET && sk->family != FAMILY_INET6) ||
+	    sk->protocol != protocol)
+		return 0;
+	raw = sk->type == SOCKET_RAW;
+	if (!raw && sk->src_port != source)
+		return 0;
+	return !load_clear(skb, &c, type) || !inner_is(skb, &c, protocol, raw ? 0 : source);
+}
+
 /* A tunnel's own packets do not leave by its device: what looks like them there is inside it. */
 static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
@@ -523,18 +708,34 @@ static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp
 	       (tunnel->ifindex != skb->ifindex || tunnel->netns != tunnel->uplink_netns);
 }
 
+static __always_inline __u32 outer_protocol(const struct outer *o, __u32 kind)
+{
+	if (kind == DSCP_KIND_GRE)
+		return IP_PROTO_GRE;
+	if (kind == DSCP_KIND_IPIP)
+		return o->type == ETH_P_IP ? IP_PROTO_IPIP : IP_PROTO_IPV6;
+	return IP_PROTO_UDP;
+}
+
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
 	__u32 mark;
+	bool clear;
 
 	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
 		return NOT_OURS;
 	if (!o->data)
 		return SKIPPED;
+	clear = dscp_kind_is_clear(tunnel->kind);
+	if (clear && skb->sk &&
+	    is_program(skb, outer_protocol(o, tunnel->kind), o->source, o->inner, o->type))
+		return NOT_OURS;
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
+	if (clear)
+		return clear_dscp(skb, tunnel, o->slot, o->inner, o->type);
 	mark = stamped_mark(skb->hash);
 	if (mark == UNKNOWN && o->part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
 	    skb->sk)

@@ -40,6 +40,7 @@ HELPER(map_update_elem);
 HELPER(probe_read_kernel);
 HELPER(redirect);
 HELPER(set_hash);
+HELPER(sk_fullsock);
 HELPER(skb_adjust_room);
 HELPER(skb_change_head);
 HELPER(skb_change_tail);
@@ -60,6 +61,7 @@ HELPER(tail_call);
 #define bpf_probe_read_kernel helper_probe_read_kernel
 #define bpf_redirect helper_redirect
 #define bpf_set_hash helper_set_hash
+#define bpf_sk_fullsock helper_sk_fullsock
 #define bpf_skb_adjust_room helper_skb_adjust_room
 #define bpf_skb_change_head helper_skb_change_head
 #define bpf_skb_change_tail helper_skb_change_tail
