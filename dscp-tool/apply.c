@@ -5,48 +5,11 @@
 #include <string.h>
 
 #include "apply.h"
+#include "conflict.h"
 #include "peers.h"
 #include "privileges.h"
 #include "state.h"
 #include "util/log.h"
-
-/* Two tunnels cannot tell their packets apart by the same source port or the same endpoint. */
-static int check_conflicts(const struct state *state, uint32_t slot, const struct dscp_tunnel *new)
-{
-	bool by_source = new->kind == DSCP_KIND_WIREGUARD || new->kind == DSCP_KIND_UDP;
-
-	for (uint32_t other = 1; other < DSCP_MAX_TUNNELS; other++) {
-		const struct dscp_tunnel *t = &state->tunnels[other];
-
-		if (!t->ifindex || other == slot)
-			continue;
-		/* egress_inner_peers knows its tunnel by that number. */
-		if (t->ifindex == new->ifindex && (t->flags | new->flags) & DSCP_TUNNEL_PEERS) {
-			log_error("%s: has the number %u (ifindex), as has %s of another network "
-				  "namespace: no --peer-map with either (make one anew with "
-				  "another number: ip link add index N)",
-				  new->name, new->ifindex, t->name);
-			return -EADDRINUSE;
-		}
-		for (int i = 0; i < new->n_ports * t->n_ports; i++) {
-			int port = new->ports[i / t->n_ports];
-
-			if (port != t->ports[i % t->n_ports] ||
-			    (!by_source && new->kind == t->kind))
-				continue;
-			log_error("%s: port %d is %s's already (unload %s first)", new->name, port,
-				  t->name, t->name);
-			return -EADDRINUSE;
-		}
-		if (new->endpoint.kind &&
-		    !memcmp(&new->endpoint, &t->endpoint, sizeof(t->endpoint))) {
-			log_error("%s: its outer packets look like those of %s (unload %s first)",
-				  new->name, t->name, t->name);
-			return -EADDRINUSE;
-		}
-	}
-	return 0;
-}
 
 /* The peer maps that are in force; what a load or an unload that was killed has left goes. */
 static int peers_before(struct state *state, uint32_t slot, struct peer_maps *peers)
@@ -131,7 +94,7 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 	if (!err)
 		err = privileges_check_loaded(&state.tunnels[slot]);
 	if (!err)
-		err = check_conflicts(&state, slot, tunnel);
+		err = conflict_check(&state, slot, tunnel);
 	if (!err)
 		err = apply(&state, slot, tunnel, peers);
 	pruned = state_prune(&state);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Tunnels whose outer packets look alike: one that cannot be told from another is not loaded. */
+#ifndef CONFLICT_H
+#define CONFLICT_H
+
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+struct state;
+
+/* Says why a tunnel cannot be loaded into that slot, beside those that are loaded. Returns 0 or a
+ * negative errno, after a message. */
+int conflict_check(const struct state *state, uint32_t slot, const struct dscp_tunnel *new);
+
+#endif

@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Tunnels whose outer packets look alike: those that cannot be told apart are refused, the others are
+# told apart.
+
+. testing/tunnels.sh
+
+kind=vxlan
+
+# refused NODE ERE WORDS...: load with these words is, with one line that matches, and nothing changes
+refused()
+{
+	local node=$1 sentence=$2
+
+	shift 2
+	on "$node" "$TOOL" status --json >"$T/status.before"
+	check_exit 2 on "$node" "$TOOL" load "$@"
+	grep -qE -e "$sentence" <<<"$OUTPUT" || fail "no \"$sentence\": $OUTPUT"
+	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
+	on "$node" "$TOOL" status --json >"$T/status.after"
+	check diff "$T/status.before" "$T/status.after"
+}
+
+# In external mode a device sends any VNI. Two that the kernel tells apart by a list of VNIs, in one
+# namespace; and with one that has a VNI of its own, each in a namespace of its own.
+test_external()
+{
+	ip link add probe type vxlan external vnifilter dstport 4789 ||
+		skip 'this iproute2 or kernel has no vnifilter'
+	ip link del probe
+	lone_node
+	on a sh -ec 'ip link del vx4; ip link del vx6
+		ip link add vx0 type vxlan external vnifilter dstport 4789
+		ip link add vx1 type vxlan external vnifilter dstport 4789
+		ip link add vx2 type vxlan external dstport 4790
+		ip link set vx0 up; ip link set vx1 up; ip link set vx2 up'
+	check on a "$TOOL" load vx0 --uplink eth0 --egress-map '*=CS0'
+	refused a 'vx1: its outer packets look like those of vx0, since in external mode .* port 4789' \
+		vx1 --uplink eth0
+	refused a 'vx2: its outer packets look like those of vx0' vx2 --uplink eth0 --port 4789
+	# Another port, and that one again.
+	check on a "$TOOL" load vx2 --uplink eth0
+	check on a "$TOOL" load vx0 --uplink eth0 --egress-map '*=CS0'
+	ip netns add b
+	# shellcheck disable=SC2016 # for another shell
+	on a nsenter --net=/run/netns/b sh -ec '
+		ip link add eth0 type veth peer name peer0; ip link set eth0 up
+		ip link add vxb type vxlan id 5 dstport 4789; ip link set vxb up
+		if "$0" load vxb --uplink eth0; then exit 1; fi' "$TOOL" 2>"$T/said"
+	grep -q 'vxb: its outer packets look like those of vx0' "$T/said"
+	check on a "$TOOL" unload vx0
+	check on a nsenter --net=/run/netns/b "$TOOL" load vxb --uplink eth0
+	refused a 'vx0: its outer packets look like those of vxb' vx0 --uplink eth0
+	check on a "$TOOL" unload --all
+	ip netns del b
+}
+
+# One port is never of two kinds, one VNI of a port never of two tunnels.
+test_same_endpoint()
+{
+	lone_node
+	on a sh -ec 'ip tuntap add tun0 mode tun; ip link set tun0 up'
+	check on a "$TOOL" load vx4
+	refused a 'tun0: port 4789 is vx4.s already' tun0 --outer-dscp EF --port 4789 --uplink eth0
+	ip netns add b
+	# shellcheck disable=SC2016 # for another shell
+	on a nsenter --net=/run/netns/b sh -ec '
+		ip link add eth0 type veth peer name peer0; ip link set eth0 up
+		ip link add vxb type vxlan id 44 local 192.0.2.7 dstport 4789; ip link set vxb up
+		if "$0" load vxb --uplink eth0; then exit 1; fi' "$TOOL" 2>"$T/said"
+	grep -q 'vxb: its outer packets look like those of vx4 (unload vx4 first)' "$T/said"
+	check on a "$TOOL" unload --all
+	ip netns del b
+}
+
+# The source address of a tunnel that has none is a route's, so it may be the other one's. Without
+# a remote address it is told from one that has this: that one comes first.
+test_wildcards()
+{
+	nothing_may_be_missing
+	ip link add probe type gre remote 192.0.2.2 || skip 'this kernel has no GRE'
+	ip link del probe
+	lone_node
+	on a sh -ec 'ip link add t0 type gre remote 192.0.2.2
+		ip link add t1 type gre local 192.0.2.1 remote 192.0.2.2
+		ip link add t2 type gre local 192.0.2.1
+		ip link add t3 type gre remote 192.0.2.2 key 5
+		ip link add t4 type gretap local 192.0.2.1 remote 192.0.2.2
+		for n in 0 1 2 3 4; do ip link set t$n up; done'
+	check on a "$TOOL" load t1
+	refused a 't0: its outer packets look like those of t1' t0
+	refused a 't4: its outer packets look like those of t1' t4
+	check on a "$TOOL" load t3
+	on a sh -ec 'ip link del t0; ip link del t4'
+	check on a "$TOOL" load t2 --uplink eth0
+	check on a "$TOOL" status
+}
