@@ -124,6 +124,8 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 		return TUNNEL_USAGE;
 	}
 	endpoint->kind = tunnel->kind;
+	/* A VXLAN without any address has a socket of IPv4. */
+	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	endpoint->id = link->has_id ? link->id : 0;
 	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	if (has_ports(tunnel)) {

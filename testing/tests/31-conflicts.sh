@@ -57,12 +57,46 @@ test_external()
 	ip netns del b
 }
 
-# One port is never of two kinds, one VNI of a port never of two tunnels.
+# Dual stack: one VNI and one port, over IPv4 and over IPv6. Each has its own policy and counters.
+test_dual_stack()
+{
+	local packets=(a b --way udp --count 64 --dport 5000 --at eth0 --tunnel vxlan --port 4789)
+
+	two_nodes
+	both 'ip link del vx6
+		ip link add vx6 address 02:00:00:00:06:0%own type vxlan id 44 \
+			local 2001:db8::%own remote 2001:db8::%peer dstport 4789
+		ip link set vx6 multicast off addrgenmode none
+		ip address add 10.0.6.%own/24 dev vx6
+		ip link set vx6 mtu 1400 up
+		ip neighbour add 10.0.6.%peer lladdr 02:00:00:00:06:0%peer dev vx6'
+	check on a "$TOOL" load vx4 --egress-map '*=CS1'
+	check on a "$TOOL" load vx6 --egress-map '*=CS2'
+	through "${packets[@]}" --dst 10.0.4.2 --from 192.0.2.1 --expect 8
+	through "${packets[@]}" --dst 10.0.6.2 --from 2001:db8::1 --expect 16
+	# With a marker behind them.
+	[ "$(counter a vx4 counters.egress.dscp.CS1)" = 65 ]
+	[ "$(counter a vx6 counters.egress.dscp.CS2)" = 65 ]
+	# The other one's are nobody's then.
+	check on a "$TOOL" unload vx6
+	through "${packets[@]}" --dst 10.0.6.2 --from 2001:db8::1 --expect 0
+	through "${packets[@]}" --dst 10.0.4.2 --from 192.0.2.1 --expect 8
+	check on a "$TOOL" load vx6
+	check on a "$TOOL" unload vx4
+	through "${packets[@]}" --dst 10.0.6.2 --from 2001:db8::1 --expect inner
+	through "${packets[@]}" --dst 10.0.4.2 --from 192.0.2.1 --expect 0
+}
+
+# A group decides the family as well. One port is never of two kinds.
 test_same_endpoint()
 {
 	lone_node
-	on a sh -ec 'ip tuntap add tun0 mode tun; ip link set tun0 up'
+	on a sh -ec 'ip link del vx6
+		ip link add vx6 type vxlan id 44 group ff02::44 dev eth0 dstport 4789
+		ip link set vx6 up
+		ip tuntap add tun0 mode tun; ip link set tun0 up'
 	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx6
 	refused a 'tun0: port 4789 is vx4.s already' tun0 --outer-dscp EF --port 4789 --uplink eth0
 	ip netns add b
 	# shellcheck disable=SC2016 # for another shell
