@@ -29,12 +29,12 @@ int run_monitor(int argc, char **argv);
 int set_flag(void *config, const char *value, char *err, size_t err_len);
 #define JSON_OPTION                                                                                \
 	{                                                                                          \
-		"json", 'j', NULL, "as JSON", set_flag                                             \
+		"json", 'j', NULL, "as JSON", set_flag, ARG_ONCE                                   \
 	}
 int set_verbose(void *config, const char *value, char *err, size_t err_len);
 #define VERBOSE_OPTION                                                                             \
 	{                                                                                          \
-		"verbose", 'v', NULL, "show what libbpf and the kernel say", set_verbose           \
+		"verbose", 'v', NULL, "show what libbpf and the kernel say", set_verbose, ARG_ONCE \
 	}
 
 /* Turns args_parse()'s answer into an exit status; negative: go on. */

@@ -149,25 +149,30 @@ static int set_flows(void *config, const char *value, char *err, size_t err_len)
 
 static const struct arg_option load_options[] = {
 	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
-	  set_uplink },
+	  set_uplink, ARG_REPEATS },
 	{ "uplink-netns", 'n', "NETNS", "the uplinks' network namespace: a name, PID or path",
-	  set_uplink_netns },
-	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction },
+	  set_uplink_netns, ARG_ONCE },
+	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction,
+	  ARG_ONCE },
 	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
-	  set_egress_map },
+	  set_egress_map, ARG_REPEATS },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
-	  set_peer_map },
+	  set_peer_map, ARG_REPEATS },
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
-	  set_ingress_map },
+	  set_ingress_map, ARG_REPEATS },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
-	  set_ingress_hook },
-	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", set_outer_dscp },
-	{ "attach", 'a', "HOW", "auto, tcx or clsact", set_attach },
-	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", set_port },
-	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", set_flows },
+	  set_ingress_hook, ARG_ONCE },
+	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", set_outer_dscp, ARG_ONCE },
+	{ "attach", 'a', "HOW", "auto, tcx or clsact", set_attach, ARG_ONCE },
+	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", set_port, ARG_REPEATS },
+	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", set_flows,
+	  ARG_ONCE },
 	VERBOSE_OPTION,
 	{},
 };
+
+_Static_assert(sizeof(load_options) / sizeof(*load_options) <= ARGS_MAX_OPTIONS + 1,
+	       "args_parse() has no room for so many options");
 
 const struct arg_command load_command = {
 	.name = "load",

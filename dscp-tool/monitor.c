@@ -64,8 +64,8 @@ static int set_interval(void *config, const char *value, char *err, size_t err_l
 }
 
 static const struct arg_option monitor_options[] = {
-	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)",
-	  set_interval },
+	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)", set_interval,
+	  ARG_ONCE },
 	VERBOSE_OPTION,
 	{},
 };

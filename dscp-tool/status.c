@@ -33,8 +33,9 @@ static int set_watch(void *config, const char *value, char *err, size_t err_len)
 
 static const struct arg_option status_options[] = {
 	JSON_OPTION,
-	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", set_openmetrics },
-	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", set_watch },
+	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", set_openmetrics,
+	  ARG_ONCE },
+	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", set_watch, ARG_ONCE },
 	VERBOSE_OPTION,
 	{},
 };

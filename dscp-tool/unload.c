@@ -9,7 +9,7 @@
 #include "util/log.h"
 
 static const struct arg_option unload_options[] = {
-	{ "all", 'a', NULL, "every tunnel", set_flag },
+	{ "all", 'a', NULL, "every tunnel", set_flag, ARG_ONCE },
 	VERBOSE_OPTION,
 	{},
 };

@@ -11,6 +11,15 @@
 
 #define PROGRAM "dscp-tool"
 
+/* One command line while it is being read. */
+struct parse {
+	const struct arg_command *command;
+	void *config;
+	const char **args;
+	unsigned int *n_args;
+	const char *given[ARGS_MAX_OPTIONS]; /* values, in the order of the command's options */
+};
+
 static const struct arg_option help_option = {
 	.name = "help",
 	.letter = 'h',
@@ -95,32 +104,48 @@ static const struct arg_option *find_option(const struct arg_command *command, c
 	return strcmp(arg, "-h") ? NULL : &help_option;
 }
 
-/* Handles the option at argv[i]. Returns how many words it took, or -EINVAL. */
-static int take_option(const struct arg_command *command, const struct arg_option *option,
-		       const char *value, const char *next, void *config)
+static int set_option(struct parse *parse, const struct arg_option *option, const char *value)
 {
+	const char **given = &parse->given[option - parse->command->options];
 	char err[256] = "";
+
+	if (value && *given && option->times == ARG_ONCE) {
+		log_error("--%s is given twice, with '%.40s' and '%.40s': give it once "
+			  "(see " PROGRAM " %s --help)",
+			  option->name, *given, value, parse->command->name);
+		return -EINVAL;
+	}
+	*given = value;
+	if (!option->set(parse->config, value, err, sizeof(err)))
+		return 0;
+	log_error("--%s: %s (see " PROGRAM " %s --help)", option->name, err, parse->command->name);
+	return -EINVAL;
+}
+
+/* Handles the option whose value is value or else next. Returns how many words it took, or
+ * -EINVAL. */
+static int take_option(struct parse *parse, const struct arg_option *option, const char *value,
+		       const char *next)
+{
+	const char *command = parse->command->name;
 	int words = 1;
 
 	if (!option->metavar && value) {
 		log_error("--%s takes no value, but got '%s' (see " PROGRAM " %s --help)",
-			  option->name, value, command->name);
+			  option->name, value, command);
 		return -EINVAL;
 	}
 	if (option->metavar && !value) {
 		/* Never another option: then the value was forgotten. */
 		if (!next || !strncmp(next, "--", 2)) {
 			log_error("--%s needs a value: --%s %s (see " PROGRAM " %s --help)",
-				  option->name, option->name, option->metavar, command->name);
+				  option->name, option->name, option->metavar, command);
 			return -EINVAL;
 		}
 		value = next;
 		words = 2;
 	}
-	if (!option->set(config, value, err, sizeof(err)))
-		return words;
-	log_error("--%s: %s (see " PROGRAM " %s --help)", option->name, err, command->name);
-	return -EINVAL;
+	return set_option(parse, option, value) ? -EINVAL : words;
 }
 
 /* "dscp-tool load TUNNEL", with the blank only where there is a synopsis. */
@@ -133,29 +158,28 @@ static int refuse_count(const struct arg_command *command, const char *arg, cons
 	return -EINVAL;
 }
 
-static int take_argument(const struct arg_command *command, const char *arg, const char **args,
-			 unsigned int *n_args)
+static int take_argument(struct parse *parse, const char *arg)
 {
 	char quoted[64];
 
-	if (*n_args < command->max_args) {
-		args[(*n_args)++] = arg;
+	if (*parse->n_args < parse->command->max_args) {
+		parse->args[(*parse->n_args)++] = arg;
 		return 0;
 	}
 	snprintf(quoted, sizeof(quoted), "'%.60s'", arg);
-	return refuse_count(command, quoted, "is one argument too many");
+	return refuse_count(parse->command, quoted, "is one argument too many");
 }
 
 /* Option or argument at argv[0]. Returns how many words it took, 0 for --help, or -EINVAL. */
-static int take_word(const struct arg_command *command, char **argv, void *config,
-		     const char **args, unsigned int *n_args)
+static int take_word(struct parse *parse, char **argv)
 {
+	const struct arg_command *command = parse->command;
 	const struct arg_option *option;
 	const char *value;
 
 	/* "-" alone is an argument. */
 	if (argv[0][0] != '-' || !argv[0][1])
-		return take_argument(command, argv[0], args, n_args) ? -EINVAL : 1;
+		return take_argument(parse, argv[0]) ? -EINVAL : 1;
 	option = find_option(command, argv[0], &value);
 	if (!option) {
 		log_error("there is no option '%s' (see " PROGRAM " %s --help)", argv[0],
@@ -163,9 +187,9 @@ static int take_word(const struct arg_command *command, char **argv, void *confi
 		return -EINVAL;
 	}
 	if (option != &help_option)
-		return take_option(command, option, value, argv[1], config);
+		return take_option(parse, option, value, argv[1]);
 	if (value)
-		return take_option(command, option, value, NULL, config);
+		return take_option(parse, option, value, NULL);
 	args_usage(command);
 	return 0;
 }
@@ -173,18 +197,21 @@ static int take_word(const struct arg_command *command, char **argv, void *confi
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args)
 {
+	struct parse parse = {
+		.command = command, .config = config, .args = args, .n_args = n_args
+	};
 	int i = 1;
 	int words;
 
 	*n_args = 0;
 	while (i < argc && strcmp(argv[i], "--")) {
-		words = take_word(command, argv + i, config, args, n_args);
+		words = take_word(&parse, argv + i);
 		if (words <= 0)
 			return words ? words : 1;
 		i += words;
 	}
 	for (i++; i < argc; i++) {
-		if (take_argument(command, argv[i], args, n_args))
+		if (take_argument(&parse, argv[i]))
 			return -EINVAL;
 	}
 	if (*n_args < command->min_args)

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* An option with a value is refused when it is given twice, or its values add up. */
+enum arg_times { ARG_ONCE, ARG_REPEATS };
+
 struct arg_option {
 	const char *name; /* without the dashes */
 	char letter; /* short form, or 0 */
@@ -18,6 +21,7 @@ struct arg_option {
 	/* Called for each occurrence, value NULL for a flag. Returns 0, or -EINVAL after having
 	 * written what is wrong with value, and the legal range, to err. */
 	int (*set)(void *config, const char *value, char *err, size_t err_len);
+	enum arg_times times;
 };
 
 struct arg_command {
@@ -28,6 +32,8 @@ struct arg_command {
 	unsigned int min_args;
 	unsigned int max_args;
 };
+
+#define ARGS_MAX_OPTIONS 16 /* of a command */
 
 /* Sorts argv (argv[0] is the command's name): options go to their set functions with config,
  * the positional arguments to args[0..*n_args). Returns 0, 1 when --help was given and printed

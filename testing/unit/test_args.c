@@ -16,6 +16,7 @@
 struct config {
 	bool json;
 	unsigned long port;
+	int n_ports, n_json;
 	const char *uplinks[4];
 	int n_uplinks;
 };
@@ -26,11 +27,13 @@ static int set_json(void *config, const char *value, char *err, size_t err_len)
 	(void)err_len;
 	assert_null(value);
 	((struct config *)config)->json = true;
+	((struct config *)config)->n_json++;
 	return 0;
 }
 
 static int set_port(void *config, const char *value, char *err, size_t err_len)
 {
+	((struct config *)config)->n_ports++;
 	return args_number(value, 1, 65535, &((struct config *)config)->port, err, err_len);
 }
 
@@ -47,9 +50,9 @@ static int set_uplink(void *config, const char *value, char *err, size_t err_len
 }
 
 static const struct arg_option options[] = {
-	{ "uplink", 'u', "DEV", "device of the outer packets", set_uplink },
-	{ "port", 0, "N", "UDP port", set_port },
-	{ "json", 'j', NULL, "for programs", set_json },
+	{ "uplink", 'u', "DEV", "device of the outer packets", set_uplink, ARG_REPEATS },
+	{ "port", 'p', "N", "UDP port", set_port, ARG_ONCE },
+	{ "json", 'j', NULL, "for programs", set_json, ARG_ONCE },
 	{ 0 },
 };
 
@@ -115,6 +118,29 @@ static void repeated(void **state)
 	assert_int_equal(parse("load", "--uplink", "a", "--uplink=b", "-u", "c", "wg0"), 0);
 	assert_int_equal(config.n_uplinks, 3);
 	assert_string_equal(config.uplinks[2], "c");
+}
+
+#define TWICE(one, two) "--port is given twice, with '" one "' and '" two "': give it once"
+#define TEN "0123456789"
+
+/* The second value is not looked at, whatever it is, the same or nonsense. */
+static void given_twice(void **state)
+{
+	(void)state;
+	assert_refused(TWICE("1", "2"), "load", "--port", "1", "wg0", "--port", "2");
+	assert_int_equal(config.n_ports, 1);
+	assert_int_equal(config.port, 1);
+	assert_refused(TWICE("7", "7"), "load", "--port=7", "-p", "7", "wg0");
+	assert_refused(TWICE("1", "abc"), "load", "wg0", "-p", "1", "--port=abc", "--bogus");
+	assert_refused(TWICE("1", ""), "load", "wg0", "-p", "1", "--port=");
+	assert_refused(TWICE("1", TEN TEN TEN TEN), "load", "wg0", "-p", "1", "--port",
+		       TEN TEN TEN TEN TEN);
+	/* A flag has no value that another could contradict, and one command line no memory of
+	 * another. */
+	assert_int_equal(parse("load", "--json", "-j", "--json", "wg0", "-p", "1"), 0);
+	assert_int_equal(config.n_json, 3);
+	assert_int_equal(parse("load", "wg0", "-p", "2", "--", "-p"), 0);
+	assert_int_equal(config.port, 2);
 }
 
 static void odd_values(void **state)
@@ -193,7 +219,7 @@ static const char help_text[] = "usage: dscp-tool load [OPTION]... TUNNEL [MORE]
 				"Mark the outer packets of a tunnel.\n"
 				"\n"
 				"  -u, --uplink DEV  device of the outer packets\n"
-				"      --port N      UDP port\n"
+				"  -p, --port N      UDP port\n"
 				"  -j, --json        for programs\n"
 				"  -h, --help        show this text\n";
 
@@ -282,11 +308,17 @@ static void number_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_anywhere), cmocka_unit_test(repeated),
-		cmocka_unit_test(odd_values),	    cmocka_unit_test(double_dash),
-		cmocka_unit_test(unknown),	    cmocka_unit_test(wrong_values),
-		cmocka_unit_test(wrong_count),	    cmocka_unit_test(help),
-		cmocka_unit_test(no_options),	    cmocka_unit_test(number_accepts),
+		cmocka_unit_test(options_anywhere),
+		cmocka_unit_test(repeated),
+		cmocka_unit_test(given_twice),
+		cmocka_unit_test(odd_values),
+		cmocka_unit_test(double_dash),
+		cmocka_unit_test(unknown),
+		cmocka_unit_test(wrong_values),
+		cmocka_unit_test(wrong_count),
+		cmocka_unit_test(help),
+		cmocka_unit_test(no_options),
+		cmocka_unit_test(number_accepts),
 		cmocka_unit_test(number_refuses),
 	};
 

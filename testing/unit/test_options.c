@@ -240,6 +240,37 @@ static void load_limits(void **state)
 	assert_accepted("load vx4 --direction ingress --ingress-hook xdp --attach clsact");
 }
 
+/* Every option of load with a value but those whose values add up, and one of the other commands
+ * each. */
+static const struct row twice[] = {
+	{ "load vx4 -n a --uplink-netns b", "--uplink-netns is given twice, with 'a' and 'b'" },
+	{ "load -d both vx4 --direction=egress",
+	  "--direction is given twice, with 'both' and 'egress'" },
+	{ "load vx4 -d ingress -H tc -H peek",
+	  "--ingress-hook is given twice, with 'tc' and 'peek'" },
+	{ "load vx4 -o EF --outer-dscp EF", "--outer-dscp is given twice, with 'EF' and 'EF'" },
+	{ "load vx4 -a tcx --attach clsact", "--attach is given twice, with 'tcx' and 'clsact'" },
+	{ "load vx4 -f 1000 --flows 2000", "--flows is given twice, with '1000' and '2000'" },
+	{ "status -w 1 --watch=2", "--watch is given twice, with '1' and '2'" },
+	{ "monitor --interval 5 vx4 --interval 6", "--interval is given twice, with '5' and '6'" },
+};
+
+static void refuses_twice(void **state)
+{
+	char sentence[256], command[16];
+
+	(void)state;
+	for (size_t i = 0; i < N(twice); i++) {
+		snprintf(sentence, sizeof(sentence), "%s: give it once", twice[i].sentence);
+		snprintf(command, sizeof(command), "%.*s", (int)strcspn(twice[i].words, " "),
+			 twice[i].words);
+		assert_refused(twice[i].words, sentence, command);
+	}
+	assert_accepted("load -v vx4 --verbose -u eth0 --uplink eth1 -p 1 --port 2");
+	assert_accepted("unload --all --all");
+	assert_accepted("status --json -j");
+}
+
 static const struct row status_values[] = {
 	{ "--watch", "--watch needs a value: --watch SECONDS" },
 	{ "--watch vx4", "--watch: 'vx4' is no number: use 1 to 3600, decimal or 0x hex" },
@@ -310,6 +341,7 @@ int main(void)
 		cmocka_unit_test(load_refuses_contradictions),
 		cmocka_unit_test(load_refuses_peer_maps),
 		cmocka_unit_test(load_limits),
+		cmocka_unit_test(refuses_twice),
 		cmocka_unit_test(status_refuses),
 		cmocka_unit_test(monitor_refuses),
 		cmocka_unit_test(other_commands_refuse),
