@@ -222,6 +222,8 @@ int run_load(int argc, char **argv)
 		return status;
 	if (contradiction(&config))
 		return EXIT_USAGE;
+	/* --egress-map may come behind --peer-map. */
+	peers_complete(&config.peers, &config.request.egress_map);
 	err = state_lock();
 	if (err >= 0 && config.uplink_netns)
 		err = netns_by_name("--uplink-netns", config.uplink_netns,

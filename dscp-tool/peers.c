@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <bpf/bpf.h>
 
@@ -39,12 +40,13 @@ static bool same_prefix(const struct dscp_peer *a, const struct dscp_peer *b)
 	       !memcmp(a->address, b->address, sizeof(a->address));
 }
 
-static const struct peer_map *find(const struct peer_maps *peers, const struct dscp_peer *peer)
+/* Index of a prefix, or -1. */
+static int find(const struct peer_maps *peers, const struct dscp_peer *peer)
 {
 	for (unsigned int i = 0; i < peers->n; i++)
 		if (same_prefix(&peers->maps[i].peer, peer))
-			return &peers->maps[i];
-	return NULL;
+			return i;
+	return -1;
 }
 
 /* Clears what is beyond the length. False: nothing was there. */
@@ -105,7 +107,7 @@ void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 	unsigned int i = peers->n;
 
 	/* Read without the lock, an entry may come twice. */
-	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer))
+	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer) >= 0)
 		return;
 	for (; i && peers->maps[i - 1].peer.prefixlen < map->peer.prefixlen; i--)
 		peers->maps[i] = peers->maps[i - 1];
@@ -113,32 +115,41 @@ void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 	peers->n++;
 }
 
-static int add(struct peer_maps *peers, const struct peer_map *map, char *err, size_t err_len)
+static int add(struct peer_maps *peers, const struct dscp_peer *peer, const char *text, char *err,
+	       size_t err_len)
 {
+	struct peer_map map = { .peer = *peer };
 	char name[PEER_NAME_LEN];
+	int known = find(peers, peer), ret;
 
-	if (find(peers, &map->peer)) {
-		peers_name(&map->peer, name);
-		snprintf(err, err_len, "%s is said twice", name);
-		return -EINVAL;
-	}
+	if (known >= 0)
+		return dscp_policy_parse(&peers->maps[known].policy, text, err, err_len);
+	dscp_policy_unnamed(&map.policy);
+	ret = dscp_policy_parse(&map.policy, text, err, err_len);
+	if (ret)
+		return ret;
 	if (peers->n == DSCP_MAX_PEERS) {
-		peers_name(&map->peer, name);
+		peers_name(peer, name);
 		snprintf(err, err_len, "%s is one too many: at most %d", name, DSCP_MAX_PEERS);
 		return -EINVAL;
 	}
-	peers_insert(peers, map);
+	peers_insert(peers, &map);
 	return 0;
+}
+
+/* IPv6 has colons and a map has none; but 10.0.0.5 or fd00::5 alone is no map either. */
+static bool is_map(const char *text)
+{
+	return strchr(text, '=') || !strcasecmp(text, "copy");
 }
 
 int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err_len)
 {
 	char *copy = strdup(text), *colon = copy ? strrchr(copy, ':') : NULL;
-	struct peer_map map;
-	int ret = -EINVAL;
+	struct dscp_peer peer;
+	int ret;
 
-	/* IPv6 has colons and a map has none; but 10.0.0.5 or fd00::5 alone is no map either. */
-	if (!copy || !colon || !strchr(colon, '=')) {
+	if (!copy || !colon || !is_map(colon + 1)) {
 		snprintf(err, err_len,
 			 "'%s' is no PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0",
 			 text);
@@ -146,12 +157,17 @@ int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err
 		return -EINVAL;
 	}
 	*colon = '\0';
-	dscp_policy_identity(&map.policy);
-	if (!parse_prefix(&map.peer, copy, err, err_len) &&
-	    !dscp_policy_parse(&map.policy, colon + 1, err, err_len))
-		ret = add(peers, &map, err, err_len);
+	ret = parse_prefix(&peer, copy, err, err_len);
+	if (!ret)
+		ret = add(peers, &peer, colon + 1, err, err_len);
 	free(copy);
 	return ret;
+}
+
+void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
+{
+	for (unsigned int i = 0; i < peers->n; i++)
+		dscp_policy_complete(&peers->maps[i].policy, own);
 }
 
 static int failed(const char *what, int err)
@@ -218,7 +234,7 @@ int peers_remove_others(const struct state *state, uint32_t slot, const struct p
 	int err = peers_read(state, slot, &present);
 
 	for (unsigned int i = present.n; !err && i-- > 0;)
-		if (!find(peers, &present.maps[i].peer) &&
+		if (find(peers, &present.maps[i].peer) < 0 &&
 		    bpf_map_delete_elem(state->maps[MAP_PEERS], &present.maps[i].peer))
 			err = failed("cannot write", -errno);
 	return err;

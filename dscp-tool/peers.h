@@ -25,8 +25,12 @@ struct peer_maps {
 	unsigned int n;
 };
 
-/* Adds PREFIX:MAP. On error -EINVAL, with a sentence in err. */
+/* Adds PREFIX:MAP; several of one prefix add up. On error -EINVAL, with a sentence in err. Until
+ * peers_complete() the policies say only what their maps name. */
 int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err_len);
+
+/* What a prefix's map does not name is as in the tunnel's own policy. */
+void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);
 
 void peers_name(const struct dscp_peer *peer, char name[PEER_NAME_LEN]);
 

@@ -14,6 +14,8 @@
 #define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 #define QUOTED 40 /* how much of an entry an error repeats */
 #define FROM_LEN 64 /* far more than any legal FROM */
+#define COPY 0x100 /* what parse_to() makes of "copy" */
+#define UNNAMED 0xfe /* of a policy that is not complete: neither a DSCP nor DSCP_KEEP */
 
 /* IANA's registry "Differentiated Services Field Codepoints". */
 static const struct {
@@ -65,6 +67,18 @@ void dscp_policy_identity(struct dscp_policy *policy)
 		policy->to[i] = i;
 }
 
+void dscp_policy_unnamed(struct dscp_policy *policy)
+{
+	memset(policy->to, UNNAMED, sizeof(policy->to));
+}
+
+void dscp_policy_complete(struct dscp_policy *policy, const struct dscp_policy *by)
+{
+	for (unsigned int i = 0; i < DSCP_VALUES; i++)
+		if (policy->to[i] == UNNAMED)
+			policy->to[i] = by->to[i];
+}
+
 const char *dscp_policy_name(const struct dscp_policy *policy, unsigned int from)
 {
 	return policy->to[from] == DSCP_KEEP ? "keep" : dscp_name(policy->to[from]);
@@ -114,7 +128,15 @@ static int parse_to(const struct entry *entry, const char *text)
 
 	if (!strcasecmp(text, "keep"))
 		return DSCP_KEEP;
-	return to < 0 ? refuse(entry, text, "is no DSCP: " LEGAL ", or keep") : to;
+	if (!strcasecmp(text, "copy"))
+		return COPY;
+	return to < 0 ? refuse(entry, text, "is no DSCP: " LEGAL ", keep or copy") : to;
+}
+
+static void set_range(struct dscp_policy *policy, int first, int last, int to)
+{
+	for (int from = first; from <= last; from++)
+		policy->to[from] = to == COPY ? from : to;
 }
 
 static int parse_entry(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
@@ -124,6 +146,10 @@ static int parse_entry(struct dscp_policy *policy, const char *text, char *err, 
 	const char *equals = strchr(text, '=');
 	int first = 0, last = 0, to, ret;
 
+	if (!strcasecmp(text, "copy")) {
+		dscp_policy_identity(policy);
+		return 0;
+	}
 	if (!equals || (size_t)(equals - text) >= sizeof(from)) {
 		snprintf(err, err_len, "'%.*s' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep",
 			 QUOTED, text);
@@ -137,7 +163,7 @@ static int parse_entry(struct dscp_policy *policy, const char *text, char *err, 
 	to = parse_to(&entry, equals + 1);
 	if (to < 0)
 		return to;
-	memset(policy->to + first, to, last - first + 1);
+	set_range(policy, first, last, to);
 	return 0;
 }
 

@@ -21,9 +21,15 @@ int dscp_parse(const char *text);
 
 void dscp_policy_identity(struct dscp_policy *policy);
 
-/* Applies FROM=TO[,FROM=TO...] on top of what policy holds; later entries win. FROM is a name,
- * a number, A-B or *; TO is a name, a number or keep. On error returns -EINVAL, leaves policy as
- * it was and writes one sentence with the offending text and the legal range to err. */
+/* A policy that names nothing yet, and the same completed by another policy: each DSCP that no
+ * entry has named since takes what the other policy makes of that DSCP. */
+void dscp_policy_unnamed(struct dscp_policy *policy);
+void dscp_policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
+
+/* Applies a map, ENTRY[,ENTRY...], on top of what policy holds; later entries win. ENTRY is
+ * FROM=TO, or "copy" for "*=copy". FROM is a name, a number, A-B or *; TO is a name, a number, keep
+ * or copy (each DSCP of FROM becomes itself). On error returns -EINVAL, leaves policy as it was and
+ * writes one sentence with the offending text and the legal range to err. */
 int dscp_policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
 
 /* The name of what policy makes of a DSCP: a codepoint's, or "keep". */

@@ -80,6 +80,7 @@ test_names_of_dscps()
 	# Words as bash makes them of --egress-map EF=AF41,CS1=k, and of the same with quotes.
 	offers 'keep' load vx4 --egress-map EF = AF41,CS1 = k
 	offers 'AF41,CS7' load vx4 --egress-map EF = AF41,CS7
+	offers 'copy' load vx4 --peer-map 10.0.0.5 : co
 	offers 'NQB' load vx4 --ingress-map = NQ
 	offers '*=CS0,EF' load vx4 -m "'*=CS0,E"
 	offers 'EF' load vx4 --peer-map 10.0.0.5 : E

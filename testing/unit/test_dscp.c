@@ -182,6 +182,47 @@ static void policy_on_top(void **state)
 	assert_int_equal(policy.to[46], 40);
 }
 
+/* copy makes each DSCP itself again, whatever stood there before. */
+static void policy_copy(void **state)
+{
+	struct dscp_policy policy = parsed("*=CS0,cs1-AF13=Copy,7=keep,7=COPY");
+
+	(void)state;
+	assert_int_equal(dscp_parse("copy"), -EINVAL);
+	for (int i = 0; i < DSCP_VALUES; i++)
+		assert_int_equal(policy.to[i], i >= 7 && i <= 14 ? i : 0);
+	for (int way = 0; way < 2; way++) {
+		policy = parsed(way ? "*=keep,COPY,EF=CS5" : "*=keep,*=copy,EF=CS5");
+		for (int i = 0; i < DSCP_VALUES; i++)
+			assert_int_equal(policy.to[i], i == 46 ? 40 : i);
+	}
+}
+
+/* What a map names is the map's; the rest is the other policy's. */
+static void policy_completed(void **state)
+{
+	struct dscp_policy own = parsed("*=CS0,CS7=keep,LE=LE"), policy;
+
+	(void)state;
+	dscp_policy_unnamed(&policy);
+	dscp_policy_complete(&policy, &own);
+	assert_memory_equal(&policy, &own, sizeof(policy));
+	dscp_policy_unnamed(&policy);
+	assert_int_equal(dscp_policy_parse(&policy, "EF=CS5,CS1-CS2=copy", err, sizeof(err)), 0);
+	assert_int_equal(dscp_policy_parse(&policy, "CS2=keep,0=63", err, sizeof(err)), 0);
+	dscp_policy_complete(&policy, &own);
+	for (int i = 0; i < DSCP_VALUES; i++) {
+		int want = i == 46 ? 40 : i == 16 ? DSCP_KEEP : i ? own.to[i] : 63;
+
+		assert_int_equal(policy.to[i], i >= 8 && i < 16 ? i : want);
+	}
+	/* A complete policy is not changed. */
+	own = parsed("*=keep");
+	dscp_policy_complete(&policy, &own);
+	assert_int_equal(policy.to[2], 0);
+	assert_int_equal(policy.to[46], 40);
+}
+
 static const char *const bad_maps[] = {
 	"",
 	",",
@@ -217,6 +258,13 @@ static const char *const bad_maps[] = {
 	"EF=EF;LE=LE",
 	"EF:EF",
 	"EF=keep2",
+	"EF=copy2",
+	"copy=EF",
+	"copy=copy",
+	"copy2",
+	"keep",
+	"copy-EF=EF",
+	"*=CS0,copy,",
 	"EF=-1",
 	"00000000000000000000000000000000000000000000000000000000000000000000000000=EF",
 };
@@ -257,7 +305,7 @@ static void policy_sentences(void **state)
 	struct dscp_policy policy;
 
 	(void)state;
-	assert_refused("LE=LE,EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " LEGAL ", or keep");
+	assert_refused("LE=LE,EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " LEGAL ", keep or copy");
 	assert_refused("XX=EF", "'XX' in 'XX=EF' is no DSCP: " LEGAL ", a range A-B or *");
 	assert_refused("CS1-XX=EF", "'XX' in 'CS1-XX=EF' is no DSCP: " LEGAL);
 	assert_refused("AF43-AF11=EF", "'AF43-AF11' in 'AF43-AF11=EF' runs backwards: "
@@ -280,6 +328,8 @@ int main(void)
 		cmocka_unit_test(policy_range),
 		cmocka_unit_test(policy_all_then_one),
 		cmocka_unit_test(policy_on_top),
+		cmocka_unit_test(policy_copy),
+		cmocka_unit_test(policy_completed),
 		cmocka_unit_test(policy_refuses),
 		cmocka_unit_test(policy_sentences),
 	};

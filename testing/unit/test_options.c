@@ -123,13 +123,13 @@ static const struct row load_values[] = {
 	{ "vx4 --flows 255", "--flows: 255 is out of range: use 256 to 16777216" },
 	{ "vx4 --flows 16777217", "--flows: 16777217 is out of range: use 256 to 16777216" },
 	{ "vx4 --egress-map EF=AF99",
-	  "--egress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", or keep" },
+	  "--egress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --egress-map 64=EF",
 	  "--egress-map: '64' in '64=EF' is no DSCP: " DSCPS ", a range A-B or *" },
 	{ "vx4 --egress-map EF",
 	  "--egress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 	{ "vx4 --direction ingress --ingress-map EF=AF99",
-	  "--ingress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", or keep" },
+	  "--ingress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --direction both --ingress-map EF",
 	  "--ingress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 	{ "vx4 --outer-dscp 64",
@@ -194,9 +194,15 @@ static const struct row peer_maps[] = {
 	  "10.0.0.5/24 has bits beyond its length: the prefix is 10.0.0.0/24" },
 	{ "fd00:7::1/65:EF=CS1",
 	  "fd00:7::1/65 has bits beyond its length: the prefix is fd00:7::/65" },
-	{ "10.0.0.5:EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", or keep" },
-	{ "10.0.0.5:EF=CS1 --peer-map 10.0.0.5/32:EF=CS2", "10.0.0.5/32 is said twice" },
-	{ "fd00::/16:EF=CS1 --peer-map fd00:0::/16:EF=CS2", "fd00::/16 is said twice" },
+	{ "10.0.0.5:EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	{ "10.0.0.5:EF=CS1 --peer-map 10.0.0.5/32:EF=AF99",
+	  "'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	{ "copy", "'copy'" NO_MAP },
+	{ "10.0.0.5:copies", "'10.0.0.5:copies'" NO_MAP },
+	{ "10.0.0.5:keep", "'10.0.0.5:keep'" NO_MAP },
+	{ "fd00::copy", "'fd00:' is no IPv4 or IPv6 address" },
+	{ "10.0.0.5:copy,EF", "'10.0.0.5:copy,EF'" NO_MAP },
+	{ "10.0.0.5:EF=CS1,EF", "'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 };
 
 static void load_refuses_peer_maps(void **state)
@@ -226,6 +232,8 @@ static const char *repeated(const char *option, int times)
 
 static void load_limits(void **state)
 {
+	char words[4096];
+
 	(void)state;
 	assert_accepted(repeated("--uplink up%d", 16));
 	assert_refused(repeated("--uplink up%d", 17), "--uplink: at most 16", "load");
@@ -238,6 +246,13 @@ static void load_limits(void **state)
 	assert_accepted("load vx4 --port 1 --flows 256 --outer-dscp 0");
 	assert_accepted("load vx4 --direction both --ingress-hook tc --ingress-map EF=CS0");
 	assert_accepted("load vx4 --direction ingress --ingress-hook xdp --attach clsact");
+	/* Several maps of one prefix are one. */
+	snprintf(words, sizeof(words), "%s --peer-map 10.1.7.0/24:CS1=CS2",
+		 repeated("--peer-map 10.1.%d.0/24:EF=CS1", 64));
+	assert_accepted(words);
+	assert_accepted("load vx4 --peer-map 10.0.0.5:copy --peer-map fd00::/16:COPY,EF=CS1");
+	assert_accepted("load vx4 --peer-map 10.0.0.5:EF=CS1 --egress-map copy -m *=CS0,EF=copy");
+	assert_accepted("load vx4 -d both -i CS0=copy --ingress-map EF=keep --egress-map LE=LE");
 }
 
 /* Every option of load with a value but those whose values add up, and one of the other commands
