@@ -258,6 +258,18 @@ int ingress_outer(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* True if these are the first bytes of one header. Between uplink and tunnel a queue may have set
+ * CE, and a router have decremented the hop limit. The bytes of a number are as they are in memory.
+ */
+static __always_inline bool is_same_header(__u64 header, __u64 noted)
+{
+	const __u64 ip4 = bpf_cpu_to_be64(0xfffcffffffffffff); /* all but ECN */
+	const __u64 ip6 = bpf_cpu_to_be64(0xffcfffffffffff00); /* all but ECN and hop limit */
+	bool is_ip4 = (*(const __u8 *)&noted) >> 4 == 4;
+
+	return !((header ^ noted) & (is_ip4 ? ip4 : ip6));
+}
+
 /* Is the outer header that the note was made from in front of this packet? */
 static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note)
 {
@@ -275,7 +287,7 @@ static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dsc
 		return false;
 	if (bpf_probe_read_kernel(&header, sizeof(header), packet_start(skb) - distance))
 		return false;
-	return header == note_bytes(note);
+	return is_same_header(header, note_bytes(note));
 }
 
 /* Of the bytes that have been compared, not of the rest of the note: the kernel uses elements of an

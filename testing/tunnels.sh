@@ -519,6 +519,21 @@ ecn_is_not_ours()
 		congested $o $o
 	done
 	not_behind a eth0
+	congested_behind_uplink
+}
+
+# As a queue on an ifb does, between the program at the uplink of b and the tunnel.
+congested_behind_uplink()
+{
+	local o
+
+	on b sh -ec 'tc qdisc show dev eth0 | grep -q clsact || tc qdisc add dev eth0 clsact
+		tc filter add dev eth0 ingress prio 30000 \
+			bpf da obj testing/bpf/bleach.bpf.o sec tc/congest_l2'
+	for o in 4 6; do
+		congested $o $((10 - o))
+	done
+	check on b tc filter del dev eth0 ingress prio 30000
 }
 
 # The counters of a tunnel of b, as a JSON object.

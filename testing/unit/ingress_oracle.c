@@ -183,6 +183,21 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 	return p;
 }
 
+/* What may change on its way to the tunnel: ECN, and the hop limit of IPv6. */
+static bool same_header(const uint8_t *front, const uint8_t *noted)
+{
+	static const uint8_t fixed[2][DSCP_NOTE_BYTES] = {
+		{ 0xff, 0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+		{ 0xff, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00 },
+	};
+	bool ip6 = noted[0] >> 4 != 4;
+
+	for (int i = 0; i < DSCP_NOTE_BYTES; i++)
+		if ((front[i] ^ noted[i]) & fixed[ip6][i])
+			return false;
+	return true;
+}
+
 static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note)
 {
 	unsigned int tag = d->tag ? TAG : 0, distance = note->distance + tag;
@@ -193,7 +208,7 @@ static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note
 		return false;
 	if (d->segments < 2 && (more < 0 || more > (int)most))
 		return false;
-	return !memcmp(d->front + d->front_len - distance, note->header, DSCP_NOTE_BYTES);
+	return same_header(d->front + d->front_len - distance, note->header);
 }
 
 /*

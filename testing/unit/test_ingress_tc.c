@@ -288,6 +288,44 @@ static void destination_options(void **state)
 	}
 }
 
+/* Of the bytes that are noted; but a queue may have set CE, and a router decremented the hop limit.
+ */
+static void each_bit_counts(const struct journey *j, const struct noted *noted)
+{
+	struct journey later;
+	struct delivered d;
+	bool ip6 = j->wire.ip6, free;
+
+	for (int bit = 0; bit < DSCP_NOTE_BYTES * 8; bit++) {
+		later = *j;
+		later.wire.bytes[bit / 8] ^= 0x80 >> bit % 8;
+		free = ip6 ? bit == 10 || bit == 11 || bit >= 56 : bit == 14 || bit == 15;
+		d = deliver(&later);
+		expect(&d, noted, free ? MARKED : UNKNOWN, EF);
+	}
+}
+
+/* ECN of neither header is the mark's, whatever both are at the uplink and at the tunnel. */
+static void congestion(void **state)
+{
+	struct packet inner;
+	struct journey j;
+	struct noted noted;
+	struct delivered d;
+
+	(void)state;
+	for (int i = 0; i < 2 * 4 * 4 * 4 * 2; i++) {
+		inner = inner_packet(i % 2 ? 4 : 6, 21);
+		set_ds(&inner, i / 2 % 4);
+		j = wireguard(i / 128 ? 4 : 6, &inner);
+		set_outer(&j, EF << 2 | i / 8 % 4);
+		noted = note_at(&j, 0);
+		set_outer(&j, EF << 2 | i / 32 % 4);
+		d = deliver(&j);
+		expect(&d, &noted, MARKED, EF);
+	}
+}
+
 /* The address is used again: what lies in front of the packet is another header. */
 static void stale(void **state)
 {
@@ -303,13 +341,7 @@ static void stale(void **state)
 		set_outer(&later, AF41 << 2 | 1);
 		d = deliver(&later);
 		expect(&d, &noted, UNKNOWN, 0);
-		/* Each of its bytes counts. */
-		for (int i = 0; i < DSCP_NOTE_BYTES; i++) {
-			later = j;
-			later.wire.bytes[i] ^= 1;
-			d = deliver(&later);
-			expect(&d, &noted, UNKNOWN, 0);
-		}
+		each_bit_counts(&j, &noted);
 		d = deliver(&j);
 		memset(d.front, 0, d.front_len);
 		expect(&d, &noted, UNKNOWN, 0);
@@ -434,8 +466,8 @@ static void no_tunnel(void **state)
 #define TC                                                                                         \
 	ALL_WAYS, ALL(notes), ALL(wireguard_notes), ALL(wireguard_skipped), ALL(fragments),        \
 		ALL(others), ALL(vxlan), ALL(geneve), ALL(gre), ALL(kinds_not_registered),         \
-		ALL(destination_options), ALL(stale), ALL(lengths), ALL(note_of_other_tunnel),     \
-		PLAIN(plain_ports), NO_TUNNEL(no_tunnel)
+		ALL(destination_options), ALL(stale), ALL(congestion), ALL(lengths),               \
+		ALL(note_of_other_tunnel), PLAIN(plain_ports), NO_TUNNEL(no_tunnel)
 
 int main(void)
 {
