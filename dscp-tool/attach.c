@@ -207,19 +207,15 @@ int state_prune(struct state *state)
 	return state_remove();
 }
 
+/* By the id: a program of the same instructions that another copy of the tool has loaded, or an
+ * earlier load with a map of another size, has other maps. */
 static bool same_program(uint32_t prog_id, int fd)
 {
-	struct bpf_prog_info wanted = {}, there = {};
+	struct bpf_prog_info wanted = {};
 	__u32 len = sizeof(wanted);
-	int other = bpf_prog_get_fd_by_id(prog_id);
-	bool same = true; /* not to be known */
 
-	if (other >= 0 && !bpf_obj_get_info_by_fd(fd, &wanted, &len) &&
-	    !bpf_obj_get_info_by_fd(other, &there, &len))
-		same = !memcmp(wanted.tag, there.tag, sizeof(wanted.tag));
-	if (other >= 0)
-		close(other);
-	return same;
+	/* True also if that cannot be known. */
+	return bpf_obj_get_info_by_fd(fd, &wanted, &len) || wanted.id == prog_id;
 }
 
 bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,

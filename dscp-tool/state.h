@@ -87,7 +87,7 @@ void state_attach_back(const struct state *state, const struct dscp_tunnel *tunn
 		       const struct hook_state *before);
 
 /* False: a hook of that tunnel runs another program than the tunnel says, since a load was killed
- * in the middle. By the program's digest (tag). */
+ * in the middle. */
 bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
 		      const struct hook *hook, const struct hook_state *present);
 

@@ -17,12 +17,14 @@
 #include <compat/tcx.h>
 
 #include "hook.h"
+#include "hook_owner.h"
 #include "hook_xdp.h"
 #include "log.h"
 #include "netlink.h"
 #include "netns.h"
 
-/* cls_bpf handles of our filters: something to recognise in `tc filter show`. */
+/* Of our filters, for people who read `tc filter show`. It proves nothing: other copies of the tool
+ * use it too. */
 #define CLSACT_HANDLE 0xd5c9
 /* First priority that is tried. Low, because a filter that ends the chain, like the mirred that
  * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
@@ -273,32 +275,24 @@ static void tcx_remove(const char *path)
 /* clsact */
 
 struct filter_search {
+	struct hook_owner owner;
 	uint32_t prog_id;
-	const char *program;
-	unsigned int filters, left; /* left: with our handle */
-	struct nl_filter found;
+	const char *program; /* the beginning of its name */
+	unsigned int filters, ours;
+	struct nl_filter found; /* the last of ours; with that id, if there is one */
 };
-
-/* Ours by the program's id; or by handle and name, where a kill came between pin and filter. libbpf
- * names a filter PROGRAM:[ID]. */
-static bool is_ours(const struct nl_filter *filter, const struct filter_search *search)
-{
-	size_t len = search->program ? strlen(search->program) : 0;
-
-	if (!filter->prog_id)
-		return false;
-	return filter->prog_id == search->prog_id ||
-	       (len && filter->handle == CLSACT_HANDLE &&
-		!strncmp(filter->name, search->program, len) && filter->name[len] == ':');
-}
 
 static int match_filter(const struct nl_filter *filter, void *ctx)
 {
 	struct filter_search *search = ctx;
+	bool exact = filter->prog_id && filter->prog_id == search->prog_id;
 
 	search->filters++;
-	search->left += filter->prog_id && filter->handle == CLSACT_HANDLE;
-	if (!search->found.prog_id && is_ours(filter, search))
+	if (!exact &&
+	    !(filter->prog_id && hook_owner_has(&search->owner, filter->prog_id, search->program)))
+		return 0;
+	search->ours++;
+	if (exact || !search->found.prog_id || search->found.prog_id != search->prog_id)
 		search->found = *filter;
 	return 0;
 }
@@ -309,9 +303,16 @@ static int if_there(int err)
 	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
 }
 
-static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filter *found)
+/* The filter of our program: by the program's id (0: not known); else, where a kill came between
+ * pin and filter, one that shares a map with what is pinned. */
+static int clsact_find(const char *dir, const struct hook *hook, uint32_t prog_id,
+		       struct nl_filter *found)
 {
-	struct filter_search search = { .prog_id = prog_id, .program = hook->program };
+	struct filter_search search = {
+		.owner = { .dir = dir },
+		.prog_id = prog_id,
+		.program = hook->program,
+	};
 	struct nl_error why;
 	int err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), match_filter, &search, &why);
 
@@ -361,7 +362,7 @@ static int sibling_uses_clsact(const char *dir, const struct hook *hook)
 static int clsact_release(const char *dir, const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
-	struct filter_search search = {};
+	struct filter_search search = { .owner = { .dir = dir }, .program = "" };
 	struct nl_error why;
 	char path[PATH_MAX];
 	int err;
@@ -373,7 +374,7 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	if (hook->netns == netns_own()) {
 		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
 			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
-		if (!err && search.left)
+		if (!err && search.ours)
 			return 0; /* clsact_sweep() of another hook has not been here yet */
 		if (!err && !search.filters)
 			err = bpf_tc_hook_destroy(&tc);
@@ -382,11 +383,35 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	return !err && unlink(path) ? -errno : err;
 }
 
-/* A clsact qdisc, there already or made by us; which of the two is pinned. */
-static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
+/* Makes it, after a pin that says so. One that somebody else has made in the meantime is theirs. */
+static int clsact_make(const char *dir, const struct hook *hook, int prog_fd)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	char kind[IFNAMSIZ], path[PATH_MAX];
+	struct nl_error why;
+	int err;
+
+	qdisc_path(path, dir, hook);
+	err = hook_pin(dir, prog_fd, path);
+	if (err)
+		return refused(hook, "cannot pin the qdisc's mark for", err);
+	err = bpf_tc_hook_create(&tc);
+	if (!err)
+		return 0;
+	if (err != -EEXIST) {
+		clsact_release(dir, hook); /* it may be there, if only the answer was lost */
+		return refused(hook, "cannot add the qdisc clsact for", err);
+	}
+	unlink(path);
+	if (nl_ingress_qdisc(hook->ifindex, kind, &why) || !qdisc_will_do(hook, kind))
+		return refused(hook, "cannot add the qdisc clsact for", err);
+	return 0;
+}
+
+/* A clsact qdisc, there already or made by us; which of the two is pinned. */
+static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
+{
+	char kind[IFNAMSIZ];
 	struct nl_error why;
 	int err = nl_ingress_qdisc(hook->ifindex, kind, &why);
 
@@ -404,16 +429,7 @@ static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 			  hook_tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
 		return -EEXIST;
 	}
-	qdisc_path(path, dir, hook);
-	err = hook_pin(dir, prog_fd, path);
-	if (err)
-		return refused(hook, "cannot pin the qdisc's mark for", err);
-	err = bpf_tc_hook_create(&tc);
-	if (err) {
-		clsact_release(dir, hook); /* it may be there, if only the answer was lost */
-		return refused(hook, "cannot add the qdisc clsact for", err);
-	}
-	return 0;
+	return clsact_make(dir, hook, prog_fd);
 }
 
 static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
@@ -425,16 +441,22 @@ static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, b
 	return bpf_tc_attach(&tc, &opts);
 }
 
-static int clsact_remove(const struct hook *hook, uint32_t prog_id)
+/* All of them: a kill may have left two. */
+static int clsact_remove(const char *dir, const struct hook *hook, uint32_t prog_id)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	struct nl_filter filter;
-	int err = clsact_find(hook, prog_id, &filter);
+	int err;
 
-	if (err)
-		return if_there(err);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle, .priority = filter.priority);
-	return bpf_tc_detach(&tc, &opts);
+	while (!(err = clsact_find(dir, hook, prog_id, &filter))) {
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle,
+			    .priority = filter.priority);
+
+		err = bpf_tc_detach(&tc, &opts);
+		if (err)
+			break;
+	}
+	return if_there(err);
 }
 
 static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
@@ -454,7 +476,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 		return err;
 	}
 	/* Ours, whose pin somebody has removed: not to be there twice. */
-	if (!clsact_find(hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
+	if (!clsact_find(dir, hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
 		return 0;
 	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
 	 * another kind of filter or protocol at the same priority. */
@@ -465,7 +487,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	if (err) {
 		refused(hook, "the kernel does not attach (clsact)", err);
 		/* It may be there, if only the answer was lost; else its pin finds it later. */
-		if (!clsact_remove(hook, program_id(prog_fd)) && !clsact_release(dir, hook))
+		if (!clsact_remove(dir, hook, program_id(prog_fd)) && !clsact_release(dir, hook))
 			unlink(path);
 	}
 	return err;
@@ -509,12 +531,12 @@ static int query_xdp(const struct hook *hook, struct hook_state *state)
 	return err;
 }
 
-static int query_filter(const struct hook *hook, struct hook_state *state)
+static int query_filter(const char *dir, const struct hook *hook, struct hook_state *state)
 {
 	struct nl_filter filter = {};
 	int err;
 
-	err = clsact_find(hook, state->prog_id, &filter);
+	err = clsact_find(dir, hook, state->prog_id, &filter);
 	if (!err) {
 		state->health = HOOK_OK;
 		state->prog_id = filter.prog_id;
@@ -531,7 +553,7 @@ static enum hook_health link_health(const struct hook *hook, int ifindex)
 	return hook->netns == netns_own() && device_exists(hook) ? HOOK_MISSING : HOOK_GONE;
 }
 
-static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
+static int query_pin(const char *dir, const struct hook *hook, int fd, struct hook_state *state)
 {
 	int link = is_link(fd);
 
@@ -547,7 +569,7 @@ static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 	state->prog_id = program_id(fd);
 	if (!in_reach(hook, state))
 		return 0;
-	return hook->point == HOOK_XDP ? query_xdp(hook, state) : query_filter(hook, state);
+	return hook->point == HOOK_XDP ? query_xdp(hook, state) : query_filter(dir, hook, state);
 }
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
@@ -562,7 +584,7 @@ int hook_query(const char *dir, const struct hook *hook, struct hook_state *stat
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = query_pin(hook, fd, state);
+	err = query_pin(dir, hook, fd, state);
 	close(fd);
 	return err;
 }
@@ -591,7 +613,7 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
  * also of a filter that somebody has taken away. */
 static int clsact_sweep(const char *dir, const struct hook *hook)
 {
-	int err = clsact_remove(hook, 0);
+	int err = clsact_remove(dir, hook, 0);
 
 	if (!err)
 		err = clsact_release(dir, hook);
@@ -602,7 +624,7 @@ static int clsact_sweep(const char *dir, const struct hook *hook)
 static int clsact_remove_all(const char *dir, const struct hook *hook, int pinned, uint32_t prog_id,
 			     const char *path)
 {
-	int err = clsact_remove(hook, prog_id);
+	int err = clsact_remove(dir, hook, prog_id);
 
 	if (err)
 		hook_pin(dir, pinned, path); /* as it was: the link goes with its pin */
@@ -784,16 +806,17 @@ static int remove_xdp(const struct hook *hook, const struct hook_state *state, c
 	return hook_xdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
 }
 
-static int remove_program(const struct hook *hook, const struct hook_state *state, const char *path)
+static int remove_program(const char *dir, const struct hook *hook, const struct hook_state *state,
+			  const char *path)
 {
 	if (hook->point == HOOK_XDP)
 		return state->prog_id ? remove_xdp(hook, state, path) : 0;
 	if (state->health != HOOK_OK)
 		return 0;
 	if (state->attach == ATTACH_CLSACT)
-		return clsact_remove(hook, state->prog_id);
+		return clsact_remove(dir, hook, state->prog_id);
 	tcx_remove(path);
-	return clsact_remove(hook, 0); /* see clsact_sweep() */
+	return clsact_remove(dir, hook, 0); /* see clsact_sweep() */
 }
 
 int hook_detach(const char *dir, const struct hook *hook)
@@ -812,7 +835,7 @@ int hook_detach(const char *dir, const struct hook *hook)
 		return -EXDEV;
 	}
 	pin_path(path, dir, hook);
-	err = remove_program(hook, &state, path);
+	err = remove_program(dir, hook, &state, path);
 	if (!err)
 		err = clsact_release(dir, hook);
 	if (err)

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "hook_owner.h"
 #include "log.h"
 
 #ifdef HAVE_LIBXDP
@@ -97,33 +98,10 @@ bool hook_xdp_supported(void)
 	return true;
 }
 
-#define MAX_MAPS 16
-
-static unsigned int maps_of(int prog_fd, uint32_t ids[static MAX_MAPS])
-{
-	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = MAX_MAPS };
-	__u32 len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len))
-		return 0;
-	return info.nr_map_ids < MAX_MAPS ? info.nr_map_ids : MAX_MAPS;
-}
-
-static bool shares_map(int prog_fd, int like_fd)
-{
-	uint32_t ids[MAX_MAPS], like[MAX_MAPS];
-	unsigned int n = maps_of(prog_fd, ids), n_like = maps_of(like_fd, like);
-
-	for (unsigned int i = 0; i < n * n_like; i++)
-		if (ids[i / n_like] == like[i % n_like])
-			return true;
-	return false;
-}
-
 static bool is_like(const struct xdp_program *program, const char *name, int like_fd)
 {
 	return program && !strcmp(xdp_program__name(program), name) &&
-	       shares_map(xdp_program__fd(program), like_fd);
+	       hook_owner_shares_map(xdp_program__fd(program), like_fd);
 }
 
 uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
@@ -209,7 +187,7 @@ static bool is_unwanted(const struct unwanted *what, int ifindex, int prog_fd)
 		return false;
 	if (!what->name)
 		return ifindex == what->ifindex && info.id == what->prog_id;
-	return !strcmp(info.name, what->name) && shares_map(prog_fd, what->like_fd) &&
+	return !strcmp(info.name, what->name) && hook_owner_shares_map(prog_fd, what->like_fd) &&
 	       !what->in_use(ifindex, what->ctx);
 }
 

@@ -537,6 +537,158 @@ test_tcx()
 }
 
 #
+# Another copy of the tool, as in a container on the host's network: the same programs, names and
+# handles, with a bpffs and a lock of its own
+#
+
+# copy_add NAME NODE: a node that is the same network namespace
+copy_add()
+{
+	local -; set +x
+	local fd line=
+
+	exec {fd}< <(exec nsenter -t "${node_holder[$2]}" --net unshare -m --propagation slave sh -c '
+		mount -t sysfs sys /sys && mount -t bpf bpf /sys/fs/bpf &&
+			mount -t tmpfs run /run || exit
+		echo ready && exec sleep infinity' 2>&1)
+	node_holder[$1]=$!
+	read -r -u "$fd" line || true
+	[ "$line" = ready ] || fail "cannot make the copy $1: $line"
+	exec {fd}<&-
+}
+
+# of_both EXPECT-4 EXPECT-6: what the packets of vx4, which a loads, and of vx6, which c loads, are
+# outside
+of_both()
+{
+	pass udp:64 4 4 "$1" --ecn 0 --no-marker
+	pass udp:64 6 4 "$2" --ecn 0 --no-marker
+}
+
+# programs NODE TUNNEL: the ids of what status takes for its own
+programs() { on "$1" "$TOOL" status "$2" --json | jq -c '[.tunnels[0].hooks[].prog_id] | sort'; }
+
+filters_at_eth0() { on a tc filter show dev eth0 egress | grep -c 'egress_outer:' || true; }
+
+# Each has a filter or link at eth0, finds its own, and takes away its own.
+copies_beside_each_other()
+{
+	local how=$1 mine theirs
+
+	of_both none none
+	check on a "$TOOL" load vx4 --attach "$how"
+	inventory >"$T/alone"
+	mine=$(programs a vx4)
+	check on c "$TOOL" load vx6 --attach "$how"
+	theirs=$(programs c vx6)
+	jq -ne --argjson mine "$mine" --argjson theirs "$theirs" '$mine - $theirs == $mine' ||
+		fail "of both are: $mine, $theirs"
+	[ "$(programs a vx4)" = "$mine" ]
+	of_both inner inner
+	check on a "$TOOL" status
+	check on c "$TOOL" status
+	[ "$(counter a vx4 counters.egress.marked)" = 63 ] # one is CS0
+	[ "$(counter c vx6 counters.egress.marked)" = 63 ]
+	check on c "$TOOL" unload vx6
+	check diff "$T/alone" <(inventory)
+	check on c "$TOOL" load vx6 --attach "$how"
+	[ "$how" = tcx ] || taken_away_alone
+	check on c "$TOOL" unload vx6
+	check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+	of_both inner none
+	check on a "$TOOL" status vx4
+	check on c "$TOOL" load vx6 --attach "$how"
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+	of_both none inner
+	check on c "$TOOL" status vx6
+	check on c "$TOOL" unload vx6
+	of_both none none
+}
+
+# The filter of one is taken away by hand: its status says so, although the other's is like it, and
+# its monitor puts a new one there; the other one is as it was.
+taken_away_alone()
+{
+	local priority theirs
+
+	theirs=$(programs c vx6)
+	for node in status monitor; do
+		priority=$(on a "$TOOL" status vx4 --json | jq '.tunnels[0].hooks[] |
+			select(.program == "egress_outer").priority')
+		[ "$node" = status ] || start_monitor a
+		check on a tc filter del dev eth0 egress prio "$priority"
+		if [ "$node" = status ]; then
+			check_exit 4 on a "$TOOL" status vx4
+			check_grep 'problem +egress_outer is not attached to eth0' echo "$OUTPUT"
+			of_both none inner
+			check on a "$TOOL" load vx4 --attach clsact
+		else
+			retry_until on a "$TOOL" status vx4
+			stop_background "$monitor"
+		fi
+		check on a "$TOOL" status vx4
+		of_both inner inner
+		[ "$(filters_at_eth0)" = 2 ]
+		check on c "$TOOL" status vx6
+		[ "$(programs c vx6)" = "$theirs" ]
+	done
+}
+
+test_two_copies()
+{
+	local how
+
+	vxlan_nodes
+	copy_add c a
+	remember
+	for how in $(attach_kinds); do
+		copies_beside_each_other "$how"
+	done
+	# c was the last to go from the qdisc that a had made: it is nobody's.
+	on a tc qdisc del dev eth0 clsact
+	check diff "$T/before" <(inventory)
+}
+
+# killed_beside WORDS...: killed at each request of this load that makes a qdisc or a filter; an unload
+# then takes away its own and nothing else. $before is how it begins.
+killed_beside()
+{
+	local points n
+
+	$before
+	check on a "$step" --list --all -- "$TOOL" "$@"
+	mapfile -t points < <(sed -nE 's/ .* RTM_NEW(QDISC|TFILTER)$//p' <<<"$OUTPUT")
+	check on a "$TOOL" unload vx4
+	[ "${#points[@]}" -gt 0 ]
+	for n in "${points[@]}"; do
+		$before
+		check_exit 137 on a "$step" --all --kill "$n" -- "$TOOL" "$@"
+		check on c "$TOOL" status vx6
+		check on a "$TOOL" unload --all
+		check diff "$T/before" <(inventory)
+		[ "$(programs c vx6)" = "$theirs" ]
+	done
+}
+
+# Of the second kind, an exchange that was killed has pinned the new program, and the old one still runs.
+test_two_copies_killed()
+{
+	local before theirs
+
+	lone_node
+	copy_add c a
+	check on c "$TOOL" load vx6 --attach clsact
+	theirs=$(programs c vx6)
+	inventory >"$T/before"
+	before=true
+	killed_beside load vx4 --attach clsact
+	before="check on a $TOOL load vx4 --attach clsact"
+	killed_beside load vx4 --attach clsact --flows 1000
+	check on c "$TOOL" unload vx6
+}
+
+#
 # XDP
 #
 
