@@ -21,6 +21,7 @@
 #define AF41 34
 #define CS1 8
 #define HASH 0x12345678u /* of the flow that most cases use */
+#define SOCKET 0x5a5a5a00u /* of a flow with one stamp, EF */
 #define STRANGE 0xdeadbeefu /* a hash that was never stamped */
 
 /* The tunnels that are registered. */
@@ -30,11 +31,13 @@ enum slot {
 	WG_POLICY, /* EF to CS1, AF41 kept, the rest to 0 */
 	WG_FIXED, /* AF41 */
 	USER, /* UDP by source port */
-	VXLAN_42,
+	VXLAN_42, /* over IPv4; VXLAN6_42 over IPv6 */
+	VXLAN6_42,
 	VXLAN_43, /* on the same port */
 	VXLAN_ANY,
 	VXLAN_9, /* on the same port as VXLAN_ANY */
 	GENEVE,
+	GENEVE6,
 	GRE, /* both addresses, no key */
 	GRE_KEY, /* remote address and key 77 */
 	GRE_LOCAL, /* local address and key 77 */
@@ -89,7 +92,14 @@ struct packet wireguard_packet(int family);
 struct packet vni_packet(int family, uint16_t port, uint32_t vni);
 struct packet ip_packet(int family, uint8_t protocol, size_t len);
 
-/* flags: 0x20 the key, 0x80 a checksum before it. */
+/* The outer headers of a tunnel, to that UDP port if it is not 0. */
+struct packet outer_packet(int family, uint8_t protocol, uint16_t dest);
+/* And with that header of the tunnel behind, and an inner packet: in a frame with so many tags, or
+ * without one. */
+struct packet with_inner(const struct packet *outer, const uint8_t *header, size_t len, bool frame,
+			 unsigned int tags, int family, uint8_t ds);
+
+/* flags: 0x10 a sequence number, 0x20 the key, 0x80 a checksum before it. */
 struct packet gre_packet(int family, uint8_t flags, uint32_t key);
 void set_addresses(struct packet *p, const uint8_t *local, const uint8_t *remote);
 

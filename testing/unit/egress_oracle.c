@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <dscp/mix.h>
+
 #include "egress_oracle.h"
 
 #define NOBODY UINT32_MAX
@@ -16,8 +18,10 @@ struct view {
 	uint32_t hash;
 	size_t ip;
 	bool ip6;
-	bool fragment; /* of any kind */
-	bool later; /* fragment without the first bytes */
+	bool first, later,
+		last; /* fragments: with the first bytes, without, and of these the last */
+	uint8_t fragmented; /* protocol of the packet that is in fragments */
+	uint32_t id;
 	int protocol; /* behind the IP header and the extension headers we know; -1: none */
 	size_t payload; /* where that begins */
 };
@@ -55,8 +59,10 @@ static bool parse_ip4(struct view *v)
 	if (words < 5)
 		return false;
 	v->later = get16(ip + 6) % 0x2000 != 0;
-	v->fragment = v->later || get16(ip + 6) / 0x2000 % 2;
-	v->protocol = ip[9];
+	v->last = v->later && !(ip[6] & 0x20);
+	v->first = !v->later && ip[6] & 0x20;
+	v->id = get16(ip + 4);
+	v->protocol = v->fragmented = ip[9];
 	v->payload = v->ip + words * 4;
 	return true;
 }
@@ -82,9 +88,11 @@ static bool parse_ip6(struct view *v)
 
 		if (!has(v, v->payload, 8))
 			return false;
-		v->fragment = true;
 		v->later = get16(fragment + 2) / 8 != 0;
-		v->protocol = fragment[0];
+		v->last = v->later && !(fragment[3] & 1);
+		v->first = !v->later && fragment[3] & 1;
+		v->id = get32(fragment + 4);
+		v->protocol = v->fragmented = fragment[0];
 		v->payload += 8;
 	}
 	return true;
@@ -100,11 +108,6 @@ static bool parse(struct view *v, uint16_t type)
 	return type == ETH_P_IPV6 && parse_ip6(v);
 }
 
-static bool is_gre_prototype(const uint8_t *ip4)
-{
-	return ip4[9] == IPPROTO_GRE && !get16(ip4 + 2);
-}
-
 struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type)
 {
 	struct view v = { .bytes = bytes, .len = len };
@@ -113,35 +116,54 @@ struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type)
 	if (!type)
 		type = skip_link_header(&v);
 	ip = bytes + v.ip;
-	if (type == ETH_P_IP && has(&v, v.ip, 20) && ip[0] >> 4 == 4 && !is_gre_prototype(ip))
+	if (type == ETH_P_IP && has(&v, v.ip, 20) && ip[0] >> 4 == 4)
 		return (struct inner){ true, false, ip[1] >> 2, ip + 16 };
 	if (type == ETH_P_IPV6 && has(&v, v.ip, 40) && ip[0] >> 4 == 6)
 		return (struct inner){ true, true, get_ds(ip, true) >> 2, ip + 24 };
 	return (struct inner){ .ip = false };
 }
 
-static const struct stamp *find_stamp(const struct view *v, bool in_flows)
+static bool is_known(const struct stamp *s)
 {
-	for (unsigned int i = 0; i < v->world->n_stamps; i++) {
-		const struct stamp *s = &v->world->stamps[i];
+	return s->in_flows || (s->in_recent && s->hash);
+}
 
-		if (s->hash == v->hash && (in_flows ? s->in_flows : s->in_recent))
-			return s;
-	}
+static const struct stamp *find_stamp(const struct view *v)
+{
+	for (unsigned int i = 0; i < v->world->n_stamps; i++)
+		if (v->world->stamps[i].hash == v->hash && is_known(&v->world->stamps[i]))
+			return &v->world->stamps[i];
 	return NULL;
 }
 
-static uint32_t owner_of_fragment(const struct view *v)
+static bool is_of(const struct note *a, const struct note *b)
 {
-	const struct stamp *s = find_stamp(v, true);
+	return a->uplink == b->uplink && a->family == b->family && a->protocol == b->protocol &&
+	       a->id == b->id && !memcmp(a->addresses, b->addresses, sizeof(a->addresses));
+}
 
-	if (!s)
-		return NOBODY;
-	for (uint32_t slot = 1; slot < N_SLOTS; slot++)
-		if (v->world->tunnels[slot].ifindex &&
-		    v->world->tunnels[slot].ifindex == s->ifindex)
-			return slot;
-	return v->world->configured ? NOBODY : 0;
+static const struct note *find_note(const struct world *world, const struct note *like)
+{
+	for (unsigned int i = 0; i < world->n_notes; i++)
+		if (is_of(&world->notes[i], like))
+			return &world->notes[i];
+	return NULL;
+}
+
+static struct note note_of(const struct view *v)
+{
+	struct note note = {
+		.uplink = v->world->uplink,
+		.family = v->ip6 ? 6 : 4,
+		.protocol = v->fragmented,
+		.id = v->id,
+	};
+
+	if (v->ip6)
+		memcpy(note.addresses, v->bytes + v->ip + 8, 32);
+	else
+		memcpy(note.addresses, v->bytes + v->ip + 12, 8);
+	return note;
 }
 
 /* The tunnel of that kind with that port. */
@@ -154,18 +176,19 @@ static uint32_t with_port(const struct world *world, uint8_t kind, uint16_t port
 }
 
 /* By UDP destination port and VNI. */
-static uint32_t with_vni(const struct world *world, uint8_t kind, uint16_t port, uint32_t vni)
+static uint32_t with_vni(const struct view *v, uint8_t kind, uint16_t port, uint32_t vni)
 {
 	uint32_t any = NOBODY;
+	int family = v->ip6 ? 6 : 4;
 
 	for (uint32_t slot = 1; slot < N_SLOTS; slot++) {
-		const struct dscp_tunnel *t = &world->tunnels[slot];
+		const struct dscp_tunnel *t = &v->world->tunnels[slot];
 
 		if (t->kind != kind || t->ports[0] != port)
 			continue;
 		if (t->flags & DSCP_TUNNEL_ANY_ID)
 			any = slot;
-		else if (t->endpoint.id == vni)
+		else if (t->endpoint.id == vni && t->endpoint.family == family)
 			return slot;
 	}
 	return any;
@@ -190,7 +213,7 @@ static uint32_t owner_of_udp(const struct view *v, bool *data)
 		if (with_port(v->world, kinds[i], get16(udp + 2)) == NOBODY ||
 		    !has(v, v->payload, 16))
 			continue;
-		slot = with_vni(v->world, kinds[i], get16(udp + 2), get32(inside + 4) >> 8);
+		slot = with_vni(v, kinds[i], get16(udp + 2), get32(inside + 4) >> 8);
 		if (slot != NOBODY)
 			return slot;
 	}
@@ -257,8 +280,6 @@ static uint32_t owner(const struct view *v, bool *data)
 	uint32_t key;
 
 	*data = true;
-	if (v->later)
-		return owner_of_fragment(v);
 	switch (v->protocol) {
 	case IPPROTO_UDP:
 		return owner_of_udp(v, data);
@@ -272,31 +293,210 @@ static uint32_t owner(const struct view *v, bool *data)
 	}
 }
 
-/* False: not known. */
-static bool mark_of(const struct view *v, uint32_t slot, uint8_t *dscp)
+/* Where the inner packet is, and its ethertype: 0x6558 is a frame. False: nobody knows. */
+static bool find_inside(const struct view *v, uint8_t kind, size_t *at, uint16_t *type)
+{
+	const uint8_t *header = v->bytes + v->payload;
+	static const uint16_t next[] = { 0, ETH_P_IP, ETH_P_IPV6, ETH_P_TEB };
+
+	*at = v->payload;
+	if (kind == DSCP_KIND_IPIP) {
+		*type = v->protocol == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+	} else if (kind == DSCP_KIND_GRE) {
+		if (header[0] & 0x40)
+			return false;
+		for (int flag = 0x10; flag <= 0x80; flag <<= 1)
+			*at += header[0] & flag ? 4 : 0;
+		*at += 4;
+		*type = get16(header + 2);
+		if (*type == ETH_P_ERSPAN) {
+			*at += header[0] & 0x10 ? 8 : 0;
+			*type = ETH_P_TEB;
+		}
+	} else if (kind == DSCP_KIND_GENEVE) {
+		*at += 16 + header[8] % 64 * 4;
+		*type = get16(header + 10);
+	} else {
+		*at += 16;
+		*type = ETH_P_TEB;
+		if (header[8] & 4)
+			*type = header[11] <= 3 ? next[header[11]] : 0;
+	}
+	return true;
+}
+
+/* The longest prefix that an inner packet is to says it, or else the tunnel. */
+static uint8_t by_prefix(const struct view *v, uint32_t slot, bool ip6, const uint8_t *dest,
+			 uint8_t dscp)
+{
+	uint8_t to = v->world->tunnels[slot].egress.to[dscp];
+	int longest = -1;
+
+	for (unsigned int i = 0; i < v->world->n_prefixes; i++) {
+		const struct prefix *p = &v->world->prefixes[i];
+		unsigned int same = 0;
+
+		while (same < p->length &&
+		       !((dest[same / 8] ^ p->address[same / 8]) & 0x80 >> same % 8))
+			same++;
+		if (p->slot != slot || p->ip6 != ip6 || same < p->length || (int)same <= longest)
+			continue;
+		longest = same;
+		to = p->to;
+	}
+	return to;
+}
+
+/* What a packet in clear text is to have outside. */
+static uint32_t clear_dscp(const struct view *v, uint32_t slot)
 {
 	const struct dscp_tunnel *t = &v->world->tunnels[slot];
-	const struct stamp *s;
+	struct view inside = *v;
+	uint16_t type;
+	size_t at;
+	uint8_t dscp;
+	bool ip6;
 
-	if (t->flags & DSCP_TUNNEL_FIXED) {
-		*dscp = t->outer_dscp;
-		return true;
+	if (!find_inside(v, t->kind, &at, &type) || at > v->len)
+		return DSCP_UNKNOWN;
+	inside.bytes += at;
+	inside.len -= at;
+	inside.ip = 0;
+	if (type == ETH_P_TEB)
+		type = skip_link_header(&inside);
+	ip6 = type == ETH_P_IPV6;
+	if ((type != ETH_P_IP && !ip6) || !has(&inside, inside.ip, 2))
+		return DSCP_UNKNOWN;
+	inside.bytes += inside.ip;
+	inside.len -= inside.ip;
+	if (inside.bytes[0] >> 4 != (ip6 ? 6 : 4))
+		return DSCP_UNKNOWN;
+	dscp = get_ds(inside.bytes, ip6) >> 2;
+	if (!(t->flags & DSCP_TUNNEL_PEERS))
+		return t->egress.to[dscp];
+	if (!has(&inside, ip6 ? 24 : 16, ip6 ? 16 : 4))
+		return DSCP_UNKNOWN;
+	return by_prefix(v, slot, ip6, inside.bytes + (ip6 ? 24 : 16), dscp);
+}
+
+/* The only mark of that sort that the flow with this hash was stamped with; -1: none, or several.
+ */
+static int only_mark(const struct view *v, bool final)
+{
+	int mark = -1;
+
+	for (unsigned int i = 0; i < v->world->n_stamps; i++) {
+		const struct stamp *s = &v->world->stamps[i];
+
+		if (!is_known(s) || (s->mark >= 64) != final ||
+		    s->hash != dscp_stamp(v->hash, s->mark) || s->mark == mark)
+			continue;
+		if (mark >= 0)
+			return -1;
+		mark = s->mark;
 	}
-	s = v->hash ? find_stamp(v, false) : NULL;
-	if (!s)
-		s = find_stamp(v, true);
-	if (!s)
+	return mark;
+}
+
+static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
+{
+	const struct dscp_tunnel *t = &v->world->tunnels[slot];
+	const struct stamp *s = find_stamp(v);
+	int mark = s ? s->mark : -1;
+
+	if (!s && v->first && t->kind == DSCP_KIND_WIREGUARD)
+		mark = only_mark(v, t->flags & DSCP_TUNNEL_PEERS);
+	if (mark < 0)
+		return DSCP_UNKNOWN;
+	if (mark >= 128) /* what is final is not mapped again */
+		return DSCP_KEEP;
+	if (mark >= 64)
+		return mark - 64;
+	return slot ? t->egress.to[mark] : mark;
+}
+
+static uint32_t wanted(const struct view *v, uint32_t slot)
+{
+	const struct dscp_tunnel *t = &v->world->tunnels[slot];
+
+	if (t->flags & DSCP_TUNNEL_FIXED)
+		return t->outer_dscp;
+	switch (t->kind) {
+	case DSCP_KIND_VXLAN:
+	case DSCP_KIND_GENEVE:
+	case DSCP_KIND_GRE:
+	case DSCP_KIND_IPIP:
+		return clear_dscp(v, slot);
+	default:
+		return stamped_dscp(v, slot);
+	}
+}
+
+/* A tunnel without egress has no packets here, nor has one on its own device. */
+static bool can_leave(const struct world *world, uint32_t slot)
+{
+	const struct dscp_tunnel *t = &world->tunnels[slot];
+
+	return !slot || (t->flags & DSCP_TUNNEL_EGRESS &&
+			 !(t->ifindex == world->uplink && t->netns == t->uplink_netns));
+}
+
+static void judge_first(const struct view *v, struct outcome *o, uint32_t dscp)
+{
+	o->note = note_of(v);
+	o->forgets = true;
+	o->note.slot = o->slot;
+	o->note.dscp = dscp;
+	o->notes = o->verdict != NOT_OURS && o->verdict != SKIPPED &&
+		   (o->slot || o->verdict != UNKNOWN);
+}
+
+/* False: not the tunnel's. */
+static bool judge_later(const struct view *v, struct outcome *o, uint32_t *dscp)
+{
+	const struct note *found;
+
+	o->note = note_of(v);
+	o->forgets = v->last;
+	found = find_note(v->world, &o->note);
+	if (!found || !can_leave(v->world, found->slot))
 		return false;
-	if (!s->in_recent && s->flags & DSCP_FLOW_SOCKET &&
-	    (!v->fragment || s->flags & DSCP_FLOW_MIXED))
-		return false;
-	if (s->mark >= 128) /* what is final is not mapped again */
-		*dscp = DSCP_KEEP;
-	else if (s->mark >= 64)
-		*dscp = s->mark - 64;
-	else
-		*dscp = slot ? t->egress.to[s->mark] : s->mark;
+	o->slot = found->slot;
+	*dscp = found->dscp;
 	return true;
+}
+
+static void judge_known(const struct view *v, struct outcome *o, uint32_t dscp)
+{
+	o->ip = v->ip;
+	o->ip6 = v->ip6;
+	o->dscp = dscp;
+	if (dscp == DSCP_UNKNOWN)
+		o->verdict = UNKNOWN;
+	else if (dscp == DSCP_KEEP || dscp == get_ds(v->bytes + v->ip, v->ip6) >> 2)
+		o->verdict = UNCHANGED;
+	else
+		o->verdict = MARKED;
+}
+
+static void judge_whole(const struct view *v, struct outcome *o)
+{
+	uint32_t slot, dscp = DSCP_UNKNOWN;
+	bool data;
+
+	slot = owner(v, &data);
+	if (slot != NOBODY && can_leave(v->world, slot)) {
+		o->slot = slot;
+		o->ip = v->ip;
+		o->ip6 = v->ip6;
+		o->verdict = SKIPPED;
+		if (data) {
+			dscp = wanted(v, slot);
+			judge_known(v, o, dscp);
+		}
+	}
+	if (v->first)
+		judge_first(v, o, dscp);
 }
 
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
@@ -304,21 +504,26 @@ struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len
 {
 	struct view v = { .world = world, .bytes = bytes, .len = len, .hash = hash };
 	struct outcome o = { .verdict = NOT_OURS };
-	uint32_t slot;
-	bool data;
+	uint32_t dscp;
 
 	if (!parse(&v, type))
 		return o;
-	slot = owner(&v, &data);
-	if (slot == NOBODY)
-		return o;
-	o = (struct outcome){ .verdict = SKIPPED, .slot = slot, .ip = v.ip, .ip6 = v.ip6 };
-	if (!data)
-		return o;
-	o.verdict = UNKNOWN;
-	if (!mark_of(&v, slot, &o.dscp))
-		return o;
-	o.verdict = o.dscp == DSCP_KEEP || o.dscp == get_ds(bytes + v.ip, v.ip6) >> 2 ? UNCHANGED
-										      : MARKED;
+	if (!v.later)
+		judge_whole(&v, &o);
+	else if (judge_later(&v, &o, &dscp))
+		judge_known(&v, &o, dscp);
 	return o;
+}
+
+void judge_done(struct world *world, const struct outcome *o)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; o->forgets && i < world->n_notes; i++)
+		if (!is_of(&world->notes[i], &o->note))
+			world->notes[kept++] = world->notes[i];
+	if (o->forgets)
+		world->n_notes = kept;
+	if (o->notes && world->n_notes < N_NOTES)
+		world->notes[world->n_notes++] = o->note;
 }

@@ -18,21 +18,48 @@
 
 #define N_SLOTS 32
 #define N_STAMPS 256
+#define N_NOTES 512
 
 /* A stamp as egress_inner leaves it in the maps. */
 struct stamp {
 	uint32_t hash;
 	uint32_t ifindex;
 	uint8_t mark; /* DSCP_MARK_* */
-	uint8_t flags; /* DSCP_FLOW_* */
 	bool in_flows;
 	bool in_recent;
 };
+
+/* Whose packet the fragments of a datagram are, as its first one has left it. */
+struct note {
+	uint32_t uplink;
+	int family;
+	uint8_t protocol;
+	uint32_t id;
+	uint8_t addresses[32]; /* as they are in the header: 8 or 32 bytes */
+	uint32_t slot;
+	uint32_t dscp; /* DSCP_KEEP, DSCP_UNKNOWN */
+};
+
+/* The inner packets of a tunnel to a prefix: all their DSCPs become that. */
+struct prefix {
+	uint32_t slot;
+	bool ip6;
+	uint8_t address[16];
+	unsigned int length;
+	uint8_t to;
+};
+
+#define N_WORLD_PREFIXES 16
 
 struct world {
 	struct dscp_tunnel tunnels[N_SLOTS]; /* by slot */
 	struct stamp stamps[N_STAMPS];
 	unsigned int n_stamps;
+	struct note notes[N_NOTES];
+	unsigned int n_notes;
+	struct prefix prefixes[N_WORLD_PREFIXES];
+	unsigned int n_prefixes;
+	uint32_t uplink; /* ifindex of the device that packets leave by */
 	bool configured; /* by a tool, even if there is no tunnel */
 };
 
@@ -50,6 +77,9 @@ struct outcome {
 	uint8_t dscp; /* MARKED: the new one */
 	size_t ip; /* where the outer IP header is; set if it is not NOT_OURS */
 	bool ip6;
+	/* What becomes of the notes: this one goes, if it was there, and comes if it is to. */
+	struct note note;
+	bool forgets, notes;
 };
 
 /* What egress_inner should see in a packet. */
@@ -66,5 +96,8 @@ struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type);
 /* type: ethertype of an L3 packet; 0: the packet begins with an Ethernet header. */
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
 		     uint32_t hash);
+
+/* What the world is after a packet with that outcome. */
+void judge_done(struct world *world, const struct outcome *outcome);
 
 #endif

@@ -26,6 +26,8 @@
 #include <linux/pkt_cls.h>
 #include <linux/virtio_net.h>
 
+#include <dscp/mix.h>
+
 #include "egress_run.h"
 #include "maps.h"
 #include <util/embedded.h>
@@ -92,6 +94,7 @@ void egress_load(void)
 void egress_reset(void)
 {
 	memset(&world, 0, sizeof(world));
+	world.uplink = device.fd >= 0 ? device.ifindex : 1;
 	maps_clear(&maps);
 }
 
@@ -160,19 +163,89 @@ void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel)
 
 void add_stamp(const struct stamp *stamp)
 {
-	struct dscp_flow flow = {
-		.ifindex = stamp->ifindex,
-		.mark = stamp->mark,
-		.flags = stamp->flags,
-	};
+	struct dscp_flow flow = { .ifindex = stamp->ifindex };
 	uint32_t place = stamp->hash % DSCP_RECENT;
 
 	assert_uint_in_range(world.n_stamps, 0, N_STAMPS - 1);
+	assert_int_equal(dscp_unmix(stamp->hash) & DSCP_MARK_BITS, stamp->mark);
 	world.stamps[world.n_stamps++] = *stamp;
 	if (stamp->in_flows)
 		set_map("flows", &stamp->hash, &flow);
 	if (stamp->in_recent)
 		set_map("recent", &place, &stamp->hash);
+}
+
+static struct dscp_fragment_key key_of(const struct note *note)
+{
+	size_t len = note->family == 6 ? 16 : 4;
+	struct dscp_fragment_key key = {
+		.ifindex = note->uplink,
+		.family = note->family,
+		.protocol = note->protocol,
+	};
+	uint16_t id4;
+
+	memcpy(key.source, note->addresses, len);
+	memcpy(key.dest, note->addresses + len, len);
+	set16((uint8_t *)&id4, note->id);
+	key.id = id4;
+	if (note->family == 6)
+		set32((uint8_t *)&key.id, note->id);
+	return key;
+}
+
+void add_note(const struct note *note)
+{
+	struct dscp_fragment_key key = key_of(note);
+	struct dscp_fragment fragment = { .slot = note->slot, .dscp = note->dscp };
+
+	assert_uint_in_range(world.n_notes, 0, N_NOTES - 1);
+	world.notes[world.n_notes++] = *note;
+	set_map("fragments", &key, &fragment);
+}
+
+void forget_notes(void)
+{
+	for (unsigned int i = 0; i < world.n_notes; i++) {
+		struct dscp_fragment_key key = key_of(&world.notes[i]);
+
+		assert_int_equal(bpf_map_delete_elem(egress_map("fragments"), &key), 0);
+	}
+	world.n_notes = 0;
+	assert_notes();
+}
+
+void assert_notes(void)
+{
+	struct dscp_fragment_key key, *last = NULL;
+	struct dscp_fragment fragment;
+	unsigned int n = 0;
+
+	for (; !bpf_map_get_next_key(egress_map("fragments"), last, &key); last = &key)
+		n++;
+	assert_int_equal(n, world.n_notes);
+	for (unsigned int i = 0; i < world.n_notes; i++) {
+		key = key_of(&world.notes[i]);
+		assert_int_equal(bpf_map_lookup_elem(egress_map("fragments"), &key, &fragment), 0);
+		assert_int_equal(fragment.slot, world.notes[i].slot);
+		assert_int_equal(fragment.dscp, world.notes[i].dscp);
+	}
+}
+
+void add_prefix(const struct prefix *prefix)
+{
+	struct dscp_peer peer = {
+		.prefixlen = DSCP_PEER_BITS + prefix->length,
+		.slot = prefix->slot,
+		.family = prefix->ip6 ? 6 : 4,
+	};
+	struct dscp_policy policy;
+
+	assert_uint_in_range(world.n_prefixes, 0, N_WORLD_PREFIXES - 1);
+	world.prefixes[world.n_prefixes++] = *prefix;
+	memcpy(peer.address, prefix->address, sizeof(peer.address));
+	memset(policy.to, prefix->to, sizeof(policy.to));
+	set_map("peers", &peer, &policy);
 }
 
 void read_counters(struct dscp_counters counters[N_SLOTS])

@@ -39,9 +39,16 @@ const char *device_open(bool frames);
 void device_close(void);
 int device_ifindex(void);
 
-/* Puts a tunnel or a stamp into the maps and into the world. */
+/* Puts a tunnel, a stamp, a note or a prefix into the maps and into the world. */
 void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel);
 void add_stamp(const struct stamp *stamp);
+void add_note(const struct note *note);
+void add_prefix(const struct prefix *prefix);
+
+/* Fails the test if the notes of fragments are not those of the world. */
+void assert_notes(void);
+/* All of them go, from both. */
+void forget_notes(void);
 
 /* ctx: NULL, or what else the kernel knows of the packet. False: this kernel refuses to make a
  * packet so short. */

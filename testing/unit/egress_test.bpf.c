@@ -10,12 +10,32 @@
 
 struct egress_knobs knobs;
 
+/* The outer header that ipgre_header() or ip6gre_header() puts in front, and GRE's: the network
+ * header stays where it is. What IPv6's says of the length is what was in memory before. */
+static __always_inline void put_prototype(struct __sk_buff *skb, __u32 family)
+{
+	struct ip4_header ip4 = { .version_ihl = 0x45, .ds = 0x28, .protocol = IP_PROTO_GRE };
+	struct ip6_header ip6 = { .version_ds = bpf_htons(0x6280), .next = IP_PROTO_GRE };
+
+	ip4.source[0] = ip6.source[0] = 0x20;
+	ip6.payload = bpf_htons(1280);
+	if (family == 4) {
+		bpf_skb_change_head(skb, sizeof(ip4) + 4, 0);
+		bpf_skb_store_bytes(skb, 0, &ip4, sizeof(ip4), 0);
+	} else {
+		bpf_skb_change_head(skb, sizeof(ip6) + 4, 0);
+		bpf_skb_store_bytes(skb, 0, &ip6, sizeof(ip6), 0);
+	}
+}
+
 static __always_inline void prepare(struct __sk_buff *skb)
 {
 	if (knobs.vlan_tags > 0)
 		bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 34);
 	if (knobs.vlan_tags > 1)
 		bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021AD), 35);
+	if (knobs.prototype)
+		put_prototype(skb, knobs.prototype);
 	bpf_set_hash(skb, knobs.hash);
 	knobs.runs++;
 }

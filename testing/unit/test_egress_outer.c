@@ -22,6 +22,7 @@
 
 #define FRAMES 200000 /* random ones */
 #define DEVICE_PACKETS 20000
+#define NOTES_KEPT 256 /* so many random packets: there is room for the notes of all */
 
 /*
  * egress_outer: packets of others
@@ -423,6 +424,11 @@ static void outer_truncated(void **state)
 	}
 }
 
+static uint32_t vxlan_slot(int family)
+{
+	return family == 4 ? VXLAN_42 : VXLAN6_42;
+}
+
 /* How much of it has to be there, told without the oracle. */
 static void outer_truncated_at_the_edge(void **state)
 {
@@ -451,11 +457,19 @@ static void outer_truncated_at_the_edge(void **state)
 		expect_marked(&p, USER);
 		p = cut(&vxlan, payload + 15);
 		expect_not_ours(&p);
-		p = cut(&vxlan, payload + 16);
-		expect_marked(&p, VXLAN_42);
+		for (size_t len = 16; len < 16 + ETHERNET + 2; len++) {
+			p = cut(&vxlan, payload + len);
+			expect(&p, stamp_of(EF), UNKNOWN, vxlan_slot(family), 0);
+		}
+		p = cut(&vxlan, payload + 16 + ETHERNET + 2);
+		expect_marked(&p, vxlan_slot(family));
 		p = cut(&gre, payload + 11);
 		expect_not_ours(&p);
 		p = cut(&gre, payload + 12);
+		expect(&p, stamp_of(EF), UNKNOWN, family == 4 ? GRE_KEY : GRE6_KEY, 0);
+		p = cut(&gre, payload + 13);
+		expect(&p, stamp_of(EF), UNKNOWN, family == 4 ? GRE_KEY : GRE6_KEY, 0);
+		p = cut(&gre, payload + 14);
 		expect_marked(&p, family == 4 ? GRE_KEY : GRE6_KEY);
 	}
 }
@@ -484,11 +498,13 @@ static void outer_paged(void **state)
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
 		p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, 5000);
-		q = udp_packet(family, WG_PORT, VXLAN_PORT, 0x08000000, 5000);
-		set32(q.bytes + q.len - 5000 + 4, 42 << 8);
+		q = vni_packet(family, VXLAN_PORT, 42);
+		set16(q.bytes + q.len - 70 - 8, WG_PORT);
+		put(&q, NULL, 4000);
+		finish(&q);
 		for (how.linear = 1; how.linear <= 130; how.linear++) {
 			expect_marked(&p, WG);
-			expect_marked(&q, VXLAN_42);
+			expect_marked(&q, vxlan_slot(family));
 		}
 		how.linear = 0;
 	}
@@ -588,8 +604,9 @@ static struct packet limited(const uint8_t *fragment, uint8_t next)
 		option[0] = IPPROTO_FRAGMENT;
 		*put(&p, fragment, 8) = next;
 	}
-	put(&p, NULL, 60);
-	finish(&p);
+	if (next == IPPROTO_GRE)
+		put(&p, "\0\0\x86\xdd", 4);
+	p = with_inner(&p, NULL, 0, false, 0, next == IPPROTO_IPIP ? 4 : 6, EF << 2);
 	return p;
 }
 
@@ -605,13 +622,16 @@ static void outer_encap_limit(void **state)
 
 		p = limited(NULL, next[i]);
 		expect_marked(&p, slot);
+		/* Of nobody until the first one was seen. */
+		p = limited(later, next[i]);
+		expect(&p, stamp_of(45), NOT_OURS, 0, 0);
 		p = limited(first, next[i]);
 		expect_marked(&p, slot);
-		expect(&p, STRANGE, UNKNOWN, slot, 0);
-		/* Of the tunnel that stamped it, whatever comes behind. */
+		expect(&p, STRANGE, MARKED, slot, EF);
 		p = limited(later, next[i]);
-		expect(&p, stamp_of(45), MARKED, WG, 45);
-		expect(&p, STRANGE, NOT_OURS, 0, 0);
+		expect(&p, stamp_of(45), MARKED, slot, EF);
+		expect(&p, STRANGE, MARKED, slot, EF);
+		forget_notes();
 	}
 }
 
@@ -619,7 +639,7 @@ static void outer_encap_limit(void **state)
  * egress_outer: fragments
  */
 
-/* The port can be read. */
+/* The port can be read, so whose it is does not need a note. */
 static void outer_first_fragments(void **state)
 {
 	struct packet p, f;
@@ -629,31 +649,46 @@ static void outer_first_fragments(void **state)
 		p = wireguard_packet(family);
 		f = fragment_of(&p, 0, true);
 		expect_marked(&f, WG);
+		assert_int_equal(world.n_notes, 1);
 		expect(&f, STRANGE, UNKNOWN, WG, 0);
+		assert_int_equal(world.n_notes, 1);
 		p = udp_packet(family, OTHER_PORT, OTHER_PORT, 0x04000000, 64);
 		f = fragment_of(&p, 0, true);
 		expect_not_ours(&f);
+		assert_int_equal(world.n_notes, 0);
+		/* No data inside, and so none behind. */
+		p = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
+		f = fragment_of(&p, 0, true);
+		expect(&f, stamp_of(EF), SKIPPED, WG, 0);
+		assert_int_equal(world.n_notes, 0);
 	}
 }
 
+/* Without a note they are nobody's, whatever their hash; with one it does not matter. */
 static void outer_later_fragments(void **state)
 {
 	static const uint16_t offsets[] = { 1, 8, 0x0fff, 0x1000, 0x1fff };
-	struct packet p, f;
+	struct packet p, f, first;
 
 	(void)state;
-	/* Only flows tells whose stamp it is. */
-	assert_int_equal(EF % 3, 1);
 	for (int family = 4; family <= 6; family += 2) {
 		/* The bytes where the port was are anything. */
 		p = udp_packet(family, WG_FIXED_PORT, VXLAN_PORT, 0x04000000, 64);
+		first = wireguard_packet(family);
+		first = fragment_of(&first, 0, true);
 		for (unsigned int i = 0; i < 2 * sizeof(offsets) / sizeof(*offsets); i++) {
-			f = fragment_of(&p, offsets[i / 2], i % 2);
-			expect(&f, stamp_of(45), MARKED, WG, 45);
-			expect(&f, stamp_of(47), MARKED, WG, 47);
-			expect(&f, stamp_of(EF), NOT_OURS, 0, 0);
-			expect(&f, STRANGE, NOT_OURS, 0, 0);
-			expect(&f, 0, NOT_OURS, 0, 0);
+			bool more = i % 2;
+
+			f = fragment_of(&p, offsets[i / 2], more);
+			expect_not_ours(&f);
+			expect(&first, stamp_of(45), MARKED, WG, 45);
+			expect(&f, stamp_of(EF), MARKED, WG, 45);
+			expect(&f, 0, more ? MARKED : NOT_OURS, WG, 45);
+			expect(&f, STRANGE, more ? MARKED : NOT_OURS, WG, 45);
+			/* What the first one was not known by, the others are not either. */
+			expect(&first, STRANGE, UNKNOWN, WG, 0);
+			expect(&f, stamp_of(45), UNKNOWN, WG, 0);
+			forget_notes();
 		}
 	}
 }
@@ -681,84 +716,255 @@ static void outer_fragment_flags(void **state)
 	expect_marked(&p, WG);
 }
 
-/* The tunnel that stamped is no longer registered, or another one's policy applies. */
-static void outer_fragment_owner(void **state)
+/* Of another packet: something that tells two packets apart is not the same. */
+static void outer_fragments_of_others(void **state)
 {
-	struct stamp policy = { .hash = 0x1111, .ifindex = IFINDEX(WG_POLICY), .mark = EF };
-	struct stamp gone = { .hash = 0x2222, .ifindex = 999, .mark = EF };
+	static const size_t places4[] = { 4, 5, 9, 12, 15, 16, 19 };
+	static const size_t places6[] = { 8, 23, 24, 39, 40, 44, 47 };
 	struct packet p, f;
+	struct note note;
 
 	(void)state;
-	policy.in_flows = gone.in_flows = true;
-	add_stamp(&policy);
-	add_stamp(&gone);
-	for (int family = 4; family <= 6; family += 2) {
-		p = ip_packet(family, IPPROTO_UDP, 100);
-		f = fragment_of(&p, 10, true);
-		expect(&f, 0x1111, MARKED, WG_POLICY, CS1);
-		expect(&f, 0x2222, NOT_OURS, 0, 0);
-	}
-}
-
-/* Known of the device before, and now stamped by the one that the tests have. */
-static uint32_t stamp_again(uint32_t hash, uint32_t before, uint32_t after)
-{
-	struct packet inner = udp_packet(4, 4000, 5000, 0, 100), out;
-	struct stamp s = { dscp_stamp(hash, EF), before, EF, 0, true, false };
-
-	add_stamp(&s);
-	set_ds(&inner, EF << 2);
-	assert_true(transmit("test_inner", &inner, hash, &out));
-	assert_int_equal(knobs->after, s.hash);
-	world.stamps[world.n_stamps - 1].ifindex = after;
-	world.stamps[world.n_stamps - 1].in_recent = true;
-	return s.hash;
-}
-
-static void outer_fragment_of_two_devices(void **state)
-{
-	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD, .ports = { WG_PORT + 9 } };
-	struct packet p, f;
-	uint32_t both, moved;
-
-	(void)state;
-	own.ifindex = how.device ? device_ifindex() : 1;
-	own.egress.to[EF] = CS1;
-	add_tunnel(N_USED, &own);
-	both = stamp_again(0x10000, IFINDEX(WG), 0);
-	moved = stamp_again(0x20000, 999, own.ifindex);
 	for (int family = 4; family <= 6; family += 2) {
 		p = wireguard_packet(family);
-		f = fragment_of(&p, 100, true);
-		expect(&f, both, NOT_OURS, 0, 0);
-		expect(&f, moved, MARKED, N_USED, CS1);
 		f = fragment_of(&p, 0, true);
-		expect(&f, both, MARKED, WG, EF);
+		expect_marked(&f, WG);
+		for (unsigned int i = 0; i < sizeof(places4) / sizeof(*places4); i++) {
+			f = fragment_of(&p, 20, i % 2);
+			f.bytes[f.ip + (family == 4 ? places4[i] : places6[i])] ^= 1;
+			set_ds(&f, 0x2b);
+			expect_not_ours(&f);
+		}
+		/* It left by another device. */
+		assert_int_equal(world.n_notes, 1);
+		note = world.notes[0];
+		forget_notes();
+		note.uplink++;
+		add_note(&note);
+		f = fragment_of(&p, 20, true);
+		expect_not_ours(&f);
+		note.uplink--;
+		add_note(&note);
+		expect_marked(&f, WG);
+		forget_notes();
 	}
 }
 
+/* The last fragment was lost, or never passed here, and the identification is used again. */
+static void outer_fragment_id_again(void **state)
+{
+	struct packet p, f, later;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		later = fragment_of(&p, 20, true);
+		f = fragment_of(&p, 0, true);
+		expect_marked(&f, WG);
+		expect(&f, stamp_of(45), MARKED, WG, 45);
+		expect(&later, 0, MARKED, WG, 45);
+		p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, 0x04000000, 64);
+		f = fragment_of(&p, 0, true);
+		expect(&f, 0, MARKED, WG_FIXED, AF41);
+		expect(&later, stamp_of(EF), MARKED, WG_FIXED, AF41);
+		/* By a packet that is nobody's. */
+		p = udp_packet(family, OTHER_PORT, OTHER_PORT, 0x04000000, 64);
+		f = fragment_of(&p, 0, true);
+		expect_not_ours(&f);
+		assert_int_equal(world.n_notes, 0);
+		expect_not_ours(&later);
+	}
+}
+
+/* What is whole says nothing of fragments, even with the same identification: an atomic fragment of
+ * IPv6 has one. Nor does a forwarded packet. */
+static void outer_fragment_and_whole(void **state)
+{
+	struct packet p, whole, f, later;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		later = fragment_of(&p, 20, true);
+		f = fragment_of(&p, 0, true);
+		expect_marked(&f, WG);
+		whole = fragment_of(&p, 0, false);
+		expect(&whole, stamp_of(45), MARKED, WG, 45);
+		p = udp_packet(family, OTHER_PORT, OTHER_PORT, 0x04000000, 64);
+		whole = fragment_of(&p, 0, false);
+		expect_not_ours(&whole);
+		expect_not_ours(&p);
+		assert_int_equal(world.n_notes, 1);
+		if (!how.device) {
+			f = fragment_of(&p, 0, true);
+			how.ingress = 5;
+			expect_not_ours(&f);
+			expect_not_ours(&later);
+			how.ingress = 0;
+		}
+		expect_marked(&later, WG);
+		forget_notes();
+	}
+}
+
+/* Fixed mode, and a policy that keeps what is there. */
+static void outer_fragment_policy(void **state)
+{
+	struct packet p, f, later;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_FIXED_PORT, OTHER_PORT, 0x04000000, 64);
+		f = fragment_of(&p, 0, true);
+		later = fragment_of(&p, 7, false);
+		expect(&f, STRANGE, MARKED, WG_FIXED, AF41);
+		expect(&later, STRANGE, MARKED, WG_FIXED, AF41);
+		p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+		set_ds(&p, 0x57);
+		f = fragment_of(&p, 0, true);
+		later = fragment_of(&p, 7, true);
+		expect(&f, stamp_of(AF41), UNCHANGED, WG_POLICY, 0);
+		expect(&later, 0, UNCHANGED, WG_POLICY, 0);
+		expect(&f, stamp_of(EF), MARKED, WG_POLICY, CS1);
+		expect(&later, stamp_of(1), MARKED, WG_POLICY, CS1);
+		expect(&f, stamp_of(1), MARKED, WG_POLICY, 0);
+		expect(&later, stamp_of(EF), MARKED, WG_POLICY, 0);
+		forget_notes();
+	}
+}
+
+static void set_flags(uint32_t slot, uint32_t flags)
+{
+	struct dscp_tunnel tunnel = world.tunnels[slot];
+
+	tunnel.flags = flags;
+	add_tunnel(slot, &tunnel);
+}
+
+/* A tunnel that has no egress, or not any more. */
+static void outer_no_egress(void **state)
+{
+	struct packet p, f, later;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		f = fragment_of(&p, 0, true);
+		later = fragment_of(&p, 7, true);
+		expect_marked(&f, WG);
+		expect_marked(&later, WG);
+		set_flags(WG, DSCP_TUNNEL_INGRESS);
+		expect_not_ours(&later);
+		assert_int_equal(world.n_notes, 1);
+		expect_not_ours(&f);
+		assert_int_equal(world.n_notes, 0);
+		expect_not_ours(&p);
+		set_flags(WG, DSCP_TUNNEL_EGRESS);
+	}
+}
+
+/* What looks like a tunnel's outer packet where it leaves by the tunnel's own device is inside. */
+static void outer_own_device(void **state)
+{
+	struct dscp_tunnel own = world.tunnels[WG], other = world.tunnels[VXLAN_42];
+	struct packet p, f, later, vxlan = vni_packet(4, VXLAN_PORT, 42);
+
+	(void)state;
+	own.ifindex = other.ifindex = world.uplink;
+	for (int family = 4; family <= 6; family += 2) {
+		/* That number is another device's, in the namespace of the uplinks. */
+		own.netns = 1;
+		own.uplink_netns = 2;
+		add_tunnel(WG, &own);
+		p = wireguard_packet(family);
+		f = fragment_of(&p, 0, true);
+		later = fragment_of(&p, 7, true);
+		expect_marked(&p, WG);
+		expect_marked(&f, WG);
+		expect_marked(&later, WG);
+		own.uplink_netns = 1;
+		add_tunnel(WG, &own);
+		expect_not_ours(&later);
+		expect_not_ours(&p);
+		expect_not_ours(&f);
+		assert_int_equal(world.n_notes, 0);
+	}
+	expect_marked(&vxlan, VXLAN_42);
+	add_tunnel(VXLAN_42, &other);
+	expect_not_ours(&vxlan);
+}
+
+/* A socket's own hash, with the stamps that its packets have had. */
+static void add_socket_stamps(uint32_t hash, const uint8_t *marks, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		add_stamp(&(struct stamp){ .hash = dscp_stamp(hash, marks[i]),
+					   .ifindex = IFINDEX(WG),
+					   .mark = marks[i],
+					   .in_flows = i % 2,
+					   .in_recent = i % 2 == 0 });
+}
+
+#define KEPT (DSCP_MARK_FINAL | DSCP_MARK_KEEP)
+
+/* skb_set_owner_w() puts it there for the fragments of local traffic, and for these alone. */
 static void outer_socket_hash(void **state)
 {
-	struct stamp socket = { .hash = 0x1111, .ifindex = IFINDEX(WG), .mark = EF };
-	struct stamp mixed = { .hash = 0x2222, .ifindex = IFINDEX(WG), .mark = EF };
-	struct packet p, f;
+	static const uint8_t one[] = { EF }, two[] = { EF, 0 };
+	static const uint8_t finals[] = { DSCP_MARK_FINAL | 63, DSCP_MARK_FINAL | CS1 };
+	struct packet p, f, later;
 
 	(void)state;
-	socket.in_flows = mixed.in_flows = true;
-	socket.flags = DSCP_FLOW_SOCKET;
-	mixed.flags = DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED;
-	add_stamp(&socket);
-	add_stamp(&mixed);
+	add_socket_stamps(0x10000, one, 1);
+	add_socket_stamps(0x20000, two, 2);
+	add_socket_stamps(0x30000, one, 1);
+	add_socket_stamps(0x30000, finals, 2);
 	for (int family = 4; family <= 6; family += 2) {
 		p = wireguard_packet(family);
-		expect(&p, 0x1111, UNKNOWN, WG, 0);
-		expect(&p, 0x2222, UNKNOWN, WG, 0);
 		f = fragment_of(&p, 0, true);
-		expect(&f, 0x1111, MARKED, WG, EF);
-		expect(&f, 0x2222, UNKNOWN, WG, 0);
-		f = fragment_of(&p, 100, false);
-		expect(&f, 0x1111, MARKED, WG, EF);
-		expect(&f, 0x2222, UNKNOWN, WG, 0);
+		later = fragment_of(&p, 100, true);
+		for (uint32_t hash = 0x10000; hash <= 0x40000; hash += 0x10000) {
+			bool known = hash == 0x10000 || hash == 0x30000;
+
+			expect(&p, hash + 7, UNKNOWN, WG, 0);
+			expect(&f, hash + 7, known ? MARKED : UNKNOWN, WG, EF);
+			expect(&later, hash + 7, known ? MARKED : UNKNOWN, WG, EF);
+			expect(&later, STRANGE, known ? MARKED : UNKNOWN, WG, EF);
+		}
+		/* Only WireGuard's, as only it has stamps. */
+		p = udp_packet(family, USER_PORT, OTHER_PORT, 0, 64);
+		f = fragment_of(&p, 0, true);
+		expect(&f, 0x10007, UNKNOWN, USER, 0);
+		forget_notes();
+	}
+}
+
+/* With a policy by peer the stamps have what is to be outside, and the others are of before. */
+static void outer_socket_hash_of_peers(void **state)
+{
+	static const uint8_t one[] = { EF, DSCP_MARK_FINAL | CS1 }, kept[] = { 1, 2, KEPT };
+	static const uint8_t two[] = { DSCP_MARK_FINAL | CS1, KEPT }, none[] = { EF };
+	struct packet p, f, later;
+
+	(void)state;
+	set_flags(WG_POLICY, DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS);
+	add_socket_stamps(0x10000, one, 2);
+	add_socket_stamps(0x20000, kept, 3);
+	add_socket_stamps(0x30000, two, 2);
+	add_socket_stamps(0x40000, none, 1);
+	for (int family = 4; family <= 6; family += 2) {
+		p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+		set_ds(&p, 0x57);
+		f = fragment_of(&p, 0, true);
+		later = fragment_of(&p, 100, false);
+		expect(&f, 0x10000, MARKED, WG_POLICY, CS1);
+		expect(&later, 0, MARKED, WG_POLICY, CS1);
+		expect(&f, 0x20000, UNCHANGED, WG_POLICY, 0);
+		expect(&later, 0, UNCHANGED, WG_POLICY, 0);
+		expect(&f, 0x30000, UNKNOWN, WG_POLICY, 0);
+		expect(&later, 0x10000, UNKNOWN, WG_POLICY, 0);
+		expect(&f, 0x40000, UNKNOWN, WG_POLICY, 0);
+		expect(&later, 0x10000, UNKNOWN, WG_POLICY, 0);
 	}
 }
 
@@ -774,44 +980,41 @@ static void outer_final(void **state)
 			uint8_t mark = DSCP_MARK_FINAL | (i < 4 ? marks[i] : DSCP_MARK_KEEP);
 			uint32_t stamp = dscp_stamp(where << 8, mark);
 
-			add_stamp(&(struct stamp){ stamp, IFINDEX(WG_POLICY), mark, 0, where & 1,
+			add_stamp(&(struct stamp){ stamp, IFINDEX(WG_POLICY), mark, where & 1,
 						   where & 2 });
 			p = udp_packet(4 + i % 2 * 2, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
 			set_ds(&p, 0x57);
 			expect(&p, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
-			if (!(where & 1))
-				continue;
-			f = fragment_of(&p, 10, true);
+			f = fragment_of(&p, 0, true);
 			expect(&f, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+			f = fragment_of(&p, 10, true);
+			expect(&f, 0, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
 		}
 	}
-}
-
-/* A policy has changed since: they are good until they are noted again. */
-static void outer_stale(void **state)
-{
-	struct stamp stale = { 0x1111, IFINDEX(WG_POLICY), EF, DSCP_FLOW_STALE, true, false };
-	struct stamp socket = { 0x2222,
-				IFINDEX(WG_POLICY),
-				DSCP_MARK_FINAL | EF,
-				DSCP_FLOW_SOCKET | DSCP_FLOW_STALE,
-				true,
-				false };
-	struct packet p = udp_packet(4, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64), f;
-
-	(void)state;
-	add_stamp(&stale);
-	add_stamp(&socket);
-	f = fragment_of(&p, 10, true);
-	expect(&p, 0x1111, MARKED, WG_POLICY, CS1);
-	expect(&f, 0x1111, MARKED, WG_POLICY, CS1);
-	expect(&p, 0x2222, UNKNOWN, WG_POLICY, 0);
-	expect(&f, 0x2222, MARKED, WG_POLICY, EF);
 }
 
 /*
  * egress_outer: the other tunnels
  */
+
+/* Two tunnels of one port and VNI, told apart by the family of the outer header. */
+static uint32_t slot_over(int family, uint32_t slot)
+{
+	if (family == 4)
+		return slot;
+	switch (slot) {
+	case VXLAN_42:
+		return VXLAN6_42;
+	case VXLAN_43:
+		return NO_SLOT;
+	case VXLAN_9:
+		return VXLAN_ANY;
+	case GENEVE:
+		return GENEVE6;
+	default:
+		return slot;
+	}
+}
 
 static void outer_vni(void **state)
 {
@@ -832,9 +1035,11 @@ static void outer_vni(void **state)
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
 		for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+			uint32_t slot = slot_over(family, cases[i].slot);
+
 			p = vni_packet(family, cases[i].port, cases[i].vni);
-			if (cases[i].slot)
-				expect_marked(&p, cases[i].slot);
+			if (slot)
+				expect_marked(&p, slot);
 			else
 				expect_not_ours(&p);
 		}
@@ -853,7 +1058,8 @@ static const struct {
 	{ WG_PORT, VXLAN_PORT, 0x01000000, 42, SKIPPED, WG },
 	{ WG_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, WG },
 	{ WG_PORT, VXLAN_PORT, 0x04000000, 44, MARKED, WG },
-	{ WG_PORT, VXLAN_PORT, 0x04000001, 42, MARKED, VXLAN_42 },
+	{ WG_PORT, VXLAN_PORT, 0x04000001, 42, UNKNOWN, VXLAN_42 }, /* GPE: IPv4 */
+	{ WG_PORT, VXLAN_PORT, 0x0c000003, 42, MARKED, VXLAN_42 },
 	{ WG_PORT, VXLAN_ANY_PORT, 0x08000000, 44, MARKED, VXLAN_ANY },
 	{ WG_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
 	{ WG_PORT, GENEVE_PORT, 0x00006558, 8, NOT_OURS, NO_SLOT },
@@ -862,7 +1068,7 @@ static const struct {
 	{ WG_PORT, USER_PORT, 0x08000000, 42, NOT_OURS, NO_SLOT },
 	{ WG_FIXED_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
 	{ USER_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
-	{ USER_PORT, VXLAN_PORT, 0x04000000, 42, MARKED, VXLAN_42 },
+	{ USER_PORT, VXLAN_PORT, 0x04000000, 42, UNKNOWN, VXLAN_42 }, /* GPE: nothing */
 	{ USER_PORT, VXLAN_PORT, 0x08000000, 44, MARKED, USER },
 	{ USER_PORT, VXLAN_ANY_PORT, 0x08000000, 9, MARKED, VXLAN_9 },
 	{ USER_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
@@ -880,7 +1086,8 @@ static void outer_two_ports(void **state)
 		p = vni_packet(i % 2 ? 6 : 4, two_ports[i / 2].dest, two_ports[i / 2].vni);
 		set16(p.bytes + p.len - 70 - 8, two_ports[i / 2].source);
 		set32(p.bytes + p.len - 70, two_ports[i / 2].first);
-		expect(&p, stamp_of(EF), two_ports[i / 2].verdict, two_ports[i / 2].slot, EF);
+		expect(&p, stamp_of(EF), two_ports[i / 2].verdict,
+		       slot_over(i % 2 ? 6 : 4, two_ports[i / 2].slot), EF);
 		/* Where the VNI would be, there is nothing. */
 		p = cut(&p, p.len - 70 + 7);
 		if (two_ports[i / 2].source == USER_PORT)
@@ -981,6 +1188,14 @@ static void outer_first_fragments_of_others(void **state)
 	p = vni_packet(4, VXLAN_PORT, 42);
 	f = fragment_of(&p, 0, true);
 	expect_marked(&f, VXLAN_42);
+	f = fragment_of(&p, 9, false);
+	expect_marked(&f, VXLAN_42);
+	p = gre_packet(4, 0x20, 77);
+	f = fragment_of(&p, 9, false);
+	expect(&f, 0, MARKED, GRE_KEY, EF);
+	p = ip_packet(6, IPPROTO_IPIP, 100);
+	f = fragment_of(&p, 9, true);
+	expect(&f, 0, MARKED, IPIP6, EF);
 }
 
 /* No tunnel of that kind is registered, whatever endpoints says. */
@@ -1040,8 +1255,15 @@ static void plain_udp(void **state)
 		for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
 			expect(&p, stamp_of(dscp), dscp == 10 ? UNCHANGED : MARKED, 0, dscp);
 		f = fragment_of(&p, 100, true);
-		expect(&f, stamp_of(47), MARKED, 0, 47);
-		expect(&f, STRANGE, NOT_OURS, 0, 0);
+		expect_not_ours(&f);
+		p = fragment_of(&p, 0, true);
+		expect(&p, stamp_of(47), MARKED, 0, 47);
+		expect(&f, STRANGE, MARKED, 0, 47);
+		/* Without a stamp nothing says that it is a tunnel's, nor do the stamps that the
+		 * socket has had: it has sent through the tunnel then. */
+		expect(&p, HASH, UNKNOWN, 0, 0);
+		expect_not_ours(&f);
+		assert_int_equal(world.n_notes, 0);
 	}
 }
 
@@ -1117,8 +1339,7 @@ static void random_packets(unsigned int n)
 	unsigned int seen[MARKED + 1] = { 0 };
 
 	make_templates();
-	add_stamp(&(struct stamp){ 0x1111, IFINDEX(WG_POLICY), EF, DSCP_FLOW_SOCKET, true, false });
-	add_stamp(&(struct stamp){ 0x2222, IFINDEX(GRE6), EF, 3, true, false });
+	add_stamp(&(struct stamp){ dscp_stamp(SOCKET, EF), IFINDEX(WG_POLICY), EF, true, false });
 	for (unsigned int i = 0; i < n; i++) {
 		struct packet p;
 		uint32_t hash;
@@ -1134,6 +1355,8 @@ static void random_packets(unsigned int n)
 		check_packet("test_outer", &p, hash, &o);
 		if (i % 10 == 0)
 			assert_counters();
+		if (i % NOTES_KEPT == 0)
+			forget_notes();
 	}
 	random_end();
 	assert_counters();
@@ -1153,7 +1376,7 @@ static void outer_random(void **state)
 	OUTER(outer_others), OUTER(outer_bad_version), OUTER(outer_every_ds),                      \
 		OUTER(outer_wireguard_data), OUTER(outer_wireguard_other_messages),                \
 		OUTER(outer_wireguard_not_its_message), OUTER(outer_unknown), OUTER(outer_policy), \
-		OUTER(outer_final), OUTER(outer_stale), OUTER(outer_fixed),                        \
+		OUTER(outer_final), OUTER(outer_fixed), OUTER(outer_no_egress),                    \
 		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
 		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
 		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
@@ -1161,8 +1384,10 @@ static void outer_random(void **state)
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \
 		OUTER(outer_later_fragments), OUTER(outer_fragment_flags),                         \
-		OUTER(outer_fragment_owner), OUTER(outer_fragment_of_two_devices),                 \
-		OUTER(outer_socket_hash), OUTER(outer_vni), OUTER(outer_two_ports),                \
+		OUTER(outer_fragments_of_others), OUTER(outer_fragment_id_again),                  \
+		OUTER(outer_fragment_and_whole), OUTER(outer_fragment_policy),                     \
+		OUTER(outer_own_device), OUTER(outer_socket_hash),                                 \
+		OUTER(outer_socket_hash_of_peers), OUTER(outer_vni), OUTER(outer_two_ports),       \
 		OUTER(outer_gre), OUTER(outer_gre6), OUTER(outer_ipip),                            \
 		OUTER(outer_first_fragments_of_others), INNER(outer_kind_not_registered),          \
 		PLAIN(plain_udp), PLAIN(plain_others), NO_TUNNEL(no_tunnel_udp),                   \

@@ -185,20 +185,11 @@ static void peers_collisions(void **state)
 	}
 }
 
-static struct dscp_flow flow_of(uint32_t hash)
+static bool is_flow(uint32_t hash)
 {
 	struct dscp_flow flow;
 
-	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &hash, &flow), 0);
-	return flow;
-}
-
-static void set_flags(uint32_t hash, uint8_t flags)
-{
-	struct dscp_flow flow = flow_of(hash);
-
-	flow.flags = flags;
-	assert_int_equal(bpf_map_update_elem(egress_map("flows"), &hash, &flow, BPF_ANY), 0);
+	return !bpf_map_lookup_elem(egress_map("flows"), &hash, &flow);
 }
 
 static void forget_recent(uint32_t stamp)
@@ -208,6 +199,7 @@ static void forget_recent(uint32_t stamp)
 	assert_int_equal(bpf_map_update_elem(egress_map("recent"), &place, &none, BPF_ANY), 0);
 }
 
+/* The socket's own hash is never noted. */
 static void peers_socket_hash(void **state)
 {
 	(void)state;
@@ -216,37 +208,33 @@ static void peers_socket_hash(void **state)
 	add_peer(SLOT, "10.0.0.3", 32, CS1);
 	expect_to("10.0.0.1", FINAL(EF));
 	expect_to("10.0.0.2", FINAL(EF));
-	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
-	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
+	assert_int_equal(count_flows(), 1);
 	expect_to("10.0.0.3", FINAL(CS1));
-	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED);
+	assert_int_equal(count_flows(), 2);
+	assert_false(is_flow(HASH));
 }
 
-/* After a change of policy: the same flow gets another mark, which is the only one then. */
-static void peers_stale(void **state)
+/* After a change of policy the same flow has another stamp; the old one stays known, since packets
+ * are on their way with it. */
+static void peers_policy_changes(void **state)
 {
 	uint32_t old = dscp_stamp(HASH, FINAL(EF)), plain = dscp_stamp(HASH, EF);
 	struct packet p = packet_to("10.0.0.1");
 
 	(void)state;
 	expect_mark("test_inner", &p, HASH, EF);
-	set_flags(plain, DSCP_FLOW_STALE);
-	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_STALE);
 	add_peer(SLOT, "10.0.0.1", 32, EF);
 	expect_to("10.0.0.1", FINAL(EF));
-	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
-	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
-	set_flags(old, DSCP_FLOW_STALE);
-	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_MIXED | DSCP_FLOW_STALE);
+	assert_true(is_flow(plain));
+	add_peer(SLOT, "10.0.0.1", 32, CS1);
+	expect_to("10.0.0.1", FINAL(CS1));
+	assert_true(is_flow(old));
 	forget_recent(old);
+	add_peer(SLOT, "10.0.0.1", 32, EF);
 	expect_to("10.0.0.1", FINAL(EF));
-	assert_int_equal(flow_of(HASH).mark, FINAL(EF));
-	assert_int_equal(flow_of(HASH).flags, DSCP_FLOW_SOCKET);
-	/* Back to egress_inner, which knows the stamp. */
-	set_flags(HASH, DSCP_FLOW_SOCKET | DSCP_FLOW_STALE);
 	forget_recent(plain);
 	expect_mark("test_inner", &p, HASH, EF);
-	assert_int_equal(flow_of(HASH).mark, EF);
+	assert_int_equal(count_flows(), 3);
 }
 
 /* More flows than there is room for: each is noted at its first packet. */
@@ -264,16 +252,15 @@ static void peers_many_flows(void **state)
 static void peers_program(void **state)
 {
 	struct packet p = packet_to("fd00:7::1"), out;
-	uint32_t key, *last = NULL, hash = 0, stamp = 0;
+	uint32_t stamp;
 
 	(void)state;
 	add_peer(SLOT, "fd00:7::", 16, CS2);
 	assert_true(transmit("egress_inner_peers", &p, 0, &out));
 	assert_same(&p, &p, &out);
-	for (; !bpf_map_get_next_key(egress_map("flows"), last, &key); last = &key)
-		*(flow_of(key).flags ? &hash : &stamp) = key;
-	assert_int_equal(flow_of(stamp).mark, FINAL(CS2));
-	assert_int_equal(stamp, dscp_stamp(hash, FINAL(CS2)));
+	assert_int_equal(count_flows(), 1);
+	assert_int_equal(bpf_map_get_next_key(egress_map("flows"), NULL, &stamp), 0);
+	assert_int_equal(dscp_unmix(stamp) & DSCP_MARK_BITS, FINAL(CS2));
 }
 
 /* What is no IP packet, or is cut off. */
@@ -295,9 +282,12 @@ static void peers_not_ip(void **state)
 		expect_mark("test_peers", &p, HASH, -1);
 	}
 	/* What GRE without a remote address shows of itself. */
-	p = ip_packet(4, IPPROTO_GRE, 30);
-	set16(p.bytes + p.ip + 2, 0);
-	expect_mark("test_peers", &p, HASH, -1);
+	for (knobs->prototype = 4; knobs->prototype <= 6; knobs->prototype += 2) {
+		p = ip_packet(4, IPPROTO_TCP, 100);
+		assert_true(transmit("test_peers", &p, HASH, &shorter));
+		assert_int_equal(knobs->after, HASH);
+	}
+	knobs->prototype = 0;
 }
 
 static void peers_tags(void **state)
@@ -408,7 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest frames[] = {
 		PEERS(peers_longest_match), PEERS(peers_of_others),   PEERS(peers_every_ds),
-		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_stale),
+		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_policy_changes),
 		PEERS(peers_many_flows),    PEERS(peers_program),     PEERS(peers_not_ip),
 		PEERS(peers_tags),	    PEERS(peers_random),
 	};
