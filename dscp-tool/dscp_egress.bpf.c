@@ -440,10 +440,13 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 		return false;
 	if (!kind_registered(key->kind))
 		return false;
-	o->inner = o->payload;
-	o->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
-	if (protocol == IP_PROTO_GRE && !match_gre(o, payload, end, &key->id))
-		return false;
+	if (protocol == IP_PROTO_GRE) {
+		if (!match_gre(o, payload, end, &key->id))
+			return false;
+	} else {
+		o->inner = o->payload;
+		o->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+	}
 	o->data = true;
 	o->slot = slot_by_address(key);
 	return o->slot;

@@ -14,7 +14,7 @@
 
 #include "egress_random.h"
 
-#define N_TEMPLATES 48
+#define N_TEMPLATES 96
 
 static struct packet templates[N_TEMPLATES];
 static unsigned int n_templates;
@@ -89,6 +89,12 @@ void make_templates(void)
 	t[n++] = chain(headers, 1);
 	assert_uint_in_range(n, 1, N_TEMPLATES);
 	n_templates = n;
+}
+
+void add_template(struct packet p)
+{
+	assert_uint_in_range(n_templates, 1, N_TEMPLATES - 1);
+	templates[n_templates++] = p;
 }
 
 uint32_t random_hash(void)

@@ -15,6 +15,7 @@ struct packet chain(const uint8_t *headers, unsigned int n);
 
 /* Makes the packets that random_packet() changes; the device has to be open before. */
 void make_templates(void);
+void add_template(struct packet p);
 struct packet random_packet(void);
 
 /* Returns a stamp of the world in five of eight calls. */
