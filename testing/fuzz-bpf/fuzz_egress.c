@@ -22,6 +22,7 @@
 
 #define N_PEERS 24
 #define OWN_SLOT 3
+#define MAX_NOTES 256 /* of fragments, before all are forgotten */
 #define MAX_FLOWS 4096 /* as egress_load() makes the map */
 
 enum { INNER_PROGRAM, PEERS_PROGRAM, OUTER_PROGRAM };
@@ -59,6 +60,11 @@ static bool port_is_free(uint16_t port, uint8_t kind, bool shared)
 	return true;
 }
 
+static uint32_t own_ifindex(void)
+{
+	return how.device ? device_ifindex() : 1;
+}
+
 static bool endpoint_is_free(const struct dscp_endpoint *e)
 {
 	for (int i = 1; i < N_SLOTS; i++)
@@ -86,6 +92,7 @@ static bool random_by_port(struct dscp_tunnel *t)
 		return true;
 	}
 	t->endpoint = (struct dscp_endpoint){ .kind = t->kind,
+					      .family = fuzz_one_in(2) ? 6 : 4,
 					      .port = t->ports[0],
 					      .id = fuzz_ids[fuzz_below(N_FUZZ_IDS)] };
 	return endpoint_is_free(&t->endpoint);
@@ -107,11 +114,18 @@ static bool random_by_address(struct dscp_tunnel *t)
 
 static void random_tunnel(uint32_t slot)
 {
-	struct dscp_tunnel t = { .ifindex = IFINDEX(slot), .kind = 1 + fuzz_below(DSCP_KIND_IPIP) };
+	struct dscp_tunnel t = {
+		.ifindex = fuzz_one_in(16) ? own_ifindex() : IFINDEX(slot),
+		.kind = 1 + fuzz_below(DSCP_KIND_IPIP),
+		.flags = fuzz_one_in(16) ? 0 : DSCP_TUNNEL_EGRESS,
+		.netns = fuzz_below(2),
+	};
 
 	t.egress = random_policy();
+	if (fuzz_one_in(2))
+		t.flags |= DSCP_TUNNEL_PEERS;
 	if (fuzz_one_in(5)) {
-		t.flags = DSCP_TUNNEL_FIXED;
+		t.flags |= DSCP_TUNNEL_FIXED;
 		t.outer_dscp = fuzz_below(DSCP_VALUES);
 	}
 	if (t.kind <= DSCP_KIND_GENEVE ? random_by_port(&t) : random_by_address(&t))
@@ -138,14 +152,35 @@ static void random_stamp(void)
 		s.mark = DSCP_MARK_FINAL | DSCP_MARK_KEEP;
 	s.hash = dscp_stamp(fuzz_random(), s.mark);
 	s.ifindex = fuzz_one_in(8) ? fuzz_below(2) : IFINDEX(1 + fuzz_below(N_SLOTS - 1));
-	if (s.in_flows && fuzz_one_in(3)) {
-		s.hash = fuzz_random();
-		s.flags = fuzz_one_in(2) ? DSCP_FLOW_SOCKET | fuzz_below(4) << 1 : 0;
-	} else {
-		s.in_recent = !s.in_flows || fuzz_one_in(2);
-	}
+	s.in_recent = !s.in_flows || fuzz_one_in(2);
 	if (place_is_free(s.hash))
 		add_stamp(&s);
+}
+
+/* What the program at the uplink had last. */
+static struct {
+	struct packet p;
+	size_t ip; /* 0: there was none */
+} before;
+
+/* Of any tunnel; most have no use for it. */
+static void random_prefix(void)
+{
+	struct prefix prefix = {
+		.slot = 1 + fuzz_below(N_SLOTS - 1),
+		.ip6 = fuzz_one_in(2),
+		.to = fuzz_one_in(8) ? DSCP_KEEP : fuzz_below(DSCP_VALUES),
+	};
+
+	prefix.length = fuzz_below(prefix.ip6 ? 129 : 33);
+	fuzz_address(prefix.address, prefix.ip6, fuzz_below(N_FUZZ_ADDRESSES));
+	for (unsigned int i = prefix.length; i < 128; i++)
+		prefix.address[i / 8] &= ~(0x80 >> i % 8);
+	for (unsigned int i = 0; i < world.n_prefixes; i++)
+		if (world.prefixes[i].slot == prefix.slot && world.prefixes[i].ip6 == prefix.ip6 &&
+		    world.prefixes[i].length == prefix.length)
+			return;
+	add_prefix(&prefix);
 }
 
 static void random_world(void)
@@ -164,11 +199,9 @@ static void random_world(void)
 	}
 	while (world.n_stamps < 120)
 		random_stamp();
-}
-
-static uint32_t own_ifindex(void)
-{
-	return how.device ? device_ifindex() : 1;
+	while (world.n_prefixes < N_WORLD_PREFIXES)
+		random_prefix();
+	before.ip = 0;
 }
 
 static void random_peer(void)
@@ -197,7 +230,8 @@ static void random_peer(void)
 
 static void begin_round(const struct target *t)
 {
-	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PEERS };
+	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD,
+				   .flags = DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS };
 
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(*hashes); i++)
 		hashes[i] = fuzz_random();
@@ -254,9 +288,6 @@ static int find_inner(const struct packet *p, bool *ip6)
 	}
 	if (p->len < at + (*ip6 ? 40 : 20) || p->bytes[at] >> 4 != (*ip6 ? 6 : 4))
 		return -1;
-	/* What GRE shows is not a packet yet. */
-	if (!*ip6 && !get16(p->bytes + at + 2) && p->bytes[at + 9] == IPPROTO_GRE)
-		return -1;
 	return at;
 }
 
@@ -308,12 +339,11 @@ static void check_stamp(uint32_t stamp, int mark)
 	assert_int_equal(last, stamp);
 	if (bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow))
 		return;
-	assert_int_equal(flow.mark, mark);
-	assert_int_equal(flow.flags, 0);
+	assert_int_equal(dscp_unmix(stamp) & DSCP_MARK_BITS, mark);
 	assert_int_equal(flow.ifindex, own_ifindex());
 }
 
-/* A test run gives the skb a socket, so that its own hash is noted too. */
+/* A test run gives the skb a socket, whose own hash is not noted. */
 static unsigned int step_inner(const struct target *t, const struct packet *p)
 {
 	uint32_t hash = fuzz_one_in(64) ? fuzz_random() : hashes[fuzz_below(16)];
@@ -346,9 +376,22 @@ static uint32_t random_hash(void)
 		return fuzz_random();
 	case 2:
 		return s->hash ^ 1u << fuzz_below(32);
+	case 3: /* what the socket's fragments have in place of the stamp */
+		return dscp_unmix(s->hash);
 	default:
 		return s->hash;
 	}
+}
+
+static void keep(const struct packet *p, const struct outcome *o)
+{
+	bool ours = o->verdict != NOT_OURS && !o->ip6 && !knobs->vlan_tags && o->ip;
+
+	before.ip = ours ? o->ip : 0;
+	if (ours)
+		before.p = *p;
+	if (world.n_notes > MAX_NOTES)
+		forget_notes();
 }
 
 /* The program itself has no hash in a test run. */
@@ -365,15 +408,29 @@ static unsigned int step_outer(const struct packet *p)
 	fuzz_note("hash %#x, verdict %d, slot %u, ingress_ifindex %u, gso_segs %u", hash, o.verdict,
 		  o.slot, how.ingress, how.segments);
 	check_packet(itself ? "egress_outer" : "test_outer", p, hash, &o);
+	keep(p, &o);
 	knobs->vlan_tags = 0;
 	fuzz_seen[o.verdict]++;
 	return 1;
+}
+
+/* The IPv4 packet before, if it was a tunnel's, as a fragment of any kind: the identification stays
+ * the same. */
+static bool again(struct packet *p)
+{
+	if (!fuzz_one_in(4) || !before.ip || before.p.len < before.ip + 20)
+		return false;
+	*p = before.p;
+	set16(p->bytes + before.ip + 6, (fuzz_one_in(2) ? 0x2000 : 0) | fuzz_below(2) * 7);
+	return true;
 }
 
 static void random_packet(struct packet *p)
 {
 	uint8_t version;
 
+	if (again(p))
+		return;
 	if (how.raw) {
 		put_none(p);
 		generate_ip(p, 2);

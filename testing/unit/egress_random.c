@@ -12,6 +12,8 @@
 
 #include <linux/if_ether.h>
 
+#include <dscp/mix.h>
+
 #include "egress_random.h"
 
 #define N_TEMPLATES 96
@@ -108,6 +110,8 @@ uint32_t random_hash(void)
 		return next_random();
 	case 2:
 		return s->hash ^ 1u << next_random() % 32;
+	case 3: /* what a socket's fragments have in place of the stamp */
+		return one_in(2) ? SOCKET : dscp_unmix(s->hash);
 	default:
 		return s->hash;
 	}

@@ -18,7 +18,7 @@ void make_templates(void);
 void add_template(struct packet p);
 struct packet random_packet(void);
 
-/* Returns a stamp of the world in five of eight calls. */
+/* Returns a stamp of the world in four of eight calls. */
 uint32_t random_hash(void);
 
 /* Returns the DSCP and destination that egress_inner has to see in the packet. */
