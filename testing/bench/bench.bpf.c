@@ -42,7 +42,34 @@ static __always_inline void put_header(struct __sk_buff *skb)
 
 	if ((void *)(ip + 1) > packet_end(skb))
 		return;
-	ip4_set_ds(ip, 0);
+	if (ip->version_ihl >> 4 == 6)
+		ip6_set_ds((void *)ip, 0);
+	else
+		ip4_set_ds(ip, 0);
+}
+
+/* The first or the last fragment of a packet of two. */
+static __always_inline void put_fragment(struct __sk_buff *skb, bool last)
+{
+	struct ip4_header *ip = packet_start(skb) + ETH_HLEN;
+	struct ip6_fragment *fragment = (void *)ip + sizeof(struct ip6_header);
+
+	if ((void *)(fragment + 1) > packet_end(skb))
+		return;
+	if (ip->version_ihl >> 4 == 6)
+		fragment->offset = bpf_htons(last ? 8 : IP6_MORE);
+	else
+		ip->fragment = bpf_htons(last ? 1 : IP4_MORE);
+}
+
+static __always_inline void both_fragments(struct __sk_buff *skb, bool ours)
+{
+	for (int last = 0; last < 2; last++) {
+		put_header(skb);
+		put_fragment(skb, last);
+		if (ours)
+			rewrite_packet(skb);
+	}
 }
 
 SEC("tc/empty")
@@ -125,5 +152,21 @@ int ours_outer(struct __sk_buff *skb)
 	put_stamp(skb);
 	put_header(skb);
 	rewrite_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/reset_pair")
+int reset_pair(struct __sk_buff *skb)
+{
+	put_stamp(skb);
+	both_fragments(skb, false);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/ours_pair")
+int ours_pair(struct __sk_buff *skb)
+{
+	put_stamp(skb);
+	both_fragments(skb, true);
 	return TC_ACT_UNSPEC;
 }

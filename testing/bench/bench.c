@@ -21,6 +21,7 @@
 
 #include "bench.h"
 #include "ingress.h"
+#include "kinds.h"
 #include "measure.h"
 
 #define FRAME (IP_OFFSET + 20 + 8 + 100)
@@ -72,6 +73,7 @@ struct bench {
 	struct packet packets[N_PACKETS];
 	struct result results[N_SETTINGS][N_FIGURES];
 	struct ingress *ingress;
+	struct kinds *kinds;
 };
 
 /*
@@ -107,7 +109,10 @@ static void build(struct packet *p, unsigned char dscp, unsigned char protocol, 
 /* Tunnel n is in slot n and has the n-th port from PORT. */
 static int register_tunnel(const struct programs *p, unsigned int n, bool there)
 {
-	struct dscp_tunnel tunnel = { .ifindex = n, .kind = DSCP_KIND_WIREGUARD };
+	/* 1 is the device that packets of a test run leave by. */
+	struct dscp_tunnel tunnel = { .ifindex = n + 1,
+				      .kind = DSCP_KIND_WIREGUARD,
+				      .flags = DSCP_TUNNEL_EGRESS };
 	struct dscp_port port = { .slot = n, .kind = DSCP_KIND_WIREGUARD };
 	unsigned int number = PORT + n - 1;
 
@@ -203,6 +208,7 @@ static int measure_all(struct bench *b)
 		for (unsigned int s = 0; s < N_SETTINGS && !err; s++)
 			err = measure_setting(b, s, round);
 		err = err ? err : ingress_round(b->ingress, round);
+		err = err ? err : kinds_round(b->kinds, round);
 	}
 	if (!err)
 		take_all_quiet(b);
@@ -338,6 +344,7 @@ static int report(struct bench *b, const char *file, bool *missed)
 	json_object_object_add(root, "machine", json_object_new_string(os.machine));
 	json_object_object_add(root, "figures", print_figures(b));
 	json_object_object_add(root, "ingress", ingress_print(b->ingress, baseline_outer(b)));
+	json_object_object_add(root, "kinds", kinds_print(b->kinds));
 	json_object_object_add(root, "bars", print_bars(b, missed));
 	if (file && json_object_to_file_ext(file, root, JSON_C_TO_STRING_PRETTY)) {
 		fprintf(stderr, "bench: %s: %s\n", file, json_util_get_last_err());
@@ -359,7 +366,8 @@ static int load(struct bench *b, const char *dir)
 	if (err)
 		fprintf(stderr, "bench: %s does not load: %s\n", path, strerror(-err));
 	b->ingress = err ? NULL : ingress_open(dir);
-	return b->ingress ? 0 : -ENOENT;
+	b->kinds = b->ingress ? kinds_open(dir) : NULL;
+	return b->kinds ? 0 : -ENOENT;
 }
 
 int main(int argc, char **argv)
@@ -383,6 +391,7 @@ int main(int argc, char **argv)
 	err = load(b, argv[1]);
 	err = err ? err : measure_all(b);
 	err = err ? err : report(b, argc == 3 ? argv[2] : NULL, &missed);
+	kinds_close(b->kinds);
 	ingress_close(b->ingress);
 	bpf_object__close(b->usual.object);
 	bpf_object__close(b->large.object);
