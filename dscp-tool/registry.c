@@ -287,10 +287,39 @@ static int derive(const struct state *state, const struct dscp_tunnel *tunnel, _
 	return err;
 }
 
+#define MODE (DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_FIXED | DSCP_TUNNEL_PEERS)
+
+/* The kernel copies an element while programs read it: a packet may meet the flags of one load and
+ * the policy of the other. So a change of mode has a step in between. A policy that differs there
+ * is one that its flags do not look at yet, or not any more. */
+static struct dscp_tunnel between(const struct dscp_tunnel *old, const struct dscp_tunnel *new)
+{
+	struct dscp_tunnel middle = *new;
+
+	middle.flags = (new->flags & ~MODE) | (old->flags & MODE);
+	if (old->flags & DSCP_TUNNEL_FIXED)
+		middle.outer_dscp = old->outer_dscp;
+	else if (new->flags & DSCP_TUNNEL_FIXED)
+		middle.egress = old->egress;
+	else if (new->flags & DSCP_TUNNEL_PEERS) {
+		middle.flags |= DSCP_TUNNEL_PEERS;
+		middle.egress = old->egress;
+	}
+	return middle;
+}
+
 static int write_tunnel(struct state *state, __u32 slot, const struct dscp_tunnel *tunnel)
 {
+	const struct dscp_tunnel *old = &state->tunnels[slot];
+	struct dscp_tunnel middle = between(old, tunnel);
+	int map = state->maps[MAP_TUNNELS];
+
+	if (old->flags & tunnel->flags & DSCP_TUNNEL_EGRESS &&
+	    (old->flags ^ tunnel->flags) & MODE &&
+	    bpf_map_update_elem(map, &slot, &middle, BPF_ANY))
+		return -errno;
 	state->tunnels[slot] = *tunnel;
-	return bpf_map_update_elem(state->maps[MAP_TUNNELS], &slot, tunnel, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(map, &slot, tunnel, BPF_ANY) ? -errno : 0;
 }
 
 int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel)
