@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -56,6 +57,14 @@ static void begin_json(struct dump_config *config, const char *key, const char *
 	config->separator = ",";
 }
 
+/* NULL: of no tunnel, as by plain tc. */
+static const char *tunnel_name(const struct dump_config *config, uint32_t slot)
+{
+	if (!slot || slot >= DSCP_MAX_TUNNELS || !config->state->tunnels[slot].ifindex)
+		return NULL;
+	return config->state->tunnels[slot].name;
+}
+
 static void print_flow(void *ctx, const void *key, const void *value)
 {
 	struct dump_config *config = ctx;
@@ -80,6 +89,46 @@ static void print_flow(void *ctx, const void *key, const void *value)
 	printf("%s}", final ? ",\"final\":true" : "");
 }
 
+static const char *fragment_dscp(const struct dscp_fragment *note)
+{
+	if (note->dscp == DSCP_KEEP)
+		return "keep";
+	return note->dscp < DSCP_VALUES ? dscp_name(note->dscp) : "unknown";
+}
+
+/* Of an IPv4 packet the identification is two bytes, as they are in the header. */
+static uint32_t fragment_id(const struct dscp_fragment_key *key)
+{
+	uint8_t bytes[sizeof(key->id)];
+
+	memcpy(bytes, &key->id, sizeof(bytes));
+	return key->family == 4 ? (uint32_t)bytes[0] << 8 | bytes[1] : be32toh(key->id);
+}
+
+static void print_fragment(void *ctx, const void *key, const void *value)
+{
+	char id[16], source[INET6_ADDRSTRLEN] = "", dest[INET6_ADDRSTRLEN] = "";
+	const struct dscp_fragment_key *packet = key;
+	const struct dscp_fragment *note = value;
+	struct dump_config *config = ctx;
+	const char *name = tunnel_name(config, note->slot);
+	int family = packet->family == 4 ? AF_INET : AF_INET6;
+
+	if (config->slot && note->slot != config->slot)
+		return;
+	snprintf(id, sizeof(id), "0x%x", fragment_id(packet));
+	inet_ntop(family, packet->source, source, sizeof(source));
+	inet_ntop(family, packet->dest, dest, sizeof(dest));
+	if (!config->json) {
+		printf("fragment\t%s\t%s\t%s\t%s\t%s\n", fragment_dscp(note), name ? name : "-", id,
+		       source, dest);
+		return;
+	}
+	begin_json(config, "id", id, fragment_dscp(note), name);
+	printf(",\"source\":\"%s\",\"destination\":\"%s\",\"protocol\":%u}", source, dest,
+	       packet->protocol);
+}
+
 /* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's
  * address is nobody's business. */
 static void print_note(void *ctx, const void *key, const void *value)
@@ -87,13 +136,11 @@ static void print_note(void *ctx, const void *key, const void *value)
 	struct dump_config *config = ctx;
 	const struct dscp_inflight_key *id = key;
 	const struct dscp_inflight *note = value;
-	const char *name = NULL, *dscp;
+	const char *name = tunnel_name(config, note->slot), *dscp;
 	char message[64] = "";
 
 	if (config->slot && note->slot != config->slot)
 		return;
-	if (note->slot && note->slot < DSCP_MAX_TUNNELS)
-		name = config->state->tunnels[note->slot].name;
 	dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2);
 	if (id->way == DSCP_WAY_XDP)
 		snprintf(message, sizeof(message), "%08x:%" PRIu64, le32toh(id->receiver),
@@ -130,6 +177,8 @@ static const struct dump {
 	void (*print)(void *config, const void *key, const void *value);
 } dumps[] = {
 	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
+	{ "fragments", MAP_FRAGMENTS, sizeof(struct dscp_fragment_key),
+	  sizeof(struct dscp_fragment), print_fragment },
 	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), print_waiting },
 	{ "inflight", MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
 	  print_note },
