@@ -114,12 +114,18 @@ static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks
 	return n;
 }
 
+/* In clear text egress_outer reads the inner packet itself. */
+static bool needs_stamp(const struct dscp_tunnel *t)
+{
+	return !(t->flags & DSCP_TUNNEL_FIXED) && !dscp_kind_is_clear(t->kind);
+}
+
 unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
 {
 	unsigned int n = 0;
 
 	if (t->flags & DSCP_TUNNEL_EGRESS) {
-		if (!(t->flags & DSCP_TUNNEL_FIXED))
+		if (needs_stamp(t))
 			hooks[n++] = hook_for("egress_inner", HOOK_EGRESS, t->netns, t->ifindex,
 					      t->name);
 		n += uplink_hooks(t, hooks + n, "egress_outer", HOOK_EGRESS);

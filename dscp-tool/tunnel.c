@@ -127,7 +127,6 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	/* A VXLAN without any address has a socket of IPv4. */
 	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	endpoint->id = link->has_id ? link->id : 0;
-	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	if (has_ports(tunnel)) {
 		endpoint->port = tunnel->ports[0];
 		return 0;

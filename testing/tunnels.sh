@@ -366,16 +366,17 @@ behind()
 
 not_behind() { check on "$1" tc filter del dev "$2" egress prio 30000; }
 
-# bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside
+# bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside. In clear text
+# the mark has to go after it was read, at the uplink.
 bleached()
 {
-	local o layer=l3
+	local o
 
-	[ $kind = wireguard ] || layer=l2
 	for o in 4 6; do
 		check on "$1" "$TOOL" load "$(tunnel $o)"
-		behind "$1" "$(tunnel $o)" bleach_$layer
+		[ $kind != wireguard ] || behind "$1" "$(tunnel $o)" bleach_l3
 	done
+	[ $kind = wireguard ] || behind "$1" eth0 bleach_inside
 }
 
 # loads NODE WAY [OPTIONS]: both tunnels, marks put back by that way

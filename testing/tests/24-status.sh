@@ -14,10 +14,10 @@ ahead() { on a "$TOOL" status vx4 --json | jq -c ".tunnels[0].hooks[] | select(.
 test_who_is_in_front()
 {
 	lone_node
-	check on a "$TOOL" load vx4 --attach clsact
+	check on a "$TOOL" load vx4 --direction both --attach clsact
 	check on a tc filter add dev eth0 egress pref 1 handle 7 bpf da obj testing/bpf/foreign.bpf.o \
 		sec tc/foreign
-	[ "$(ahead egress_inner)" = '[]' ]
+	[ "$(ahead ingress_inner)" = '[]' ]
 	jq -e 'length == 1 and .[0].name == "foreign" and .[0].attach == "clsact" and
 		.[0].priority == 1 and .[0].prog_id > 0' <<<"$(ahead egress_outer)"
 	check_grep 'before it +foreign, clsact, priority 1, id [0-9]+ ' on a "$TOOL" status vx4

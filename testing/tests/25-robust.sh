@@ -93,11 +93,36 @@ test_flows_of_another_size_on_a_live_flow()
 	thin 4 32
 	check on a "$TOOL" load vx4
 	probed 10.0.4.2 same
-	check known EF
 	for n in 1000 2000; do
 		change_once same same load vx4 --flows $n
+	done
+}
+
+# The same of WireGuard, whose flows are in that map; and after a change that is refused half way.
+test_flows_of_another_size_by_wireguard()
+{
+	local n packets
+
+	kind=wireguard
+	wireguard_nodes
+	thin 8 32
+	check on a "$TOOL" load wg4
+	pattern udp:64 4 4
+	outside 4
+	packets=("${pattern[@]}" "${outside[@]}" --expect inner)
+	through a b "${packets[@]}"
+	check known EF
+	for n in 1000 2000; do
+		each_point a "$(printf ' %q' "$wire" through a b "${packets[@]}")" load wg4 --flows $n
 		check known EF
 	done
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		tc qdisc add dev eth1 ingress'
+	one_line 2 'eth1' on a "$TOOL" load wg4 --uplink eth0 --uplink eth1 --attach clsact \
+		--egress-map '*=CS0'
+	check known EF
+	pass udp:640 4 4 inner
+	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
 }
 
 # known EF: dump-map lists a flow of that DSCP
@@ -161,17 +186,19 @@ test_killed_at_clsact()
 
 	lone_node
 	remember
-	on a "$step" --list --all -- "$TOOL" load vx4 --attach clsact >"$T/points"
+	on a "$step" --list --all -- "$TOOL" load vx4 --direction both --attach clsact \
+		>"$T/points"
 	check on a "$TOOL" unload vx4
 	mapfile -t points < <(sed -nE 's/ .* RTM_NEW(QDISC|TFILTER)$//p' "$T/points")
 	for n in "${points[@]}"; do
-		check_exit 137 on a "$step" --all --kill "$n" -- "$TOOL" load vx4 --attach clsact
+		check_exit 137 on a "$step" --all --kill "$n" -- \
+			"$TOOL" load vx4 --direction both --attach clsact
 		check on a "$TOOL" unload --all
 		same_as_before
 		check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 		made=$((made + 1))
 	done
-	[ "$made" = 4 ] || fail "$made requests"
+	[ "$made" = 5 ] || fail "$made requests"
 }
 
 test_unload_killed()
@@ -351,7 +378,6 @@ test_refused_change_of_a_loaded_tunnel()
 	two_nodes
 	check on a "$TOOL" load vx4
 	probed 10.0.4.2 same
-	check known EF
 	all_of_it >"$T/loaded"
 	for without in -all -net_admin,-sys_admin; do
 		one_line 2 '(permitted|denied).*CAP_' on a setpriv --bounding-set=$without \
@@ -375,7 +401,6 @@ is_as_loaded()
 	check on a "$TOOL" status vx4
 	all_of_it >"$T/still"
 	check diff "$T/loaded" "$T/still"
-	check known EF
 	probed 10.0.4.2 same
 }
 
@@ -542,31 +567,32 @@ test_fixed_tunnel_deleted()
 # Order
 #
 
-# priority PROGRAM: where it is among the clsact filters of vx4
+# priority PROGRAM: where it is among the clsact filters of wg4
 priority()
 {
-	on a tc filter show dev vx4 egress | sed -n "s/^filter .* pref \([0-9]*\) bpf .*$1:.*/\1/p"
+	on a tc filter show dev wg4 egress | sed -n "s/^filter .* pref \([0-9]*\) bpf .*$1:.*/\1/p"
 }
 
-# vx4 is the uplink of vxin: there egress_outer has to read the stamp before egress_inner writes
+# wg4 is the uplink of vxin: there egress_outer has to read the stamp before egress_inner writes
 # its own, also when somebody has taken the first place.
 test_order_with_a_foreign_filter()
 {
 	local order tunnel
 
-	lone_node
+	node_with_wireguard
 	on a sh -ec '
+		ip link del vx4
 		ip link add vxin type vxlan id 77 remote 10.0.4.2 dstport 4791
 		ip link set vxin up
-		tc qdisc add dev vx4 clsact
-		tc filter add dev vx4 egress protocol ip prio 1 bpf da \
+		tc qdisc add dev wg4 clsact
+		tc filter add dev wg4 egress protocol ip prio 1 bpf da \
 			obj testing/bpf/foreign.bpf.o sec tc/foreign'
 	remember
-	for order in 'vx4 vxin' 'vxin vx4'; do
+	for order in 'wg4 vxin' 'vxin wg4'; do
 		for tunnel in $order; do
 			check on a "$TOOL" load "$tunnel" --attach clsact
 		done
-		on a tc filter show dev vx4 egress
+		on a tc filter show dev wg4 egress
 		[ "$(priority egress_outer)" -lt "$(priority egress_inner)" ]
 		check on a "$TOOL" status
 		for tunnel in $order; do

@@ -102,7 +102,7 @@ map_of() { echo "bpftool map create \"\$0\" type $1 key $2 value $3 entries $4 n
 
 test_other_pins()
 {
-	local pin pins=(config tunnels ports endpoints devices peers flows recent counters waiting
+	local pin pins=(config tunnels ports endpoints devices peers flows recent fragments counters waiting
 		inflight arrivals)
 
 	lone_node
@@ -225,8 +225,8 @@ test_killed_between_link_and_filter()
 	check on a "$TOOL" load vx4 --attach clsact
 	check_exit 137 on a \
 		strace -o "$T/killed" -e inject=sendto:signal=KILL:when="$killed" "${change[@]}"
-	[ -n "$(on a tc filter show dev vx4 egress)" ]
-	check_grep 'vx4 egress: egress_inner, tcx' on a "$TOOL" status
+	[ -n "$(on a tc filter show dev eth0 egress)" ]
+	check_grep 'eth0 egress: egress_outer, tcx' on a "$TOOL" status
 	check on a "${change[@]}"
 	check diff "$T/tcx" <(inventory | without_numbers)
 	check on a "$TOOL" unload vx4

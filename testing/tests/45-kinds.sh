@@ -43,16 +43,6 @@ both_ways()
 	check on b "$TOOL" unload t0
 }
 
-# hidden NODE DEV: what it sends through that tunnel has its mark outside only
-hidden()
-{
-	local layer=l3
-
-	# ARPHRD_ETHER
-	[ "$(on "$1" cat "/sys/class/net/$2/type")" != 1 ] || layer=l2
-	behind "$1" "$2" bleach_$layer
-}
-
 # inwards INNER-FAMILIES [ECN]: the outer mark arrives on the inner packet of t0, and the outer CE
 # (or what the kernel makes of it); the sockets get only what has a right checksum. Both ends are
 # loaded in both directions.
@@ -63,7 +53,8 @@ inwards()
 	! in_vm || dmesg -C
 	for node in a b; do
 		check on $node "$TOOL" load t0 --direction both
-		hidden $node t0
+		# The mark is outside only.
+		behind $node eth0 bleach_inside
 	done
 	for i in $1; do
 		through a b --dst "$(inner 4 "$i" 2)" --send-ecn 1 --ecn 1
@@ -112,7 +103,7 @@ test_gre_without_remote()
 	on a sh -ec 'ip address add 10.0.4.1/24 dev t0; ip link set t0 mtu 1300 up'
 	on b sh -ec 'ip address add 10.0.4.2/24 dev t0; ip link set t0 mtu 1300 up'
 	check on a "$TOOL" load t0
-	hidden a t0
+	behind a eth0 bleach_inside
 	check on b "$TOOL" load t0 --direction ingress --uplink eth0
 	through_where '.unmarked == 630 and .right == 10' a b --dst 10.0.4.2
 	# The 640 and the marker behind them.

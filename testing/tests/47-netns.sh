@@ -86,6 +86,13 @@ test_egress_wireguard()
 	egress
 }
 
+# In clear text there is nothing on the tunnel device.
+hooks_of()
+{
+	[ $kind != wireguard ] || echo "$1 egress_inner $2 ok"
+	echo "eth0 egress_outer $2 ok"
+}
+
 egress()
 {
 	local dev4 dev6 how
@@ -96,8 +103,7 @@ egress()
 	for how in $(attach_kinds c); do
 		check on c "$TOOL" load "$dev4" --uplink-netns a --attach "$how"
 		check on c "$TOOL" load "$dev6" --uplink-netns a --attach "$how"
-		[ "$(attached "$dev4")" = \
-			"$(printf '%s egress_inner %s ok\neth0 egress_outer %s ok' "$dev4" "$how" "$how")" ]
+		[ "$(attached "$dev4")" = "$(hooks_of "$dev4" "$how")" ]
 		check_grep 'hook      eth0 egress: .*, in /run/netns/a$' on c "$TOOL" status "$dev4"
 		leaves 4 6 inner
 		leaves 6 4 inner

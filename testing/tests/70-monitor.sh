@@ -61,13 +61,19 @@ hook_is_on()
 				.ifindex == $n and .state == "ok")'
 }
 
+# The device of that name is the one that is loaded.
+is_registered()
+{
+	[ "$(counter a "$1" ifindex)" = "$(on a cat "/sys/class/net/$1/ifindex")" ]
+}
+
 test_tunnel_made_anew()
 {
 	watched $by_events
 	on a ip link del vx4
 	said 'vx4: '
 	vx4_again
-	retry_until hook_is_on vx4 egress_inner
+	retry_until is_registered vx4
 	said 'vx4: the device was made anew.*: loaded again'
 	healthy
 }
@@ -173,12 +179,12 @@ test_one_uplink_of_two_gone()
 
 test_program_taken_away()
 {
-	watched $by_events --attach clsact
+	watched $by_events --direction both --attach clsact
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'
 	healthy
-	on a tc filter del dev vx4 egress
-	retry_until hook_is_on vx4 egress_inner
+	on a tc filter del dev vx4 ingress
+	retry_until hook_is_on vx4 ingress_inner
 }
 
 # It does nothing from one look to the next, but sleeps for all of the interval: twice in a row.

@@ -158,12 +158,11 @@ two_shells()
 loaded()
 {
 	check on a "$TOOL" status --json
-	jq -e 'all(.tunnels[]; .healthy and .direction == "egress" and (.hooks | length == 2 and
-		.[0].dev != .[1].dev and ([.[].program] == ["egress_inner", "egress_outer"]) and
-		all(.[]; .state == "ok" and .ahead == [])))' <<<"$OUTPUT" >/dev/null ||
+	jq -e 'all(.tunnels[]; .healthy and .direction == "egress" and (.hooks |
+		[.[].program] == ["egress_outer"] and all(.[]; .state == "ok" and .ahead == [])))' <<<"$OUTPUT" >/dev/null ||
 		fail "not all right: $OUTPUT"
 	jq -r '.tunnels[] | select(.tunnel != "vx4") |
-		"\(.tunnel) \(.hooks[1].dev) \(.egress_map.EF)"' <<<"$OUTPUT" | sort
+		"\(.tunnel) \(.hooks[0].dev) \(.egress_map.EF)"' <<<"$OUTPUT" | sort
 }
 
 # The ids of the programs at the uplinks.
