@@ -93,7 +93,7 @@ static int update_hook(const struct hook *hook, void *ctx)
 		return 0;
 	if (hook->point == HOOK_XDP)
 		return attach_xdp(ctx, hook);
-	return attach(ctx, hook, tunnel_of(ctx, hook), ATTACH_AUTO);
+	return hook_update(STATE_DIR, hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
 }
 
 int state_update_hooks(struct state *state)

@@ -11,7 +11,7 @@
 #include "state.h"
 #include "util/netns.h"
 
-#define MAX_AHEAD 8 /* that are shown */
+#define MAX_NEIGHBOURS 8 /* that are shown, on each side */
 #define MAX_PROBLEMS (4 + MAX_HOOKS)
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
@@ -24,13 +24,15 @@ struct tunnel_status {
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
 	bool current[MAX_HOOKS]; /* the program there is the one that it should be */
-	struct hook_neighbour ahead[MAX_HOOKS][MAX_AHEAD];
-	unsigned int n_ahead[MAX_HOOKS];
+	struct hook_neighbour ahead[MAX_HOOKS][MAX_NEIGHBOURS];
+	struct hook_neighbour behind[MAX_HOOKS]
+				    [MAX_NEIGHBOURS]; /* egress_inner, see check_behind() */
+	unsigned int n_ahead[MAX_HOOKS], n_behind[MAX_HOOKS];
 	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
 	struct peer_maps *peers; /* NULL: none */
-	char problems[MAX_PROBLEMS][128];
+	char problems[MAX_PROBLEMS][224];
 	unsigned int n_problems;
 };
 

@@ -108,18 +108,54 @@ static void check_uplinks(struct tunnel_status *status)
 				t->uplink_names[i]);
 }
 
-/* Who is in front of our program, and what queues what it has marked. */
+static unsigned int neighbours(const struct tunnel_status *status, unsigned int i,
+			       enum hook_side side, struct hook_neighbour *list)
+{
+	int n = hook_neighbours(STATE_DIR, &status->hooks[i], &status->states[i], side, list,
+				MAX_NEIGHBOURS);
+
+	return n < 0 ? 0 : n > MAX_NEIGHBOURS ? MAX_NEIGHBOURS : n;
+}
+
+/* Who is in front of our program and behind, and what queues what it has marked. */
 static void look_around(struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
 	NETNS_VISIT(hook->netns);
 	struct nl_error why;
-	int n = hook_ahead(STATE_DIR, hook, &status->states[i], status->ahead[i], MAX_AHEAD);
 
-	status->n_ahead[i] = n < 0 ? 0 : n > MAX_AHEAD ? MAX_AHEAD : n;
+	status->n_ahead[i] = neighbours(status, i, HOOK_AHEAD, status->ahead[i]);
+	status->n_behind[i] = neighbours(status, i, HOOK_BEHIND, status->behind[i]);
 	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
 	    hook->netns == netns_own())
 		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+}
+
+/* What makes egress_inner the last one again. */
+static const char *remedy_behind(const struct tunnel_status *status,
+				 const struct hook_neighbour *behind)
+{
+	if (behind->attach == ATTACH_TCX)
+		return "load the tunnel again";
+	if (behind->priority == UINT16_MAX)
+		return "give it a priority below 65535, and load the tunnel again";
+	return status->tunnel->attach == ATTACH_TCX ? "load the tunnel again, with --attach clsact"
+						    : "load the tunnel again";
+}
+
+/* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
+static void check_behind(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook_neighbour *behind = status->behind[i];
+	char more[32] = "";
+
+	if (!status->n_behind[i])
+		return;
+	if (status->n_behind[i] > 1)
+		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
+	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
+		*behind->name ? behind->name : "a program", more, status->hooks[i].program,
+		status->hooks[i].dev, remedy_behind(status, behind));
 }
 
 static int collect_tunnel(const struct state *state, uint32_t slot, struct tunnel_status *status)
@@ -144,6 +180,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 				"tunnel again",
 				status->hooks[i].program, status->hooks[i].dev);
 		look_around(status, i);
+		check_behind(status, i);
 	}
 	check_device(status);
 	check_uplinks(status);

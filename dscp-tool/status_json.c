@@ -70,12 +70,12 @@ static struct json_object *json_counters(const struct dscp_counters *c)
 	return object;
 }
 
-static struct json_object *json_ahead(const struct tunnel_status *status, unsigned int hook)
+static struct json_object *json_neighbours(const struct hook_neighbour *neighbours, unsigned int n)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (unsigned int i = 0; i < status->n_ahead[hook]; i++) {
-		const struct hook_neighbour *neighbour = &status->ahead[hook][i];
+	for (unsigned int i = 0; i < n; i++) {
+		const struct hook_neighbour *neighbour = &neighbours[i];
 		struct json_object *object = json_object_new_object();
 
 		json_string(object, "name", neighbour->name);
@@ -109,7 +109,10 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 	json_object_object_add(object, "prog_id",
 			       state->prog_id ? json_object_new_uint64(state->prog_id) : NULL);
 	json_string(object, "state", hook_health_name(state->health));
-	json_object_object_add(object, "ahead", json_ahead(status, i));
+	json_object_object_add(object, "ahead",
+			       json_neighbours(status->ahead[i], status->n_ahead[i]));
+	json_object_object_add(object, "behind",
+			       json_neighbours(status->behind[i], status->n_behind[i]));
 	if (*status->qdiscs[i])
 		json_string(object, "qdisc", status->qdiscs[i]);
 	return object;

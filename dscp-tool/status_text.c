@@ -109,14 +109,25 @@ static void print_counters(const struct dscp_counters *c, const char *name, cons
 	print_chart(c, title);
 }
 
-static void print_ahead(const struct hook_neighbour *neighbour)
+static void print_neighbour(const struct hook_neighbour *neighbour, const char *where,
+			    const char *effect)
 {
-	printf("    before it  %s, %s", neighbour->name, attach_kind_name(neighbour->attach));
+	printf("    %s  %s, %s", where, neighbour->name, attach_kind_name(neighbour->attach));
 	if (neighbour->attach == ATTACH_CLSACT)
 		printf(", priority %" PRIu32, neighbour->priority);
 	if (neighbour->prog_id)
 		printf(", id %" PRIu32, neighbour->prog_id);
-	printf(" (if it ends the chain, ours does not run)\n");
+	printf(" (if it %s)\n", effect);
+}
+
+static void print_neighbours(const struct tunnel_status *status, unsigned int i)
+{
+	for (unsigned int n = 0; n < status->n_ahead[i]; n++)
+		print_neighbour(&status->ahead[i][n], "before it",
+				"ends the chain, ours does not run");
+	for (unsigned int n = 0; n < status->n_behind[i]; n++)
+		print_neighbour(&status->behind[i][n], "behind it",
+				"changes the DSCP, ours has read another one");
 }
 
 static void print_hook(const struct tunnel_status *status, unsigned int i)
@@ -137,8 +148,7 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	if (hook->netns != status->tunnel->netns && *status->uplink_netns)
 		printf(", in %s", status->uplink_netns);
 	printf("\n");
-	for (unsigned int n = 0; n < status->n_ahead[i]; n++)
-		print_ahead(&status->ahead[i][n]);
+	print_neighbours(status, i);
 }
 
 static void print_tunnel(const struct tunnel_status *status)

@@ -354,17 +354,18 @@ remember() { inventory >"$T/before"; }
 # all arrives as CS0.
 #
 
-# behind NODE DEV PROGRAM: of bleach.bpf.c, after all others at egress
+# behind NODE DEV PROGRAM: of bleach.bpf.c, after all others at egress. At the last priority, and the
+# first one there: egress_inner, which then comes in front of it, does not get behind it.
 behind()
 {
 	# shellcheck disable=SC2016 # for another shell
 	on "$1" sh -ec '
 		tc qdisc show dev "$0" | grep -q clsact || tc qdisc add dev "$0" clsact
-		tc filter add dev "$0" egress prio 30000 bpf da obj testing/bpf/bleach.bpf.o sec "tc/$1"' \
+		tc filter add dev "$0" egress prio 65535 bpf da obj testing/bpf/bleach.bpf.o sec "tc/$1"' \
 		"$2" "$3"
 }
 
-not_behind() { check on "$1" tc filter del dev "$2" egress prio 30000; }
+not_behind() { check on "$1" tc filter del dev "$2" egress prio 65535 handle 1 bpf; }
 
 # bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside. In clear text
 # the mark has to go after it was read, at the uplink.

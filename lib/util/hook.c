@@ -30,22 +30,27 @@
  * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
 #define CLSACT_FIRST_PRIORITY 1
 #define CLSACT_SECOND_PRIORITY 5 /* behind the other in any case */
+/* Behind the others: the automatic priorities of tc go down from 49152, and below those that are
+ * there. From 49153 on nobody gets another one than without us. */
+#define CLSACT_LAST_PRIORITY 49153
+#define CLSACT_HIGHEST_PRIORITY 65535
 #define CLSACT_PRIORITIES 4 /* that are tried */
 
 #define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
 
 /* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the mark has to
  * go from one to the next: outwards onto the outer header of the first, which is the inner one of
- * the second; inwards the same in the reverse order. */
+ * the second; inwards the same in the reverse order. And egress_inner reads what others at that
+ * hook have made of the packet. */
 static const struct {
 	const char *program;
 	enum hook_point point;
-	bool first;
+	bool first, last;
 } roles[] = {
-	{ "egress_outer", HOOK_EGRESS, true },
-	{ "egress_inner", HOOK_EGRESS, false },
-	{ "ingress_inner", HOOK_INGRESS, true },
-	{ "ingress_outer", HOOK_INGRESS, false },
+	{ "egress_outer", HOOK_EGRESS, true, false },
+	{ "egress_inner", HOOK_EGRESS, false, true },
+	{ "ingress_inner", HOOK_INGRESS, true, false },
+	{ "ingress_outer", HOOK_INGRESS, false, false },
 };
 
 #define N_ROLES (sizeof(roles) / sizeof(*roles))
@@ -77,8 +82,10 @@ struct hook hook_for(const char *program, enum hook_point point, uint64_t netns,
 	snprintf(hook.dev, sizeof(hook.dev), "%s", dev);
 	snprintf(hook.program, sizeof(hook.program), "%s", program);
 	for (unsigned int i = 0; i < N_ROLES; i++)
-		if (roles[i].point == point && !strcmp(roles[i].program, program))
+		if (roles[i].point == point && !strcmp(roles[i].program, program)) {
 			hook.first = roles[i].first;
+			hook.last = roles[i].last;
+		}
 	return hook;
 }
 
@@ -190,14 +197,22 @@ int hook_pin(const char *dir, int fd, const char *path)
 
 /* TCX */
 
-/* By bpf(2) itself: libbpf before 1.3 cannot say where in the list a program goes. */
+static enum bpf_attach_type tcx_type(const struct hook *hook)
+{
+	return hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+}
+
+/* By bpf(2) itself: libbpf before 1.3 cannot say where in the list a program goes. Without a link
+ * to come after: before all others, or after all of them. */
 static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 {
 	struct tcx_link_create attr = {
 		.prog_fd = prog_fd,
 		.target_ifindex = hook->ifindex,
-		.attach_type = hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS,
-		.flags = after_link < 0 ? BPF_F_BEFORE : BPF_F_AFTER | BPF_F_LINK,
+		.attach_type = tcx_type(hook),
+		.flags = after_link >= 0 ? BPF_F_AFTER | BPF_F_LINK
+			 : hook->last	 ? BPF_F_AFTER
+					 : BPF_F_BEFORE,
 		.relative_fd = after_link < 0 ? 0 : after_link,
 	};
 	const struct timespec pause = { .tv_nsec = 10000000 };
@@ -219,7 +234,7 @@ static int tcx_predecessor(const char *dir, const struct hook *hook)
 	char path[PATH_MAX];
 	int fd;
 
-	if (hook->first)
+	if (hook->first || hook->last)
 		return -1;
 	while (roles[role].point != hook->point || !roles[role].first)
 		role++;
@@ -278,6 +293,7 @@ struct filter_search {
 	struct hook_owner owner;
 	uint32_t prog_id;
 	const char *program; /* the beginning of its name */
+	uint32_t except; /* a priority, if not 0 */
 	unsigned int filters, ours;
 	struct nl_filter found; /* the last of ours; with that id, if there is one */
 };
@@ -288,6 +304,8 @@ static int match_filter(const struct nl_filter *filter, void *ctx)
 	bool exact = filter->prog_id && filter->prog_id == search->prog_id;
 
 	search->filters++;
+	if (search->except && filter->priority == search->except)
+		return 0;
 	if (!exact &&
 	    !(filter->prog_id && hook_owner_has(&search->owner, filter->prog_id, search->program)))
 		return 0;
@@ -304,22 +322,32 @@ static int if_there(int err)
 }
 
 /* The filter of our program: by the program's id (0: not known); else, where a kill came between
- * pin and filter, one that shares a map with what is pinned. */
-static int clsact_find(const char *dir, const struct hook *hook, uint32_t prog_id,
-		       struct nl_filter *found)
+ * pin and filter, one that shares a map with what is pinned. Of several the last. */
+static int clsact_find_except(const char *dir, const struct hook *hook, uint32_t prog_id,
+			      uint32_t except, struct nl_filter *found)
 {
 	struct filter_search search = {
 		.owner = { .dir = dir },
 		.prog_id = prog_id,
 		.program = hook->program,
+		.except = except,
 	};
 	struct nl_error why;
-	int err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), match_filter, &search, &why);
+	int err = -ENOENT;
 
+	if (hook->netns == netns_own()) /* elsewhere the number is another device's */
+		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), match_filter, &search,
+				 &why);
 	if (!err && !search.found.prog_id)
 		err = -ENOENT;
 	*found = search.found;
 	return err;
+}
+
+static int clsact_find(const char *dir, const struct hook *hook, uint32_t prog_id,
+		       struct nl_filter *found)
+{
+	return clsact_find_except(dir, hook, prog_id, 0, found);
 }
 
 static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_point point)
@@ -441,14 +469,15 @@ static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, b
 	return bpf_tc_attach(&tc, &opts);
 }
 
-/* All of them: a kill may have left two. */
-static int clsact_remove(const char *dir, const struct hook *hook, uint32_t prog_id)
+/* All of them, but one of that priority. */
+static int clsact_remove_except(const char *dir, const struct hook *hook, uint32_t prog_id,
+				uint32_t except)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	struct nl_filter filter;
 	int err;
 
-	while (!(err = clsact_find(dir, hook, prog_id, &filter))) {
+	while (!(err = clsact_find_except(dir, hook, prog_id, except, &filter))) {
 		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle,
 			    .priority = filter.priority);
 
@@ -459,11 +488,55 @@ static int clsact_remove(const char *dir, const struct hook *hook, uint32_t prog
 	return if_there(err);
 }
 
+static int clsact_remove(const char *dir, const struct hook *hook, uint32_t prog_id)
+{
+	return clsact_remove_except(dir, hook, prog_id, 0);
+}
+
+/* Of chain 0, which is where packets come in. */
+static int find_highest(const struct nl_filter *filter, void *ctx)
+{
+	uint32_t *highest = ctx;
+
+	if (!filter->chain && filter->priority > *highest)
+		*highest = filter->priority;
+	return 0;
+}
+
+/* Where a new filter belongs. */
+static uint32_t clsact_priority(const struct hook *hook)
+{
+	uint32_t highest = 0;
+	struct nl_error why;
+
+	if (!hook->last)
+		return hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
+	nl_filters(hook->ifindex, PARENT(tc_minor(hook)), find_highest, &highest, &why);
+	if (highest < CLSACT_LAST_PRIORITY)
+		return CLSACT_LAST_PRIORITY;
+	return highest < CLSACT_HIGHEST_PRIORITY ? highest + 1 : CLSACT_HIGHEST_PRIORITY;
+}
+
+/* Puts a new filter there, or beside: somebody else's may have that place, which is EEXIST for the
+ * same handle, EINVAL for another kind of filter or protocol at the same priority. */
+static int clsact_add(const struct hook *hook, int prog_fd, uint32_t *priority)
+{
+	int err, tries = CLSACT_PRIORITIES;
+
+	*priority = clsact_priority(hook);
+	while (1) {
+		log_reason_reset();
+		err = clsact_put(hook, prog_fd, *priority, false);
+		if ((err != -EEXIST && err != -EINVAL) || !--tries)
+			return err;
+		*priority += hook->last ? -1 : 1;
+	}
+}
+
 static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
 {
-	uint32_t priority = hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
-	const uint32_t end = priority + CLSACT_PRIORITIES;
 	struct nl_filter left;
+	uint32_t priority;
 	int err;
 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
@@ -478,12 +551,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	/* Ours, whose pin somebody has removed: not to be there twice. */
 	if (!clsact_find(dir, hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
 		return 0;
-	/* Somebody else's filter may have that place: EEXIST for the same handle, EINVAL for
-	 * another kind of filter or protocol at the same priority. */
-	do {
-		log_reason_reset();
-		err = clsact_put(hook, prog_fd, priority, false);
-	} while ((err == -EEXIST || err == -EINVAL) && ++priority < end);
+	err = clsact_add(hook, prog_fd, &priority);
 	if (err) {
 		refused(hook, "the kernel does not attach (clsact)", err);
 		/* It may be there, if only the answer was lost; else its pin finds it later. */
@@ -491,6 +559,17 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 			unlink(path);
 	}
 	return err;
+}
+
+/* To a place behind all others. The new filter comes first: what reads a mark may do so twice. */
+static int clsact_move(const char *dir, const struct hook *hook, int prog_fd)
+{
+	uint32_t priority;
+	int err = clsact_add(hook, prog_fd, &priority);
+
+	if (!err)
+		err = clsact_remove_except(dir, hook, program_id(prog_fd), priority);
+	return err ? refused(hook, "cannot move", err) : 0;
 }
 
 /* Both */
@@ -643,12 +722,14 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 		err = clsact_attach(dir, hook, prog_fd, path);
 		if (err)
 			hook_pin(dir, fd, path);
+		else
+			bpf_link_detach(fd); /* at once */
 	} else {
 		err = tcx_attach(dir, hook, prog_fd, path);
 		if (!err)
 			err = clsact_remove_all(dir, hook, fd, old->prog_id, path);
 	}
-	close(fd); /* the last reference to an unpinned link detaches it */
+	close(fd);
 	return err;
 }
 
@@ -682,13 +763,142 @@ static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum att
 			   : kind == ATTACH_TCX && other == ATTACH_CLSACT;
 }
 
+/* Neighbours */
+
+struct neighbourhood {
+	const struct hook *hook;
+	const struct hook_state *state;
+	enum hook_side side;
+	bool passed; /* ours, in the order in which they run */
+	uint32_t sibling_id; /* our other program at that point; 0: none */
+	struct hook_neighbour *list;
+	unsigned int n, max;
+	bool tcx, clsact; /* there are such */
+};
+
+static void program_name(uint32_t prog_id, char *name, size_t size)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+
+	if (fd >= 0)
+		bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (fd >= 0)
+		close(fd);
+	snprintf(name, size, "%s", info.name);
+}
+
+/* Our own are none: the one that has to run first, and what a load that was killed has left. */
+static bool is_own(struct neighbourhood *all, const struct hook_neighbour *neighbour)
+{
+	const struct hook_state *state = all->state;
+
+	if (!neighbour->prog_id)
+		return false;
+	if (neighbour->prog_id == state->prog_id && neighbour->attach == state->attach &&
+	    neighbour->priority == state->priority)
+		all->passed = true;
+	return neighbour->prog_id == state->prog_id || neighbour->prog_id == all->sibling_id;
+}
+
+static void add_neighbour(struct neighbourhood *all, struct hook_neighbour *neighbour)
+{
+	if (is_own(all, neighbour) || all->passed != (all->side == HOOK_BEHIND))
+		return;
+	if (neighbour->prog_id)
+		program_name(neighbour->prog_id, neighbour->name, sizeof(neighbour->name));
+	all->tcx |= neighbour->attach == ATTACH_TCX;
+	all->clsact |= neighbour->attach == ATTACH_CLSACT;
+	if (all->n < all->max)
+		all->list[all->n] = *neighbour;
+	all->n++;
+}
+
+static int add_tcx(struct neighbourhood *all)
+{
+	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
+
+	if (bpf_prog_query(all->hook->ifindex, tcx_type(all->hook), 0, &flags, ids, &n))
+		return errno == EINVAL ? 0 : -errno; /* no TCX in this kernel */
+	for (unsigned int i = 0; i < n; i++) {
+		struct hook_neighbour neighbour = { .attach = ATTACH_TCX, .prog_id = ids[i] };
+
+		add_neighbour(all, &neighbour);
+	}
+	return 0;
+}
+
+static int add_filter(const struct nl_filter *filter, void *ctx)
+{
+	struct hook_neighbour neighbour = {
+		.attach = ATTACH_CLSACT,
+		.prog_id = filter->prog_id,
+		.priority = filter->priority,
+	};
+	struct neighbourhood *all = ctx;
+
+	/* Behind ours another chain is reached only by a filter of this one. */
+	if (filter->chain && all->passed)
+		return 0;
+	snprintf(neighbour.name, sizeof(neighbour.name), "%s", filter->kind);
+	add_neighbour(all, &neighbour);
+	return 0;
+}
+
+/* In the namespace of the hook. */
+static int list_neighbours(const char *dir, struct neighbourhood *all)
+{
+	const struct hook *hook = all->hook;
+	struct hook_state other;
+	struct nl_error why;
+	int err;
+
+	if (!query_other(dir, hook, &other))
+		all->sibling_id = other.prog_id;
+	err = add_tcx(all);
+	if (all->state->attach == ATTACH_TCX)
+		all->passed = true; /* of clsact all run after it */
+	if (!err && (all->state->attach == ATTACH_CLSACT || all->side == HOOK_BEHIND))
+		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), add_filter, all, &why);
+	return err < 0 ? err : (int)all->n;
+}
+
+int hook_neighbours(const char *dir, const struct hook *hook, const struct hook_state *state,
+		    enum hook_side side, struct hook_neighbour *neighbours, unsigned int max)
+{
+	NETNS_VISIT(hook->netns);
+	struct neighbourhood all = {
+		.hook = hook,
+		.state = state,
+		.side = side,
+		.list = neighbours,
+		.max = max,
+	};
+
+	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != netns_own() ||
+	    (side == HOOK_BEHIND && !hook->last))
+		return 0;
+	return list_neighbours(dir, &all);
+}
+
+/* Whether filters of others are there, which a TCX program would run before and should not. */
+static bool has_filters(const char *dir, const struct hook *hook)
+{
+	const struct hook_state tcx = { .attach = ATTACH_TCX };
+	struct neighbourhood all = { .hook = hook, .state = &tcx, .side = HOOK_BEHIND };
+
+	return hook->last && list_neighbours(dir, &all) > 0 && all.clsact;
+}
+
 /* The kind to use; -EOPNOTSUPP, -EINVAL: said why not. */
 static int choose_kind(const char *dir, const struct hook *hook, enum attach_kind kind)
 {
 	const enum attach_kind other = other_kind(dir, hook);
 
 	if (kind == ATTACH_AUTO)
-		kind = hook_tcx_supported() && !wrong_order(hook, ATTACH_TCX, other)
+		kind = hook_tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
+				       !has_filters(dir, hook)
 			       ? ATTACH_TCX
 			       : ATTACH_CLSACT;
 	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
@@ -716,21 +926,96 @@ static int not_in_reach(const struct hook *hook)
 	return -EXDEV;
 }
 
-int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
+/* Behind TCX programs of others, where the same program cannot be attached a second time: clsact
+ * has its place meanwhile. Where there can be no clsact, packets pass unmarked for a moment. */
+static int tcx_move(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+		    const struct hook_state *tcx)
 {
-	NETNS_VISIT(hook->netns);
-	struct hook_state state;
-	char path[PATH_MAX];
-	int err = hook_query(dir, hook, &state);
+	const struct hook_state clsact = {
+		.attach = ATTACH_CLSACT,
+		.prog_id = program_id(prog_fd),
+	};
+	char kind[IFNAMSIZ];
+	struct nl_error why;
+	int err;
+
+	if (!nl_ingress_qdisc(hook->ifindex, kind, &why) && *kind && !qdisc_will_do(hook, kind)) {
+		tcx_remove(path);
+		return tcx_attach(dir, hook, prog_fd, path);
+	}
+	err = convert(dir, hook, prog_fd, path, tcx);
+	return err ? err : convert(dir, hook, prog_fd, path, &clsact);
+}
+
+/* A hook in this state goes behind all others again, as far as that is possible with that kind.
+ * What a load that was killed has left is swept. */
+static int go_last(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+		   const struct hook_state *state, enum attach_kind kind)
+{
+	struct neighbourhood behind = { .hook = hook, .state = state, .side = HOOK_BEHIND };
+	int err = list_neighbours(dir, &behind);
+
+	if (err < 0)
+		return refused(hook, "cannot see who runs behind", err);
+	if (state->attach == ATTACH_CLSACT)
+		return behind.clsact && clsact_priority(hook) > state->priority
+			       ? clsact_move(dir, hook, prog_fd)
+			       : clsact_remove_except(dir, hook, state->prog_id, state->priority);
+	if (behind.clsact && kind == ATTACH_AUTO)
+		return convert(dir, hook, prog_fd, path, state);
+	return behind.tcx ? tcx_move(dir, hook, prog_fd, path, state) : 0;
+}
+
+/* What is alive stays where it is. */
+static int keep(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+		struct hook_state *state)
+{
+	int err = exchange(dir, hook, path, state, prog_fd);
+
+	if (!err)
+		state->prog_id = program_id(prog_fd);
+	return err || state->attach == ATTACH_CLSACT ? err : clsact_sweep(dir, hook);
+}
+
+static int attach_anew(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+		       enum attach_kind kind)
+{
+	int err;
+
+	if (kind == ATTACH_CLSACT)
+		return clsact_attach(dir, hook, prog_fd, path);
+	err = tcx_attach(dir, hook, prog_fd, path);
+	return err ? err : clsact_sweep(dir, hook);
+}
+
+/* The state of a hook, and the path of its pin, where a change begins. */
+static int begin_change(const char *dir, const struct hook *hook, char *path,
+			struct hook_state *state)
+{
+	int err = hook_query(dir, hook, state);
 
 	if (err)
 		return refused(hook, "cannot read the pin of", err);
 	log_reason_reset();
 	new_path(path, dir); /* of a load that was killed: it may hold a link that is in our way */
 	pin_path(path, dir, hook);
+	return 0;
+}
+
+int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
+{
+	NETNS_VISIT(hook->netns);
+	struct hook_state state;
+	char path[PATH_MAX];
+	int err = begin_change(dir, hook, path, &state);
+
+	if (err)
+		return err;
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
-		err = exchange(dir, hook, path, &state, prog_fd);
-		return err || state.attach == ATTACH_CLSACT ? err : clsact_sweep(dir, hook);
+		err = keep(dir, hook, prog_fd, path, &state);
+		return err || !hook->last || hook->netns != netns_own()
+			       ? err
+			       : go_last(dir, hook, prog_fd, path, &state, kind);
 	}
 	err = not_in_reach(hook);
 	if (err)
@@ -738,13 +1023,19 @@ int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum atta
 	err = choose_kind(dir, hook, kind);
 	if (err < 0)
 		return err;
-	kind = err;
 	if (state.health == HOOK_OK)
 		return convert(dir, hook, prog_fd, path, &state);
-	if (kind == ATTACH_CLSACT)
-		return clsact_attach(dir, hook, prog_fd, path);
-	err = tcx_attach(dir, hook, prog_fd, path);
-	return err ? err : clsact_sweep(dir, hook);
+	return attach_anew(dir, hook, prog_fd, path, err);
+}
+
+int hook_update(const char *dir, const struct hook *hook, int prog_fd)
+{
+	NETNS_VISIT(hook->netns);
+	struct hook_state state;
+	char path[PATH_MAX];
+	int err = begin_change(dir, hook, path, &state);
+
+	return err || state.health != HOOK_OK ? err : keep(dir, hook, prog_fd, path, &state);
 }
 
 /* A pin to find the hook by, if it has none. *made: it had none. */
@@ -843,93 +1134,6 @@ int hook_detach(const char *dir, const struct hook *hook)
 	if (unlink(path) && errno != ENOENT)
 		return refused(hook, "cannot remove the pin of", -errno);
 	return 0;
-}
-
-struct neighbourhood {
-	const struct hook *hook;
-	const struct hook_state *state;
-	uint32_t sibling_id; /* our other program at that point; 0: none */
-	struct hook_neighbour *list;
-	unsigned int n, max;
-};
-
-static void program_name(uint32_t prog_id, char *name, size_t size)
-{
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(prog_id);
-
-	if (fd >= 0)
-		bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (fd >= 0)
-		close(fd);
-	snprintf(name, size, "%s", info.name);
-}
-
-/* Our own, the one that has to run first, is none. */
-static void add_neighbour(struct neighbourhood *all, const struct hook_neighbour *neighbour)
-{
-	if (neighbour->prog_id && neighbour->prog_id == all->sibling_id)
-		return;
-	if (all->n < all->max)
-		all->list[all->n] = *neighbour;
-	all->n++;
-}
-
-static int add_tcx(struct neighbourhood *all)
-{
-	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
-	enum bpf_attach_type type =
-		all->hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
-
-	if (bpf_prog_query(all->hook->ifindex, type, 0, &flags, ids, &n))
-		return errno == EINVAL ? 0 : -errno; /* no TCX in this kernel */
-	for (unsigned int i = 0; i < n; i++) {
-		struct hook_neighbour neighbour = { .attach = ATTACH_TCX, .prog_id = ids[i] };
-
-		if (all->state->attach == ATTACH_TCX && ids[i] == all->state->prog_id)
-			break;
-		program_name(ids[i], neighbour.name, sizeof(neighbour.name));
-		add_neighbour(all, &neighbour);
-	}
-	return 0;
-}
-
-static int add_filter(const struct nl_filter *filter, void *ctx)
-{
-	struct neighbourhood *all = ctx;
-	struct hook_neighbour neighbour = {
-		.attach = ATTACH_CLSACT,
-		.prog_id = filter->prog_id,
-		.priority = filter->priority,
-	};
-
-	if (filter->prog_id && filter->prog_id == all->state->prog_id)
-		return 1;
-	snprintf(neighbour.name, sizeof(neighbour.name), "%s", filter->kind);
-	if (filter->prog_id)
-		program_name(filter->prog_id, neighbour.name, sizeof(neighbour.name));
-	add_neighbour(all, &neighbour);
-	return 0;
-}
-
-int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
-	       struct hook_neighbour *neighbours, unsigned int max)
-{
-	NETNS_VISIT(hook->netns);
-	struct neighbourhood all = { .hook = hook, .state = state, .list = neighbours, .max = max };
-	struct hook_state other;
-	struct nl_error why;
-	int err;
-
-	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != netns_own())
-		return 0;
-	if (!query_other(dir, hook, &other))
-		all.sibling_id = other.prog_id;
-	err = add_tcx(&all);
-	if (!err && state->attach == ATTACH_CLSACT)
-		err = nl_filters(hook->ifindex, PARENT(tc_minor(hook)), add_filter, &all, &why);
-	return err < 0 ? err : (int)all.n;
 }
 
 bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state)

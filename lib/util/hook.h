@@ -36,6 +36,7 @@ struct hook {
 	char program[16]; /* "egress_inner"... */
 	enum hook_point point;
 	bool first; /* goes in front of our other program at that point of this device */
+	bool last; /* goes behind everybody, and others behind it are a fault */
 };
 
 enum hook_health {
@@ -69,8 +70,12 @@ int hook_pin(const char *dir, int fd, const char *path);
 
 struct bpf_object;
 
-/* Makes program prog_fd run at the hook, in place of an older one without a gap. Not for XDP. */
+/* Makes program prog_fd run at the hook, in place of an older one without a gap, and at its place
+ * among those of others: a last one goes behind them again. Not for XDP. */
 int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
+
+/* The same where a program is attached already: another program, but the same kind and place. */
+int hook_update(const char *dir, const struct hook *hook, int prog_fd);
 
 /* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
  * open and not loaded. Takes the object over. sibling_fd: a program that uses the same maps; pinned
@@ -84,7 +89,7 @@ int hook_detach(const char *dir, const struct hook *hook);
 
 int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
 
-/* A program or filter of somebody else that runs before ours at the same point. */
+/* A program or filter of somebody else at the same point. */
 struct hook_neighbour {
 	enum attach_kind attach; /* TCX or CLSACT */
 	uint32_t prog_id; /* 0: a filter of another kind than bpf */
@@ -92,10 +97,15 @@ struct hook_neighbour {
 	char name[64]; /* of the program, or the filter's kind */
 };
 
-/* Who runs before our program at a TC hook that is fine; at most max are written. Returns how many
- * there are, or a negative errno, without a message. */
-int hook_ahead(const char *dir, const struct hook *hook, const struct hook_state *state,
-	       struct hook_neighbour *neighbours, unsigned int max);
+enum hook_side {
+	HOOK_AHEAD, /* runs before ours */
+	HOOK_BEHIND, /* runs after ours; of a hook that is to be last only */
+};
+
+/* Who runs on that side of our program at a TC hook that is fine; at most max are written. Returns
+ * how many there are, or a negative errno, without a message. */
+int hook_neighbours(const char *dir, const struct hook *hook, const struct hook_state *state,
+		    enum hook_side side, struct hook_neighbour *neighbours, unsigned int max);
 
 /* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made
  * again: a clsact of ours would stand in the way of that. */

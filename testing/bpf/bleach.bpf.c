@@ -6,7 +6,9 @@
  *   bleach_l3, bleach_l2  DSCP 0, on a device without and with Ethernet headers; at the end of
  *                         WireGuard's filters the mark is then in the outer header only
  *   bleach_inside         the same for tunnels in clear text, at the end of the uplink's filters:
- * DSCP 0 behind the outer header of VXLAN, geneve, GRE, IPIP congest_l2            ECN 3 (CE)
+ *                         DSCP 0 behind the outer header of VXLAN, geneve, GRE, IPIP
+ *   ef_l3                 DSCP EF, on a device without Ethernet headers
+ *   congest_l2            ECN 3 (CE)
  *
  * By helpers only, so that clones and GSO packets are the kernel's concern.
  */
@@ -24,6 +26,7 @@ struct change {
 };
 
 #define BLEACH ((struct change){ 0xff03, 0, 0xf03f, 0 })
+#define EF ((struct change){ 0xff03, 0x00b8, 0xf03f, 0x0b80 })
 #define CONGEST ((struct change){ 0xffff, 0x0003, 0xffff, 0x0030 })
 
 static __always_inline void change_word(struct __sk_buff *skb, int l3, struct change change)
@@ -169,6 +172,13 @@ int bleach_inside(struct __sk_buff *skb)
 		l3 = find_inside(skb, l3);
 	if (l3 > 0)
 		bleach_hidden(skb, l3);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc/ef_l3")
+int ef_l3(struct __sk_buff *skb)
+{
+	change_word(skb, 0, EF);
 	return TC_ACT_UNSPEC;
 }
 

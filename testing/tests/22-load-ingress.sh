@@ -166,7 +166,7 @@ test_status_json()
 			"reason": "the only way for other tunnels than wireguard"} and
 		(.ingress_map | length == 64 and all(. == "keep")) and
 		(.hooks | length == 3 and all(keys - ["priority", "qdisc"] == ["ahead", "attach",
-			"dev", "hook", "ifindex", "prog_id", "program", "state"])) and
+			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state"])) and
 		(.counters.ingress | keys == ["dscp", "marked", "seen", "skipped", "unchanged",
 			"unknown"])'
 	ingress vx4 --ingress-hook tc --ingress-map 'EF=AF41,CS0=CS1'

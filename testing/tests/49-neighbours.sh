@@ -537,6 +537,153 @@ test_tcx()
 }
 
 #
+# Others at the egress of the tunnel, who change the inner DSCP. What they make of it is what counts:
+# egress_inner runs behind them.
+#
+
+# at_tunnel JQ: of what status says of egress_inner
+at_tunnel()
+{
+	{ on a "$TOOL" status wg4 --json || true; } |
+		jq -r ".tunnels[0].hooks[] | select(.program == \"egress_inner\") | $1"
+}
+
+# leaves_with EXPECT: 64 packets of all DSCPs, EF inside when they leave the tunnel
+leaves_with() { pass udp:64 4 4 "$1" --ecn 0 --no-marker; }
+
+# well: nobody is behind it
+well()
+{
+	check on a "$TOOL" status wg4
+	[ "$(at_tunnel '.behind | length')" = 0 ]
+}
+
+# not_well NAME REMEDY: the problem is named, with what to do
+not_well()
+{
+	check_exit 4 on a "$TOOL" status wg4
+	check_grep "problem +$1 runs behind egress_inner at wg4 .*: $2\$" echo "$OUTPUT"
+	check_grep "behind it +$1, " echo "$OUTPUT"
+	[ "$(at_tunnel '.behind[0].name')" = "$1" ]
+}
+
+# sets_ef [PRIORITY]: somebody else's filter; without a priority tc chooses one
+sets_ef()
+{
+	check on a tc filter add dev wg4 egress ${1:+prio "$1"} bpf da \
+		obj testing/bpf/bleach.bpf.o sec tc/ef_l3
+}
+sets_no_ef() { check on a tc filter del dev wg4 egress prio "$1" handle 1 bpf; }
+
+filter_before_load()
+{
+	local how
+
+	on a tc qdisc add dev wg4 clsact
+	sets_ef 10
+	leaves_with none
+	for how in auto clsact; do
+		check on a "$TOOL" load wg4 --attach $how
+		[ "$(at_tunnel .attach)" = clsact ]
+		leaves_with 46
+		well
+		check on a "$TOOL" unload wg4
+	done
+	[ "$(attach_kinds)" = clsact ] || tcx_before_filter
+	sets_no_ef 10
+	on a tc filter add dev wg4 egress prio 10 protocol ip matchall \
+		action pedit ex munge ip dsfield set 0xb8 retain 0xfc pipe csum ip4h pipe
+	check on a "$TOOL" load wg4
+	leaves_with 46
+	well
+	check on a "$TOOL" unload wg4
+	on a tc filter del dev wg4 egress prio 10
+	# One that ends the chain hides the packet from egress_inner: no mark, and no wrong one.
+	check on a tc filter add dev wg4 egress prio 10 bpf da obj testing/bpf/neighbour.bpf.o \
+		sec tc/neighbour_pass
+	check on a "$TOOL" load wg4
+	leaves_with none
+	well
+	[ "$(at_tunnel '.ahead[0].name')" = neighbour_pass ]
+	check on a "$TOOL" unload wg4
+	on a tc qdisc del dev wg4 clsact
+}
+
+# Who asks for TCX gets it, and is told what that means.
+tcx_before_filter()
+{
+	check on a "$TOOL" load wg4 --attach tcx
+	not_well ef_l3 'load the tunnel again, with --attach clsact'
+	leaves_with inner
+	check on a "$TOOL" load wg4 --attach clsact
+	leaves_with 46
+	well
+	check on a "$TOOL" unload wg4
+}
+
+# filter_after_load KIND
+filter_after_load()
+{
+	check on a "$TOOL" load wg4 --attach "$1"
+	leaves_with inner
+	[ "$1" = clsact ] || on a tc qdisc add dev wg4 clsact
+	sets_ef
+	# As without us.
+	check_grep 'pref 49152 bpf .*ef_l3' on a tc filter show dev wg4 egress
+	if [ "$1" = clsact ]; then
+		leaves_with 46
+		well
+		sets_no_ef 49152
+		sets_ef 50000
+	fi
+	leaves_with inner
+	not_well ef_l3 "load the tunnel again"'(, with --attach clsact)?'
+	check on a "$TOOL" load wg4
+	leaves_with 46
+	well
+	[ "$(on a tc filter show dev wg4 egress | grep -c 'egress_inner:')" = 1 ]
+	check on a "$TOOL" unload wg4
+	on a tc qdisc del dev wg4 clsact
+}
+
+# by TCX: the move is seen by no packet
+program_after_load()
+{
+	check on a "$TOOL" load wg4
+	on a mkdir -p /sys/fs/bpf/tc/globals
+	check on a testing/bpf/tcx wg4 egress after testing/bpf/neighbour.bpf.o neighbour_next \
+		/sys/fs/bpf/neighbour
+	not_well neighbour_next 'load the tunnel again'
+	thin 1 4
+	change_once same same load wg4 --attach tcx
+	well
+	[ "$(at_tunnel .attach)" = tcx ]
+	check_exit 1 on a sh -c 'tc qdisc show dev wg4 | grep clsact'
+	check on a rm /sys/fs/bpf/neighbour
+	check on a testing/bpf/tcx wg4 egress after testing/bpf/bleach.bpf.o ef_l3 /sys/fs/bpf/ef
+	leaves_with inner
+	not_well ef_l3 'load the tunnel again'
+	check on a "$TOOL" load wg4
+	leaves_with 46
+	well
+	check on a "$TOOL" unload wg4
+	check on a rm /sys/fs/bpf/ef
+}
+
+test_inner_dscp_of_others()
+{
+	local how
+
+	wireguard_nodes
+	filter_before_load
+	for how in $(attach_kinds); do
+		filter_after_load "$how"
+	done
+	[ "$(attach_kinds)" = clsact ] || program_after_load
+	leaves_with none
+}
+
+#
 # Another copy of the tool, as in a container on the host's network: the same programs, names and
 # handles, with a bpffs and a lock of its own
 #

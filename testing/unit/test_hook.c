@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 The dscp-tool authors
+/*
+ * TC programs on a real device: at which place among those of others, and whose they are. Each test
+ * has a network namespace and a bpffs of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <compat/tcx.h>
+#include <util/hook.h>
+#include <util/log.h>
+#include <util/netns.h>
+
+#define BPFFS "/sys/fs/bpf"
+#define OURS BPFFS "/ours" /* the directories of two copies of the tool */
+#define THEIRS BPFFS "/theirs"
+#define LAST 49153
+
+static int device;
+
+static void run(const char *command)
+{
+	if (system(command))
+		fail_msg("failed: %s", command);
+}
+
+/* A directory as a copy of the tool has it, with a map in it. */
+static int make_copy(const char *dir)
+{
+	static const char *const below[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
+	char path[64];
+	int map;
+
+	for (unsigned int i = 0; i < sizeof(below) / sizeof(*below); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, below[i]);
+		if (mkdir(path, 0700))
+			return -1;
+	}
+	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "config", 4, 4, 1, NULL);
+	snprintf(path, sizeof(path), "%s/maps/config", dir);
+	if (map < 0 || bpf_obj_pin(map, path))
+		return -1;
+	return close(map);
+}
+
+static int new_world(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		return -1;
+	run("ip link add t0 type veth peer name t1 && ip link set t0 up");
+	device = if_nametoindex("t0");
+	return make_copy(OURS) || make_copy(THEIRS);
+}
+
+static int end_world(void **state)
+{
+	(void)state;
+	return umount(BPFFS);
+}
+
+/* A program of that name that goes on with the chain. dir: whose map it uses; NULL: nobody's. */
+static int program(const char *dir, const char *name)
+{
+	struct bpf_insn insns[] = {
+		{ .code = BPF_LD | BPF_IMM | BPF_DW,
+		  .dst_reg = BPF_REG_1,
+		  .src_reg = BPF_PSEUDO_MAP_FD },
+		{},
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_UNSPEC },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	char path[64];
+	int fd;
+
+	if (dir) {
+		snprintf(path, sizeof(path), "%s/maps/config", dir);
+		insns[0].imm = bpf_obj_get(path);
+		assert_true(insns[0].imm >= 0);
+	}
+	fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name, "GPL", dir ? insns : insns + 2,
+			   dir ? 4 : 2, NULL);
+	assert_true(fd >= 0);
+	if (dir)
+		close(insns[0].imm);
+	return fd;
+}
+
+static uint32_t id_of(int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(prog_fd, &info, &len), 0);
+	return info.id;
+}
+
+static struct hook hook(const char *name)
+{
+	return hook_for(name, HOOK_EGRESS, netns_own(), device, "t0");
+}
+
+/* The tool attaches a new program of that name; its id. */
+static uint32_t attach(const char *dir, const char *name, enum attach_kind kind)
+{
+	const struct hook at = hook(name);
+	int fd = program(dir, name);
+	uint32_t id = id_of(fd);
+
+	assert_int_equal(hook_attach(dir, &at, fd, kind), 0);
+	close(fd);
+	return id;
+}
+
+/* The same program again, as load does it. */
+static void attach_again(const char *dir, const char *name, enum attach_kind kind)
+{
+	const struct hook at = hook(name);
+	struct hook_state state;
+	int fd;
+
+	assert_int_equal(hook_query(dir, &at, &state), 0);
+	fd = bpf_prog_get_fd_by_id(state.prog_id);
+	assert_true(fd >= 0);
+	assert_int_equal(hook_attach(dir, &at, fd, kind), 0);
+	close(fd);
+}
+
+static struct hook_state state_of(const char *dir, const char *name)
+{
+	const struct hook at = hook(name);
+	struct hook_state state;
+
+	assert_int_equal(hook_query(dir, &at, &state), 0);
+	return state;
+}
+
+static void assert_at(const char *dir, const char *name, uint32_t id, enum attach_kind kind,
+		      uint32_t priority)
+{
+	struct hook_state state = state_of(dir, name);
+
+	assert_int_equal(state.health, HOOK_OK);
+	assert_int_equal(state.prog_id, id);
+	assert_int_equal(state.attach, kind);
+	assert_int_equal(state.priority, priority);
+}
+
+/* Their names, in the order in which they run. */
+static void assert_neighbours(const char *name, enum hook_side side, const char *expected)
+{
+	const struct hook_state state = state_of(OURS, name);
+	const struct hook at = hook(name);
+	struct hook_neighbour list[8];
+	char names[8 * 65] = "";
+	int n = hook_neighbours(OURS, &at, &state, side, list, 8);
+
+	assert_in_range(n, 0, 8);
+	for (int i = 0; i < n; i++)
+		sprintf(names + strlen(names), "%s%s", i ? " " : "", list[i].name);
+	assert_string_equal(names, expected);
+}
+
+/* Somebody else's filter; priority 0: tc chooses. Returns the one that it has. */
+static uint32_t filter(const char *name, uint32_t priority, uint32_t handle)
+{
+	LIBBPF_OPTS(bpf_tc_hook, tc, .ifindex = device, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program(NULL, name), .priority = priority,
+		    .handle = handle);
+	int err = bpf_tc_hook_create(&tc);
+
+	assert_true(!err || err == -EEXIST);
+	assert_int_equal(bpf_tc_attach(&tc, &opts), 0);
+	close(opts.prog_fd);
+	return opts.priority;
+}
+
+static void no_filter(uint32_t priority, uint32_t handle)
+{
+	LIBBPF_OPTS(bpf_tc_hook, tc, .ifindex = device, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = priority, .handle = handle);
+
+	assert_int_equal(bpf_tc_detach(&tc, &opts), 0);
+}
+
+/* Somebody else's program, as long as the link is open. */
+static int tcx(const char *name, bool before)
+{
+	struct tcx_link_create attr = {
+		.prog_fd = program(NULL, name),
+		.target_ifindex = device,
+		.attach_type = BPF_TCX_EGRESS,
+		.flags = before ? BPF_F_BEFORE : BPF_F_AFTER,
+	};
+	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	assert_true(fd >= 0);
+	close(attr.prog_fd);
+	return fd;
+}
+
+static void assert_no_clsact(void)
+{
+	run("! tc qdisc show dev t0 | grep -q clsact");
+}
+
+#define NEEDS_TCX()                                                                                \
+	do {                                                                                       \
+		if (!hook_tcx_supported()) {                                                       \
+			print_message("skipped: this kernel has no TCX\n");                        \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* Places */
+
+static void last_of_filters(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	filter("early", 10, 1);
+	filter("late", 60000, 1);
+	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, 60001);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "early late");
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+}
+
+/* Who lets tc choose the priority is in front, and has the one that there would be without ours. */
+static void automatic_priorities(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST);
+	assert_int_equal(filter("first", 0, 0), 49152);
+	assert_int_equal(filter("second", 0, 0), 49151);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "second first");
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+}
+
+/* A filter that comes later: the next load goes behind it, hook_update() does not. */
+static void filter_behind(void **state)
+{
+	const struct hook at = hook("egress_inner");
+	uint32_t id;
+	int fd;
+
+	(void)state;
+	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	filter("late", 50000, 1);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "late");
+	attach_again(OURS, "egress_inner", ATTACH_AUTO);
+	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, 50001);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	filter("later", 50002, 1);
+	fd = program(OURS, "egress_inner");
+	assert_int_equal(hook_update(OURS, &at, fd), 0);
+	assert_at(OURS, "egress_inner", id_of(fd), ATTACH_CLSACT, 50001);
+	close(fd);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "later");
+	run("[ $(tc filter show dev t0 egress | grep -c egress_inner:) = 1 ]");
+}
+
+/* There is no place behind that one. */
+static void the_last_priority(void **state)
+{
+	(void)state;
+	filter("last", 65535, 1);
+	attach(OURS, "egress_inner", ATTACH_CLSACT);
+	for (int i = 0; i < 3; i++) {
+		assert_neighbours("egress_inner", HOOK_BEHIND, "last");
+		attach_again(OURS, "egress_inner", ATTACH_AUTO);
+		run("[ $(tc filter show dev t0 egress | grep -c egress_inner:) = 1 ]");
+	}
+	no_filter(65535, 1);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+}
+
+static void last_of_tcx(void **state)
+{
+	int early, late, later;
+	uint32_t id;
+
+	(void)state;
+	NEEDS_TCX();
+	early = tcx("early", false);
+	id = attach(OURS, "egress_inner", ATTACH_AUTO);
+	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "early");
+	late = tcx("late", false);
+	later = tcx("later", false);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "late later");
+	attach_again(OURS, "egress_inner", ATTACH_AUTO);
+	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "early late later");
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	assert_no_clsact();
+	close(early);
+	close(late);
+	close(later);
+}
+
+/* With the qdisc ingress there can be no clsact to take its place meanwhile. */
+static void last_of_tcx_beside_ingress(void **state)
+{
+	uint32_t id;
+	int late;
+
+	(void)state;
+	NEEDS_TCX();
+	run("tc qdisc add dev t0 ingress");
+	id = attach(OURS, "egress_inner", ATTACH_AUTO);
+	late = tcx("late", false);
+	attach_again(OURS, "egress_inner", ATTACH_TCX);
+	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "late");
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	run("tc qdisc show dev t0 | grep -q ' ingress '");
+	close(late);
+}
+
+/* TCX would run before them: so clsact it is, unless somebody asks for TCX. */
+static void filters_on_a_kernel_with_tcx(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	NEEDS_TCX();
+	filter("theirs", 10, 1);
+	id = attach(OURS, "egress_inner", ATTACH_TCX);
+	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "theirs");
+	attach_again(OURS, "egress_inner", ATTACH_TCX);
+	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
+	attach_again(OURS, "egress_inner", ATTACH_AUTO);
+	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST);
+	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	id = attach(OURS, "egress_outer", ATTACH_AUTO);
+	assert_at(OURS, "egress_outer", id, ATTACH_TCX, 0);
+	assert_neighbours("egress_inner", HOOK_AHEAD, "theirs");
+}
+
+/* On a tunnel that is the uplink of another one: egress_outer first, whichever came first. */
+static void two_of_ours(void **state)
+{
+	static const char *const names[] = { "egress_inner", "egress_outer", "egress_inner" };
+	const enum attach_kind kinds[] = { ATTACH_CLSACT, ATTACH_TCX };
+	const unsigned int n_kinds = hook_tcx_supported() ? 2 : 1;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * n_kinds; i++) {
+		struct hook first = hook(names[i % 2]), second = hook(names[i % 2 + 1]);
+
+		attach(OURS, first.program, kinds[i / 2]);
+		attach(OURS, second.program, kinds[i / 2]);
+		filter("theirs", 20, 1);
+		assert_neighbours("egress_outer", HOOK_AHEAD, "");
+		assert_neighbours("egress_outer", HOOK_BEHIND, "");
+		assert_neighbours("egress_inner", HOOK_AHEAD, i / 2 ? "" : "theirs");
+		assert_neighbours("egress_inner", HOOK_BEHIND, i / 2 ? "theirs" : "");
+		if (!(i / 2))
+			assert_in_range(state_of(OURS, "egress_outer").priority, 1,
+					state_of(OURS, "egress_inner").priority - 1);
+		no_filter(20, 1);
+		assert_int_equal(hook_detach(OURS, &first), 0);
+		assert_int_equal(hook_detach(OURS, &second), 0);
+		run("tc qdisc del dev t0 clsact 2>/dev/null || true");
+	}
+}
+
+/* Owners */
+
+/* A filter with the handle and the name of ours. */
+static void same_handle_and_name(void **state)
+{
+	struct hook at = hook("egress_outer");
+
+	(void)state;
+	attach(OURS, "egress_outer", ATTACH_CLSACT);
+	filter("egress_outer", 9, 0xd5c9);
+	no_filter(state_of(OURS, "egress_outer").priority, 0xd5c9);
+	assert_int_equal(state_of(OURS, "egress_outer").health, HOOK_MISSING);
+	assert_int_equal(hook_detach(OURS, &at), 0);
+	run("tc filter show dev t0 egress | grep -q 'pref 9 .*egress_outer:'");
+	run("[ -z \"$(ls " OURS "/hooks " OURS "/qdiscs | grep -v :)\" ]");
+}
+
+static void two_copies(void **state)
+{
+	struct hook at = hook("egress_outer");
+	uint32_t ours, theirs;
+
+	(void)state;
+	ours = attach(OURS, "egress_outer", ATTACH_CLSACT);
+	theirs = attach(THEIRS, "egress_outer", ATTACH_CLSACT);
+	assert_at(OURS, "egress_outer", ours, ATTACH_CLSACT, 1);
+	assert_at(THEIRS, "egress_outer", theirs, ATTACH_CLSACT, 2);
+	assert_neighbours("egress_outer", HOOK_AHEAD, "");
+	assert_int_equal(hook_detach(THEIRS, &at), 0);
+	assert_at(OURS, "egress_outer", ours, ATTACH_CLSACT, 1);
+	theirs = attach(THEIRS, "egress_outer", ATTACH_CLSACT);
+	/* The qdisc that we made is theirs now. */
+	assert_int_equal(hook_detach(OURS, &at), 0);
+	assert_int_equal(access(OURS "/qdiscs", F_OK), 0);
+	run("[ -z \"$(ls " OURS "/qdiscs)\" ]");
+	assert_at(THEIRS, "egress_outer", theirs, ATTACH_CLSACT, 2);
+	assert_int_equal(hook_detach(THEIRS, &at), 0);
+	run("[ -z \"$(tc filter show dev t0 egress)\" ]");
+}
+
+/* A kill between the new pin and the exchange of the filter: a map in common tells. */
+static void killed_between_pin_and_filter(void **state)
+{
+	struct hook at = hook("egress_outer");
+	int fd = program(OURS, "egress_outer");
+	char path[128];
+	uint32_t id;
+
+	(void)state;
+	id = attach(OURS, "egress_outer", ATTACH_CLSACT);
+	attach(THEIRS, "egress_outer", ATTACH_CLSACT);
+	snprintf(path, sizeof(path), OURS "/hooks/%llu-%d-egress_outer",
+		 (unsigned long long)netns_own(), device);
+	assert_int_equal(hook_pin(OURS, fd, path), 0);
+	assert_at(OURS, "egress_outer", id, ATTACH_CLSACT, 1);
+	assert_int_equal(hook_attach(OURS, &at, fd, ATTACH_AUTO), 0);
+	assert_at(OURS, "egress_outer", id_of(fd), ATTACH_CLSACT, 1);
+	close(fd);
+	fd = program(OURS, "egress_outer");
+	assert_int_equal(hook_pin(OURS, fd, path), 0);
+	close(fd);
+	assert_int_equal(hook_detach(OURS, &at), 0);
+	run("[ $(tc filter show dev t0 egress | grep -c egress_outer:) = 1 ]");
+	assert_int_equal(state_of(THEIRS, "egress_outer").health, HOOK_OK);
+}
+
+/* A kill between the new place and the old one leaves two: the next load or unload takes one or
+ * both. */
+static void killed_between_two_places(void **state)
+{
+	struct hook at = hook("egress_inner");
+	struct bpf_tc_hook tc = { .sz = sizeof(tc),
+				  .ifindex = device,
+				  .attach_point = BPF_TC_EGRESS };
+	uint32_t id;
+
+	(void)state;
+	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	for (int i = 0; i < 2; i++) {
+		LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_prog_get_fd_by_id(id),
+			    .priority = LAST + 1 + i, .handle = 0xd5c9);
+
+		assert_int_equal(bpf_tc_attach(&tc, &opts), 0);
+		close(opts.prog_fd);
+		assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST + 1 + i);
+		assert_neighbours("egress_inner", HOOK_AHEAD, "");
+		if (i)
+			assert_int_equal(hook_detach(OURS, &at), 0);
+		else
+			attach_again(OURS, "egress_inner", ATTACH_AUTO);
+	}
+	assert_no_clsact();
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, new_world, end_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(last_of_filters),
+		TEST(automatic_priorities),
+		TEST(filter_behind),
+		TEST(the_last_priority),
+		TEST(last_of_tcx),
+		TEST(last_of_tcx_beside_ingress),
+		TEST(filters_on_a_kernel_with_tcx),
+		TEST(two_of_ours),
+		TEST(same_handle_and_name),
+		TEST(two_copies),
+		TEST(killed_between_pin_and_filter),
+		TEST(killed_between_two_places),
+	};
+
+	if (geteuid()) {
+		printf("ok - hook # SKIP needs root, to attach programs\n");
+		return 0;
+	}
+	log_capture_libbpf();
+	return cmocka_run_group_tests_name("hook", tests, NULL, NULL);
+}
