@@ -112,7 +112,8 @@ static void print_counters(const struct dscp_counters *c, const char *name, cons
 static void print_neighbour(const struct hook_neighbour *neighbour, const char *where,
 			    const char *effect)
 {
-	printf("    %s  %s, %s", where, neighbour->name, attach_kind_name(neighbour->attach));
+	printf("    %s  %s, %s", where, *neighbour->name ? neighbour->name : "a program",
+	       attach_kind_name(neighbour->attach));
 	if (neighbour->attach == ATTACH_CLSACT)
 		printf(", priority %" PRIu32, neighbour->priority);
 	if (neighbour->prog_id)

@@ -776,17 +776,18 @@ struct neighbourhood {
 	bool tcx, clsact; /* there are such */
 };
 
+/* Where the kernel tells it; the name stays as it is otherwise. */
 static void program_name(uint32_t prog_id, char *name, size_t size)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(prog_id);
 
-	if (fd >= 0)
-		bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (fd >= 0)
-		close(fd);
-	snprintf(name, size, "%s", info.name);
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && *info.name)
+		snprintf(name, size, "%s", info.name);
+	close(fd);
 }
 
 /* Our own are none: the one that has to run first, and what a load that was killed has left. */
@@ -841,7 +842,8 @@ static int add_filter(const struct nl_filter *filter, void *ctx)
 	/* Behind ours another chain is reached only by a filter of this one. */
 	if (filter->chain && all->passed)
 		return 0;
-	snprintf(neighbour.name, sizeof(neighbour.name), "%s", filter->kind);
+	snprintf(neighbour.name, sizeof(neighbour.name), "%s",
+		 *filter->name ? filter->name : filter->kind);
 	add_neighbour(all, &neighbour);
 	return 0;
 }

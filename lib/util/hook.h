@@ -94,7 +94,9 @@ struct hook_neighbour {
 	enum attach_kind attach; /* TCX or CLSACT */
 	uint32_t prog_id; /* 0: a filter of another kind than bpf */
 	uint32_t priority; /* CLSACT */
-	char name[64]; /* of the program, or the filter's kind */
+	/* Of the program, or the filter's kind. Without CAP_SYS_ADMIN what the filter calls its
+	 * program, and "" by TCX. */
+	char name[64];
 };
 
 enum hook_side {

@@ -59,6 +59,19 @@ test_they_are_enough_for_monitor()
 	retry_until on a "$TOOL" status vx4
 }
 
+# The kernel then names no program by its id; a filter has a name of its own.
+test_filters_of_others_are_named()
+{
+	lone_node
+	closed_directories
+	check on a "$TOOL" load vx4 --attach clsact
+	check on a tc filter add dev eth0 egress pref 1 handle 7 bpf da obj testing/bpf/foreign.bpf.o \
+		sec tc/foreign
+	check_grep 'before it +foreign, clsact, priority 1, ' on a "$TOOL" status vx4
+	check_grep 'before it +foreign.bpf.o:.*, clsact, priority 1, ' \
+		with "${all[*]}" "$TOOL" status vx4
+}
+
 # Nothing is done by halves.
 test_each_is_needed()
 {
