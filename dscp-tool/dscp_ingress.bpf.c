@@ -10,15 +10,17 @@
  * tunnel of the kernel, and decapsulation leaves the outer header in memory in front of the packet.
  * An address alone proves nothing: packets die on their way, and another one, which came in by
  * another device, gets the same skb. So a note is believed only if the outer header it was made
- * from lies in front of the inner packet. The DS field is a part of what is compared.
+ * from lies in front of the inner packet. The DSCP is a part of what is compared.
+ * Of a tunnel in clear text, a packet without a note may show its outer header by itself
+ * (bpf_clear.h).
  *
  * Works with nothing configured too (plain tc): WireGuard on any port, VXLAN and geneve on theirs.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include <dscp/bpf_clear.h>
 #include <dscp/bpf_inflight.h>
-#include <dscp/bpf_ingress.h>
 
 #define VXLAN_PORT 4789 /* RFC 7348 */
 #define GENEVE_PORT 6081 /* RFC 8926 */
@@ -311,12 +313,25 @@ static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 	return note.flags & DSCP_NOTE_PADDED;
 }
 
+/* Without a note: the header in front of the packet, if the tunnel is in clear text. */
+static __always_inline void read_without_note(struct __sk_buff *skb, struct arrival *a)
+{
+	struct dscp_tunnel *tunnel;
+
+	a->slot = slot_by_device(skb);
+	tunnel = bpf_map_lookup_elem(&tunnels, &a->slot);
+	if (a->slot && tunnel && tunnel->kind >= DSCP_KIND_VXLAN)
+		a->dscp = clear_dscp(skb, tunnel);
+}
+
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
 	struct arrival a = { .dscp = UNKNOWN };
 	bool wireguard = recall(skb, &a);
 
+	if (a.dscp == UNKNOWN)
+		read_without_note(skb, &a);
 	mark_arrival(skb, &a, !wireguard);
 	return TC_ACT_UNSPEC;
 }
