@@ -72,43 +72,6 @@ test_policy()
 	through_where '.ok and .unmarked == 630' a b --dst "$(inner 6 6 2)" --unmarked-ok
 }
 
-# A shaper on an ifb behind the program at the uplink, as of sqm-scripts. Like CAKE, tbf splits what is
-# longer than its burst, and then each segment has an skb that the program has not seen.
-splitting_shaper()
-{
-	on b sh -ec 'modprobe -q ifb numifbs=0 || true
-		ip link add ifb0 type ifb
-		ip link set ifb0 addrgenmode none up
-		tc qdisc add dev ifb0 root tbf rate 1gbit burst 1600 limit 40m
-		tc qdisc show dev eth0 | grep -q clsact || tc qdisc add dev eth0 clsact
-		tc filter add dev eth0 ingress prio 40000 protocol all u32 match u32 0 0 \
-			action mirred egress redirect dev ifb0'
-}
-
-# What ifb0 has passed on.
-shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
-
-# split_stream OUTER INNER DSCP: TCP of 4 MB, in segments of at most 1500 bytes, and all of them known
-split_stream()
-{
-	local before packets least=$((4000000 / 1500))
-
-	before=$(counters "vx$1") packets=$(shaped)
-	stream_comes_out "$@"
-	[ $(($(shaped) - packets)) -ge $least ] || fail "ifb0 has not split anything"
-	jq -ne --argjson was "$before" --argjson now "$(counters "vx$1")" --argjson least $least \
-		'$now.unknown == $was.unknown and $now.marked - $was.marked >= $least' >/dev/null ||
-		fail "counted: $before, then $(counters "vx$1")"
-}
-
-# On a veth a packet of TCP stays as long as it was sent.
-long_wire()
-{
-	check ip link add eth0 netns "$1" type veth peer name eth0 netns "$2"
-	on "$1" ip link set eth0 addrgenmode none up
-	on "$2" ip link set eth0 addrgenmode none up
-}
-
 test_beside_shaping()
 {
 	local o i
