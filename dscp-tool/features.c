@@ -23,6 +23,8 @@
 #include "util/log.h"
 #include "util/netlink.h"
 
+#define LOCKDOWN_FILE "/sys/kernel/security/lockdown"
+
 static const struct arg_option features_options[] = {
 	JSON_OPTION,
 	VERBOSE_OPTION,
@@ -108,9 +110,9 @@ static int load_nothing(void)
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
 }
 
-/* Not under lockdown=confidentiality. A program that calls it for real: libbpf's own probe reads
- * the verifier's words, and these have changed. */
-bool features_has_probe_read(void)
+/* A program that calls it for real: libbpf's own probe reads the verifier's words, and these have
+ * changed. */
+static bool has_probe_read(void)
 {
 	const struct bpf_insn program[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
@@ -127,6 +129,33 @@ bool features_has_probe_read(void)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+/* Returns what keeps programs from reading the kernel's memory: the verifier says the same of all.
+ */
+static const char *probe_read_refuser(void)
+{
+	char line[64] = "";
+	FILE *file;
+
+	/* The verifier knows the helper for CAP_PERFMON only. */
+	if (!privileges_complete())
+		return "not permitted without " PRIVILEGES;
+	/* Not to be seen where securityfs is not mounted, as under "ip netns exec". */
+	file = fopen(LOCKDOWN_FILE, "re");
+	if (!file)
+		return "the kernel is built without CONFIG_BPF_EVENTS, or locked down to "
+		       "confidentiality";
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	return strstr(line, "[confidentiality]") ? "the kernel is locked down to confidentiality"
+						 : "the kernel is built without CONFIG_BPF_EVENTS";
+}
+
+const char *features_no_probe_read(void)
+{
+	return has_probe_read() ? NULL : probe_read_refuser();
 }
 
 static bool may_not_probe(void)
@@ -176,8 +205,7 @@ static const struct {
 	{ "jit", has_jit, OPTIONAL,
 	  "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
 	{ "btf", features_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
-	{ "probe_read_kernel", features_has_probe_read, FOR_INGRESS,
-	  "no ingress (Linux 5.5; lockdown=confidentiality forbids it)" },
+	{ "probe_read_kernel", has_probe_read, FOR_INGRESS, "no ingress" },
 	{ "co_re", has_core, OPTIONAL,
 	  "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
 	{ "libxdp", hook_xdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
@@ -186,6 +214,7 @@ static const struct {
 };
 
 #define N_FEATURES (sizeof(features) / sizeof(*features))
+#define MAX_TEXT 200
 
 /* Is all there for ALL, or for what more needs ingress has? */
 static bool able_to(const bool *present, enum need need)
@@ -196,25 +225,47 @@ static bool able_to(const bool *present, enum need need)
 	return true;
 }
 
+/* What follows when it is missing, and why it is. */
+static void describe(unsigned int i, char *text, size_t size)
+{
+	const char *reason = features[i].present == has_probe_read ? probe_read_refuser() : NULL;
+
+	snprintf(text, size, "%s%s%s", features[i].without, reason ? ": " : "",
+		 reason ? reason : "");
+}
+
 static void print_json(const bool *present)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
+	struct json_object *missing = json_object_new_object();
+	char text[MAX_TEXT];
 
-	for (unsigned int i = 0; i < N_FEATURES; i++)
+	for (unsigned int i = 0; i < N_FEATURES; i++) {
 		json_object_object_add(list, features[i].name, json_object_new_boolean(present[i]));
+		if (present[i])
+			continue;
+		describe(i, text, sizeof(text));
+		json_object_object_add(missing, features[i].name, json_object_new_string(text));
+	}
 	json_object_object_add(root, "egress", json_object_new_boolean(able_to(present, FOR_ALL)));
 	json_object_object_add(root, "ingress",
 			       json_object_new_boolean(able_to(present, FOR_INGRESS)));
 	json_object_object_add(root, "features", list);
+	json_object_object_add(root, "missing", missing);
 	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
 	json_object_put(root);
 }
 
 static void print_text(const bool *present)
 {
-	for (unsigned int i = 0; i < N_FEATURES; i++)
+	char text[MAX_TEXT];
+
+	for (unsigned int i = 0; i < N_FEATURES; i++) {
+		if (!present[i])
+			describe(i, text, sizeof(text));
 		printf("%-20s %s%s%s\n", features[i].name, present[i] ? "yes" : "no",
-		       present[i] ? "" : ": ", present[i] ? "" : features[i].without);
+		       present[i] ? "" : ": ", present[i] ? "" : text);
+	}
 	printf("%-20s %s\n", "egress", able_to(present, FOR_ALL) ? "possible" : "not possible");
 	printf("%-20s %s\n", "ingress",
 	       able_to(present, FOR_INGRESS) ? "possible" : "not possible");

@@ -10,7 +10,8 @@
 /* True if the kernel shows its own BTF. */
 bool features_has_btf(void);
 
-/* True if programs may read the kernel's memory, as every way of ingress does. */
-bool features_has_probe_read(void);
+/* Returns NULL if programs may read the kernel's memory, as every way of ingress does; else what
+ * keeps them from it. */
+const char *features_no_probe_read(void);
 
 #endif

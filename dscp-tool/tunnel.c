@@ -204,6 +204,7 @@ static bool can_peek(void)
 
 static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
+	const char *reason;
 	int err;
 
 	if (tunnel->kind == DSCP_KIND_UDP) {
@@ -215,11 +216,12 @@ static int set_ingress(const struct tunnel_request *request, struct dscp_tunnel 
 	err = check_way(request, tunnel);
 	if (err)
 		return err;
-	if (!features_has_probe_read()) {
-		log_error("%s: no ingress on this kernel: its programs may not read what is in "
-			  "front of a packet (lockdown=confidentiality?)",
-			  request->name);
-		return -EPERM;
+	reason = features_no_probe_read();
+	if (reason) {
+		log_error("%s: no ingress on this kernel, whose programs may not read what is in "
+			  "front of a packet: %s. Use --direction egress",
+			  request->name, reason);
+		return -EOPNOTSUPP;
 	}
 	tunnel->flags |= DSCP_TUNNEL_INGRESS;
 	tunnel->way = request->way;

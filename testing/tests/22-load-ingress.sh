@@ -195,6 +195,46 @@ test_features()
 	on a "$TOOL" features --json | jq -e '.ingress and (.features.btf | not)'
 }
 
+# refused COMMAND...: the tool, of whose calls the one that tries bpf_probe_read_kernel() fails
+refused()
+{
+	local nth
+
+	on a strace -o "$T/calls" -e trace=bpf "$TOOL" "$@" >/dev/null 2>&1
+	nth=$(grep '^bpf(' "$T/calls" | grep -n 'insn_cnt=7, .*"probe"' | sed 's/:.*//')
+	[[ $nth =~ ^[0-9]+$ ]] || fail "the program that tries it: $nth"
+	check on a "$TOOL" unload --all
+	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EINVAL:when="$nth" "$TOOL" "$@" 2>&1 ||
+		true
+}
+
+# lockdown STATE: what the kernel says of itself
+lockdown() { on a sh -c 'echo "$0" >/sys/kernel/security/lockdown' "$1"; }
+
+# says WORDS: why there is no ingress, all commands alike
+says()
+{
+	check_grep "no ingress.*: $1\. Use --direction egress" refused load vx4 --direction ingress
+	check_grep "probe_read_kernel +no: no ingress: $1\$" refused features
+	refused features --json | jq -e --arg why "no ingress: $1" \
+		'.missing.probe_read_kernel == $why and .egress and (.ingress | not)'
+}
+
+test_kernel_that_hides_its_memory()
+{
+	# LeakSanitizer and strace exclude each other.
+	export ASAN_OPTIONS=detect_leaks=0
+	lone_node
+	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when=500 true ||
+		skip "strace cannot"
+	says 'the kernel is built without CONFIG_BPF_EVENTS, or locked down to confidentiality'
+	on a mount -t tmpfs none /sys/kernel/security
+	lockdown 'none [integrity] confidentiality'
+	says 'the kernel is built without CONFIG_BPF_EVENTS'
+	lockdown 'none integrity [confidentiality]'
+	says 'the kernel is locked down to confidentiality'
+}
+
 # stray OPTIONS of "wire send"...: a packet that comes in by eth0, and never comes out
 stray()
 {
