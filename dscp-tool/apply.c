@@ -48,26 +48,31 @@ static int change(struct state *state, uint32_t slot, const struct dscp_tunnel *
 /* On failure all is as it was: the old entries come back, and hooks that only the new one needed go
  * with state_prune(). */
 static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *new,
-		 const struct peer_maps *peers)
+		 const struct peer_maps *peers, bool anew)
 {
 	const struct dscp_tunnel old = state->tunnels[slot];
 	struct hook_state before[MAX_HOOKS];
 	struct peer_maps old_peers;
+	bool present[N_PRESENT];
 	int err = state_hook_states(new, before);
 
 	if (!err)
 		err = state_need(state, new);
-	if (!err && !old.ifindex)
+	if (!err && anew)
 		err = state_clear_counters(state, slot);
 	if (!err)
 		err = peers_before(state, slot, &old_peers);
 	if (err)
 		return err;
-	err = change(state, slot, new, peers ? peers : &old_peers);
+	state_present_before(state, slot, present);
+	err = state_note_present(state, slot, new);
+	if (!err)
+		err = change(state, slot, new, peers ? peers : &old_peers);
 	if (!err)
 		return 0;
 	peers_add(state, slot, &old_peers);
 	state_register(state, slot, &old);
+	state_present_back(state, slot, present);
 	state_attach_back(state, new, before);
 	peers_remove_others(state, slot, &old_peers);
 	return err;
@@ -77,11 +82,13 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 {
 	struct state state;
 	uint32_t slot;
+	bool anew;
 	int err = state_create(&state, flows), pruned;
 
 	if (err)
 		return err;
 	slot = state_find(&state, tunnel->name);
+	anew = !slot;
 	if (!slot)
 		slot = state_find_gone(&state, tunnel->name);
 	if (!slot)
@@ -94,9 +101,11 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 	if (!err)
 		err = privileges_check_loaded(&state.tunnels[slot]);
 	if (!err)
+		err = state_clear_number(&state, tunnel);
+	if (!err)
 		err = conflict_check(&state, slot, tunnel);
 	if (!err)
-		err = apply(&state, slot, tunnel, peers);
+		err = apply(&state, slot, tunnel, peers, anew);
 	pruned = state_prune(&state);
 	state_close(&state);
 	return err ? err : pruned;

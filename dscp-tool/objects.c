@@ -67,6 +67,7 @@ static const struct {
 			    sizeof(struct dscp_fragment), DSCP_FRAGMENTS },
 	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
 			   DSCP_MAX_TUNNELS },
+	[MAP_PRESENT] = { "present", BPF_MAP_TYPE_DEVMAP, 4, 4, PRESENT_ENTRIES },
 	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
 			  DSCP_WAITING },
 	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),

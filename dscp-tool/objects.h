@@ -20,12 +20,17 @@ enum state_map {
 	MAP_RECENT,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
+	MAP_PRESENT, /* of the tool, in none of the objects: see state_make_present() */
 	/* Only with ingress. */
 	MAP_WAITING,
 	MAP_INFLIGHT,
 	MAP_ARRIVALS,
 	N_MAPS,
 };
+
+/* Of a tunnel, in the map present. */
+enum state_present { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRESENT };
+#define PRESENT_ENTRIES (N_PRESENT * DSCP_MAX_TUNNELS)
 
 #define N_EGRESS_MAPS MAP_WAITING
 

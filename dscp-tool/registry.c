@@ -124,18 +124,22 @@ uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
 	uint64_t netns = netns_own();
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex == ifindex && state->tunnels[slot].netns == netns)
+		if (state->tunnels[slot].ifindex == ifindex &&
+		    state->tunnels[slot].netns == netns &&
+		    state_is_present(state, slot, PRESENT_DEVICE))
 			return slot;
 	return 0;
 }
 
-/* The name that a tunnel was loaded under still means that device, or none. */
-static bool goes_by(const struct dscp_tunnel *tunnel, const char *name)
+/* The name that a tunnel was loaded under means no other device than the one that was loaded. */
+static bool goes_by(const struct state *state, uint32_t slot, const char *name)
 {
-	char present[IF_NAMESIZE];
+	const struct dscp_tunnel *tunnel = &state->tunnels[slot];
+	char now[IF_NAMESIZE];
 
 	return !strncmp(tunnel->name, name, DSCP_IFNAMSIZ) &&
-	       (!if_indextoname(tunnel->ifindex, present) || !strcmp(present, name));
+	       (!state_is_present(state, slot, PRESENT_DEVICE) ||
+		!if_indextoname(tunnel->ifindex, now) || !strcmp(now, name));
 }
 
 uint32_t state_find(const struct state *state, const char *name)
@@ -147,27 +151,11 @@ uint32_t state_find(const struct state *state, const char *name)
 	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
 		const struct dscp_tunnel *t = &state->tunnels[other];
 
-		if (t->ifindex && t->netns == netns && goes_by(t, name))
+		if (t->ifindex && t->netns == netns &&
+		    state_is_present(state, other, PRESENT_NETNS) && goes_by(state, other, name))
 			slot = other;
 	}
 	return slot;
-}
-
-static bool is_gone(const struct dscp_tunnel *tunnel)
-{
-	struct hook_state states[MAX_HOOKS] = {};
-	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
-	char path[NETNS_PATH];
-
-	if (tunnel->netns == netns_own() || netns_path(tunnel->netns, path) ||
-	    state_hook_states(tunnel, states))
-		return false;
-	/* A link of TCX knows whether its device is there; it may be only out of our sight. */
-	for (unsigned int i = 0; i < n; i++)
-		if (hooks[i].netns == tunnel->netns && states[i].health != HOOK_GONE)
-			return false;
-	return true;
 }
 
 uint32_t state_find_gone(const struct state *state, const char *name)
@@ -175,7 +163,8 @@ uint32_t state_find_gone(const struct state *state, const char *name)
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
 		const struct dscp_tunnel *t = &state->tunnels[slot];
 
-		if (t->ifindex && !strncmp(t->name, name, DSCP_IFNAMSIZ) && is_gone(t))
+		if (t->ifindex && !strncmp(t->name, name, DSCP_IFNAMSIZ) &&
+		    !state_is_present(state, slot, PRESENT_NETNS))
 			return slot;
 	}
 	return 0;
@@ -338,6 +327,8 @@ int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel 
 		err = derive(state, &old, 0);
 	if (err)
 		return state_failed("cannot write the maps in", STATE_DIR, err);
+	if (!tunnel->ifindex)
+		state_forget_present(state, slot);
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
 		state_forget_recent(state);
 	return state_write_config(state, objects_digest());

@@ -539,6 +539,8 @@ static int create(struct state *state, __u32 flows)
 	if (!err)
 		err = pin_programs(state, OBJECT_EGRESS);
 	if (!err)
+		err = state_make_present(state);
+	if (!err)
 		err = read_tunnels(state);
 	if (!err)
 		err = state_write_config(state, objects_digest());

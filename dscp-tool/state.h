@@ -49,13 +49,32 @@ int state_counters(const struct state *state, enum state_map map, uint32_t slot,
 		   struct dscp_counters *sum);
 int state_clear_counters(const struct state *state, uint32_t slot);
 
-/* Slot of the tunnel of this network namespace with that name, loaded under it or renamed since;
- * 0: not loaded. */
+/* Slot of the tunnel of this network namespace with that name: its device has the name now, or it
+ * was loaded under the name and its device is gone; 0: not loaded. */
 uint32_t state_find(const struct state *state, const char *name);
 /* Slot of a tunnel with that name whose network namespace is gone, and with it all that was
- * attached there: that of a container which was started again. 0: none. */
+ * attached there: that of a container which was started again. Not one that is only out of sight.
+ * 0: none. */
 uint32_t state_find_gone(const struct state *state, const char *name);
+/* Slot of the tunnel whose device has that number in this network namespace, and is the one that
+ * was loaded. */
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex);
+/* True if the device or namespace of a loaded tunnel is still the one that was loaded, whatever now
+ * has its number. Without a message. (present.c) */
+bool state_is_present(const struct state *state, uint32_t slot, enum state_present what);
+/* Makes the map for it. */
+int state_make_present(struct state *state);
+/* From now on a tunnel's device and namespaces, those that have the numbers now, are those of slot;
+ * or none are. */
+int state_note_present(const struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel);
+void state_forget_present(const struct state *state, uint32_t slot);
+/* How it is, and back to that, when slot is as before again. */
+void state_present_before(const struct state *state, uint32_t slot, bool before[static N_PRESENT]);
+void state_present_back(const struct state *state, uint32_t slot,
+			const bool before[static N_PRESENT]);
+/* A tunnel that is going to be loaded has its number for itself: what the pins of a device say that
+ * had the number before, and is gone, goes. */
+int state_clear_number(struct state *state, const struct dscp_tunnel *tunnel);
 /* 0: all are taken. */
 uint32_t state_free_slot(const struct state *state);
 /* Name of the tunnel device that stamped a flow, or NULL. */

@@ -18,6 +18,9 @@
  *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
  *   fragments  LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
  *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
+ *   present    DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device (N: 0),
+ *                                       lo of its namespace (1), lo of its uplinks' (2): no program
+ *                                       has it, the tool makes it
  *
  * and, once a tunnel has asked for ingress,
  *
@@ -85,6 +88,7 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
  * the kind is clear. */
 #define DSCP_TUNNEL_PEERS (1u << 7)
 
+#define DSCP_IFINDEX_GONE 0x80000000u /* no device has such a number */
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
 
 /* How ingress finds the outer DS field of a decapsulated packet. */
@@ -112,7 +116,9 @@ struct dscp_endpoint {
 };
 
 struct dscp_tunnel {
-	__u32 ifindex; /* of the tunnel device; 0: this slot is free */
+	/* Of the tunnel device; 0: this slot is free. DSCP_IFINDEX_GONE and the slot: the device is
+	 * gone, and its number is another loaded tunnel's. */
+	__u32 ifindex;
 	__u8 kind; /* enum dscp_kind */
 	__u8 outer_dscp; /* with DSCP_TUNNEL_FIXED */
 	__u8 n_ports;

@@ -148,6 +148,7 @@ int bpf_obj_get(const char *path)
 static const void *find(int map, const void *key, size_t *size)
 {
 	static const struct dscp_tunnel none;
+	static const uint32_t device = DEVICE;
 
 	const uint32_t *slot = key;
 
@@ -161,6 +162,9 @@ static const void *find(int map, const void *key, size_t *size)
 			if (*slot == slots[i])
 				return &fuzz_maps->tunnels[i];
 		return &none;
+	case MAP_PRESENT:
+		*size = sizeof(device);
+		return fuzz_maps->pinned ? &device : NULL;
 	case MAP_COUNTERS:
 	case MAP_ARRIVALS:
 		*size = sizeof(fuzz_maps->counters);
@@ -274,6 +278,7 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 	[MAP_FRAGMENTS] = MAP_INFO(LRU_HASH, sizeof(struct dscp_fragment_key),
 				   sizeof(struct dscp_fragment), DSCP_FRAGMENTS),
 	[MAP_COUNTERS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
+	[MAP_PRESENT] = MAP_INFO(DEVMAP, 4, 4, PRESENT_ENTRIES),
 	[MAP_WAITING] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_waiting), DSCP_WAITING),
 	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
 				  sizeof(struct dscp_inflight), DSCP_INFLIGHT),
