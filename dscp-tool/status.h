@@ -20,6 +20,7 @@ struct tunnel_status {
 	/* Where the uplinks are, if in another network namespace; "": not, or it is gone. */
 	char uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
+	bool netns_gone; /* that of the tunnel */
 	bool same_name; /* as another one of its network namespace */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];

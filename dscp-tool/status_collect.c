@@ -27,12 +27,12 @@ static void problem(struct tunnel_status *status, const char *fmt, ...)
 	va_end(args);
 }
 
-/* That it is gone: by check_netns() or check_device(). */
+/* True of what check_netns() or check_device() says, once. */
 static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
 {
 	if (hook->netns != status->tunnel->netns)
 		return !*status->uplink_netns;
-	return hook->ifindex == (int)status->tunnel->ifindex && hook->netns == netns_own();
+	return status->netns_gone || hook->ifindex == (int)status->tunnel->ifindex;
 }
 
 static void check_hook(struct tunnel_status *status, const struct hook *hook,
@@ -59,41 +59,76 @@ bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
 	return tunnel->uplink_netns != tunnel->netns;
 }
 
-static void check_netns(struct tunnel_status *status)
+static void check_netns(struct tunnel_status *status, const struct state *state, uint32_t slot)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 
-	if (uplinks_elsewhere(t) && !netns_path(t->uplink_netns, status->uplink_netns))
+	status->netns_gone = !state_is_present(state, slot, PRESENT_NETNS);
+	if (uplinks_elsewhere(t) && (!state_is_present(state, slot, PRESENT_UPLINK_NETNS) ||
+				     !netns_path(t->uplink_netns, status->uplink_netns))) {
+		*status->uplink_netns = 0;
 		problem(status,
 			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
 			"load it again",
 			t->uplink_netns);
+	}
 	log_printable(status->uplink_netns);
 }
 
-/* A device is its number, which the programs are attached to; names come and go. */
-static void check_device(struct tunnel_status *status)
+/* A device that has only the number, or is in a namespace that has, has nothing of ours. */
+static void check_number(struct tunnel_status *status, const struct state *state, uint32_t slot,
+			 unsigned int i)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	const struct hook *hook = &status->hooks[i];
+	bool of_tunnel = hook->netns == t->netns && hook->ifindex == (int)t->ifindex;
+	enum state_present what = of_tunnel		    ? PRESENT_DEVICE
+				  : hook->netns == t->netns ? PRESENT_NETNS
+							    : PRESENT_UPLINK_NETNS;
+
+	if (!state_is_present(state, slot, what))
+		status->states[i].health = HOOK_GONE;
+}
+
+static void device_gone(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	char number[sizeof(" (number 4294967295)")] = "";
+	struct nl_link link;
+	struct nl_error why;
+
+	if (status->netns_gone)
+		problem(status, "its network namespace is gone: unload it, or load it again");
+	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
+		problem(status, "%s was made anew since: load it again", t->name);
+	else {
+		if (!(t->ifindex & DSCP_IFINDEX_GONE))
+			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
+		problem(status, "the device %s%s is gone: unload it, or load it again", t->name,
+			number);
+	}
+}
+
+/* A device is the one that was loaded, whatever its name is now. */
+static void check_device(struct tunnel_status *status, const struct state *state, uint32_t slot)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 	struct nl_link link;
 	struct nl_error why;
 	char text[128];
 
-	if (t->netns != netns_own())
+	if (!state_is_present(state, slot, PRESENT_DEVICE)) {
+		device_gone(status);
 		return;
-	if (!nl_link_by_index(t->ifindex, &link, &why)) {
-		if (state_is_name(link.name))
-			memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
-		if (tunnel_port_changed(t, text, sizeof(text)))
-			problem(status, "%s", text);
-		if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
-			problem(status, "%s", text);
-	} else if (!nl_link_by_name(t->name, &link, &why)) {
-		problem(status, "%s was made anew since: load it again", t->name);
-	} else {
-		problem(status, "the device %s (number %u) is gone: unload it, or load it again",
-			t->name, t->ifindex);
 	}
+	if (t->netns != netns_own() || nl_link_by_index(t->ifindex, &link, &why))
+		return;
+	if (state_is_name(link.name))
+		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+	if (tunnel_port_changed(t, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
+		problem(status, "%s", text);
 }
 
 static void check_uplinks(struct tunnel_status *status)
@@ -165,12 +200,13 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 	memset(status, 0, sizeof(*status));
 	status->tunnel = &state->tunnels[slot];
 	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
-	check_netns(status);
+	check_netns(status, state, slot);
 	status->n_hooks = state_hooks(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);
 		if (err)
 			return err;
+		check_number(status, state, slot, i);
 		check_hook(status, &status->hooks[i], &status->states[i]);
 		status->current[i] = state_is_current(state, status->tunnel, &status->hooks[i],
 						      &status->states[i]);
@@ -182,7 +218,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 		look_around(status, i);
 		check_behind(status, i);
 	}
-	check_device(status);
+	check_device(status, state, slot);
 	check_uplinks(status);
 	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : state_counters(state, MAP_ARRIVALS, slot, &status->ingress);
