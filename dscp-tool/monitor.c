@@ -120,8 +120,10 @@ static bool is_named(const struct monitor *m, const struct dscp_tunnel *tunnel)
 /* A tunnel that was renamed is the one that was named still. */
 static bool is_followed(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel)
 {
+	const uint32_t last = m->followed[slot];
 	bool followed = tunnel->ifindex && tunnel->netns == netns_own() &&
-			(is_named(m, tunnel) || m->followed[slot] == tunnel->ifindex);
+			(is_named(m, tunnel) || last == tunnel->ifindex ||
+			 (last && tunnel->ifindex == (DSCP_IFINDEX_GONE | slot)));
 
 	m->followed[slot] = followed ? tunnel->ifindex : 0;
 	return followed;
@@ -178,13 +180,14 @@ static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 }
 
 /* What is different, in words; "" if nothing is. */
-static void describe(const struct state *state, const struct dscp_tunnel *old,
-		     const struct dscp_tunnel *new, char *text)
+static void describe(const struct state *state, uint32_t slot, const struct dscp_tunnel *new,
+		     char *text)
 {
+	const struct dscp_tunnel *old = &state->tunnels[slot];
 	char word[64];
 
 	*text = 0;
-	if (old->ifindex != new->ifindex)
+	if (!state_is_present(state, slot, PRESENT_DEVICE))
 		add(text, "the device was made anew");
 	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
 		add(text, "the device was renamed");
@@ -204,19 +207,63 @@ static void describe(const struct state *state, const struct dscp_tunnel *old,
 		add(text, "a program was taken away");
 }
 
-/* What a tunnel's device is called now. Its number tells, as it does state_find(): another device
- * may have its old name. Where there is none, it was made anew under its name. */
-static void find_name(char *name, const struct dscp_tunnel *old)
+/* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
+ * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
+ */
+static int find_name(const struct state *state, uint32_t slot, char *name, char *why)
 {
-	if (!if_indextoname(old->ifindex, name))
-		memcpy(name, old->name, DSCP_IFNAMSIZ);
+	const struct dscp_tunnel *old = &state->tunnels[slot];
+	uint32_t other;
+
+	if (state_is_present(state, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
+		return 0;
+	memcpy(name, old->name, DSCP_IFNAMSIZ);
+	other = state_find(state, name);
+	if (!other || other == slot)
+		return 0;
+	snprintf(why, TEXT,
+		 "%.15s: the device is gone, and another loaded tunnel has its name now: rename "
+		 "that "
+		 "one first",
+		 name);
+	return -ENODEV;
 }
 
-/* The same for the uplinks that --uplink named: the device of that name, else it was renamed. */
-static void find_uplink_name(char *name, const char *old_name, uint32_t ifindex)
+/* A device with the number of a tunnel that is gone: nobody has loaded it by its name. */
+static void add_stranger(const struct dscp_tunnel *old, char *why)
 {
-	if (if_nametoindex(old_name) || !if_indextoname(ifindex, name))
-		memcpy(name, old_name, DSCP_IFNAMSIZ);
+	char stranger[IF_NAMESIZE] = "";
+	size_t len = strlen(why);
+
+	if (if_indextoname(old->ifindex, stranger))
+		snprintf(why + len, TEXT - len,
+			 " (its number %u is another device's now, %s, which is left alone)",
+			 old->ifindex, stranger);
+}
+
+/* True if a hook of ours shows that an uplink is still the device that was loaded. */
+static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+
+	if (!ifindex || state_hook_states(tunnel, states))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
+		    states[i].health == HOOK_OK)
+			return true;
+	return false;
+}
+
+/* The same for the uplinks that --uplink named: the device of that name, else it was renamed, if
+ * our program is still on it. */
+static void find_uplink_name(char *name, const struct dscp_tunnel *old, unsigned int i)
+{
+	if (if_nametoindex(old->uplink_names[i]) || !has_live_hook(old, old->uplinks[i]) ||
+	    !if_indextoname(old->uplinks[i], name))
+		memcpy(name, old->uplink_names[i], DSCP_IFNAMSIZ);
 }
 
 static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
@@ -225,24 +272,57 @@ static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_reque
 	NETNS_VISIT(old->uplink_netns);
 
 	for (unsigned int i = 0; i < request->n_uplinks; i++) {
-		find_uplink_name(names[i], old->uplink_names[i], old->uplinks[i]);
+		find_uplink_name(names[i], old, i);
 		request->uplinks[i] = names[i];
 	}
 }
 
-/* The tunnel as load would find it now. */
-static int discover(const struct dscp_tunnel *old, struct dscp_tunnel *new, char *why)
+/* False, and says why, if a namespace has only the number of the one that was loaded. */
+static bool namespaces_present(const struct state *state, uint32_t slot, char *why)
 {
-	char name[IF_NAMESIZE] = "", uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
+	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const bool own = state_is_present(state, slot, PRESENT_NETNS);
+
+	if (own && state_is_present(state, slot, PRESENT_UPLINK_NETNS))
+		return true;
+	snprintf(why, TEXT, "%.15s: the network namespace of its uplinks is gone (number %llu)",
+		 old->name, (unsigned long long)old->uplink_netns);
+	if (!own)
+		snprintf(why, TEXT,
+			 "%.15s: the network namespace that it was loaded in is gone, and this one "
+			 "has only its number: unload it, or load it again",
+			 old->name);
+	return false;
+}
+
+/* Finds out what load would make of it now, by name. */
+static int discover_name(const struct dscp_tunnel *old, const char *name, struct dscp_tunnel *new,
+			 char *why)
+{
+	char uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
 	struct tunnel_request request = tunnel_request_of(old, name);
 	int err;
 
-	find_name(name, old);
 	find_uplink_names(old, &request, uplinks);
 	request.uplinks_may_be_absent = true;
 	log_divert(why, TEXT);
 	err = tunnel_discover(&request, new);
 	log_divert(NULL, 0);
+	return err;
+}
+
+/* The tunnel as load would find it now. */
+static int discover(const struct state *state, uint32_t slot, struct dscp_tunnel *new, char *why)
+{
+	const struct dscp_tunnel *old = &state->tunnels[slot];
+	char name[IF_NAMESIZE] = "";
+	int err;
+
+	if (!namespaces_present(state, slot, why) || find_name(state, slot, name, why))
+		return -ENODEV;
+	err = discover_name(old, name, new, why);
+	if (err && !if_nametoindex(name))
+		add_stranger(old, why);
 	if (!err && strncmp(old->link_kind, new->link_kind, DSCP_IFNAMSIZ)) {
 		snprintf(why, TEXT, "%.15s: is a device of another kind now", old->name);
 		err = -ENODEV;
@@ -276,13 +356,13 @@ static void check_tunnel(struct monitor *m, const struct state *state, uint32_t 
 	struct dscp_tunnel new;
 
 	m->n_tunnels++;
-	if (discover(old, &new, why)) {
+	if (discover(state, slot, &new, why)) {
 		m->n_broken++;
 		say(m, slot, old, why);
 		return;
 	}
 	log_divert(why, sizeof(why));
-	describe(state, old, &new, change);
+	describe(state, slot, &new, change);
 	log_divert(NULL, 0);
 	if (*change)
 		apply_again(m, slot, old, &new, change);

@@ -448,3 +448,154 @@ test_monitor()
 	said 'vx4: a program was taken away: loaded again'
 	retry_until on c "$TOOL" status vx4
 }
+
+# begun: the namespace "again" with eth0 to node b, and nothing in it that is loaded
+begun()
+{
+	nsenter --net=/run/netns/again sh -c "$node_settings"
+	ip link add eth0 netns again type veth peer name eth0 netns b
+	nsenter --net=/run/netns/again sh -ec 'echo 0 >/proc/sys/net/ipv6/conf/eth0/router_solicitations
+		ip link set eth0 addrgenmode none up; ip address add 192.0.2.1/24 dev eth0
+		ip route add default via 192.0.2.2'
+	on b sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.2/24 dev eth0'
+}
+
+# ended: again is gone, and so is what was in it
+ended()
+{
+	ip netns del again
+	retry_until on b sh -c '! ip link show eth0'
+}
+
+# reborn INODE: another namespace with that inode is "again", as soon as the kernel has given it back
+# and nobody else has got it; false if none of many new ones has it
+reborn()
+{
+	for _ in $(seq 64); do
+		ip netns add again
+		[ "$(stat -Lc %i /run/netns/again)" != "$1" ] || return 0
+		ip netns del again
+	done
+	return 1
+}
+
+# number_again COMMAND: that makes and loads a tunnel; then the namespace "again" has ended, and another
+# one has its inode
+number_again()
+{
+	local inode
+
+	# The inode may be given to a namespace of somebody else.
+	for _ in 1 2 3 4 5; do
+		ip netns add again
+		inode=$(stat -Lc %i /run/netns/again)
+		begun
+		"$@"
+		ended
+		! reborn "$inode" || return 0
+		check on c "$TOOL" unload --all
+	done
+	skip "this kernel has not given the inode of a namespace that is gone to another one"
+}
+
+# box DEV ID: a VXLAN from again, where it has the number 77, to b, with VNI and inner network ID, port 47ID
+box()
+{
+	nsenter --net=/run/netns/again sh -ec "
+		ip link add $1 index 77 address 02:00:00:00:77:01 type vxlan id $2 remote 192.0.2.2 dstport 47$2
+		ip link set $1 multicast off addrgenmode none mtu 1400 up; ip address add 10.0.$2.1/24 dev $1
+		ip neighbour add 10.0.$2.2 lladdr 02:00:00:00:77:02 dev $1"
+	on b sh -ec "
+		ip link del $1 2>/dev/null || true
+		ip link add $1 address 02:00:00:00:77:02 type vxlan id $2 remote 192.0.2.1 dstport 47$2 tos 0xb8
+		ip link set $1 multicast off addrgenmode none mtu 1400 up; ip address add 10.0.$2.2/24 dev $1
+		ip neighbour add 10.0.$2.1 lladdr 02:00:00:00:77:01 dev $1"
+}
+
+# box_leaves ID EXPECT: as it is on the wire
+box_leaves()
+{
+	through again b --dst "10.0.$1.2" --count 128 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+		--port "47$1" --expect "$2" --ecn 0
+}
+
+# loaded EXPECT OPTIONS...: the tunnel vx7 in again, which works
+loaded()
+{
+	box vx7 71
+	check in_again "$TOOL" load vx7 "${@:2}"
+	box_leaves 71 "$1"
+}
+
+# start_monitor_again: as start_monitor, in that namespace
+start_monitor_again()
+{
+	: >"$T/monitor"
+	# shellcheck disable=SC2016 # for another shell
+	background in_again sh -c 'exec "$0" monitor --verbose 2>>"$1"' "$TOOL" "$T/monitor"
+	monitor=$!
+	retry_until grep -q '^dscp-tool: watching ' "$T/monitor"
+}
+
+# A container has ended, and another one has its inode, and a tunnel with its number: nobody has loaded
+# that one. If somebody does, it is a tunnel of its own.
+test_namespace_number_used_again()
+{
+	local options
+
+	kind=vxlan
+	node_add_netns b
+	node_add_netns c
+	for options in '--direction both' '--outer-dscp EF --attach clsact'; do
+		# shellcheck disable=SC2086 # several words
+		number_again loaded "$([ "${options#*EF}" = "$options" ] && echo inner || echo 46)" $options
+		begun
+		box private0 72
+		start_monitor_again
+		said '^dscp-tool: vx7: the network namespace that it was loaded in is gone, and this one'
+		stop_background "$monitor"
+		box_leaves 72 none
+		through b again --dst 10.0.72.1 --count 128
+		check_exit 1 grep -E 'egress_|ingress_|dscp' <(in_again bpftool net show)
+		check_exit 3 in_again "$TOOL" status private0
+		check_exit 3 in_again "$TOOL" unload private0
+		check_exit 4 in_again "$TOOL" status
+		grep -q '^  problem   its network namespace is gone: ' <<<"$OUTPUT"
+		check in_again "$TOOL" load private0 --direction both --egress-map '*=CS1'
+		[ "$(in_again "$TOOL" status private0 --json |
+			jq '.tunnels[0].counters|[.[].seen]|add')" = 0 ]
+		box_leaves 72 8
+		check on c "$TOOL" unload vx7
+		check in_again "$TOOL" status
+		box_leaves 72 8
+		check in_again "$TOOL" unload private0
+		check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+		ended
+	done
+}
+
+# The same of the namespace of the uplinks: what is there now is not the tunnel's.
+test_uplink_namespace_number_used_again()
+{
+	local how
+
+	kind=vxlan
+	node_add_netns b
+	node_add_netns c
+	on c ip tuntap add tun0 mode tun || skip "this kernel has no tun"
+	for how in $(attach_kinds c); do
+		number_again check on c "$TOOL" load tun0 --uplink-netns again --outer-dscp EF --port 4799 \
+			--attach "$how"
+		begun
+		start_monitor c --interval 1
+		said '^dscp-tool: tun0: the network namespace of its uplinks is gone'
+		stop_background "$monitor"
+		through again b --dst 192.0.2.2 --sport 4799 --count 128
+		check_exit 1 grep -E 'egress_|dscp' <(in_again bpftool net show)
+		check_exit 4 on c "$TOOL" status tun0
+		grep -q '^  problem   the network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT"
+		check on c "$TOOL" unload tun0
+		check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+		ended
+	done
+}

@@ -315,3 +315,164 @@ test_repair_that_fails()
 	on a tc qdisc del dev eth0 ingress
 	healthy
 }
+
+# numbered INDEX NAME ID: a VXLAN between a and b with VNI and inner network ID, UDP port 47ID, and
+# that number on a. What b sends has EF outside.
+numbered()
+{
+	local n
+
+	for n in 1 2; do
+		# shellcheck disable=SC2016 # for another shell
+		on "$(tr 12 ab <<<$n)" sh -ec '
+			ip link add "$2" $5 address 02:00:00:00:77:0$0 type vxlan id "$3" \
+				remote 192.0.2.$1 dstport "47$3" $4
+			ip link set "$2" multicast off addrgenmode none mtu 1400 up
+			ip address add 10.0.$3.$0/24 dev "$2"
+			ip neighbour add 10.0.$3.$1 lladdr 02:00:00:00:77:0$1 dev "$2"' \
+			$n $((3 - n)) "$2" "$3" "$([ $n = 1 ] || echo tos 0xb8)" \
+			"$([ $n = 2 ] || echo index "$1")"
+	done
+}
+
+deleted() { on a ip link del "$1"; on b ip link del "$1"; }
+
+# leaves ID EXPECT: what a sends by it, on the wire; nothing inside is changed at either end
+leaves()
+{
+	through a b --dst "10.0.$1.2" --count 128 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+		--port "47$1" --expect "$2" --ecn 0
+}
+
+# untouched NAME ID: nothing is attached to that device of a, and no packet is marked in either
+# direction
+untouched()
+{
+	leaves "$2" none
+	through b a --dst "10.0.$2.1" --count 128
+	check_exit 1 grep -E 'egress_|ingress_|dscp' <(on a bpftool net show dev "$1")
+	check_exit 3 on a "$TOOL" status "$1"
+	check_exit 3 on a "$TOOL" unload "$1"
+}
+
+# number_used_again EXPECT LOAD-OPTIONS...: a loaded tunnel is deleted, and its number is that of
+# another one, which nobody has loaded. The tunnel is loaded again when it is there again.
+number_used_again()
+{
+	local n
+
+	numbered 77 vx7 71
+	check on a "$TOOL" load vx7 "${@:2}"
+	start_monitor a --interval $by_events
+	leaves 71 "$1"
+	deleted vx7
+	numbered 77 private0 72
+	said "^dscp-tool: vx7: there is no device 'vx7' .its number 77 is another device's now, private0,"
+	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' looks_by_event
+	untouched private0 72
+	check_exit 4 on a "$TOOL" status vx7
+	grep -q '^  problem   the device vx7 .number 77. is gone: ' <<<"$OUTPUT"
+	! grep 'hook      vx7 .* ok' <<<"$OUTPUT" || fail "it has no device"
+	numbered 78 vx7 71
+	said 'vx7: the device was made anew: loaded again'
+	leaves 71 "$1"
+	untouched private0 72
+	stop_background "$monitor"
+	check on a "$TOOL" unload vx7
+	deleted private0
+	deleted vx7
+}
+
+test_number_used_again()
+{
+	local how
+
+	two_nodes
+	number_used_again inner
+	number_used_again 46 --outer-dscp EF
+	for how in $(attach_kinds); do
+		number_used_again inner --attach "$how" --direction both
+	done
+}
+
+# The number and the name: that is the tunnel made anew, on which nothing is yet.
+test_number_and_name_used_again()
+{
+	local how options
+
+	two_nodes
+	for how in $(attach_kinds); do
+		for options in '--direction both' '--outer-dscp EF'; do
+			numbered 77 vx7 71
+			# shellcheck disable=SC2086 # several words
+			check on a "$TOOL" load vx7 --attach "$how" $options
+			start_monitor a --interval $by_events
+			deleted vx7
+			numbered 77 vx7 71
+			said 'vx7: the device was made anew: loaded again'
+			retry_until on a "$TOOL" status vx7
+			leaves 71 "$([ "$options" = '--outer-dscp EF' ] && echo 46 || echo inner)"
+			stop_background "$monitor"
+			check on a "$TOOL" unload vx7
+			check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+			deleted vx7
+		done
+	done
+}
+
+# Another tunnel is loaded at the number of one that is gone: each is by its own name, and the counters
+# of the new one begin with zero.
+test_number_loaded_again()
+{
+	local how
+
+	two_nodes
+	for how in $(attach_kinds); do
+		numbered 77 vx7 71
+		check on a "$TOOL" load vx7 --attach "$how" --direction both --egress-map '*=CS1'
+		leaves 71 8
+		deleted vx7
+		numbered 77 vx8 72
+		check on a "$TOOL" load vx8 --attach "$how" --direction both
+		[ "$(counter a vx8 'counters|[.[].seen]|add')" = 0 ]
+		check on a "$TOOL" status vx8
+		check_exit 4 on a "$TOOL" status vx7
+		grep -q '^  problem   the device vx7 is gone: ' <<<"$OUTPUT"
+		leaves 72 inner
+		start_monitor a --interval $by_events
+		numbered 78 vx7 71
+		said 'vx7: the device was made anew: loaded again'
+		leaves 71 8
+		leaves 72 inner
+		stop_background "$monitor"
+		check on a "$TOOL" status
+		deleted vx7
+		check on a "$TOOL" unload vx7
+		leaves 72 inner
+		check on a "$TOOL" unload vx8
+		check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+		deleted vx8
+	done
+}
+
+# An uplink that --uplink named is renamed or gone: our program on it tells.
+test_number_of_an_uplink()
+{
+	local how
+
+	lone_node
+	for how in $(attach_kinds); do
+		on a ip link add eth1 index 88 type veth peer name peer1
+		on a ip link set eth1 up
+		check on a "$TOOL" load vx4 --uplink eth0 --uplink eth1 --attach "$how"
+		start_monitor a --interval $by_events
+		on a ip link del eth1
+		on a ip link add private0 index 88 type veth peer name peer1
+		said 'vx4: uplink eth0 eth1 .absent.: loaded again'
+		only_says 'checked: 1 tunnel, no change' looks_by_event
+		check_exit 1 grep -E 'egress_|dscp' <(on a bpftool net show dev private0)
+		stop_background "$monitor"
+		check on a "$TOOL" unload vx4
+		on a ip link del private0
+	done
+}
