@@ -17,6 +17,7 @@
 #include <compat/tcx.h>
 
 #include "hook.h"
+#include "hook_device.h"
 #include "hook_owner.h"
 #include "hook_xdp.h"
 #include "log.h"
@@ -386,7 +387,8 @@ static int sibling_uses_clsact(const char *dir, const struct hook *hook)
 }
 
 /* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
- * once our last program has gone. On failure the pin stays, for another try. */
+ * once our last program has gone; so is the one of another device that has the number now. On
+ * failure the pin stays, for another try. */
 static int clsact_release(const char *dir, const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
@@ -399,7 +401,7 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	err = access(path, F_OK) ? 1 : sibling_uses_clsact(dir, hook);
 	if (err)
 		return err < 0 ? err : 0;
-	if (hook->netns == netns_own()) {
+	if (hook->netns == netns_own() && hook_device_is_there(path)) {
 		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
 			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
 		if (!err && search.ours)
@@ -412,7 +414,7 @@ static int clsact_release(const char *dir, const struct hook *hook)
 }
 
 /* Makes it, after a pin that says so. One that somebody else has made in the meantime is theirs. */
-static int clsact_make(const char *dir, const struct hook *hook, int prog_fd)
+static int clsact_make(const char *dir, const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	char kind[IFNAMSIZ], path[PATH_MAX];
@@ -420,7 +422,7 @@ static int clsact_make(const char *dir, const struct hook *hook, int prog_fd)
 	int err;
 
 	qdisc_path(path, dir, hook);
-	err = hook_pin(dir, prog_fd, path);
+	err = hook_device_pin(dir, hook->ifindex, path);
 	if (err)
 		return refused(hook, "cannot pin the qdisc's mark for", err);
 	err = bpf_tc_hook_create(&tc);
@@ -437,7 +439,7 @@ static int clsact_make(const char *dir, const struct hook *hook, int prog_fd)
 }
 
 /* A clsact qdisc, there already or made by us; which of the two is pinned. */
-static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
+static int clsact_prepare(const char *dir, const struct hook *hook)
 {
 	char kind[IFNAMSIZ];
 	struct nl_error why;
@@ -457,7 +459,7 @@ static int clsact_prepare(const char *dir, const struct hook *hook, int prog_fd)
 			  hook_tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
 		return -EEXIST;
 	}
-	return clsact_make(dir, hook, prog_fd);
+	return clsact_make(dir, hook);
 }
 
 static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
@@ -543,7 +545,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	err = hook_pin(dir, prog_fd, path);
 	if (err)
 		return refused(hook, "cannot pin", err);
-	err = clsact_prepare(dir, hook, prog_fd);
+	err = clsact_prepare(dir, hook);
 	if (err) {
 		unlink(path);
 		return err;

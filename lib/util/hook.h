@@ -4,7 +4,7 @@
  * One BPF program at one hook of one device, remembered by a pin:
  *
  *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact and XDP the program itself
- *   DIR/qdiscs/NETNS-IFINDEX          (a program) this clsact qdisc was made by us
+ *   DIR/qdiscs/NETNS-IFINDEX          a devmap with the device: its clsact qdisc was made by us
  *   DIR/new                           on its way to one of these
  *
  * The pins are all the memory there is: what they say is checked against the kernel each time.

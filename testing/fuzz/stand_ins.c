@@ -365,6 +365,18 @@ int bpf_obj_pin(int fd, const char *path)
 	return 0;
 }
 
+int bpf_map_create(enum bpf_map_type type, const char *name, __u32 key_size, __u32 value_size,
+		   __u32 max_entries, const struct bpf_map_create_opts *opts)
+{
+	(void)type;
+	(void)name;
+	(void)key_size;
+	(void)value_size;
+	(void)max_entries;
+	(void)opts;
+	return -EPERM;
+}
+
 int bpf_link_detach(int fd)
 {
 	(void)fd;

@@ -476,3 +476,24 @@ test_number_of_an_uplink()
 		on a ip link del private0
 	done
 }
+
+# We made a clsact on a device that is gone: the one of another device with its number is not ours.
+test_number_and_a_qdisc_of_others()
+{
+	lone_node
+	on a sh -ec 'ip link add eth1 index 88 type veth peer name peer1; ip link set eth1 up'
+	numbered_alone vx7
+	check on a "$TOOL" load vx7 --uplink eth0 --uplink eth1 --direction both --attach clsact
+	check_grep clsact on a tc qdisc show dev vx7
+	check_grep clsact on a tc qdisc show dev eth1
+	on a sh -ec 'ip link del vx7; ip link del eth1
+		ip link add private0 index 88 type veth peer name peer1; tc qdisc add dev private0 clsact'
+	numbered_alone private1
+	on a tc qdisc add dev private1 clsact
+	check on a "$TOOL" unload vx7
+	check_grep clsact on a tc qdisc show dev private0
+	check_grep clsact on a tc qdisc show dev private1
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+numbered_alone() { on a ip link add "$1" index 77 type vxlan id 77 remote 192.0.2.2 dstport 4777; }
