@@ -626,23 +626,43 @@ static int query_filter(const char *dir, const struct hook *hook, struct hook_st
 	return if_there(err);
 }
 
-/* A link has no device when that is gone, and also when somebody has detached it. */
-static enum hook_health link_health(const struct hook *hook, int ifindex)
+/* True if that program runs at the device that has the number in this network namespace; and if the
+ * kernel does not tell. */
+static bool tcx_runs(const struct hook *hook, uint32_t prog_id)
 {
-	if (ifindex == hook->ifindex)
-		return HOOK_OK;
-	return hook->netns == netns_own() && device_exists(hook) ? HOOK_MISSING : HOOK_GONE;
+	enum bpf_attach_type type = hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
+
+	if (bpf_prog_query(hook->ifindex, type, 0, &flags, ids, &n))
+		return true;
+	for (unsigned int i = 0; i < n; i++)
+		if (ids[i] == prog_id)
+			return true;
+	return false;
+}
+
+/* A link has no device when that is gone, and also when somebody has detached it. When the device
+ * is moved to another network namespace it keeps link and number, and another one may have them
+ * here. */
+static enum hook_health link_health(const struct hook *hook, int ifindex, uint32_t prog_id)
+{
+	if (hook->netns != netns_own())
+		return ifindex == hook->ifindex ? HOOK_OK : HOOK_GONE;
+	if (!device_exists(hook))
+		return HOOK_GONE;
+	return ifindex == hook->ifindex && tcx_runs(hook, prog_id) ? HOOK_OK : HOOK_MISSING;
 }
 
 static int query_pin(const char *dir, const struct hook *hook, int fd, struct hook_state *state)
 {
-	int link = is_link(fd);
+	int link = is_link(fd), ifindex;
 
 	if (link < 0)
 		return link;
 	if (link) {
 		state->attach = ATTACH_TCX;
-		state->health = link_health(hook, tcx_info(fd, &state->prog_id));
+		ifindex = tcx_info(fd, &state->prog_id);
+		state->health = link_health(hook, ifindex, state->prog_id);
 		return 0;
 	}
 	if (hook->point != HOOK_XDP)
@@ -1106,11 +1126,12 @@ static int remove_program(const char *dir, const struct hook *hook, const struct
 {
 	if (hook->point == HOOK_XDP)
 		return state->prog_id ? remove_xdp(hook, state, path) : 0;
+	if (state->attach == ATTACH_TCX)
+		tcx_remove(path); /* wherever its device is now */
 	if (state->health != HOOK_OK)
 		return 0;
 	if (state->attach == ATTACH_CLSACT)
 		return clsact_remove(dir, hook, state->prog_id);
-	tcx_remove(path);
 	return clsact_remove(dir, hook, 0); /* see clsact_sweep() */
 }
 

@@ -497,3 +497,25 @@ test_number_and_a_qdisc_of_others()
 }
 
 numbered_alone() { on a ip link add "$1" index 77 type vxlan id 77 remote 192.0.2.2 dstport 4777; }
+
+# An uplink that was moved to another network namespace takes our program with it, and its number is
+# another device's: that one has no program, and is not the uplink.
+test_uplink_moved_away()
+{
+	lone_node
+	node_add_netns c
+	on a sh -ec 'ip link add eth1 index 88 type veth peer name peer1; ip link set eth1 up'
+	check on a "$TOOL" load vx4 --uplink eth0 --uplink eth1
+	on a ip link set eth1 netns "${node_holder[c]}"
+	check_exit 4 on a "$TOOL" status vx4
+	grep -q '^  problem   the device eth1 .number 88. is gone: ' <<<"$OUTPUT"
+	on a ip link add private0 index 88 type veth peer name peer2
+	check_exit 4 on a "$TOOL" status vx4
+	start_monitor a --interval $by_events
+	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
+	check_exit 1 grep -E 'egress_|dscp' <(on a bpftool net show dev private0)
+	check_exit 1 grep -E 'egress_|dscp' <(on c bpftool net show)
+	stop_background "$monitor"
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
