@@ -222,9 +222,8 @@ static int find_name(const struct state *state, uint32_t slot, char *name, char 
 	if (!other || other == slot)
 		return 0;
 	snprintf(why, TEXT,
-		 "%.15s: the device is gone, and another loaded tunnel has its name now: rename "
-		 "that "
-		 "one first",
+		 "%.15s: the device is gone, and its name is another loaded tunnel's now: rename "
+		 "that one first",
 		 name);
 	return -ENODEV;
 }
@@ -285,7 +284,9 @@ static bool namespaces_present(const struct state *state, uint32_t slot, char *w
 
 	if (own && state_is_present(state, slot, PRESENT_UPLINK_NETNS))
 		return true;
-	snprintf(why, TEXT, "%.15s: the network namespace of its uplinks is gone (number %llu)",
+	snprintf(why, TEXT,
+		 "%.15s: the network namespace of its uplinks is gone (number %llu): unload it, or "
+		 "load it again",
 		 old->name, (unsigned long long)old->uplink_netns);
 	if (!own)
 		snprintf(why, TEXT,

@@ -151,8 +151,8 @@ uint32_t state_find(const struct state *state, const char *name)
 	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
 		const struct dscp_tunnel *t = &state->tunnels[other];
 
-		if (t->ifindex && t->netns == netns &&
-		    state_is_present(state, other, PRESENT_NETNS) && goes_by(state, other, name))
+		if (t->ifindex && t->netns == netns && goes_by(state, other, name) &&
+		    state_is_present(state, other, PRESENT_NETNS))
 			slot = other;
 	}
 	return slot;
