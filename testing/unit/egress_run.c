@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <compat/cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -306,6 +307,29 @@ bool run_frame(const char *program, const struct packet *in, struct packet *out,
 	return true;
 }
 
+static struct sockaddr_in address4(const char *address, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	assert_int_equal(inet_pton(AF_INET, address, &in.sin_addr), 1);
+	return in;
+}
+
+/* For sockets that send through the device. */
+static void set_address(void)
+{
+	struct sockaddr_in own = address4("192.0.2.1", 0), mask = address4("255.255.255.0", 0);
+	struct ifreq request = { .ifr_name = "device" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	memcpy(&request.ifr_addr, &own, sizeof(own));
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
+	memcpy(&request.ifr_netmask, &mask, sizeof(mask));
+	assert_int_equal(ioctl(fd, SIOCSIFNETMASK, &request), 0);
+	close(fd);
+}
+
 /* A new device without IPv6's own messages, that runs nothing yet. */
 static void set_up_device(bool frames)
 {
@@ -330,6 +354,7 @@ static void set_up_device(bool frames)
 	assert_int_equal(ioctl(device.sender, SIOCSIFMTU, &request), 0);
 	request.ifr_flags = IFF_UP;
 	assert_int_equal(ioctl(device.sender, SIOCSIFFLAGS, &request), 0);
+	set_address();
 	device.ifindex = hook.ifindex = if_nametoindex("device");
 	assert_int_equal(bpf_tc_hook_create(&hook), 0);
 }
@@ -407,4 +432,25 @@ void run_device(const char *program, const struct packet *in, uint16_t type, uin
 	len = read(device.fd, out->bytes, sizeof(out->bytes));
 	assert_true(len >= 0);
 	out->len = len;
+}
+
+void run_socket(const char *program, const struct sender *sender, const void *payload, size_t len,
+		struct packet *out)
+{
+	struct sockaddr_in from = address4("192.0.2.1", sender->source);
+	struct sockaddr_in to = address4("192.0.2.2", sender->dest);
+	struct pollfd ready = { .fd = device.fd, .events = POLLIN };
+	int fd = socket(AF_INET, sender->type | SOCK_CLOEXEC, sender->protocol);
+	ssize_t got;
+
+	attach_device(program);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (void *)&from, sizeof(from)), 0);
+	assert_int_equal(sendto(fd, payload, len, 0, (void *)&to, sizeof(to)), len);
+	assert_int_equal(poll(&ready, 1, 5000), 1);
+	got = read(device.fd, out->bytes, sizeof(out->bytes));
+	assert_true(got >= 20);
+	out->len = got;
+	out->ip = 0;
+	close(fd);
 }

@@ -58,6 +58,18 @@ bool run_frame(const char *program, const struct packet *in, struct packet *out,
 void run_device(const char *program, const struct packet *in, uint16_t type, uint32_t linear,
 		struct packet *out);
 
+/* How a local program sends a packet itself. */
+struct sender {
+	int type; /* SOCK_DGRAM, SOCK_RAW */
+	int protocol; /* of the socket: IPPROTO_UDP, or that of a raw socket */
+	uint16_t source, dest; /* ports of a UDP socket */
+};
+
+/* The payload goes from such a socket to 192.0.2.2, from 192.0.2.1, through the device, which has
+ * L3 packets. */
+void run_socket(const char *program, const struct sender *sender, const void *payload, size_t len,
+		struct packet *out);
+
 /* The counters of all slots, summed over the CPUs. */
 void read_counters(struct dscp_counters counters[N_SLOTS]);
 unsigned int count_flows(void);

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <string.h>
 
 #include <linux/if_ether.h>
@@ -416,6 +417,69 @@ static void clear_paged(void **state)
 	how.linear = 0;
 }
 
+/* What such a program sends, and the verdict: is it its own packet, or the tunnel's? */
+static const struct sent {
+	struct sender by;
+	const struct header *header; /* and an inner packet with EF */
+	uint8_t protocol; /* of the inner packet, and its source port */
+	uint16_t source;
+	bool ours;
+} sent[] = {
+	/* UDP programs: from the outer source port, so it is theirs. */
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_TCP, 40001, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40002, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[10], IPPROTO_UDP, 1, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[8], 0, 0, false },
+	/* As if the socket were the inner packet's. */
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40001, true },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[12], IPPROTO_UDP, 40001, true },
+	/* Raw ones. */
+	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[17], IPPROTO_UDP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[19], IPPROTO_TCP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[18], IPPROTO_GRE, 4000, true },
+	{ { SOCK_RAW, IPPROTO_IPIP, 0, 0 }, &headers[31], IPPROTO_UDP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[32], IPPROTO_UDP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[32], IPPROTO_IPV6, 4000, true },
+};
+
+static void send_from_socket(const struct sent *s, uint8_t dscp)
+{
+	struct packet p = outer_packet(4, s->header->protocol, s->header->dest), out;
+	size_t start = p.len, inner;
+	bool ip6 = s->header->inner == 6;
+
+	p = with_inner(&p, s->header->bytes, s->header->len, s->header->inner <= 0, 0, ip6 ? 6 : 4,
+		       EF << 2);
+	inner = p.len - (ip6 ? 48 : 28);
+	p.bytes[inner + (ip6 ? 6 : 9)] = s->protocol;
+	set16(p.bytes + p.len - 8, s->source);
+	run_socket("test_outer", &s->by, p.bytes + start, p.len - start, &out);
+	assert_int_equal(out.len, p.len);
+	assert_int_equal(get_ds(out.bytes, false), dscp << 2);
+	assert_int_equal(header_sum(out.bytes, 20), 0xffff);
+	assert_memory_equal(out.bytes + start, p.bytes + start, p.len - start);
+}
+
+/* Local programs that send to the tunnel's port, or write its protocol. */
+static void clear_sent_by_programs(void **state)
+{
+	(void)state;
+	for (int fixed = 0; fixed < 2; fixed++) {
+		for (uint32_t slot = VXLAN_42; slot < N_USED && fixed; slot++)
+			change(slot, DSCP_TUNNEL_FIXED, AF41);
+		for (unsigned int i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+			const struct sent *s = &sent[i];
+
+			send_from_socket(s, s->ours ? (fixed ? AF41 : EF) : 0);
+			if (!s->ours)
+				continue;
+			expected[s->header->slot4].marked++;
+			expected[s->header->slot4].dscp[fixed ? AF41 : EF]++;
+		}
+	}
+	assert_counters();
+}
+
 /* One tunnel inside another: the outermost header says whose it is, the next one what it gets. */
 static void clear_nested(void **state)
 {
@@ -483,7 +547,8 @@ int main(void)
 {
 	const struct CMUnitTest frames[] = { ALL_MEDIA };
 	const struct CMUnitTest tap[] = { OUTER(clear_paged), OUTER(clear_random) };
-	const struct CMUnitTest tun[] = { ALL_MEDIA, OUTER(clear_paged) };
+	const struct CMUnitTest tun[] = { ALL_MEDIA, OUTER(clear_paged),
+					  OUTER(clear_sent_by_programs) };
 
 	return run_groups("egress_clear", GROUP(frames), GROUP(tap), GROUP(tun));
 }
