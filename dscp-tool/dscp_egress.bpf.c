@@ -496,8 +496,9 @@ static __always_inline bool match_ip4(struct outer *o, void *end, struct dscp_fr
 static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fragment_key *key)
 {
 	struct ip6_header *ip = o->ip;
-	__u32 next = ip->next, length = sizeof(*ip);
+	unsigned long length = sizeof(*ip);
 	struct ip6_fragment *fragment;
+	__u32 next = ip->next;
 	__u8 *option;
 
 	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
@@ -550,7 +551,7 @@ static __always_inline __u32 stamped_mark(__u32 hash)
  * knows which. Both sums begin with a number that the verifier does not know, so that it need not
  * go through every combination.
  */
-__noinline int mark_of_socket(__u32 hash, __u32 first)
+VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
 {
 	__u32 count = hash, sum = hash;
 
@@ -646,12 +647,12 @@ static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tun
 }
 
 /* The DSCP for a packet of a tunnel in clear text. offset, type: of the inner packet. */
-static __noinline int clear_dscp(struct __sk_buff *skb, struct dscp_tunnel *tunnel, __u32 slot,
-				 __u32 offset, __u32 type)
+VERIFIED_ONCE int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __u32 type)
 {
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 	struct clear c = { .offset = offset };
 
-	if (!load_clear(skb, &c, type))
+	if (!tunnel || !load_clear(skb, &c, type))
 		return UNKNOWN;
 	return clear_policy(skb, tunnel, slot, &c);
 }
@@ -685,8 +686,8 @@ static __always_inline bool inner_is(struct __sk_buff *skb, struct clear *c, __u
  * packet, which may happen to be of the same protocol and port. A packet socket's (AF_PACKET) can
  * be either, and counts as the inner packet's.
  */
-static __noinline int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
-				 __u32 type)
+VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
+			     __u32 type)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct clear c = { .offset = offset };
@@ -738,7 +739,7 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct out
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
 	if (clear)
-		return clear_dscp(skb, tunnel, o->slot, o->inner, o->type);
+		return clear_dscp(skb, o->slot, o->inner, o->type);
 	mark = stamped_mark(skb->hash);
 	if (mark == UNKNOWN && o->part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
 	    skb->sk)
@@ -836,6 +837,17 @@ static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o,
 		write_dscp(skb, o, dscp);
 }
 
+/* The same offset, of which the verifier knows the range alone: it need not go through all that
+ * follows again for each of the values that find_ip() returns. */
+static __always_inline __u32 some_offset(const struct __sk_buff *skb, __u32 offset)
+{
+	__u32 noise = skb->len;
+
+	offset ^= noise;
+	asm volatile("" : "+r"(offset));
+	return (offset ^ noise) & MAX_IP_OFFSET;
+}
+
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
 static __noinline int rewrite_unusual(struct __sk_buff *skb)
 {
@@ -850,7 +862,7 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	o.payload = offset & MAX_IP_OFFSET;
+	o.payload = some_offset(skb, offset);
 	o.ip = packet_start(skb) + o.payload;
 	o.ip6 = type == bpf_htons(ETH_P_IPV6);
 	end = packet_end(skb);
@@ -907,6 +919,7 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
+	GCC_KEEP(offset);
 	if (type == bpf_htons(ETH_P_IP))
 		rewrite_ip4(skb, offset & MAX_IP_OFFSET);
 	else if (type == bpf_htons(ETH_P_IPV6))

@@ -10,11 +10,20 @@
 
 #ifdef __clang__
 
+/*
+ * A function of the packet and of numbers that the verifier goes through once, not again for each
+ * state that it is called in: a global one (Linux 5.6). libbpf does not take GCC 12's, which have
+ * no function information.
+ */
+#define VERIFIED_ONCE __noinline
+
 #define UNROLL _Pragma("unroll")
 #define GCC_KEEP(value)
 #define AT_ONCE(field) (field)
 
 #else
+
+#define VERIFIED_ONCE static __noinline
 
 /* More rounds than any loop here has. */
 #define UNROLL _Pragma("GCC unroll 32")
