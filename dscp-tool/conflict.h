@@ -14,4 +14,9 @@ struct state;
  * negative errno, after a message. */
 int conflict_check(const struct state *state, uint32_t slot, const struct dscp_tunnel *new);
 
+/* Calls each for every loaded tunnel and device that is not loaded, but whose packets are taken for
+ * that tunnel's. Only for devices in network namespaces that can be entered. */
+void conflict_strangers(const struct state *state,
+			void (*each)(void *ctx, uint32_t slot, const char *device), void *ctx);
+
 #endif

@@ -12,7 +12,7 @@
 #include "util/netns.h"
 
 #define MAX_NEIGHBOURS 8 /* that are shown, on each side */
-#define MAX_PROBLEMS (4 + MAX_HOOKS)
+#define MAX_PROBLEMS (5 + MAX_HOOKS)
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
@@ -22,6 +22,7 @@ struct tunnel_status {
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
 	bool netns_gone; /* that of the tunnel */
 	bool same_name; /* as another one of its network namespace */
+	bool has_stranger; /* a device that is not loaded looks like it */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
 	bool current[MAX_HOOKS]; /* the program there is the one that it should be */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conflict.h"
 #include "map.h"
 #include "tunnel.h"
 #include "util/log.h"
@@ -264,6 +265,30 @@ static int collect_tunnels(const struct state *state, uint32_t first, uint32_t l
 	return err;
 }
 
+struct strangers {
+	const struct state *state;
+	struct status *status;
+};
+
+/* One device is enough to say. */
+static void add_stranger(void *ctx, uint32_t slot, const char *device)
+{
+	const struct strangers *strangers = ctx;
+	struct status *status = strangers->status;
+
+	for (unsigned int i = 0; i < status->n_tunnels; i++) {
+		struct tunnel_status *t = &status->tunnels[i];
+
+		if (t->tunnel != &strangers->state->tunnels[slot] || t->has_stranger)
+			continue;
+		t->has_stranger = true;
+		problem(t,
+			"packets of %s, which is not loaded, are marked like its own: load it too, "
+			"or give it another port, key or address",
+			device);
+	}
+}
+
 struct peer_lists {
 	struct tunnel_status *of_slot[DSCP_MAX_TUNNELS]; /* NULL: has none, or is not asked for */
 };
@@ -320,6 +345,9 @@ int status_collect(const struct state *state, uint32_t slot, struct status *stat
 	if (!status->loaded)
 		return 0;
 	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
+	if (!err)
+		conflict_strangers(state, add_stranger,
+				   &(struct strangers){ .state = state, .status = status });
 	if (!err)
 		err = collect_peers(state, status);
 	return err ? err : collect_flows(state, status);

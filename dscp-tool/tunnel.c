@@ -136,6 +136,19 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return 0;
 }
 
+bool tunnel_of_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
+{
+	memset(tunnel, 0, sizeof(*tunnel));
+	tunnel->kind = kind_by_name(link->kind);
+	if (!dscp_kind_is_clear(tunnel->kind))
+		return false;
+	tunnel->ports[0] = link->port;
+	tunnel->n_ports = link->port != 0;
+	if (link->external)
+		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
+	return !set_endpoint(link, tunnel);
+}
+
 const char *tunnel_way_name(enum dscp_way way)
 {
 	static const char *const names[] = {

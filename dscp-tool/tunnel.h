@@ -35,6 +35,12 @@ struct tunnel_request {
  * this tunnel; a negative errno. The reason has been logged. */
 int tunnel_discover(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
 
+struct nl_link;
+
+/* How the outer packets of a device look that is not loaded. False: it is no tunnel in clear text.
+ * In external mode a GRE or IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */
+bool tunnel_of_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
+
 /* The request that a loaded tunnel came from. name: its device's present one. The names in it are
  * those of tunnel and name. */
 struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const char *name);

@@ -59,6 +59,8 @@ struct nl_wireguard {
 
 int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err);
 int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err);
+/* Calls each for every link of this network namespace. */
+int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, struct nl_error *err);
 
 /* -ENOENT: this kernel has no WireGuard (no such generic netlink family). Free with
  * nl_wireguard_free(). */

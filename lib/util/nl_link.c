@@ -2,6 +2,7 @@
 // Copyright (C) 2026 The dscp-tool authors
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/if_link.h>
@@ -218,6 +219,58 @@ int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err)
 	if (ifindex <= 0)
 		return nl_fail(err, -ENODEV, "there is no device with index %d", ifindex);
 	return query_link(ifindex, NULL, &reader, err);
+}
+
+struct links {
+	struct nl_link *list;
+	unsigned int n;
+	unsigned int room;
+};
+
+static int read_one_of_links(const struct nlmsghdr *message, void *ctx)
+{
+	struct links *links = ctx;
+	struct nl_link *more;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	if (links->n == links->room) {
+		links->room = links->room ? 2 * links->room : 64;
+		more = realloc(links->list, links->room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		links->list = more;
+	}
+	memset(&links->list[links->n], 0, sizeof(*links->list));
+	return read_link(message, &links->list[links->n++]);
+}
+
+static void restart_links(void *ctx)
+{
+	struct links *links = ctx;
+
+	links->n = 0;
+}
+
+/* Collected first: an interrupted dump starts anew. */
+int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, struct nl_error *err)
+{
+	struct links links = { 0 };
+	struct nl_reader reader = {
+		.message = read_one_of_links,
+		.restart = restart_links,
+		.ctx = &links,
+	};
+	struct nl_request request;
+	struct nlmsghdr *header = nl_request(&request, RTM_GETLINK, NLM_F_DUMP);
+	int ret;
+
+	mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+	ret = nl_exchange(NETLINK_ROUTE, &request, &reader, err);
+	for (unsigned int i = 0; i < links.n && !ret; i++)
+		each(&links.list[i], ctx);
+	free(links.list);
+	return ret;
 }
 
 static int read_qdisc_name(const struct nlmsghdr *message, void *ctx)
