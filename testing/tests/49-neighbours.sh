@@ -592,7 +592,7 @@ filter_before_load()
 	[ "$(attach_kinds)" = clsact ] || tcx_before_filter
 	sets_no_ef 10
 	on a tc filter add dev wg4 egress prio 10 protocol ip matchall \
-		action pedit ex munge ip dsfield set 0xb8 retain 0xfc pipe csum ip4h pipe
+		action pedit ex munge ip dsfield set 0xb8 retain 0xfc pipe csum ip4h continue
 	check on a "$TOOL" load wg4
 	leaves_with 46
 	well
