@@ -43,6 +43,28 @@ static void random_policy(uint32_t slot)
 	set_policy(slot, 0, t->ingress.to[0]);
 }
 
+/* A tunnel in clear text instead: what has no note is looked for in front of the packet. */
+static void random_clear(uint32_t slot)
+{
+	struct dscp_tunnel *t = &world.tunnels[slot];
+	struct dscp_endpoint *e = &t->endpoint;
+
+	t->kind = DSCP_KIND_VXLAN + fuzz_below(4);
+	if (fuzz_one_in(4))
+		t->flags |= DSCP_TUNNEL_ANY_ID;
+	if (fuzz_one_in(16))
+		return;
+	e->kind = t->kind;
+	e->family = (uint8_t[]){ 0, 4, 6 }[fuzz_below(3)];
+	e->port = fuzz_ports[fuzz_below(N_FUZZ_PORTS)];
+	e->id = fuzz_ids[fuzz_below(N_FUZZ_IDS)];
+	set_port(e->port, 0, t->kind);
+	if (fuzz_one_in(2))
+		fuzz_address(e->local, e->family == 6, fuzz_below(N_FUZZ_ADDRESSES));
+	if (fuzz_one_in(2))
+		fuzz_address(e->remote, e->family == 6, fuzz_below(N_FUZZ_ADDRESSES));
+}
+
 /* Two tunnels, and ports of all kinds, some of them nobody's. */
 static void random_world(void)
 {
@@ -70,6 +92,9 @@ static void random_world(void)
 	}
 	if (fuzz_one_in(8))
 		set_tunnel(WG, 0);
+	if (fuzz_one_in(2))
+		random_clear(WG);
+	set_policy(WG, 0, world.tunnels[WG].ingress.to[0]);
 }
 
 static void begin_round(const struct target *t)
@@ -172,6 +197,8 @@ static void be_deliverable(struct packet *p)
 static void random_delivery(const struct journey *j, struct delivered *d)
 {
 	*d = deliver(j);
+	if (fuzz_one_in(2) && d->packet.len >= d->packet.ip + 20)
+		d->packet.bytes[d->packet.ip + (d->packet.ip6 ? 6 : 9)] = IPPROTO_TCP;
 	if (fuzz_one_in(3) && !raw())
 		d->segments = fuzz_below(20);
 	if (fuzz_one_in(6))

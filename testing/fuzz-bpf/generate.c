@@ -139,7 +139,7 @@ static void put_vni(struct packet *p, const struct packet *inner, struct layout 
 {
 	unsigned int words = fuzz_one_in(2) ? fuzz_below(64) : 0;
 
-	set32(put(p, NULL, 4), words << 24 | 0x6558);
+	set32(put(p, NULL, 4), fuzz_one_in(3) ? 0x08000000 : words << 24 | 0x6558);
 	set32(put(p, NULL, 4), some_id() << 8);
 	put_random(p, words * 4);
 	put_inner(p, inner, l);
