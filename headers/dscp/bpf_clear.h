@@ -107,24 +107,20 @@ static __always_inline bool tunnel_fits(const struct dscp_tunnel *tunnel,
 					const struct clear_front *front,
 					struct clear_layout *layout)
 {
-	switch (tunnel->kind) {
-	case DSCP_KIND_VXLAN:
-	case DSCP_KIND_GENEVE:
+	__u32 kind = tunnel->kind;
+
+	if (kind == DSCP_KIND_VXLAN || kind == DSCP_KIND_GENEVE) {
 		layout->bytes = 16;
 		layout->protocol = IP_PROTO_UDP;
 		return udp_tunnel_fits(tunnel, front);
-	case DSCP_KIND_GRE:
+	}
+	if (kind == DSCP_KIND_GRE) {
 		layout->bytes = tunnel->endpoint.id ? 8 : 4;
 		layout->protocol = IP_PROTO_GRE;
 		return gre_fits(tunnel, front, layout);
-	case DSCP_KIND_IPIP:
-		layout->bytes = 0;
-		layout->protocol =
-			layout->type == bpf_htons(ETH_P_IP) ? IP_PROTO_IPIP : IP_PROTO_IPV6;
-		return !layout->frame;
-	default:
-		return false;
 	}
+	layout->protocol = layout->type == bpf_htons(ETH_P_IP) ? IP_PROTO_IPIP : IP_PROTO_IPV6;
+	return kind == DSCP_KIND_IPIP && !layout->frame;
 }
 
 /* True if the packet was sent with so many bytes behind the IP header, also by what UDP says. */
