@@ -89,3 +89,45 @@ test_beside_shaping()
 	done
 	ecn_is_not_ours
 }
+
+# What c sends to the bridge of b goes to vx4 by the shortcut between two VXLANs of one machine: it has
+# no outer header, and in front of it is what other packets have left in memory.
+shortcut_from_c()
+{
+	node_add_netns c
+	check ip link add pc netns b type veth peer name eth0 netns c
+	on b sh -ec 'ip link add bridge0 type bridge
+		ip link add vx8 type vxlan id 8 dstport 4789 local 192.0.2.2 nolearning
+		for dev in bridge0 vx8 pc; do
+			ip link set $dev multicast off addrgenmode none mtu 1400
+		done
+		ip link set vx8 master bridge0 up
+		ip link set pc master bridge0 up
+		ip link set bridge0 up'
+	on c sh -ec 'ip link set eth0 addrgenmode none mtu 1400 up
+		ip address add 10.0.4.3/24 dev eth0
+		ip neighbour add 10.0.4.2 lladdr "$0" dev eth0' "$(mac b vx4)"
+	on b sh -ec 'bridge fdb append "$0" dev vx8 dst 192.0.2.2 vni 44
+		bridge fdb append "$1" dev vx4 dst 192.0.2.2 vni 8
+		ip neighbour add 10.0.4.3 lladdr "$1" dev vx4' "$(mac b vx4)" "$(mac c eth0)"
+}
+
+test_shortcut_is_unknown()
+{
+	local before
+
+	two_nodes long_wire
+	bleached a
+	loads b tc
+	splitting_shaper
+	shortcut_from_c
+	for _ in 1 2; do
+		split_stream 4 4 46
+		before=$(counters vx4)
+		through c b --way tcp --src 10.0.4.3 --dst 10.0.4.2 --dscp 0 --expect 0 --bytes 4000000 \
+			--at vx4
+		jq -ne --argjson was "$before" --argjson now "$(counters vx4)" \
+			'$now.marked == $was.marked and $now.unknown - $was.unknown > 2500' >/dev/null ||
+			fail "counted: $before, then $(counters vx4)"
+	done
+}
