@@ -436,6 +436,27 @@ static void options(void **state)
 	}
 }
 
+/* The end of the IPv6 header is an IPv4 header. */
+static void both_versions(void **state)
+{
+	struct packet inner = inner_tcp(4);
+	struct clear c = in_vxlan(6, &inner), ip4 = in_vxlan(4, &inner);
+	struct delivered d;
+
+	(void)state;
+	set_outer(&c.journey, EF << 2);
+	set_outer(&ip4.journey, EF << 2);
+	memcpy(c.journey.wire.bytes + 20, ip4.journey.wire.bytes, 20);
+	d = deliver(&c.journey);
+	registered(&c);
+	expect(&d, &no_note, UNKNOWN, 0);
+	for (int family = 4; family <= 6; family += 2) {
+		c.endpoint.family = family;
+		registered(&c);
+		expect(&d, &no_note, MARKED, EF);
+	}
+}
+
 /*
  * Bits
  */
@@ -522,7 +543,8 @@ static void random_fronts(void **state)
 
 #define CLEAR                                                                                      \
 	ALL(own_header), ALL(every_outer_ds), ALL(stale_note), ALL(of_other_tunnels),              \
-		ALL(of_another_packet), ALL(options), ALL(each_bit_counts), ALL(random_fronts)
+		ALL(of_another_packet), ALL(options), ALL(both_versions), ALL(each_bit_counts),    \
+		ALL(random_fronts)
 
 int main(void)
 {
