@@ -195,8 +195,8 @@ test_features()
 	on a "$TOOL" features --json | jq -e '.ingress and (.features.btf | not)'
 }
 
-# refused COMMAND...: the tool, of whose calls the one that tries bpf_probe_read_kernel() fails
-refused()
+# without_helper COMMAND...: the tool, of whose calls the one that tries bpf_probe_read_kernel() fails
+without_helper()
 {
 	local nth
 
@@ -214,9 +214,9 @@ lockdown() { on a sh -c 'echo "$0" >/sys/kernel/security/lockdown' "$1"; }
 # says WORDS: why there is no ingress, all commands alike
 says()
 {
-	check_grep "no ingress.*: $1\. Use --direction egress" refused load vx4 --direction ingress
-	check_grep "probe_read_kernel +no: no ingress: $1\$" refused features
-	refused features --json | jq -e --arg why "no ingress: $1" \
+	check_grep "no ingress.*: $1\. Use --direction egress" without_helper load vx4 --direction ingress
+	check_grep "probe_read_kernel +no: no ingress: $1\$" without_helper features
+	without_helper features --json | jq -e --arg why "no ingress: $1" \
 		'.missing.probe_read_kernel == $why and .egress and (.ingress | not)'
 }
 
