@@ -34,7 +34,7 @@ struct tunnel_status {
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
 	struct peer_maps *peers; /* NULL: none */
-	char problems[MAX_PROBLEMS][224];
+	char problems[MAX_PROBLEMS][320];
 	unsigned int n_problems;
 };
 

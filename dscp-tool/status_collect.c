@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conflict.h"
+#include "flowtable.h"
 #include "map.h"
 #include "tunnel.h"
 #include "util/log.h"
@@ -116,7 +117,7 @@ static void check_device(struct tunnel_status *status, const struct state *state
 	const struct dscp_tunnel *t = status->tunnel;
 	struct nl_link link;
 	struct nl_error why;
-	char text[128];
+	char text[sizeof(*status->problems)];
 
 	if (!state_is_present(state, slot, PRESENT_DEVICE)) {
 		device_gone(status);
@@ -129,6 +130,8 @@ static void check_device(struct tunnel_status *status, const struct state *state
 	if (tunnel_port_changed(t, text, sizeof(text)))
 		problem(status, "%s", text);
 	if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (flowtable_bypasses(t, &link, text, sizeof(text)))
 		problem(status, "%s", text);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the kernel knows of links, routes, WireGuard devices, qdiscs and filters, through libmnl.
- * All functions return 0 or a negative errno; where a struct nl_error is given, its text is what
- * the kernel said (extack) when it said anything, else strerror's.
+ * What the kernel knows of links, routes, WireGuard devices, qdiscs, filters and flowtables,
+ * through libmnl. All functions return 0 or a negative errno; where a struct nl_error is given, its
+ * text is what the kernel said (extack) when it said anything, else strerror's.
  */
 #ifndef UTIL_NETLINK_H
 #define UTIL_NETLINK_H
@@ -36,6 +36,8 @@ struct nl_link {
 	bool multicast; /* remote is a group */
 	int lower; /* IFLA_VXLAN_LINK, IFLA_GRE_LINK, IFLA_IPTUN_LINK: 0 if none */
 	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
+	bool encap_limit; /* ip6tnl: a header with a limit goes behind the outer one */
+	int below; /* vlan: the device that the VLAN is on; 0: none, or in another namespace */
 	/* Was moved: its outer packets, and the device lower, are in another network namespace.
 	 * The kernel does not tell of wireguard. */
 	bool elsewhere;
@@ -98,6 +100,28 @@ struct nl_filter {
  * or no such qdisc: 0. */
 int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter *filter, void *ctx),
 	       void *ctx, struct nl_error *err);
+
+#define NL_NFT_NAME 64 /* that are kept of a name that can have 255 characters */
+
+struct nl_flowtable {
+	uint8_t family; /* NFPROTO_* */
+	char table[NL_NFT_NAME];
+	char name[NL_NFT_NAME];
+};
+
+/* Writes the flowtables of nftables that list the device dev, at most max. Returns how many were
+ * written, or a negative errno: this takes CAP_NET_ADMIN. The kernel loads the module nf_tables for
+ * this question where it has one. */
+int nl_flowtables(const char *dev, struct nl_flowtable *list, unsigned int max,
+		  struct nl_error *err);
+/* "inet", "ip", "ip6" */
+const char *nl_flowtable_family(const struct nl_flowtable *flowtable);
+
+/* Returns 1 if a rule adds flows to the flowtable whose packets are forwarded from the device dev,
+ * or to dev; 0 if none does; or a negative errno. Understood are comparisons of a device's name or
+ * number within the rule itself. A set of devices is taken to keep dev out. */
+int nl_flowtable_adds(const struct nl_flowtable *flowtable, const char *dev, int ifindex,
+		      struct nl_error *err);
 
 /* Notifications of rtnetlink about links, addresses, routes, rules, qdiscs and filters: a file
  * descriptor to poll, or a negative errno. nl_events_clear() reads what has come. */

@@ -16,6 +16,7 @@ enum {
 	IFLA_IPTUN_LINK = 1,
 	IFLA_IPTUN_LOCAL = 2,
 	IFLA_IPTUN_REMOTE = 3,
+	IFLA_IPTUN_FLAGS = 8,
 	IFLA_IPTUN_COLLECT_METADATA = 19,
 	IFLA_IPTUN_FWMARK = 20,
 	IFLA_GRE_LINK = 1,
@@ -27,6 +28,7 @@ enum {
 	IFLA_GRE_FWMARK = 20,
 };
 #define GRE_FLAG_KEY 0x2000 /* in host order */
+#define IP6_TNL_F_IGN_ENCAP_LIMIT 1u /* from <linux/ip6_tunnel.h> */
 
 #define INFO_DATA_MAX 63 /* above every attribute below */
 
@@ -41,6 +43,7 @@ struct info_layout {
 	uint8_t remote[2];
 	uint8_t lower;
 	uint8_t fwmark;
+	uint8_t ip6_flags;
 };
 
 static const struct info_layout layout_vxlan = {
@@ -77,6 +80,15 @@ static const struct info_layout layout_iptun = {
 	.fwmark = IFLA_IPTUN_FWMARK,
 };
 
+static const struct info_layout layout_ip6tnl = {
+	.external = IFLA_IPTUN_COLLECT_METADATA,
+	.local = { IFLA_IPTUN_LOCAL },
+	.remote = { IFLA_IPTUN_REMOTE },
+	.lower = IFLA_IPTUN_LINK,
+	.fwmark = IFLA_IPTUN_FWMARK,
+	.ip6_flags = IFLA_IPTUN_FLAGS,
+};
+
 static const struct {
 	const char *kind;
 	const struct info_layout *layout;
@@ -87,7 +99,7 @@ static const struct {
 	{ "erspan", &layout_gre, AF_INET },	{ "ip6gre", &layout_gre, AF_INET6 },
 	{ "ip6gretap", &layout_gre, AF_INET6 }, { "ip6erspan", &layout_gre, AF_INET6 },
 	{ "ipip", &layout_iptun, AF_INET },	{ "sit", &layout_iptun, AF_INET },
-	{ "ip6tnl", &layout_iptun, AF_INET6 },
+	{ "ip6tnl", &layout_ip6tnl, AF_INET6 },
 };
 
 /* Takes an address of 4 or 16 bytes that is not zero ("any"). */
@@ -142,6 +154,8 @@ static void read_info_data(const struct nlattr *data, const struct info_layout *
 	link->external = is_set(attrs[layout->external]);
 	link->lower = nl_u32(attrs[layout->lower]);
 	link->fwmark = nl_u32(attrs[layout->fwmark]);
+	link->encap_limit = layout->ip6_flags &&
+			    !(nl_u32(attrs[layout->ip6_flags]) & IP6_TNL_F_IGN_ENCAP_LIMIT);
 	read_id(attrs, layout, link);
 	for (int i = 0; i < 2; i++) {
 		take_address(attrs[layout->local[i]], link, link->local);
@@ -179,6 +193,8 @@ static int read_link(const struct nlmsghdr *message, void *ctx)
 	nl_name(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
 	link->elsewhere = attrs[IFLA_LINK_NETNSID];
 	read_info(attrs[IFLA_LINKINFO], link);
+	if (!strcmp(link->kind, "vlan") && !link->elsewhere)
+		link->below = nl_u32(attrs[IFLA_LINK]);
 	return 0;
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Flowtables of nftables, which forward a tunnel's packets past programs of ours. */
+#ifndef FLOWTABLE_H
+#define FLOWTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <dscp/abi.h>
+
+#include "util/netlink.h"
+
+/* True, with a sentence, if a flowtable of this network namespace takes packets of the tunnel,
+ * whose device is link, past a program that would mark them. False also if nobody can tell. */
+bool flowtable_bypasses(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
+			size_t size);
+
+#endif
