@@ -1,0 +1,153 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Flowtables of nftables on a router, whose tunnels they take over: IPIP since Linux 6.19, and IPv6 in
+# IPv6 since 7.0, the rest never. The router is node a, between a host (node lan) and the tunnel's
+# other end (node b). What is offloaded does not count as a packet of the tunnel's device.
+
+. testing/tunnels.sh
+
+up=eth0 # the uplink of both nodes
+# '*=CS0,EF=EF' as a list
+only_ef=$(for i in {0..63}; do echo $((i == 46 ? i : 0)); done | paste -sd ,)
+
+host() { if [ "$1" = 4 ]; then echo 10.9.0.9; else echo fd00:9::9; fi; }
+
+# router [COMMAND]: the three nodes, with the tunnels t4 (ipip) and t6 (ip6tnl), over the uplinks that
+# the command makes
+router()
+{
+	! in_vm || required
+	command -v nft >/dev/null || skip "there is no nft here"
+	node_add_netns lan
+	node_add_netns a
+	node_add_netns b
+	flowtable lo || skip "this kernel has no flowtables"
+	on a nft flush ruleset
+	wired_uplinks
+	"$1"
+	ip link add lan0 netns lan type veth peer name lan0 netns a
+	on a sh -ec 'ip link set lan0 up
+		ip address add 10.9.0.1/24 dev lan0
+		ip address add fd00:9::1/64 dev lan0 nodad
+		echo 1 >/proc/sys/net/ipv4/ip_forward
+		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	on lan sh -ec 'echo 0 >/proc/sys/net/ipv6/conf/lan0/router_solicitations
+		ip link set lan0 mtu 1300 up
+		ip address add 10.9.0.9/24 dev lan0
+		ip address add fd00:9::9/64 dev lan0 nodad
+		ip route add default via 10.9.0.1
+		ip route add default via fd00:9::1'
+	tunnels
+}
+
+tunnels()
+{
+	# shellcheck disable=SC2016 # for another shell
+	both 'ip link add t4 type ipip local 192.0.2.%own remote 192.0.2.%peer
+		ip link add t6 type ip6tnl mode ip6ip6 encaplimit none local 2001:db8::%own \
+			remote 2001:db8::%peer
+		for o in 4 6; do
+			ip link set t$o multicast off addrgenmode none
+			ip link set t$o mtu 1300 up
+		done
+		ip address add 10.0.4.%own/24 dev t4
+		ip address add fd00:6::%own/64 dev t6 nodad' || skip "this kernel has no such tunnels"
+	on b sh -ec 'ip route add 10.9.0.0/24 dev t4; ip route add fd00:9::/64 dev t6'
+}
+
+# flowtable DEVICES [CONDITION]: node a offloads what fulfils the condition
+flowtable()
+{
+	on a nft -f - <<-RULES
+		table inet filter
+		flush table inet filter
+		delete table inet filter
+		table inet filter {
+			flowtable f {
+				hook ingress priority 0
+				devices = { $1 }
+			}
+			chain forward {
+				type filter hook forward priority 0
+				ct state established ${2-} flow add @f
+			}
+		}
+	RULES
+}
+
+# offloads OUTER: this kernel can do that for the tunnel
+offloads()
+{
+	local name=ipip_fill_forward_path
+
+	[ "$1" = 4 ] || name=ip6_tnl_fill_forward_path
+	grep -q " $name" /proc/kallsyms
+}
+
+# flow OUTER PORT: the packets of a flow of UDP between that port of the host and 5000 of b; those
+# that follow are offloaded, if any are
+flow()
+{
+	there=(lan b --src "$(host "$1")" --dst "$(inner "$1" "$1" 2)" --sport "$2" --dport 5000)
+	back=(b lan --src "$(inner "$1" "$1" 2)" --dst "$(host "$1")" --sport 5000 --dport "$2")
+	through_where true "${there[@]}" --count 1
+	through_where true "${back[@]}" --count 1
+}
+
+# packets OUTER rx|tx: how many the tunnel's device of a has had
+packets() { on a cat "/sys/class/net/t$1/statistics/$2_packets"; }
+
+# went OUTER rx|tx BEFORE MOST_OFFLOADED SLOW: how many came by the device since: no more than so many if
+# the kernel offloads them, else at least so many
+went()
+{
+	local n=$(($(packets "$1" "$2") - $3))
+
+	if offloads "$1"; then
+		[ $n -le "$4" ] || fail "$n packets of t$1, so they were not offloaded"
+	else
+		[ $n -ge "$5" ] || fail "only $n packets of t$1"
+	fi
+}
+
+# leave OUTER PORT MAP [SLOW]: all DSCPs in UDP, and streams of three DSCPs, are marked by the map; slow:
+# not by the flowtable
+leave()
+{
+	local before d stream most=0
+	local seen=(--at "$up" --tunnel ipip --from "$(outer "$1" 1)" --l4)
+
+	flow "$1" "$2"
+	[ -z "${4-}" ] || most=129
+	before=$(packets "$1" tx)
+	through "${there[@]}" --send-ecn 1 --ecn 1 --count 128 "${seen[@]}" --rule --expect inner --map "$3"
+	went "$1" tx "$before" "$most" 129
+	for d in 46 34 0; do
+		before=$(packets "$1" tx)
+		IFS=, read -ra stream <<<"$3"
+		through lan b --way tcp --src "$(host "$1")" --dst "$(inner "$1" "$1" 2)" --dscp $d \
+			--bytes 200000 "${seen[@]}" --expect "${stream[d]}"
+		# SYN, and the first ACK
+		went "$1" tx "$before" $((most ? 100 : 2)) 3
+	done
+}
+
+# What the map hides no packet shows, and the copy is one.
+test_outwards()
+{
+	local o copy
+
+	copy=$(seq -s , 0 63)
+	router true
+	flowtable lan0,eth0
+	for o in 4 6; do
+		check on a "$TOOL" load t$o --egress-map '*=CS0,EF=EF'
+		leave $o 4000$o "$only_ef"
+		check on a "$TOOL" load t$o
+		leave $o 4100$o "$copy"
+		[ "$(counter a t$o counters.egress.unknown)" = 0 ]
+		check on a "$TOOL" status t$o
+	done
+}
