@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "conflict.h"
+#include "counters.h"
 #include "peers.h"
 #include "privileges.h"
 #include "state.h"
@@ -59,7 +60,7 @@ static int apply(struct state *state, uint32_t slot, const struct dscp_tunnel *n
 	if (!err)
 		err = state_need(state, new);
 	if (!err && anew)
-		err = state_clear_counters(state, slot);
+		err = counters_clear(state, slot);
 	if (!err)
 		err = peers_before(state, slot, &old_peers);
 	if (err)
@@ -104,6 +105,10 @@ int apply_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers
 		err = state_clear_number(&state, tunnel);
 	if (!err)
 		err = conflict_check(&state, slot, tunnel);
+	/* Before a packet can find the slot: egress_outer leaves a packet alone that it cannot
+	 * count. */
+	if (!err)
+		err = state_make_room(&state, slot);
 	if (!err)
 		err = apply(&state, slot, tunnel, peers, anew);
 	pruned = state_prune(&state);

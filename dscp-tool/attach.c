@@ -46,7 +46,7 @@ static int program_fd(const struct state *state, const struct hook *hook,
 
 static int attach_xdp(const struct state *state, const struct hook *hook)
 {
-	struct bpf_object *object = object_open_xdp(STATE_DIR);
+	struct bpf_object *object = object_open_xdp(STATE_DIR, state->maps);
 
 	if (!object)
 		return state_failed("cannot read", "the built-in BPF object", -errno);

@@ -71,7 +71,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, DSCP_MAX_TUNNELS);
+	__uint(max_entries, DSCP_FIRST_SLOTS);
 	__type(key, __u32);
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");

@@ -5,18 +5,32 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bpf/bpf.h>
 
 /* Entries per system call. A batch must hold the largest bucket of the hash, and that is small. */
 #define BATCH 4096
 
-uint32_t map_capacity(int fd)
+/* All zero if the kernel does not tell. */
+static struct bpf_map_info info_of(int fd)
 {
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.max_entries;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+uint32_t map_capacity(int fd)
+{
+	return info_of(fd).max_entries;
+}
+
+uint32_t map_id(int fd)
+{
+	return info_of(fd).id;
 }
 
 long map_for_each(int fd, size_t key_size, size_t value_size,

@@ -44,13 +44,13 @@ static const struct {
 	[XDP_INNER] = { OBJECT_XDP, "ingress_inner", "ingress_inner_xdp" },
 };
 
-/* As the objects declare them. */
+/* As the objects declare them, or as the tool makes them. */
 static const struct {
 	char name[12];
 	uint8_t type;
 	uint8_t key_size;
 	uint16_t value_size;
-	uint32_t max_entries; /* 0: any */
+	uint32_t max_entries; /* 0: see capacity_fits() */
 } maps[N_MAPS] = {
 	[MAP_CONFIG] = { "config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_config), 1 },
 	[MAP_TUNNELS] = { "tunnels", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_tunnel),
@@ -66,19 +66,30 @@ static const struct {
 	[MAP_FRAGMENTS] = { "fragments", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_fragment_key),
 			    sizeof(struct dscp_fragment), DSCP_FRAGMENTS },
 	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
-			   DSCP_MAX_TUNNELS },
+			   0 },
 	[MAP_PRESENT] = { "present", BPF_MAP_TYPE_DEVMAP, 4, 4, PRESENT_ENTRIES },
 	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
 			  DSCP_WAITING },
 	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),
 			   sizeof(struct dscp_inflight), DSCP_INFLIGHT },
 	[MAP_ARRIVALS] = { "arrivals", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
-			   DSCP_MAX_TUNNELS },
+			   0 },
+	[MAP_CARRIED] = { "carried", BPF_MAP_TYPE_HASH, 4, sizeof(struct dscp_carried),
+			  DSCP_CARRIED },
 };
 
 const char *object_map_name(enum state_map map)
 {
 	return maps[map].name;
+}
+
+static bool capacity_fits(enum state_map map, uint32_t entries)
+{
+	if (maps[map].max_entries)
+		return entries == maps[map].max_entries;
+	/* flows can have any, counters and arrivals start with few and double. */
+	return map == MAP_FLOWS || (entries >= DSCP_FIRST_SLOTS && entries <= DSCP_MAX_TUNNELS &&
+				    !(entries & (entries - 1)));
 }
 
 bool object_map_fits(enum state_map map, int fd)
@@ -89,7 +100,7 @@ bool object_map_fits(enum state_map map, int fd)
 	/* Of a program or a link the kernel tells something else, which does not fit. */
 	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == maps[map].type &&
 	       info.key_size == maps[map].key_size && info.value_size == maps[map].value_size &&
-	       (!maps[map].max_entries || info.max_entries == maps[map].max_entries);
+	       capacity_fits(map, info.max_entries);
 }
 
 const char *object_program_pin(enum state_program program)
@@ -133,27 +144,40 @@ uint64_t objects_digest(void)
 	return digest;
 }
 
-static void set_map(struct bpf_object *object, enum state_map map, const char *dir, uint32_t flows)
+static int set_map(struct bpf_map *m, enum state_map map, const char *dir, int fd,
+		   const struct object_sizes *sizes)
 {
-	struct bpf_map *m = bpf_object__find_map_by_name(object, object_map_name(map));
+	const uint32_t entries = fd < 0 ? sizes->entries[map] : 0;
 	char path[PATH_MAX];
+	int err;
 
-	if (!m)
-		return;
 	snprintf(path, sizeof(path), "%s/maps/%s", dir, object_map_name(map));
-	bpf_map__set_pin_path(m, path);
-	if (map == MAP_FLOWS && flows)
-		bpf_map__set_max_entries(m, flows);
+	err = bpf_map__set_pin_path(m, fd >= 0 || (entries && sizes->unpinned) ? NULL : path);
+	if (!err && fd >= 0)
+		err = bpf_map__reuse_fd(m, fd);
+	if (!err && entries)
+		err = bpf_map__set_max_entries(m, entries);
+	return err;
 }
 
-static struct bpf_object *open_object(enum object_id id, const char *dir, uint32_t flows)
+static struct bpf_object *open_object(enum object_id id, const char *dir, const int fds[N_MAPS],
+				      const struct object_sizes *sizes)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[id].name);
 	struct bpf_object *object = embedded_open(objects[id].start, objects[id].end, &opts);
+	struct bpf_map *m;
+	int err = 0;
 
-	for (int map = 0; object && map < N_MAPS; map++)
-		set_map(object, map, dir, flows);
-	return object;
+	for (int map = 0; object && !err && map < N_MAPS; map++) {
+		m = bpf_object__find_map_by_name(object, object_map_name(map));
+		if (m)
+			err = set_map(m, map, dir, fds[map], sizes);
+	}
+	if (!err)
+		return object;
+	bpf_object__close(object);
+	errno = -err;
+	return NULL;
 }
 
 static bool is_xdp(const struct bpf_program *program)
@@ -161,9 +185,10 @@ static bool is_xdp(const struct bpf_program *program)
 	return bpf_program__type(program) == BPF_PROG_TYPE_XDP;
 }
 
-struct bpf_object *object_open(enum object_id id, const char *dir, uint32_t flows)
+struct bpf_object *object_open(enum object_id id, const char *dir, const int fds[N_MAPS],
+			       const struct object_sizes *sizes)
 {
-	struct bpf_object *object = open_object(id, dir, flows);
+	struct bpf_object *object = open_object(id, dir, fds, sizes);
 	struct bpf_program *program;
 
 	/* The sections have names of their own, so that `tc ... sec NAME` can tell them apart;
@@ -178,9 +203,10 @@ struct bpf_object *object_open(enum object_id id, const char *dir, uint32_t flow
 	return object;
 }
 
-struct bpf_object *object_open_xdp(const char *dir)
+struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS])
 {
-	struct bpf_object *object = open_object(OBJECT_XDP, dir, 0);
+	const struct object_sizes sizes = {};
+	struct bpf_object *object = open_object(OBJECT_XDP, dir, fds, &sizes);
 	struct bpf_program *program;
 
 	if (object)

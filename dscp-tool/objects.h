@@ -25,6 +25,8 @@ enum state_map {
 	MAP_WAITING,
 	MAP_INFLIGHT,
 	MAP_ARRIVALS,
+	/* In no object. */
+	MAP_CARRIED,
 	N_MAPS,
 };
 
@@ -69,12 +71,20 @@ bool object_present(enum object_id id);
  * another gzip makes no difference. */
 uint64_t objects_digest(void);
 
-/* Opens an object so that its maps are those pinned in dir, or will be. flows: capacity of the map
- * flows, if not 0. NULL: errno tells why. */
-struct bpf_object *object_open(enum object_id id, const char *dir, uint32_t flows);
+/* Of maps that are to be made: their capacities, if not 0, and whether a map with a capacity given
+ * here is pinned (as NAME in dir, like the others). */
+struct object_sizes {
+	uint32_t entries[N_MAPS];
+	bool unpinned;
+};
 
-/* The same with the XDP program alone, for libxdp to load. */
-struct bpf_object *object_open_xdp(const char *dir);
+/* Opens an object so that its maps are those of these descriptors, and where there is none (-1) new
+ * ones. NULL: errno tells why. */
+struct bpf_object *object_open(enum object_id id, const char *dir, const int fds[N_MAPS],
+			       const struct object_sizes *sizes);
+
+/* The same with the XDP program alone, for libxdp to load. All maps are there. */
+struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS]);
 
 /* Descriptor of one of the programs of a loaded object, or -1 if it is of another object. */
 int object_program_fd(const struct bpf_object *object, enum object_id id,

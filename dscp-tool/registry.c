@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "map.h"
 #include "state.h"
@@ -71,52 +70,6 @@ int state_write_config(const struct state *state, uint64_t build)
 	if (!bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
 		return 0;
 	return state_failed("cannot write", STATE_DIR "/maps/config", -errno);
-}
-
-/* Room for the counters on all CPUs; NULL: see errno. */
-static struct dscp_counters *per_cpu(int *cpus)
-{
-	*cpus = libbpf_num_possible_cpus();
-	return *cpus < 0 ? NULL : calloc(*cpus, sizeof(struct dscp_counters));
-}
-
-int state_counters(const struct state *state, enum state_map map, uint32_t slot,
-		   struct dscp_counters *sum)
-{
-	struct dscp_counters *values;
-	int cpus, err = 0;
-
-	memset(sum, 0, sizeof(*sum));
-	if (state->maps[map] < 0)
-		return 0;
-	values = per_cpu(&cpus);
-	if (!values)
-		return -errno;
-	if (bpf_map_lookup_elem(state->maps[map], &slot, values))
-		err = -errno;
-	for (int cpu = 0; cpu < cpus && !err; cpu++) {
-		sum->marked += values[cpu].marked;
-		sum->unchanged += values[cpu].unchanged;
-		sum->unknown += values[cpu].unknown;
-		sum->skipped += values[cpu].skipped;
-		for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
-			sum->dscp[dscp] += values[cpu].dscp[dscp];
-	}
-	free(values);
-	return err;
-}
-
-int state_clear_counters(const struct state *state, uint32_t slot)
-{
-	int cpus, err = 0;
-	struct dscp_counters *values = per_cpu(&cpus);
-
-	if (!values || bpf_map_update_elem(state->maps[MAP_COUNTERS], &slot, values, BPF_ANY) ||
-	    (state->maps[MAP_ARRIVALS] >= 0 &&
-	     bpf_map_update_elem(state->maps[MAP_ARRIVALS], &slot, values, BPF_ANY)))
-		err = -errno;
-	free(values);
-	return err ? state_failed("cannot write the counters in", STATE_DIR "/maps", err) : 0;
 }
 
 uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include <bpf/libbpf.h>
 
 #include "util/log.h"
+#include "counters.h"
 #include "map.h"
 #include "objects.h"
 #include "privileges.h"
@@ -27,6 +30,7 @@
 #define BPFFS "/sys/fs/bpf"
 #define LOCK_FILE "/run/dscp-tool.lock"
 #define LOCK_SECONDS 30
+#define HALF_WAY (~objects_digest()) /* in the place of the build */
 
 static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
 
@@ -421,14 +425,27 @@ static int pin_programs(const struct state *state, enum object_id id)
 	return 0;
 }
 
-static int pin_resized(const struct state *state)
+/* In place of what has that pin, if anything has. */
+static int pin_map(const struct state *state, enum state_map map)
 {
 	char path[PATH_MAX];
 	int err;
 
-	map_path(path, MAP_FLOWS);
-	err = hook_pin(STATE_DIR, state->maps[MAP_FLOWS], path);
+	map_path(path, map);
+	err = hook_pin(STATE_DIR, state->maps[map], path);
 	return err ? state_failed("cannot pin", path, err) : 0;
+}
+
+int state_make_carried(struct state *state)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, object_map_name(MAP_CARRIED), sizeof(__u32),
+				sizeof(struct dscp_carried), DSCP_CARRIED, &opts);
+
+	if (fd < 0)
+		return fd;
+	state->maps[MAP_CARRIED] = fd;
+	return pin_map(state, MAP_CARRIED);
 }
 
 static void copy_flow(void *to, const void *stamp, const void *flow)
@@ -445,9 +462,8 @@ static int copy_flows(int from, int to)
 	return n < 0 ? n : 0;
 }
 
-/* Loads one of this tool's objects; the maps that are pinned already are used again. resize: not
- * the map flows, which is made with that capacity. */
-static int load_object(struct state *state, enum object_id id, __u32 flows, bool resize)
+/* Loads one of this tool's objects. The maps that are there are used again. */
+static int load_object(struct state *state, enum object_id id, const struct object_sizes *sizes)
 {
 	struct bpf_object *object;
 	int err;
@@ -458,11 +474,9 @@ static int load_object(struct state *state, enum object_id id, __u32 flows, bool
 		return -EOPNOTSUPP;
 	}
 	log_reason_reset();
-	object = object_open(id, STATE_DIR, flows);
+	object = object_open(id, STATE_DIR, state->maps, sizes);
 	if (!object)
 		return state_failed("cannot read", "the built-in BPF object", -errno);
-	if (resize)
-		bpf_map__set_pin_path(bpf_object__find_map_by_name(object, "flows"), NULL);
 	err = bpf_object__load(object);
 	if (err)
 		state_failed("the kernel refuses", "the BPF object", err);
@@ -482,60 +496,148 @@ static bool has_programs(const struct state *state, enum object_id id)
 
 int state_need(struct state *state, const struct dscp_tunnel *tunnel)
 {
+	const struct object_sizes sizes = {
+		.entries[MAP_ARRIVALS] = map_capacity(state->maps[MAP_COUNTERS]),
+	};
 	enum object_id id = object_of_way(tunnel->way);
 	int err;
 
 	if (!(tunnel->flags & DSCP_TUNNEL_INGRESS) || has_programs(state, id))
 		return 0;
-	err = load_object(state, id, 0, false);
+	err = load_object(state, id, &sizes);
 	return err ? err : pin_programs(state, id);
 }
 
-/* The programs of an older build, or a map of another size: load anew and exchange everywhere. */
-static int renew(struct state *state, __u32 flows)
-{
-	bool resize = flows != map_capacity(state->maps[MAP_FLOWS]);
-	int old[N_PROGRAMS], old_flows = -1, err = 0;
+/* Programs, and maps that are made anew, with what was in their place. */
+struct renewal {
+	struct object_sizes sizes;
+	int maps[N_MAPS], programs[N_PROGRAMS]; /* -1: none, or not made anew */
+};
 
-	if (resize)
-		old_flows = fcntl(state->maps[MAP_FLOWS], F_DUPFD_CLOEXEC, 3);
-	memcpy(old, state->programs, sizeof(old));
+static void set_aside(struct state *state, struct renewal *before)
+{
+	memcpy(before->programs, state->programs, sizeof(before->programs));
 	memset(state->programs, -1, sizeof(state->programs));
-	for (int i = 0; i < N_PROGRAMS && !err; i++)
-		if ((old[i] >= 0 || object_of(i) == OBJECT_EGRESS) && state->programs[i] < 0)
-			err = load_object(state, object_of(i), flows,
-					  resize && object_of(i) == OBJECT_EGRESS);
-	if (!err && resize)
-		copy_flows(old_flows, state->maps[MAP_FLOWS]);
-	if (!err)
-		err = state_update_hooks(state);
-	if (!err && resize) {
-		/* What was noted meanwhile. */
-		if (copy_flows(old_flows, state->maps[MAP_FLOWS]))
-			state_forget_recent(state);
-		err = pin_resized(state);
+	for (int i = 0; i < N_MAPS; i++) {
+		before->maps[i] = before->sizes.entries[i] ? state->maps[i] : -1;
+		if (before->sizes.entries[i])
+			state->maps[i] = -1;
 	}
+}
+
+/* Closes what is not in force: if the renewal has failed, what is new. */
+static void put_away(struct state *state, struct renewal *before, bool failed)
+{
+	int *old, *new;
+
+	for (int i = 0; i < N_MAPS + N_PROGRAMS; i++) {
+		old = i < N_MAPS ? &before->maps[i] : &before->programs[i - N_MAPS];
+		new = i < N_MAPS ? &state->maps[i] : &state->programs[i - N_MAPS];
+		if (*old < 0)
+			continue;
+		if (failed) {
+			int unused = *new;
+
+			*new = *old;
+			*old = unused;
+		}
+		if (*old >= 0)
+			close(*old);
+	}
+}
+
+static int load_anew(struct state *state, const struct renewal *before)
+{
+	int err = 0;
+
+	for (int i = 0; i < N_PROGRAMS && !err; i++)
+		if ((before->programs[i] >= 0 || object_of(i) == OBJECT_EGRESS) &&
+		    state->programs[i] < 0)
+			err = load_object(state, object_of(i), &before->sizes);
+	return err;
+}
+
+/* Waits until no program runs any more that no hook has. Only a kernel with nohz_full= cannot do
+ * that; then a packet may be missing in the counters. */
+static void wait_for_programs(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+static int keep_counters(struct state *state, const struct renewal *before)
+{
+	static const enum state_map grown[] = { MAP_COUNTERS, MAP_ARRIVALS };
+	int err = 0;
+
+	for (int i = 0; i < 2 && !err; i++)
+		if (before->maps[grown[i]] >= 0)
+			err = counters_carry(state, grown[i], before->maps[grown[i]]);
+	return err;
+}
+
+/* The new programs at every hook, and what the maps of before have. */
+static int exchange(struct state *state, const struct renewal *before)
+{
+	int old_flows = before->maps[MAP_FLOWS], err;
+
+	if (old_flows >= 0)
+		copy_flows(old_flows, state->maps[MAP_FLOWS]);
+	err = state_update_hooks(state);
+	if (err)
+		return err;
+	wait_for_programs();
+	/* What was noted meanwhile. */
+	if (old_flows >= 0 && copy_flows(old_flows, state->maps[MAP_FLOWS]))
+		state_forget_recent(state);
+	err = keep_counters(state, before);
+	for (int i = 0; i < N_MAPS && !err; i++)
+		if (before->maps[i] >= 0)
+			err = pin_map(state, i);
 	for (int i = 0; i < N_OBJECTS && !err; i++)
 		if (has_programs(state, i))
 			err = pin_programs(state, i);
+	return err;
+}
+
+/* The programs of an older build, or maps of another size: load anew and exchange everywhere. Half
+ * way not all hooks have the same maps: a load that finds it so does it all again. */
+static int renew(struct state *state, const uint32_t entries[N_MAPS])
+{
+	struct renewal before = { .sizes.unpinned = true };
+	int err;
+
+	memcpy(before.sizes.entries, entries, sizeof(before.sizes.entries));
+	set_aside(state, &before);
+	err = load_anew(state, &before);
+	if (!err)
+		err = state_write_config(state, HALF_WAY);
+	if (!err)
+		err = exchange(state, &before);
 	if (!err)
 		err = state_write_config(state, objects_digest());
-	for (int i = 0; i < N_PROGRAMS; i++)
-		if (old[i] >= 0)
-			close(old[i]);
-	if (old_flows >= 0)
-		close(old_flows);
+	put_away(state, &before, err);
 	return err;
+}
+
+int state_make_room(struct state *state, uint32_t slot)
+{
+	const uint32_t entries[N_MAPS] = {
+		[MAP_COUNTERS] = counters_wanted(state, MAP_COUNTERS, slot),
+		[MAP_ARRIVALS] = counters_wanted(state, MAP_ARRIVALS, slot),
+	};
+
+	return entries[MAP_COUNTERS] || entries[MAP_ARRIVALS] ? renew(state, entries) : 0;
 }
 
 static int create(struct state *state, __u32 flows)
 {
+	const struct object_sizes sizes = { .entries[MAP_FLOWS] = flows };
 	int err = prepare_bpffs();
 
 	if (!err)
 		err = make_directories();
 	if (!err)
-		err = load_object(state, OBJECT_EGRESS, flows, false);
+		err = load_object(state, OBJECT_EGRESS, &sizes);
 	if (!err)
 		err = pin_programs(state, OBJECT_EGRESS);
 	if (!err)
@@ -553,13 +655,34 @@ bool state_is_ours(const struct state *state)
 {
 	struct dscp_config config = {};
 
-	return !read_config(state->maps[MAP_CONFIG], &config) && config.build == objects_digest();
+	return !read_config(state->maps[MAP_CONFIG], &config) &&
+	       (config.build == objects_digest() || config.build == HALF_WAY);
+}
+
+/* If a build of before, this tool asked for other sizes, or a load that was killed calls for it. */
+static int renew_if_need_be(struct state *state, uint32_t flows)
+{
+	uint32_t entries[N_MAPS] = {};
+	struct dscp_config config;
+	int err = must_read_config(state->maps[MAP_CONFIG], &config);
+
+	if (err)
+		return err;
+	if (flows != map_capacity(state->maps[MAP_FLOWS]))
+		entries[MAP_FLOWS] = flows;
+	/* Of the load that was killed there may be an array whose counts are carried already. */
+	if (config.build != objects_digest()) {
+		entries[MAP_COUNTERS] = map_capacity(state->maps[MAP_COUNTERS]);
+		if (state->maps[MAP_ARRIVALS] >= 0)
+			entries[MAP_ARRIVALS] = map_capacity(state->maps[MAP_ARRIVALS]);
+	}
+	if (entries[MAP_FLOWS] || entries[MAP_COUNTERS] || !has_programs(state, OBJECT_EGRESS))
+		return renew(state, entries);
+	return 0;
 }
 
 int state_create(struct state *state, uint32_t flows)
 {
-	struct dscp_config config = {};
-	__u32 capacity;
 	int err = state_open(state);
 
 	if (err == -ENOENT) {
@@ -568,13 +691,7 @@ int state_create(struct state *state, uint32_t flows)
 			err = create(state, flows);
 	}
 	if (!err)
-		err = must_read_config(state->maps[MAP_CONFIG], &config);
-	if (!err) {
-		capacity = map_capacity(state->maps[MAP_FLOWS]);
-		if (config.build != objects_digest() || !has_programs(state, OBJECT_EGRESS) ||
-		    (flows && flows != capacity))
-			err = renew(state, flows ? flows : capacity);
-	}
+		err = renew_if_need_be(state, flows);
 	if (err)
 		state_close(state);
 	return err;

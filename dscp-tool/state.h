@@ -39,15 +39,14 @@ int state_open(struct state *state);
  * flows: capacity of the map flows, 0: as it is, or DSCP_DEFAULT_FLOWS. */
 int state_create(struct state *state, uint32_t flows);
 
+/* Has the counters grow until they have a place for that slot: programs with larger maps take the
+ * place of those at every hook. */
+int state_make_room(struct state *state, uint32_t slot);
+
 /* Loads the programs that a tunnel's direction and way need, if they are not there. */
 int state_need(struct state *state, const struct dscp_tunnel *tunnel);
 
 void state_close(struct state *state);
-
-/* The counters of a slot, MAP_COUNTERS or MAP_ARRIVALS, summed over the CPUs. */
-int state_counters(const struct state *state, enum state_map map, uint32_t slot,
-		   struct dscp_counters *sum);
-int state_clear_counters(const struct state *state, uint32_t slot);
 
 /* Slot of the tunnel of this network namespace with that name: its device has the name now, or it
  * was loaded under the name and its device is gone; 0: not loaded. */
@@ -120,7 +119,10 @@ int state_remove(void);
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int state_prune(struct state *state);
 
-/* Between state.c (the pins), registry.c (the tunnels) and attach.c (their hooks). */
+/* Between state.c (the pins), registry.c (the tunnels), counters.c and attach.c (the hooks). */
+
+/* The map carried, which is not there yet. Returns 0, or a negative errno without a message. */
+int state_make_carried(struct state *state);
 
 /* What the tool could have written there. */
 bool state_is_sane(const struct dscp_tunnel *tunnel);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conflict.h"
+#include "counters.h"
 #include "flowtable.h"
 #include "map.h"
 #include "tunnel.h"
@@ -224,8 +225,8 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 	}
 	check_device(status, state, slot);
 	check_uplinks(status);
-	err = state_counters(state, MAP_COUNTERS, slot, &status->egress);
-	return err ? err : state_counters(state, MAP_ARRIVALS, slot, &status->ingress);
+	err = counters_read(state, MAP_COUNTERS, slot, &status->egress);
+	return err ? err : counters_read(state, MAP_ARRIVALS, slot, &status->ingress);
 }
 
 static unsigned int count_tunnels(const struct state *state, uint32_t first, uint32_t last)

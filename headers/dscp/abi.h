@@ -28,6 +28,10 @@
  *   inflight   LRU_HASH                 struct dscp_inflight_key -> struct dscp_inflight
  *   arrivals   PERCPU_ARRAY             slot -> struct dscp_counters of ingress
  *
+ * and, once these two arrays of counters have grown for the first time,
+ *
+ *   carried    HASH                     slot, DSCP_CARRIED_ARRIVALS -> struct dscp_carried
+ *
  * Slot 0 is never a tunnel: "not registered". Its counters are those of the
  * programs when they were loaded without the tool (plain tc).
  */
@@ -44,6 +48,7 @@
 #define DSCP_ECN_MASK 0x03u /* the two low bits of the DS field, RFC 6040: never ours */
 
 #define DSCP_MAX_TUNNELS 1024
+#define DSCP_FIRST_SLOTS 32 /* of counters and arrivals, which double up to DSCP_MAX_TUNNELS */
 #define DSCP_MAX_ENDPOINTS 2048
 #define DSCP_MAX_UPLINKS 16 /* per tunnel */
 #define DSCP_MAX_PORTS 8 /* per tunnel */
@@ -240,6 +245,17 @@ struct dscp_counters {
 	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
 	__u64 dscp[DSCP_VALUES]; /* data packets by the DSCP that was written, or was there */
 };
+
+/* What was counted before an array of counters grew, which is another array since. No program reads
+ * or writes it. */
+struct dscp_carried {
+	struct dscp_counters counters;
+	__u32 map; /* id of the last array whose counts are in there */
+	__u8 pad[4];
+};
+
+#define DSCP_CARRIED_ARRIVALS (1u << 31) /* in the key: of arrivals, not counters */
+#define DSCP_CARRIED (2 * DSCP_MAX_TUNNELS)
 
 struct dscp_config {
 	__u32 magic; /* DSCP_ABI_MAGIC; 0: no tool was here, any UDP packet with a stamp is a

@@ -14,7 +14,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, DSCP_MAX_TUNNELS);
+	__uint(max_entries, DSCP_FIRST_SLOTS);
 	__type(key, __u32);
 	__type(value, struct dscp_counters);
 } arrivals SEC(".maps");

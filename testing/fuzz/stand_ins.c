@@ -283,6 +283,7 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
 				  sizeof(struct dscp_inflight), DSCP_INFLIGHT),
 	[MAP_ARRIVALS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
+	[MAP_CARRIED] = MAP_INFO(HASH, 4, sizeof(struct dscp_carried), DSCP_CARRIED),
 };
 
 /* Of its pin. */

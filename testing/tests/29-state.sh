@@ -115,7 +115,14 @@ test_other_pins()
 	in_place_of maps/tunnels "$(map_of array 4 4096 1024)"
 	! short_form || return 0
 	in_place_of maps/tunnels "$(map_of array 4 568 1023)"
-	in_place_of maps/counters "$(map_of array 4 544 1024)"
+	in_place_of maps/counters "$(map_of array 4 544 32)"
+	# Neither so few as there are at first, doubled or not, nor as many as there can be tunnels.
+	for pin in 'counters 31' 'counters 16' 'counters 96' 'arrivals 2048' 'arrivals 33'; do
+		in_place_of "maps/${pin% *}" "$(map_of percpu_array 4 544 "${pin#* }")"
+	done
+	check on a sh -ec "$(map_of hash 4 544 2048)" $state_dir/maps/carried
+	not_ours maps/carried
+	check on a rm $state_dir/maps/carried
 	in_place_of maps/config "$(map_of array 4 24 2)"
 	in_place_of maps/config "$(map_of array 4 32 1)"
 	# And no map at all, or no program.

@@ -234,6 +234,119 @@ test_the_lock_is_slept_on()
 }
 
 #
+# Room for counters
+#
+
+# room MAP: how many slots the array of counters has, on each CPU
+room() { on a bpftool -j map show pinned "/sys/fs/bpf/dscp-tool/maps/$1" | jq .max_entries; }
+
+# has_room N: both arrays have
+has_room() { [ "$(room counters) $(room arrivals)" = "$1 $1" ] || fail "$(room counters), not $1"; }
+
+# load_tunnels FIRST LAST: these of many_tunnels
+load_tunnels()
+{
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -ec 'for n in $(seq "$1" "$2"); do "$0" load "t$n"; done' "$TOOL" "$1" "$2"
+}
+
+# The counters of vx4 in both directions.
+counts_of_vx4() { counter a vx4 counters | jq -c .; }
+
+# now_sent N: that many more packets of each DSCP than at the last time have left, none has arrived,
+# and the counters of vx4 say just that
+now_sent()
+{
+	local now
+	now=$(counts_of_vx4)
+
+	jq -ne --argjson was "$counted" --argjson now "$now" --argjson n "$1" '
+		$now.ingress == $was.ingress and $now.egress.seen - $was.egress.seen == 64 * $n and
+		$now.egress.marked - $was.egress.marked == 63 * $n and $now.egress.unknown == 0 and
+		all($now.egress.dscp | to_entries[]; .value - $was.egress.dscp[.key] == $n) and
+		($now.egress.dscp | length) == 64' >/dev/null ||
+		fail "from $counted to $now, but $1 of each DSCP were sent"
+	counted=$now
+}
+counted=
+
+# vx4 and vx6 have the slots 1 and 2, and t1 the slot 3. At each point of the load that has the arrays
+# of counters grow, and of the next one, all packets have their marks, and each is counted once.
+test_counters_grow()
+{
+	local tunnel last=0 room=32 tunnels='t30 t62'
+
+	! short_form || tunnels=t30
+	two_nodes
+	thin 4 32
+	many_tunnels 63
+	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx6
+	has_room 32
+	check on b "$TOOL" load vx4
+	through b a --dst 10.0.4.1 --count 640
+	on b ip link set vx4 down # or it answers
+	probed 10.0.4.2 same
+	counted=$(counts_of_vx4)
+	jq -e '.ingress.seen > 640 and .egress.seen == 64' <<<"$counted" >/dev/null || fail "$counted"
+	for tunnel in $tunnels; do
+		load_tunnels $((last + 1)) $((${tunnel#t} - 1))
+		last=${tunnel#t}
+		has_room $room
+		room=$((room * 2))
+		change_once same same load "$tunnel"
+		has_room $room
+		now_sent $(($(wc -l <"$T/marks") + 1))
+	done
+	[ "$(on a "$TOOL" status --json | jq '[.tunnels[] | select(.healthy | not)] | length')" = 0 ]
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+# What was counted before is kept, and nothing twice; and once a load has ended, each packet is
+# counted again. In between, packets may be counted in an array that nobody reads.
+test_growth_killed()
+{
+	local n sent=1 status
+
+	two_nodes
+	on b ip link set vx4 down # or it answers
+	thin 4 32
+	many_tunnels 30
+	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx6
+	load_tunnels 1 29
+	has_room 32
+	probed 10.0.4.2 same
+	counted=$(counts_of_vx4)
+	points_of a load t30
+	has_room 64
+	check on a "$TOOL" unload --all
+	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx6
+	load_tunnels 1 29
+	probed 10.0.4.2 same
+	for n in "${points[@]}"; do
+		status=0
+		on a "$step" --kill "$n" -- "$TOOL" load t30 || status=$?
+		# In the end there are fewer points, as so much has been done.
+		[ $status = 137 ] || { [ $status = 0 ] && [ "$(room counters)" = 64 ]; } ||
+			fail "exit status $status, killed at point $n"
+		probed 10.0.4.2 same
+		sent=$((sent + 1))
+		jq -e --argjson sent $sent '.egress.seen >= 64 and .egress.seen <= 64 * $sent and
+			.egress.unknown == 0' <<<"$(counts_of_vx4)" >/dev/null ||
+			fail "point $n, $sent sent: $(counts_of_vx4)"
+	done
+	check on a "$TOOL" load t30
+	has_room 64
+	check on a "$TOOL" status
+	counted=$(counts_of_vx4)
+	probed 10.0.4.2 same
+	now_sent 1
+}
+
+#
 # What a load costs
 #
 
