@@ -36,10 +36,13 @@ $(OUTPUT)%.o: %.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
-# What libbpf does not read is left out: labels in the code, and the relocations of BTF. Symbols of
-# functions it needs, local ones too: they tell where subprograms begin.
+# What libbpf does not need is left out: labels in the code, the relocations of BTF, and the numbers
+# of source lines (.BTF.ext), which only CO-RE needs, whose relocations are in the same section.
+# Symbols of functions it needs, local ones too: they tell where subprograms begin.
+no_lines = $(if $(filter %peek.bpf.o,$<),,-R .BTF.ext)
+
 $(BPF_OBJS:=.gz): %.gz: %
-	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext -o $@.tmp $<,\
+	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext $(no_lines) -o $@.tmp $<,\
 		cp $< $@.tmp)
 	$(Q)gzip -9n <$@.tmp >$@
 	$(Q)rm $@.tmp
