@@ -43,6 +43,8 @@ test_every_packet()
 		done
 	done
 	ecn_is_not_ours
+	# The program that takes the mark away does so in packets of others too.
+	check on a tc filter del dev eth0 egress prio 65535
 	others_are_untouched
 }
 
