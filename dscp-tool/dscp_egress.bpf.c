@@ -76,6 +76,7 @@ struct {
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");
 
+#define MAX_INNER_OFFSET 0xfff /* mask: no headers are as long; for the verifier */
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 /* In place of a DSCP: */
 #define NOT_OURS 0x200u /* no tunnel's packet after all */
@@ -263,6 +264,8 @@ struct outer {
 	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
 	__u32 source; /* UDP port */
 	enum part part;
+	__u32 id; /* of a fragment: its identification, and the protocol of what is in fragments */
+	__u32 protocol;
 	bool ip6;
 	bool data; /* carries an inner packet */
 };
@@ -408,10 +411,12 @@ static __always_inline void find_in_gre(struct outer *o, __u32 word)
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
 static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
 {
-	const packet_be32 *key = gre + 1;
+	const packet_be32 *key;
 	__u32 word;
 
-	if ((void *)(gre + 1) > end)
+	GCC_KEEP(gre);
+	key = gre + 1;
+	if ((void *)key > end)
 		return false;
 	word = bpf_ntohl(*gre);
 	if (word & GRE_VERSION)
@@ -452,18 +457,6 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 	return o->slot;
 }
 
-static __always_inline bool match_protocol(struct outer *o, __u32 protocol, void *payload,
-					   void *end, const struct dscp_fragment_key *from)
-{
-	struct dscp_endpoint key = { .family = from->family };
-
-	if (protocol == IP_PROTO_UDP)
-		return match_udp(o, payload, end);
-	__builtin_memcpy(key.local, from->source, sizeof(key.local));
-	__builtin_memcpy(key.remote, from->dest, sizeof(key.remote));
-	return match_ip(o, protocol, payload, end, &key);
-}
-
 static __always_inline enum part part_of(bool begins, bool more)
 {
 	if (begins)
@@ -473,28 +466,31 @@ static __always_inline enum part part_of(bool begins, bool more)
 
 /* IPv4 in all its forms. The range of o->ip has been checked for the fixed header. False too for
  * the later fragments: they have no port. */
-static __always_inline bool match_ip4(struct outer *o, void *end, struct dscp_fragment_key *key)
+static __always_inline bool match_ip4(struct outer *o, void *end)
 {
 	struct ip4_header *ip = o->ip;
 	__u32 ihl = (ip->version_ihl & 0xf) * 4;
+	struct dscp_endpoint key = { .family = 4 };
 
 	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip))
 		return false;
-	key->family = 4;
-	key->protocol = ip->protocol;
-	key->id = ip->id;
-	__builtin_memcpy(key->source, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key->dest, ip->dest, sizeof(ip->dest));
+	o->protocol = ip->protocol;
+	o->id = ip->id;
 	o->part = part_of(!(ip->fragment & bpf_htons(IP4_OFFSET_MASK)),
 			  ip->fragment & bpf_htons(IP4_MORE));
 	if (o->part >= PART_LATER)
 		return false;
 	o->payload += ihl;
-	return match_protocol(o, ip->protocol, o->ip + ihl, end, key);
+	if (ip->protocol == IP_PROTO_UDP)
+		return match_udp(o, o->ip + ihl, end);
+	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
+	return match_ip(o, ip->protocol, o->ip + ihl, end, &key);
 }
 
-static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fragment_key *key)
+static __always_inline bool match_ip6(struct outer *o, void *end)
 {
+	struct dscp_endpoint key = { .family = 6 };
 	struct ip6_header *ip = o->ip;
 	unsigned long length = sizeof(*ip);
 	struct ip6_fragment *fragment;
@@ -503,9 +499,6 @@ static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fr
 
 	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
 		return false;
-	key->family = 6;
-	__builtin_memcpy(key->source, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key->dest, ip->dest, sizeof(ip->dest));
 	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
 		option = o->ip + length;
 		if ((void *)(option + 2) > end)
@@ -518,8 +511,8 @@ static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fr
 		fragment = o->ip + length;
 		if ((void *)(fragment + 1) > end)
 			return false;
-		next = key->protocol = fragment->next;
-		key->id = fragment->id;
+		next = o->protocol = fragment->next;
+		o->id = fragment->id;
 		o->part = part_of(!(fragment->offset & bpf_htons(IP6_OFFSET_MASK)),
 				  fragment->offset & bpf_htons(IP6_MORE));
 		if (o->part >= PART_LATER)
@@ -527,7 +520,11 @@ static __always_inline bool match_ip6(struct outer *o, void *end, struct dscp_fr
 		length += sizeof(*fragment);
 	}
 	o->payload += length;
-	return match_protocol(o, next, o->ip + length, end, key);
+	if (next == IP_PROTO_UDP)
+		return match_udp(o, o->ip + length, end);
+	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
+	return match_ip(o, next, o->ip + length, end, &key);
 }
 
 static __always_inline bool is_stamp(__u32 hash)
@@ -705,6 +702,40 @@ VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source
 	return !load_clear(skb, &c, type) || !inner_is(skb, &c, protocol, raw ? 0 : source);
 }
 
+/* Is skb->sk worth a look by is_program()? It has nearly always another port. A raw socket's is the
+ * protocol. */
+static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol, __u32 source)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && (sk->src_port == source || sk->src_port == protocol);
+}
+
+/* The usual inner packet: in the linear part, without VLAN tags and peer maps. */
+static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
+					const struct outer *o, __u32 *dscp)
+{
+	const __be16 *inner = packet_start(skb) + (o->inner & MAX_INNER_OFFSET);
+	__u32 type = o->type, word, version;
+
+	asm volatile("" : "+r"(inner)); /* one register, which is compared and then read by */
+	if (tunnel->flags & DSCP_TUNNEL_PEERS || (void *)(inner + 8) > packet_end(skb))
+		return false;
+	if (type == ETH_P_TEB) {
+		type = bpf_ntohs(inner[6]);
+		inner += 7;
+	}
+	word = bpf_ntohs(inner[0]);
+	version = word >> 12;
+	if (type == ETH_P_IP && version == 4)
+		*dscp = tunnel->egress.to[(word >> 2) & (DSCP_VALUES - 1)];
+	else if (type == ETH_P_IPV6 && version == 6)
+		*dscp = tunnel->egress.to[(word >> 6) & (DSCP_VALUES - 1)];
+	else
+		return false;
+	return true;
+}
+
 /* A tunnel's own packets do not leave by its device: what looks like them there is inside it. */
 static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
@@ -725,7 +756,7 @@ static __always_inline __u32 outer_protocol(const struct outer *o, __u32 kind)
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
-	__u32 mark;
+	__u32 mark, dscp, protocol;
 	bool clear;
 
 	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
@@ -733,11 +764,16 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct out
 	if (!o->data)
 		return SKIPPED;
 	clear = dscp_kind_is_clear(tunnel->kind);
-	if (clear && skb->sk &&
-	    is_program(skb, outer_protocol(o, tunnel->kind), o->source, o->inner, o->type))
-		return NOT_OURS;
+	if (clear) {
+		protocol = outer_protocol(o, tunnel->kind);
+		if (may_be_program(skb, protocol, o->source) &&
+		    is_program(skb, protocol, o->source, o->inner, o->type))
+			return NOT_OURS;
+	}
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
+	if (clear && clear_usual(skb, tunnel, o, &dscp))
+		return dscp;
 	if (clear)
 		return clear_dscp(skb, o->slot, o->inner, o->type);
 	mark = stamped_mark(skb->hash);
@@ -785,6 +821,27 @@ static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
 		write_dscp(skb, o, dscp);
 }
 
+/* The range has been checked before, where the verifier knows of which version the header is. */
+static __always_inline void set_key(struct dscp_fragment_key *key, const struct __sk_buff *skb,
+				    const struct outer *o, void *end)
+{
+	const struct ip4_header *ip4 = o->ip;
+	const struct ip6_header *ip6 = o->ip;
+
+	key->ifindex = skb->ifindex;
+	key->id = o->id;
+	key->protocol = o->protocol;
+	if (!o->ip6) {
+		key->family = 4;
+		__builtin_memcpy(key->source, ip4->source, sizeof(ip4->source));
+		__builtin_memcpy(key->dest, ip4->dest, sizeof(ip4->dest));
+	} else if ((void *)(ip6 + 1) <= end) {
+		key->family = 6;
+		__builtin_memcpy(key->source, ip6->source, sizeof(ip6->source));
+		__builtin_memcpy(key->dest, ip6->dest, sizeof(ip6->dest));
+	}
+}
+
 /* Notes whose packet a first fragment begins, or that it is nobody's: the identification of an
  * earlier packet is used again. */
 static __always_inline void note_fragment(const struct dscp_fragment_key *key,
@@ -822,17 +879,20 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
 	return dscp;
 }
 
-static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o, bool ours,
-					 const struct dscp_fragment_key *key)
+static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o, void *end,
+					 bool ours)
 {
-	__u32 dscp = NOT_OURS;
+	__u32 dscp = ours ? wanted_dscp(skb, o) : NOT_OURS;
+	struct dscp_fragment_key key = {};
 
-	if (ours)
-		dscp = wanted_dscp(skb, o);
-	else if (o->part >= PART_LATER)
-		dscp = noted_dscp(skb, o, key);
-	if (o->part == PART_FIRST)
-		note_fragment(key, &(struct dscp_fragment){ .slot = o->slot, .dscp = dscp });
+	if (o->part != PART_ALL) {
+		set_key(&key, skb, o, end);
+		if (o->part == PART_FIRST)
+			note_fragment(&key,
+				      &(struct dscp_fragment){ .slot = o->slot, .dscp = dscp });
+		else
+			dscp = noted_dscp(skb, o, &key);
+	}
 	if (dscp != NOT_OURS)
 		write_dscp(skb, o, dscp);
 }
@@ -851,7 +911,6 @@ static __always_inline __u32 some_offset(const struct __sk_buff *skb, __u32 offs
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
 static __noinline int rewrite_unusual(struct __sk_buff *skb)
 {
-	struct dscp_fragment_key key = { .ifindex = skb->ifindex };
 	struct outer o = {};
 	__be16 type;
 	void *end;
@@ -867,12 +926,12 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 	o.ip6 = type == bpf_htons(ETH_P_IPV6);
 	end = packet_end(skb);
 	if (type == bpf_htons(ETH_P_IP) && o.ip + sizeof(struct ip4_header) <= end)
-		ours = match_ip4(&o, end, &key);
+		ours = match_ip4(&o, end);
 	else if (o.ip6 && o.ip + sizeof(struct ip6_header) <= end)
-		ours = match_ip6(&o, end, &key);
+		ours = match_ip6(&o, end);
 	else
 		return 0;
-	mark_unusual(skb, &o, ours, &key);
+	mark_unusual(skb, &o, end, ours);
 	return 0;
 }
 
