@@ -752,10 +752,16 @@ static __always_inline __u32 outer_protocol(const struct outer *o, __u32 kind)
 	return IP_PROTO_UDP;
 }
 
+/* By a slot of its own: a struct of which the address is taken cannot be in registers. */
+static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&tunnels, &slot);
+}
+
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
 {
-	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
+	struct dscp_tunnel *tunnel = tunnel_of(o->slot);
 	__u32 mark, dscp, protocol;
 	bool clear;
 
@@ -786,8 +792,8 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct out
 
 static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer *o, __u32 dscp)
 {
-	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &o->slot);
-	__u32 packets = wire_packets(skb), ds;
+	__u32 slot = o->slot, packets = wire_packets(skb), ds;
+	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
 	struct ip4_header *ip4 = o->ip;
 	struct ip6_header *ip6 = o->ip;
 
@@ -871,9 +877,9 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
 	dscp = note->dscp;
 	barrier();
 	if (o->part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
-				 : bpf_map_lookup_elem(&fragments, key) != note)
+				 : !bpf_map_lookup_elem(&fragments, key))
 		return NOT_OURS;
-	tunnel = bpf_map_lookup_elem(&tunnels, &o->slot);
+	tunnel = tunnel_of(o->slot);
 	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
 		return NOT_OURS;
 	return dscp;

@@ -155,6 +155,16 @@ int ours_outer(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* With a socket's own hash in place of the stamp. */
+SEC("tc/ours_socket")
+int ours_socket(struct __sk_buff *skb)
+{
+	put_hash(skb);
+	put_header(skb);
+	rewrite_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
 SEC("tc/reset_pair")
 int reset_pair(struct __sk_buff *skb)
 {

@@ -42,6 +42,8 @@ static const struct row {
 	{ "IPIP", "ours_outer", "reset_outer", NULL, DSCP_KIND_IPIP, WHOLE },
 	{ "WireGuard, first fragment", "ours_outer", "reset_outer", NULL, DSCP_KIND_WIREGUARD,
 	  FIRST },
+	{ "WireGuard, first of a socket", "ours_socket", "reset_base_outer", NULL,
+	  DSCP_KIND_WIREGUARD, FIRST },
 	{ "VXLAN, first fragment", "ours_outer", "reset_outer", NULL, DSCP_KIND_VXLAN, FIRST },
 	{ "later fragment", "ours_outer", "reset_outer", "ours_outer", DSCP_KIND_WIREGUARD, LATER },
 	{ "first and last fragment", "ours_pair", "reset_pair", NULL, DSCP_KIND_WIREGUARD, FIRST },
