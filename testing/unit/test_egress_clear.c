@@ -236,6 +236,26 @@ static void clear_behind_options(void **state)
 	}
 }
 
+/* Geneve's options, of every length: the longest are 252 bytes, and the inner packet far behind. */
+static void clear_geneve_options(void **state)
+{
+	struct packet p;
+	uint8_t header[8 + 252];
+
+	(void)state;
+	for (unsigned int words = 0; words < 64; words++) {
+		memset(header, 0x77, sizeof(header));
+		set32(header, words << 24 | (words % 3 ? ETH_P_TEB : ETH_P_IP));
+		set32(header + 4, 7 << 8);
+		p = outer_packet(words % 2 ? 6 : 4, IPPROTO_UDP, GENEVE_PORT);
+		p = with_inner(&p, header, 8 + words * 4, words % 3, 0, 4, EF << 2);
+		expect_marked(&p, words % 2 ? GENEVE6 : GENEVE);
+		/* The inner packet begins elsewhere, or is not there. */
+		p.bytes[p.ip + (words % 2 ? 40 : 20) + 8] ^= 0x20;
+		expect(&p, stamp_of(EF), UNKNOWN, words % 2 ? GENEVE6 : GENEVE, 0);
+	}
+}
+
 /* The first fragment has the inner header; the others have what that says. */
 static void clear_fragments(void **state)
 {
@@ -539,9 +559,10 @@ static void clear_random(void **state)
 /* Frames, and packets without a link-layer header. */
 #define ALL_MEDIA                                                                                  \
 	OUTER(clear_every_header), OUTER(clear_every_ds), OUTER(clear_tags), OUTER(clear_not_ip),  \
-		OUTER(clear_truncated), OUTER(clear_behind_options), OUTER(clear_fragments),       \
-		OUTER(clear_policy_of_tunnel), OUTER(clear_fixed), OUTER(clear_peers),             \
-		OUTER(clear_peers_truncated), OUTER(clear_nested), OUTER(clear_random)
+		OUTER(clear_truncated), OUTER(clear_behind_options), OUTER(clear_geneve_options),  \
+		OUTER(clear_fragments), OUTER(clear_policy_of_tunnel), OUTER(clear_fixed),         \
+		OUTER(clear_peers), OUTER(clear_peers_truncated), OUTER(clear_nested),             \
+		OUTER(clear_random)
 
 int main(void)
 {
