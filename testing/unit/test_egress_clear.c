@@ -454,6 +454,9 @@ static const struct sent {
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40001, true },
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[12], IPPROTO_UDP, 40001, true },
 	/* Raw ones. */
+	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[0], IPPROTO_TCP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[10], IPPROTO_TCP, OTHER_PORT, false },
+	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[0], IPPROTO_UDP, 4000, true },
 	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[17], IPPROTO_UDP, 4000, false },
 	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[19], IPPROTO_TCP, 4000, false },
 	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[18], IPPROTO_GRE, 4000, true },
@@ -465,7 +468,7 @@ static const struct sent {
 static void send_from_socket(const struct sent *s, uint8_t dscp)
 {
 	struct packet p = outer_packet(4, s->header->protocol, s->header->dest), out;
-	size_t start = p.len, inner;
+	size_t start = s->by.type == SOCK_RAW ? 20 : p.len, inner;
 	bool ip6 = s->header->inner == 6;
 
 	p = with_inner(&p, s->header->bytes, s->header->len, s->header->inner <= 0, 0, ip6 ? 6 : 4,
