@@ -158,6 +158,43 @@ test_outer_fragments()
 	check on a "$TOOL" status
 }
 
+# fragments_of_a_socket OPTIONS: wg4 is loaded with them, and makes AF41 of what a connected socket
+# sends, which has DSCP CS0; each outer packet is three fragments or more
+fragments_of_a_socket()
+{
+	check on a "$TOOL" load wg4 "$@"
+	record b eth0 "$T/wire.pcap"
+	# Nobody listens: a call that is told so, of the one before, sends nothing.
+	# shellcheck disable=SC2016 # for another shell
+	check on a bash -ec 'exec 3<>"/dev/udp/$0/9"
+		for ((i = 0; i < 50; i++)); do until printf %01300d 0 >&3; do :; done; done' \
+		"$(inner 4 4 2)" 2>/dev/null
+	recorded
+	judge_tunnel "$T/wire.pcap" 4 --expect 34 --json
+	jq -e '.fragments_first >= 50 and .fragments_following >= 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
+	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
+}
+
+# Each fragment has the mark of its own packet: of a socket without a hash of its own, which sends all
+# DSCPs; of a connected one, which puts its hash in place of the stamp; and in fixed mode.
+test_outer_fragments_of_datagrams()
+{
+	kind=wireguard
+	two_nodes
+	needs_wireguard
+	wireguard_keys
+	wireguard a 1 2
+	wireguard b 2 1
+	on a ip link set eth0 mtu 600
+	check on a "$TOOL" load wg4
+	pass udp:640 4 4 inner
+	jq -e '.fragments_following > 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
+	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
+	fragments_of_a_socket --egress-map CS0=AF41
+	fragments_of_a_socket --peer-map 0.0.0.0/0:CS0=AF41
+	fragments_of_a_socket --outer-dscp AF41
+}
+
 # marked_twice FIRST SECOND: loads the tunnels in that order; 200 packets through both, judged where
 # they leave the outer one, and outside
 marked_twice()
