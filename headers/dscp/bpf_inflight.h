@@ -155,8 +155,10 @@ static __always_inline bool take_note(const struct dscp_inflight_key *key,
 	if (!found)
 		return false;
 	*note = *found;
-	bpf_map_delete_elem(&inflight, key);
-	return true;
+	/* Still there: so it was while it was copied. Another CPU may use the element of an LRU map
+	 * for another key at any time. */
+	barrier();
+	return !bpf_map_delete_elem(&inflight, key);
 }
 
 /* The bytes of a note as one number, to compare. */
