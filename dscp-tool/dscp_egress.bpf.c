@@ -76,7 +76,7 @@ struct {
 	__type(value, struct dscp_counters);
 } counters SEC(".maps");
 
-#define MAX_INNER_OFFSET 0xfff /* mask: no headers are as long; for the verifier */
+#define MAX_INNER_OFFSET 0xffe /* mask, for the verifier: no headers are as long, or odd */
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 /* In place of a DSCP: */
 #define NOT_OURS 0x200u /* no tunnel's packet after all */

@@ -30,7 +30,8 @@
 #define IP6_MORE 0x0001
 
 #define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
-#define MAX_IP_OFFSET 0x1f /* mask: find_ip() returns at most 14 + 2 * 4; for the verifier */
+/* Mask, for the verifier: find_ip() returns at most 14 + 2 * 4, and nothing odd. */
+#define MAX_IP_OFFSET 0x1e
 
 #define INNER_HEADERS                                                                              \
 	(ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag) + sizeof(struct ip6_header))

@@ -78,8 +78,11 @@ void egress_load(void)
 
 	object = embedded_open(egress_test_bpf_start, egress_test_bpf_end, NULL);
 	assert_non_null(object);
-	bpf_object__for_each_program (program, object)
+	bpf_object__for_each_program (program, object) {
 		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+		/* As where processors do not load from any address (MIPS). */
+		bpf_program__set_flags(program, BPF_F_STRICT_ALIGNMENT);
+	}
 	maps_prepare(object);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), FLOWS);
 	assert_int_equal(bpf_object__load(object), 0);
