@@ -87,7 +87,6 @@ struct {
 #define GRE_KEY 0x20000000u
 #define GRE_SEQUENCE 0x10000000u
 #define GRE_VERSION 0x00070000u
-#define ERSPAN_SESSION 0x3ffu /* in the first word of its header, in host byte order */
 #define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
 
 /* Of sockets. <sys/socket.h> is not for BPF. */
@@ -409,12 +408,6 @@ static __always_inline void find_in_gre(struct outer *o, __u32 word)
 	o->type = ETH_P_TEB;
 }
 
-/* As Linux sends types II and III: their session is the key of the tunnel, and nothing else is. */
-static __always_inline bool is_erspan(__u32 word)
-{
-	return word == (GRE_SEQUENCE | ETH_P_ERSPAN) || word == (GRE_SEQUENCE | ETH_P_ERSPAN2);
-}
-
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
 static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
 {
@@ -429,17 +422,13 @@ static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, v
 	if (word & GRE_VERSION)
 		return false;
 	find_in_gre(o, word);
-	if (is_erspan(word))
-		key++; /* behind the sequence number */
-	else if (!(word & GRE_KEY))
+	if (!(word & GRE_KEY))
 		return true;
-	else if (word & GRE_CHECKSUM)
+	if (word & GRE_CHECKSUM)
 		key++; /* behind the checksum */
 	if ((void *)(key + 1) > end)
 		return false;
 	*id = bpf_ntohl(*key);
-	if (is_erspan(word))
-		*id &= ERSPAN_SESSION;
 	return true;
 }
 

@@ -231,13 +231,6 @@ static bool gre_key_of(const struct view *v, uint32_t *key)
 	*key = 0;
 	if (!has(v, v->payload, 4) || gre[1] & 7) /* RFC 2784: version 0 */
 		return false;
-	/* ERSPAN with a sequence number and no other flag: the session, ten bits behind that. */
-	if (gre[0] == 0x10 && !gre[1] && (get16(gre + 2) == 0x88be || get16(gre + 2) == 0x22eb)) {
-		if (!has(v, v->payload, 12))
-			return false;
-		*key = get16(gre + 10) % 1024;
-		return true;
-	}
 	at = gre[0] & 0x80 ? 8 : 4;
 	if (!(gre[0] & 0x20))
 		return true;

@@ -68,9 +68,8 @@ static const struct header {
 	{ IPPROTO_GRE, 0, "\0\0\x88\x0b", 4, GRE, GRE6, -1 },
 	/* ERSPAN, types I, II and III. */
 	{ IPPROTO_GRE, 0, "\0\0\x88\xbe", 4, GRE, GRE6, 0 },
-	{ IPPROTO_GRE, 0, "\x10\0\x88\xbe\0\0\0\1\x10\5\xfc\x4d\0\0\0\1", 16, GRE_KEY, GRE6_KEY,
-	  0 },
-	{ IPPROTO_GRE, 0, "\x10\0\x22\xeb\0\0\0\1\x20\0\0\x4d\0\0\0\1", 20, GRE_KEY, GRE6_KEY, -1 },
+	{ IPPROTO_GRE, 0, "\x10\0\x88\xbe\0\0\0\1\x10\0\0\1\0\0\0\1", 16, GRE, GRE6, 0 },
+	{ IPPROTO_GRE, 0, "\x10\0\x22\xeb\0\0\0\1\x20\0\0\1\0\0\0\1", 20, GRE, GRE6, -1 },
 	{ IPPROTO_IPIP, 0, "", 0, IPIP, IPIP6, 4 },
 	{ IPPROTO_IPV6, 0, "", 0, IPIP, IPIP6, 6 },
 };
