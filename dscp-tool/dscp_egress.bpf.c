@@ -387,8 +387,7 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 	return 0;
 }
 
-/* Where the inner packet is in GRE of version 0, given the first word of its header. ERSPAN has a
- * header of its own behind that, but for its type I, which has no sequence number either. */
+/* Where the inner packet is in GRE of version 0, given the first word of its header. */
 static __always_inline void find_in_gre(struct outer *o, __u32 word)
 {
 	o->inner = o->payload + 4;
@@ -401,14 +400,16 @@ static __always_inline void find_in_gre(struct outer *o, __u32 word)
 	if (word & GRE_SEQUENCE)
 		o->inner += 4;
 	o->type = word & 0xffff;
-	if (o->type != ETH_P_ERSPAN)
-		return;
-	if (word & GRE_SEQUENCE)
-		o->inner += 8;
-	o->type = ETH_P_TEB;
 }
 
-/* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP). */
+/* No kind that is served: a device of its own, whose key is not in GRE's header. */
+static __always_inline bool is_erspan(__u32 type)
+{
+	return type == ETH_P_ERSPAN || type == ETH_P_ERSPAN2;
+}
+
+/* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP), or
+ * ERSPAN. */
 static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
 {
 	const packet_be32 *key;
@@ -419,7 +420,7 @@ static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, v
 	if ((void *)key > end)
 		return false;
 	word = bpf_ntohl(*gre);
-	if (word & GRE_VERSION)
+	if (word & GRE_VERSION || is_erspan(word & 0xffff))
 		return false;
 	find_in_gre(o, word);
 	if (!(word & GRE_KEY))

@@ -231,6 +231,8 @@ static bool gre_key_of(const struct view *v, uint32_t *key)
 	*key = 0;
 	if (!has(v, v->payload, 4) || gre[1] & 7) /* RFC 2784: version 0 */
 		return false;
+	if (get16(gre + 2) == 0x88be || get16(gre + 2) == 0x22eb) /* ERSPAN */
+		return false;
 	at = gre[0] & 0x80 ? 8 : 4;
 	if (!(gre[0] & 0x20))
 		return true;
@@ -309,10 +311,6 @@ static bool find_inside(const struct view *v, uint8_t kind, size_t *at, uint16_t
 			*at += header[0] & flag ? 4 : 0;
 		*at += 4;
 		*type = get16(header + 2);
-		if (*type == ETH_P_ERSPAN) {
-			*at += header[0] & 0x10 ? 8 : 0;
-			*type = ETH_P_TEB;
-		}
 	} else if (kind == DSCP_KIND_GENEVE) {
 		*at += 16 + header[8] % 64 * 4;
 		*type = get16(header + 10);
