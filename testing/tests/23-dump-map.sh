@@ -78,3 +78,41 @@ test_output_that_cannot_be_written()
 	# shellcheck disable=SC2016 # for another shell
 	check on a bash -c '"$0" dump-map | head -n 1' "$TOOL"
 }
+
+# note SLOT DSCP FAMILY ID SOURCE DEST: a note of a first fragment (UDP), all but the family being hexadecimal
+# bytes as they are in memory
+note()
+{
+	# shellcheck disable=SC2086 # several words
+	check on a bpftool map update pinned /sys/fs/bpf/dscp-tool/maps/fragments \
+		key hex 05 00 00 00 $4 0$3 11 00 00 $5 $6 value hex $1 00 00 00 $2 00 00
+}
+
+test_fragments()
+{
+	local zeros='00 00 00 00 00 00 00 00 00 00 00 00' net='20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00'
+
+	[ "$(echo -n I | od -to2 | head -n 1 | cut -f 2 -d ' ' | cut -c 6)" = 1 ] ||
+		skip "numbers have another byte order here"
+	lone_node
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx6
+	note 01 '2e 00' 4 '12 34 00 00' "c0 00 02 01 $zeros" "c0 00 02 02 $zeros"
+	note 02 'ff 00' 6 'de ad be ef' "$net 01" "$net 02"
+	note 00 '00 01' 4 '00 07 00 00' "c0 00 02 01 $zeros" "c0 00 02 03 $zeros"
+	on a "$TOOL" dump-map | sort >"$T/text"
+	check diff - "$T/text" <<-LINES
+	fragment	EF	vx4	0x1234	192.0.2.1	192.0.2.2
+	fragment	keep	vx6	0xdeadbeef	2001:db8::1	2001:db8::2
+	fragment	unknown	-	0x7	192.0.2.1	192.0.2.3
+	LINES
+	[ "$(on a "$TOOL" dump-map vx6 | cut -f 3)" = vx6 ]
+	on a "$TOOL" dump-map --json | jq -ce '.maps[1] | .map == "fragments" and
+		(.entries | sort_by(.id)) == [
+		{"id":"0x1234","dscp":"EF","tunnel":"vx4","source":"192.0.2.1",
+			"destination":"192.0.2.2","protocol":17},
+		{"id":"0x7","dscp":"unknown","tunnel":null,"source":"192.0.2.1",
+			"destination":"192.0.2.3","protocol":17},
+		{"id":"0xdeadbeef","dscp":"keep","tunnel":"vx6","source":"2001:db8::1",
+			"destination":"2001:db8::2","protocol":17}]'
+}

@@ -329,6 +329,28 @@ static void link_ip6tnl(void **state)
 
 /* WireGuard */
 
+/* Each link is seen once, and is what a question for that link alone answers. */
+static void count_link(const struct nl_link *link, void *ctx)
+{
+	struct nl_link again;
+
+	assert_int_equal(nl_link_by_index(link->ifindex, &again, &err), 0);
+	assert_memory_equal(link, &again, sizeof(*link));
+	++*(unsigned int *)ctx;
+}
+
+static void link_list(void **state)
+{
+	unsigned int seen = 0, before = 0;
+
+	(void)state;
+	assert_int_equal(nl_links(count_link, &before, &err), 0);
+	run("for n in $(seq 100); do echo link add t$n type vxlan id $n remote 192.0.2.$n \
+		dstport 4789; done | ip -batch -");
+	assert_int_equal(nl_links(count_link, &seen, &err), 0);
+	assert_int_equal(seen, before + 100);
+}
+
 static void wireguard_absent(void **state)
 {
 	struct nl_wireguard wg;
@@ -848,6 +870,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(link_ipip),
 	TEST(link_sit),
 	TEST(link_ip6tnl),
+	TEST(link_list),
 	TEST(wireguard_absent),
 	TEST(wireguard_device),
 	TEST(wireguard_peers),
