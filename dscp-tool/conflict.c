@@ -114,7 +114,7 @@ static bool taken_for(const struct dscp_tunnel *device, const struct dscp_tunnel
 
 	if (device->kind != t->kind)
 		return false;
-	if (device->n_ports)
+	if (device->kind == DSCP_KIND_VXLAN || device->kind == DSCP_KIND_GENEVE)
 		return common_port(device, t) && (any_id(device, t) || !memcmp(a, b, sizeof(*a)));
 	if (a->family != b->family)
 		return false;
