@@ -155,7 +155,11 @@ test_wildcards()
 		ip link add t4 type gretap local 192.0.2.1 remote 192.0.2.2; ip link set t4 up'
 	has_problem t1 'packets of t4, which is not loaded'
 	refused a 't4: its outer packets look like those of t1' t4
-	on a ip link del t4
+	on a sh -ec 'ip link del t4
+		ip link add t5 type erspan seq key 30 local 192.0.2.1 remote 192.0.2.2 erspan_ver 1 erspan 12
+		ip link set t5 up'
+	has_problem t1 'packets of t5, which is not loaded'
+	on a ip link del t5
 	check on a "$TOOL" status
 	check on a "$TOOL" load t1 --direction ingress
 	has_problem t2 'packets of t1, which is not loaded'
