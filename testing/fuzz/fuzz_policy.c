@@ -131,6 +131,7 @@ static void check_peer(const struct peer_map *map)
 static void peers(char *text)
 {
 	static struct peer_maps read;
+	struct dscp_policy own;
 	char err[MESSAGE], *line;
 	unsigned int before;
 
@@ -143,8 +144,11 @@ static void peers(char *text)
 			CHECK(read.n == before, "refused, and there: %s", line);
 			continue;
 		}
-		CHECK(read.n == before + 1 && read.n <= DSCP_MAX_PEERS, "%u", read.n);
+		/* Several maps of one prefix are one. */
+		CHECK(read.n - before <= 1 && read.n <= DSCP_MAX_PEERS, "%u", read.n);
 	}
+	dscp_policy_identity(&own);
+	peers_complete(&read, &own);
 	for (unsigned int i = 0; i < read.n; i++) {
 		check_peer(&read.maps[i]);
 		CHECK(!i || read.maps[i].peer.prefixlen <= read.maps[i - 1].peer.prefixlen,

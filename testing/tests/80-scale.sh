@@ -303,6 +303,38 @@ test_counters_grow()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
+# comes_back: what b sends through wg4 arrives at a with its marks, by the note of ingress_outer
+comes_back() { through b a --dst 10.0.4.1 --count 640; }
+
+# The XDP program, which counts handshakes, has to be exchanged too. wg4 has the slot 1, t1 the slot 2.
+test_counters_of_xdp_grow()
+{
+	local before
+	kind=wireguard
+
+	needs_ways
+	wireguard_nodes
+	many_tunnels 31
+	check on a "$TOOL" load wg4 --direction both --ingress-hook xdp --uplink eth0
+	check on b "$TOOL" load wg4
+	load_tunnels 1 30
+	comes_back
+	has_room 32
+	before=$(counter a wg4 counters.ingress | jq -c .)
+	jq -e '.seen > 640 and .unknown == 0' <<<"$before" || fail "$before"
+	load_tunnels 31 31
+	has_room 64
+	[ "$(counter a wg4 counters.ingress | jq -c .)" = "$before" ]
+	check on a "$TOOL" status wg4
+	# Its keys are forgotten, and b has to ask for new ones.
+	on b sh -ec 'ip link set wg4 down; ip link set wg4 up'
+	comes_back
+	jq -ne --argjson was "$before" --argjson now "$(counter a wg4 counters.ingress)" '
+		$now.seen == 2 * $was.seen and $now.marked == 2 * $was.marked and
+		$now.unknown == 0 and $now.skipped > $was.skipped' ||
+		fail "from $before to $(counter a wg4 counters.ingress)"
+}
+
 # What was counted before is kept, and nothing twice; and once a load has ended, each packet is
 # counted again. In between, packets may be counted in an array that nobody reads.
 test_growth_killed()
