@@ -343,7 +343,7 @@ test_growth_killed()
 
 	two_nodes
 	on b ip link set vx4 down # or it answers
-	thin 4 32
+	thin 8 64
 	many_tunnels 30
 	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
 	check on a "$TOOL" load vx6
