@@ -525,25 +525,25 @@ static void set_aside(struct state *state, struct renewal *before)
 	}
 }
 
-/* Closes what is not in force: if the renewal has failed, what is new. */
-static void put_away(struct state *state, struct renewal *before, bool failed)
+/* Closes the old one, or if the renewal has failed the new one, whose place the old one takes. */
+static void settle(int *new, int old, bool failed)
 {
-	int *old, *new;
+	int unused = failed ? *new : old;
 
-	for (int i = 0; i < N_MAPS + N_PROGRAMS; i++) {
-		old = i < N_MAPS ? &before->maps[i] : &before->programs[i - N_MAPS];
-		new = i < N_MAPS ? &state->maps[i] : &state->programs[i - N_MAPS];
-		if (*old < 0)
-			continue;
-		if (failed) {
-			int unused = *new;
+	if (old < 0)
+		return;
+	if (failed)
+		*new = old;
+	if (unused >= 0)
+		close(unused);
+}
 
-			*new = *old;
-			*old = unused;
-		}
-		if (*old >= 0)
-			close(*old);
-	}
+static void put_away(struct state *state, const struct renewal *before, bool failed)
+{
+	for (int i = 0; i < N_MAPS; i++)
+		settle(&state->maps[i], before->maps[i], failed);
+	for (int i = 0; i < N_PROGRAMS; i++)
+		settle(&state->programs[i], before->programs[i], failed);
 }
 
 static int load_anew(struct state *state, const struct renewal *before)
