@@ -659,7 +659,7 @@ bool state_is_ours(const struct state *state)
 	       (config.build == objects_digest() || config.build == HALF_WAY);
 }
 
-/* If a build of before, this tool asked for other sizes, or a load that was killed calls for it. */
+/* If another build, another size of flows or a load that was killed calls for it. */
 static int renew_if_need_be(struct state *state, uint32_t flows)
 {
 	uint32_t entries[N_MAPS] = {};
@@ -679,6 +679,15 @@ static int renew_if_need_be(struct state *state, uint32_t flows)
 	if (entries[MAP_FLOWS] || entries[MAP_COUNTERS] || !has_programs(state, OBJECT_EGRESS))
 		return renew(state, entries);
 	return 0;
+}
+
+int state_mend(struct state *state)
+{
+	struct dscp_config config = {};
+
+	return read_config(state->maps[MAP_CONFIG], &config) || config.build != HALF_WAY
+		       ? 0
+		       : renew_if_need_be(state, 0);
 }
 
 int state_create(struct state *state, uint32_t flows)

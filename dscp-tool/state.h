@@ -112,6 +112,9 @@ bool state_is_current(const struct state *state, const struct dscp_tunnel *tunne
 /* The pinned programs are those that this tool carries. */
 bool state_is_ours(const struct state *state);
 
+/* If a load was killed while it exchanged programs: exchanges them all again. */
+int state_mend(struct state *state);
+
 /* Takes all pins away, where nothing is loaded: what a load or an unload that was killed has left.
  */
 int state_remove(void);

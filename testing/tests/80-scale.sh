@@ -335,8 +335,8 @@ test_counters_of_xdp_grow()
 		fail "from $before to $(counter a wg4 counters.ingress)"
 }
 
-# What was counted before is kept, and nothing twice; and once a load has ended, each packet is
-# counted again. In between, packets may be counted in an array that nobody reads.
+# What was counted before is kept, and nothing twice; and once a load has ended, or monitor has had a
+# look, each packet is counted again. In between, packets may be counted in an array that nobody reads.
 test_growth_killed()
 {
 	local n sent=1 status
@@ -369,6 +369,13 @@ test_growth_killed()
 		jq -e --argjson sent $sent '.egress.seen >= 64 and .egress.seen <= 64 * $sent and
 			.egress.unknown == 0' <<<"$(counts_of_vx4)" >/dev/null ||
 			fail "point $n, $sent sent: $(counts_of_vx4)"
+		[ $((sent % 4)) = 0 ] || continue
+		start_monitor a
+		stop_background "$monitor"
+		counted=$(counts_of_vx4)
+		probed 10.0.4.2 same
+		sent=$((sent + 1))
+		now_sent 1
 	done
 	check on a "$TOOL" load t30
 	has_room 64
