@@ -417,8 +417,8 @@ static int check_all(struct monitor *m)
 	err = state_open(&state);
 	if (!err && !state_is_ours(&state))
 		err = replaced();
-	if (!err)
-		err = state_mend(&state);
+	if (!err && state_mend(&state))
+		m->failed = true;
 	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
 		if (is_followed(m, slot, &state.tunnels[slot]))
 			check_tunnel(m, &state, slot);
