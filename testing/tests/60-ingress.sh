@@ -308,9 +308,6 @@ shaping_starts()
 }
 shaping_ends() { on b sh -c 'tc qdisc del dev eth0 ingress; ip link del ifb0'; }
 
-# What ifb0 has passed on.
-shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
-
 # Every packet of a flow is seen by ifb0, and marked at the socket.
 shaped_and_marked()
 {
