@@ -633,13 +633,13 @@ splitting_shaper()
 # What ifb0 has passed on.
 shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
 
-# split_stream OUTER INNER DSCP: TCP of 4 MB, in segments of at most 1500 bytes, and all of them known
+# split_stream OUTER INNER DSCP: TCP of 1 MB, in segments of at most 1500 bytes, and all of them known
 split_stream()
 {
-	local before packets least=$((4000000 / 1500))
+	local before packets least=$((1000000 / 1500))
 
 	before=$(counters "$(tunnel "$1")") packets=$(shaped)
-	bytes=4000000 stream_comes_out "$@"
+	bytes=1000000 stream_comes_out "$@"
 	[ $(($(shaped) - packets)) -ge $least ] || fail "ifb0 has not split anything"
 	jq -ne --argjson was "$before" --argjson now "$(counters "$(tunnel "$1")")" --argjson least $least \
 		'$now.unknown == $was.unknown and $now.marked - $was.marked >= $least' >/dev/null ||
