@@ -17,7 +17,7 @@
 #define CLEAR_MAX_IHL 15 /* in words of four bytes */
 
 #define VXLAN_HEADER 0x08000000 /* a VNI is there, and nothing else */
-#define GENEVE_HEADER (ETH_P_TEB) /* version 0, no options, Ethernet inside */
+#define GENEVE_HEADER ETH_P_TEB /* version 0, no options, Ethernet inside */
 #define GRE_HAS_KEY 0x20000000 /* and no checksum, no sequence number */
 
 /* Behind the longest IPv4 header is what the tunnel puts there, up to 16 bytes. */
@@ -197,7 +197,7 @@ static __always_inline bool options_may_be(const struct clear_front *front,
 	return found;
 }
 
-/* Where the tunnel's header is without an IP header before it, no more than that is there. */
+/* Read the header of the tunnel first: its length tells where the IP header ends. */
 static __always_inline bool read_clear(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
 				       struct clear_front *front, struct clear_layout *layout)
 {
