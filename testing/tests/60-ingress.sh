@@ -295,12 +295,12 @@ test_both_directions()
 # Beside download shaping as sqm-scripts does it: all that arrives goes through ifb0 first
 #
 
-# What sqm-scripts does.
+# What sqm-scripts does, with a time (rtt) so long that a busy machine is no congestion: CAKE drops none.
 shaping_starts()
 {
 	on b sh -ec 'modprobe ifb numifbs=0
 		ip link add ifb0 type ifb
-		tc qdisc replace dev ifb0 root cake bandwidth 500mbit besteffort
+		tc qdisc replace dev ifb0 root cake bandwidth 500mbit rtt 1000s besteffort
 		ip link set ifb0 up
 		tc qdisc add dev eth0 handle ffff: ingress
 		tc filter add dev eth0 parent ffff: protocol all prio 10 u32 match u32 0 0 \
