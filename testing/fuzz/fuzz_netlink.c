@@ -95,12 +95,36 @@ static int filters(uint32_t minor, struct nl_error *err)
 	return nl_filters(DEVICE, TC_H_MAKE(TC_H_CLSACT, minor), check_filter, NULL, err);
 }
 
+static int flowtables(struct nl_error *err)
+{
+	struct nl_flowtable list[4];
+	int n = nl_flowtables("eth0", list, COUNT(list), err);
+
+	CHECK(n <= (int)COUNT(list), "%d flowtables", n);
+	for (int i = 0; i < n; i++) {
+		CHECK_TERMINATED(list[i].table);
+		CHECK_TERMINATED(list[i].name);
+		check_printable(list[i].table, strlen(list[i].table));
+		check_printable(list[i].name, strlen(list[i].name));
+	}
+	return n < 0 ? n : 0;
+}
+
+static int flow_rules(struct nl_error *err)
+{
+	const struct nl_flowtable flowtable = { .family = AF_INET, .table = "t", .name = "f" };
+	int ret = nl_flowtable_adds(&flowtable, "wg0", DEVICE, err);
+
+	CHECK(ret <= 1, "%d", ret);
+	return ret < 0 ? ret : 0;
+}
+
 static int ask(unsigned int what, struct nl_error *err)
 {
-	switch (what % 9) {
+	switch (what % 11) {
 	case 0:
 	case 1:
-		return link_by(what % 9, err);
+		return link_by(what % 11, err);
 	case 2:
 		return wireguard(err);
 	case 3:
@@ -109,9 +133,13 @@ static int ask(unsigned int what, struct nl_error *err)
 		return default_routes(err);
 	case 5:
 	case 6:
-		return qdisc(what % 9 == 6, err);
+		return qdisc(what % 11 == 6, err);
 	case 7:
 		return filters(TC_H_MIN_INGRESS, err);
+	case 9:
+		return flowtables(err);
+	case 10:
+		return flow_rules(err);
 	}
 	return filters(TC_H_MIN_EGRESS, err);
 }

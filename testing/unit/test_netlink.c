@@ -325,6 +325,11 @@ static void link_ip6tnl(void **state)
 	assert_int_equal(link.family, AF_INET6);
 	assert_address(link.local, "2001:db8::1");
 	assert_address(link.remote, "2001:db8::2");
+	assert_true(link.encap_limit);
+	run("ip link del t0");
+	assert_false(make_link("type ip6tnl encaplimit none remote 2001:db8::2").encap_limit);
+	run("ip link del t0");
+	assert_false(make_link("type ipip remote 192.0.2.2").encap_limit);
 }
 
 /* WireGuard */
@@ -853,6 +858,123 @@ static void filters_many(void **state)
 	assert_int_equal(n, 500);
 }
 
+/* VLANs */
+
+static void link_vlan(void **state)
+{
+	(void)state;
+	run("ip link add t1 type veth peer name t2");
+	if (!try("ip link add link t1 name t0 type vlan id 34"))
+		SKIP("this kernel has no VLANs");
+	assert_int_equal(get_link("t0").below, index_of("t1"));
+	assert_int_equal(get_link("t1").below, 0);
+}
+
+/* Flowtables: t0 is the device of the tunnel, u0 that of the flowtables */
+
+struct rule {
+	const char *text; /* in front of "flow add" */
+	int adds;
+};
+
+static const struct rule rules[] = {
+	{ "", 1 },
+	{ "ct state established", 1 },
+	{ "meta l4proto { tcp, udp }", 1 },
+	{ "iifname != t0 oifname != t0", 0 },
+	{ "ct state established oifname != t0 counter iifname != t0 meta mark 0", 0 },
+	/* A flow has two directions, and a packet of either adds both. */
+	{ "iifname != t0", 1 },
+	{ "oifname != t0", 1 },
+	{ "iifname t0", 1 },
+	{ "iifname u1 oifname u0", 0 },
+	{ "iifname u1", 1 },
+	{ "iifname \"t*\" oifname u0", 1 },
+	{ "iifname != \"t*\" oifname != \"t*\"", 0 },
+	{ "iif != t0 oif != t0", 0 },
+	{ "iif != u0 oif != u0", 1 },
+	{ "iifname != { t0, t1 } oifname != { t0, t1 }", 0 },
+	/* This zero is not the number of a device. */
+	{ "iifname u1 ct mark 0", 1 },
+};
+#define N_RULES (sizeof(rules) / sizeof(*rules))
+
+/* A table for each rule: of one table two flowtables cannot have the same device. */
+static void add_flowtables(void)
+{
+	FILE *f;
+
+	run_ip("link add u0 type veth peer name u1\nlink add t0 type veth peer name t1\n");
+	if (!try("nft add table inet t && nft add flowtable inet t f "
+		 "'{ hook ingress priority 0; devices = { u1 }; }'"))
+		SKIP("no nft here, or a kernel without flowtables");
+	f = popen("nft -f -", "w");
+	assert_non_null(f);
+	for (size_t i = 0; i < N_RULES; i++)
+		fprintf(f,
+			"table inet r%zu {\n"
+			"flowtable f { hook ingress priority 0; devices = { lo, u0 }; }\n"
+			"chain c { type filter hook forward priority 0; %s flow add @f; }\n}\n",
+			i, rules[i].text);
+	/* Without a rule, and with one of another flowtable. */
+	fprintf(f, "table ip n { flowtable f { hook ingress priority 0; devices = { u0 }; };\n"
+		   "flowtable g { hook ingress priority 0; devices = { u1 }; };\n"
+		   "chain c { type filter hook forward priority 0; flow add @g; }\n}\n");
+	assert_int_equal(pclose(f), 0);
+}
+
+static void flowtables_listed(void **state)
+{
+	struct nl_flowtable list[N_RULES + 2];
+	int n;
+
+	(void)state;
+	add_flowtables();
+	assert_int_equal(nl_flowtables("u0", list, N_RULES + 2, &err), N_RULES + 1);
+	assert_int_equal(nl_flowtables("u0", list, 2, &err), 2);
+	assert_int_equal(nl_flowtables("t0", list, N_RULES + 2, &err), 0);
+	n = nl_flowtables("u1", list, N_RULES + 2, &err);
+	assert_int_equal(n, 2);
+	for (int i = 0; i < n; i++) {
+		bool inet = !strcmp(nl_flowtable_family(&list[i]), "inet");
+
+		assert_string_equal(list[i].table, inet ? "t" : "n");
+		assert_string_equal(list[i].name, inet ? "f" : "g");
+		assert_int_equal(nl_flowtable_adds(&list[i], "t0", index_of("t0"), &err), !inet);
+	}
+}
+
+static void flowtable_rules(void **state)
+{
+	struct nl_flowtable list[N_RULES + 2];
+	int n, adds, want, t0;
+	unsigned int rule;
+
+	(void)state;
+	add_flowtables();
+	t0 = index_of("t0");
+	n = nl_flowtables("u0", list, N_RULES + 2, &err);
+	for (int i = 0; i < n; i++) {
+		want = sscanf(list[i].table, "r%u", &rule) == 1 ? rules[rule].adds : 0;
+		adds = nl_flowtable_adds(&list[i], "t0", t0, &err);
+		if (adds != want)
+			fail_msg("table %s ('%s'): %d", list[i].table,
+				 *list[i].table == 'r' ? rules[rule].text : "", adds);
+	}
+}
+
+static void flowtables_not_permitted(void **state)
+{
+	struct nl_flowtable list[1];
+	int ret;
+
+	(void)state;
+	assert_int_equal(seteuid(65534), 0);
+	ret = nl_flowtables("lo", list, 1, &err);
+	assert_int_equal(seteuid(0), 0);
+	assert_true(ret < 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, new_netns)
 
 static const struct CMUnitTest tests[] = {
@@ -893,6 +1015,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(filters_u32),
 	TEST(filters_ingress_qdisc),
 	TEST(filters_many),
+	TEST(link_vlan),
+	TEST(flowtables_listed),
+	TEST(flowtable_rules),
+	TEST(flowtables_not_permitted),
 };
 
 int main(void)
