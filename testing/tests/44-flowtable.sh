@@ -57,6 +57,17 @@ tunnels()
 	on b sh -ec 'ip route add 10.9.0.0/24 dev t4; ip route add fd00:9::/64 dev t6'
 }
 
+# on_vlan: the uplinks are VLANs from now on
+on_vlan()
+{
+	both 'ip address flush dev eth0
+		ip link add link eth0 name eth0.34 type vlan id 34
+		ip link set eth0.34 up'
+	up=eth0.34
+	uplink a 1 $up
+	uplink b 2 $up
+}
+
 # flowtable DEVICES [CONDITION]: node a offloads what fulfils the condition
 flowtable()
 {
@@ -134,6 +145,22 @@ leave()
 	done
 }
 
+# arrive OUTER PORT [SLOW]: all DSCPs reach the host, with the mark that they had outside; slow: not by
+# the flowtable, which leaves the inner mark, and that is right for 2 of 128
+arrive()
+{
+	local before most=0 right=2
+
+	flow "$1" "$2"
+	[ -z "${3-}" ] || most=129
+	if [ -n "${3-}" ] || ! offloads "$1"; then
+		right=128
+	fi
+	before=$(packets "$1" rx)
+	through_where ".right == $right" "${back[@]}" --count 128 --expect 46
+	went "$1" rx "$before" $most 129
+}
+
 # What the map hides no packet shows, and the copy is one.
 test_outwards()
 {
@@ -149,5 +176,76 @@ test_outwards()
 		leave $o 4100$o "$copy"
 		[ "$(counter a t$o counters.egress.unknown)" = 0 ]
 		check on a "$TOOL" status t$o
+	done
+}
+
+# says PAST OUTER: status of the tunnel t4 or t6 names the flowtable, what it passes by, and the remedy,
+# if the kernel offloads such a tunnel; else all is well
+says()
+{
+	if ! offloads "$2"; then
+		check on a "$TOOL" status "t$2"
+		return
+	fi
+	check_exit 4 on a "$TOOL" status "t$2" --json
+	[ "$(jq -r '.tunnels[0] | .problems[]' <<<"$OUTPUT")" = "the flowtable f of nft's table inet \
+filter takes packets of t$2 past $1: in its rule put 'iifname != \"t$2\" oifname != \"t$2\"' in front of \
+'flow add'" ] || fail "status of t$2: $OUTPUT"
+}
+
+# healthy OUTER...: status finds nothing to say of these tunnels
+healthy()
+{
+	local o
+
+	for o; do
+		check on a "$TOOL" status "t$o"
+	done
+}
+
+# load_both_ways: the tunnels of a, and those of b so that only the outer header has EF
+load_both_ways()
+{
+	local o
+
+	for o in 4 6; do
+		check on a "$TOOL" load t$o --direction both --egress-map '*=CS0,EF=EF'
+		check on b "$TOOL" load t$o --egress-map '*=EF'
+	done
+}
+
+# A flowtable at the device below a VLAN passes all hooks by but that of this device, and one at the
+# uplink the hook of the tunnel's device; and the remedy is one.
+test_status_says()
+{
+	local o
+
+	router on_vlan
+	load_both_ways
+	healthy 4 6
+	flowtable lan0,eth0
+	for o in 4 6; do
+		says "egress_outer at eth0.34 and ingress_inner" $o
+		arrive $o 4200$o
+	done
+	# Where the device below is an uplink as well, its program sees the packets that leave.
+	check on a "$TOOL" load t4 --uplink eth0 --uplink eth0.34
+	healthy 4
+	leave 4 43004 "$(seq -s , 0 63)"
+	check on a "$TOOL" load t4 --direction both --egress-map '*=CS0,EF=EF'
+	remedied
+}
+
+# With the condition that status says, packets of the tunnels take the tunnels, both ways.
+remedied()
+{
+	local o
+
+	for o in 4 6; do
+		flowtable lan0,eth0 "iifname != t$o oifname != t$o"
+		healthy $o
+		[ $o = 6 ] || says "egress_outer at eth0.34 and ingress_inner" 6
+		leave $o 4400$o "$only_ef" slow
+		arrive $o 4500$o slow
 	done
 }
