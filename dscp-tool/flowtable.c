@@ -17,13 +17,18 @@
 #define MAX_FLOWTABLES 8 /* of one device */
 #define MAX_STACK 8 /* of VLANs on VLANs */
 
-/* The function that tells a flowtable the way through a device of that kind. */
-static const struct {
-	const char *kind, *function;
-} path_functions[] = {
-	{ "ipip", "ipip_fill_forward_path" },
-	{ "ip6tnl", "ip6_tnl_fill_forward_path" },
+/* Functions of the kernel: one adds flows, the others tell a flowtable the way through a device of
+ * a kind. found: since flowtable_look_anew() */
+static struct {
+	const char *kind, *name;
+	bool found;
+} functions[] = {
+	{ "", "nft_flow_offload_eval", false },
+	{ "ipip", "ipip_fill_forward_path", false },
+	{ "ip6tnl", "ip6_tnl_fill_forward_path", false },
 };
+#define N_FUNCTIONS (sizeof(functions) / sizeof(*functions))
+static bool functions_read;
 
 /* What a flowtable does by itself with packets of a tunnel. */
 struct bypass {
@@ -34,32 +39,36 @@ struct bypass {
 	bool out, in; /* past a program of ours */
 };
 
-static bool is_symbol(const char *line, const char *name)
+static bool is_symbol(const char *symbol, const char *name)
 {
-	char symbol[128];
-
 	/* Clang's link time optimization adds a suffix. */
-	return sscanf(line, "%*s %*s %127s", symbol) == 1 && !strncmp(symbol, name, strlen(name)) &&
-	       strchr(".", symbol[strlen(name)]);
+	return !strncmp(symbol, name, strlen(name)) && strchr(".", symbol[strlen(name)]);
 }
 
-/* Whether the running kernel, with the modules that are loaded, has both functions. A kernel that
- * has no list of its symbols is not asked anything: the question for flowtables might load a
+/* Reads which of the functions the running kernel has, with the modules that are loaded. A kernel
+ * that has no list of its symbols is not asked anything: the question for flowtables might load a
  * module. */
-static bool kernel_has(const char *function, const char *other)
+static void read_functions(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
-	bool found[2] = { false, false };
-	char line[256];
+	char line[256], symbol[128];
 
-	if (!f)
-		return false;
-	while (!(found[0] && found[1]) && fgets(line, sizeof(line), f)) {
-		found[0] |= is_symbol(line, function);
-		found[1] |= is_symbol(line, other);
+	functions_read = true;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s %*s %127s", symbol) != 1)
+			continue;
+		for (size_t i = 0; i < N_FUNCTIONS; i++)
+			functions[i].found |= is_symbol(symbol, functions[i].name);
 	}
-	fclose(f);
-	return found[0] && found[1];
+	if (f)
+		fclose(f);
+}
+
+void flowtable_look_anew(void)
+{
+	functions_read = false;
+	for (size_t i = 0; i < N_FUNCTIONS; i++)
+		functions[i].found = false;
 }
 
 /* True if a flowtable of this kernel can do what the tunnel's device does. The kernel leaves alone
@@ -68,9 +77,13 @@ static bool can_be_offloaded(const struct nl_link *link)
 {
 	if (link->external || link->encap_limit)
 		return false;
-	for (size_t i = 0; i < sizeof(path_functions) / sizeof(*path_functions); i++)
-		if (!strcmp(path_functions[i].kind, link->kind))
-			return kernel_has(path_functions[i].function, "nft_flow_offload_eval");
+	for (size_t i = 1; i < N_FUNCTIONS; i++) {
+		if (strcmp(functions[i].kind, link->kind))
+			continue;
+		if (!functions_read)
+			read_functions();
+		return functions[0].found && functions[i].found;
+	}
 	return false;
 }
 

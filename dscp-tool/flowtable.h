@@ -16,4 +16,7 @@
 bool flowtable_bypasses(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
 			size_t size);
 
+/* What the kernel can do is read once, since that takes longer than all else: forget the answer. */
+void flowtable_look_anew(void);
+
 #endif

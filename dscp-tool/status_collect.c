@@ -348,6 +348,7 @@ int status_collect(const struct state *state, uint32_t slot, struct status *stat
 	status->loaded = state->tunnels;
 	if (!status->loaded)
 		return 0;
+	flowtable_look_anew();
 	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
 	if (!err)
 		conflict_strangers(state, add_stranger,
