@@ -68,7 +68,7 @@ int parse_hex(const char *text, uint8_t *bytes, size_t max)
 	return (int)n;
 }
 
-static int parse_mac(const char *text, struct mac *mac)
+int parse_mac(const char *text, struct mac *mac)
 {
 	int i;
 

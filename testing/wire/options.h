@@ -48,6 +48,7 @@ int options_parse(const struct command *cmd, int argc, char **argv, void *config
 
 int parse_number(const char *text, unsigned long min, unsigned long max, unsigned long *number);
 int parse_address(const char *text, struct address *address);
+int parse_mac(const char *text, struct mac *mac);
 /* Bytes in hex, an even number of digits. Returns the number of bytes or -EINVAL. */
 int parse_hex(const char *text, uint8_t *bytes, size_t max);
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * wire storm: random packets around tunnels, and an oracle that knows nothing but the policies and
+ * the packet inside. What the tunnels are, and which way a packet to each address takes, is in a
+ * file, the setup; all else comes from the seed.
+ */
+#ifndef WIRE_STORM_H
+#define WIRE_STORM_H
+
+#include "inject.h"
+#include "observe.h"
+#include "wire.h"
+
+#define STORM_TUNNELS 8
+#define STORM_DEPTH 3 /* tunnels inside each other */
+#define STORM_PEERS 8
+#define STORM_PLACES 64
+#define STORM_ROUTES 8
+#define STORM_DOORS 16
+#define STORM_SOCKETS 160
+#define STORM_FLIGHTS 1024
+#define STORM_GROUPS 64
+#define STORM_PARTS 16 /* fragments of one packet */
+#define STORM_L4_MAX 4096
+#define STORM_SEGMENTS_MAX 8 /* packets that leave a socket as one */
+#define STORM_WHOLE_MAX 16384
+#define STORM_RECENT 4
+
+#define STORM_KEEP 255
+#define STORM_RECORD 8 /* bytes of a record, and what fragments are cut to */
+#define STORM_FIRST 24 /* the first record that no header of layer 4 takes the place of */
+
+/* Which tunnels a packet is in, the outermost first. */
+struct storm_stack {
+	unsigned int depth;
+	uint8_t tunnel[STORM_DEPTH];
+};
+
+struct storm_policy {
+	uint8_t to[64]; /* or STORM_KEEP */
+};
+
+struct storm_peer {
+	struct address prefix;
+	unsigned int bits;
+	struct storm_policy policy;
+};
+
+struct storm_tunnel {
+	char name[16];
+	enum tunnel kind;
+	int family; /* outside */
+	unsigned int port;
+	uint32_t id;
+	struct storm_stack under; /* that its outer packets are in */
+	bool inherit; /* the kernel copies the inner DS field by itself */
+	bool loaded, fixed; /* fixed: packets that are not IP are marked too */
+	struct storm_policy policy;
+	struct storm_peer peers[STORM_PEERS];
+	unsigned int n_peers;
+};
+
+/* A way that packets to an address take if the socket has that mark. */
+struct storm_route {
+	unsigned int mark;
+	struct storm_stack stack;
+};
+
+/* An address outside of the node, and the largest packet to it that nobody has to fragment. */
+struct storm_place {
+	struct address to;
+	unsigned int size;
+	struct storm_route routes[STORM_ROUTES]; /* the first one has mark 0 */
+	unsigned int n_routes;
+};
+
+/* A device that complete frames are put on: of the node itself, or of one behind it. */
+struct storm_door {
+	char dev[16];
+	bool behind;
+	struct mac mac; /* of the next hop */
+	unsigned int size;
+	struct storm_stack stack;
+	struct inject inj;
+};
+
+struct storm_setup {
+	struct storm_tunnel tunnels[STORM_TUNNELS];
+	struct storm_place places[STORM_PLACES];
+	struct storm_door doors[STORM_DOORS];
+	struct address own[2], behind[2]; /* IPv4 and IPv6 of the node, and of the one behind it */
+	unsigned int n_tunnels, n_places, n_doors;
+};
+
+/* Who sends a packet. */
+enum storm_way {
+	STORM_SOCKET, /* a UDP socket */
+	STORM_RAW, /* a raw socket that makes its own IP header */
+	STORM_FRAME, /* a packet socket of the node */
+	STORM_FORWARD, /* a host behind the node */
+	STORM_WAYS,
+};
+
+/* What a packet is. */
+enum storm_shape {
+	STORM_PLAIN, /* UDP that is nobody's */
+	STORM_SEGMENTS, /* several UDP packets that leave the socket as one (GSO) */
+	STORM_TCP,
+	STORM_ICMP,
+	STORM_ESP,
+	STORM_OTHER, /* a protocol that nobody knows */
+	STORM_NOT_IP,
+	STORM_PARTS_ALL, /* fragments that the sender has cut itself */
+	STORM_PARTS_LAST, /* the later ones without the first one */
+	STORM_PARTS_FIRST,
+	STORM_REUSED, /* fragments with the identification of a tunnel's packet that has passed */
+	STORM_WRONG_ID, /* to a tunnel's port, but of another network */
+	STORM_WRONG_FAMILY, /* of its network, but over the other IP version */
+	STORM_GARBAGE, /* of its network, but nothing that could be read is inside */
+	STORM_FORGED, /* as if it were the tunnel's, with a packet inside */
+	STORM_SHAPES,
+};
+
+/* A packet on its way. */
+struct storm_flight {
+	bool used;
+	uint32_t number;
+	enum storm_way way;
+	enum storm_shape shape;
+	uint8_t ds; /* of the innermost packet */
+	uint8_t outer_ds; /* of a forged one */
+	uint8_t tunnel; /* that it could be taken for: forged, garbage */
+	struct storm_stack stack;
+	uint8_t ttl;
+	int family;
+	unsigned int next, end; /* bytes of layer 4: seen so far, in all */
+	unsigned int more; /* packets of the same bytes that follow */
+	uint8_t head[STORM_FIRST - STORM_RECORD]; /* the bytes behind the first eight */
+};
+
+/* A fragmented outer packet, put together again. */
+struct storm_group {
+	bool used;
+	struct storm_stack stack; /* of the tunnels outside of it */
+	struct parsed first;
+	size_t header; /* bytes in front of layer 4 */
+	size_t have;
+	uint8_t ds[STORM_PARTS];
+	unsigned int n;
+	uint8_t bytes[STORM_WHOLE_MAX];
+};
+
+/* An identification that a tunnel's fragments had. */
+struct storm_recent {
+	bool used;
+	struct storm_stack stack;
+	struct address src, dst;
+	uint32_t id;
+};
+
+/* Why a tunnel's packet is as it was: the class of what was not marked. */
+enum storm_class {
+	STORM_CLASS_WHOLE,
+	STORM_CLASS_FIRST, /* fragment */
+	STORM_CLASS_LATER,
+	STORM_CLASS_NOT_IP,
+	STORM_CLASSES,
+};
+
+struct storm_counts {
+	unsigned long frames, others; /* others: not ours, not IP */
+	unsigned long violations;
+	unsigned long way[STORM_WAYS], shape[STORM_SHAPES];
+	unsigned long as_sent; /* innermost headers */
+	unsigned long marked, unloaded; /* outer headers */
+	unsigned long unmarked[STORM_CLASSES];
+	unsigned long outer[3]; /* whole, first fragments, later ones */
+	unsigned long inner_parts, nested, moved, taken_for;
+};
+
+struct storm_socket {
+	int fd;
+	bool connected;
+	struct storm_place *place; /* NULL: to whatever address */
+	int family;
+	unsigned int route;
+	uint8_t usual;
+};
+
+struct storm {
+	struct storm_setup setup;
+	const char *setup_file, *at;
+	unsigned int seed, count, in_flight, seconds;
+	uint64_t state; /* of the random numbers */
+	struct observer observer;
+	struct storm_socket sockets[STORM_SOCKETS];
+	unsigned int n_sockets;
+	int raw[2];
+	unsigned int raw_mark[2];
+	struct storm_flight flights[STORM_FLIGHTS];
+	unsigned int on_their_way;
+	uint32_t sent;
+	struct storm_group groups[STORM_GROUPS];
+	struct storm_recent recent[STORM_RECENT];
+	unsigned int n_recent;
+	struct storm_counts counts;
+	uint8_t l4[STORM_L4_MAX], segments[STORM_SEGMENTS_MAX * STORM_L4_MAX];
+	uint8_t frame[OBSERVE_MAX];
+};
+
+/* Reads the setup: 0, or a negative errno after a message. */
+int storm_read_setup(struct storm_setup *setup, const char *file);
+const struct storm_policy *storm_policy_for(const struct storm_tunnel *t,
+					    const struct address *dst);
+static inline bool storm_same_stack(const struct storm_stack *a, const struct storm_stack *b)
+{
+	return a->depth == b->depth && memcmp(a->tunnel, b->tunnel, a->depth) == 0;
+}
+
+/* What the record at that offset of layer 4 says: the number, and that it is a record. */
+void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t number,
+		  unsigned int offset);
+
+/* Opens what sends: doors behind the node, and then, in the node, all the rest. */
+int storm_open_doors(struct storm *s, bool behind);
+int storm_open_sockets(struct storm *s);
+void storm_close(struct storm *s);
+/* Sends the next packet: 0, or a negative errno after a message. */
+int storm_send(struct storm *s);
+
+/* Takes and judges the next frame: 0, -EAGAIN if there is none, or another negative errno. */
+int storm_take(struct storm *s);
+extern const char *const storm_way_names[STORM_WAYS];
+extern const char *const storm_shape_names[STORM_SHAPES];
+extern const char *const storm_class_names[STORM_CLASSES];
+
+#endif

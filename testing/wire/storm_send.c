@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Sends the random packets of a storm. All that is drawn comes from the seed. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include "storm.h"
+
+#define TTL 64
+#define NOT_IP_TYPE 0x88b5 /* for local experiments */
+#define PROTO_NOBODYS 253 /* for experiments, too */
+#define IP_MAX 48 /* IPv6 and the header of a fragment */
+#define IP6_MINIMUM 1280 /* MTU */
+#define SMALL 200
+#define ALIGNED 900 /* what is longer may be fragmented, and is of whole records */
+#define L4_MIN 48
+#define PORT_BASE 20000 /* no tunnel has such a port */
+#define PORTS 8192
+#define FOREIGN_ID 0xabc000
+#define SEGMENT_MAX 1000 /* in any tunnels this is one packet of eth0 */
+#define SOCKETS_FOR_ALL 4 /* of each family */
+#define SOCKETS_TO_EACH 3
+#define SOCKETS_THAT_MOVE 16
+
+const char *const storm_way_names[STORM_WAYS] = { "socket", "raw", "frame", "forward" };
+const char *const storm_shape_names[STORM_SHAPES] = {
+	"plain",     "segments", "tcp",		 "icmp",      "esp",
+	"other",     "not_ip",	 "parts",	 "last_part", "first_part",
+	"reused_id", "wrong_id", "wrong_family", "garbage",   "forged",
+};
+
+static uint64_t draw(struct storm *s)
+{
+	uint64_t z = s->state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static unsigned int below(struct storm *s, unsigned int n)
+{
+	return (unsigned int)(draw(s) >> 32) % n;
+}
+
+static bool one_in(struct storm *s, unsigned int n)
+{
+	return below(s, n) == 0;
+}
+
+void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t number,
+		  unsigned int offset)
+{
+	uint32_t mix = number * 2654435761u ^ (offset * 40503u + seed) * 0x9e3779b1u;
+	int i;
+
+	mix = (mix ^ mix >> 15) * 0x85ebca6bu;
+	mix ^= mix >> 13;
+	for (i = 0; i < 4; i++) {
+		record[i] = (uint8_t)(number >> (24 - 8 * i));
+		record[4 + i] = (uint8_t)(mix >> (24 - 8 * i));
+	}
+}
+
+/* A packet that is being made. */
+struct draft {
+	struct storm_flight *f;
+	struct address src, dst;
+	unsigned int len; /* of layer 4 */
+	unsigned int tunnel; /* of the shapes that need one */
+	uint8_t proto;
+};
+
+static void put16(uint8_t *p, unsigned int v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static bool has_tunnel(const struct storm *s, int family, unsigned int port, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->setup.n_tunnels; i++)
+		if (s->setup.tunnels[i].family == family && s->setup.tunnels[i].port == port &&
+		    s->setup.tunnels[i].id == id)
+			return true;
+	return false;
+}
+
+static bool is_udp_tunnel(const struct storm_tunnel *t)
+{
+	return t->kind == TUNNEL_VXLAN || t->kind == TUNNEL_GENEVE;
+}
+
+/* Finds a tunnel that a packet of this shape can be for. */
+static bool aim(struct storm *s, struct draft *d)
+{
+	const struct storm_setup *setup = &s->setup;
+	const struct storm_tunnel *t;
+
+	d->tunnel = below(s, setup->n_tunnels);
+	t = &setup->tunnels[d->tunnel];
+	if (!is_udp_tunnel(t))
+		return false;
+	if (d->f->shape == STORM_WRONG_FAMILY)
+		return t->family != d->dst.family && !has_tunnel(s, d->dst.family, t->port, t->id);
+	return d->f->shape == STORM_WRONG_ID || t->family == d->dst.family;
+}
+
+static void fill_udp(struct storm *s, unsigned int dport, unsigned int len)
+{
+	put16(s->l4, PORT_BASE + below(s, PORTS));
+	put16(s->l4 + 2, dport);
+	put16(s->l4 + 4, len);
+	put16(s->l4 + 6, 0);
+}
+
+static uint32_t tunnel_id(struct storm *s, const struct draft *d)
+{
+	if (d->f->shape == STORM_WRONG_ID || d->f->shape == STORM_REUSED)
+		return FOREIGN_ID | below(s, 4096);
+	return s->setup.tunnels[d->tunnel].id;
+}
+
+/* A header of VXLAN or geneve in front of what is no frame. */
+static void fill_message(struct storm *s, const struct draft *d)
+{
+	const struct storm_tunnel *t = &s->setup.tunnels[d->tunnel];
+	const uint32_t id = tunnel_id(s, d);
+	uint8_t *h = s->l4 + 8;
+
+	fill_udp(s, t->port, d->len);
+	memset(h, 0, 8);
+	if (t->kind == TUNNEL_VXLAN)
+		h[0] = 8;
+	else
+		put16(h + 2, 0x6558);
+	put16(h + 4, id >> 8);
+	h[6] = (uint8_t)id;
+}
+
+static void fill_header(struct storm *s, const struct draft *d)
+{
+	uint8_t *h = s->l4;
+
+	switch (d->f->shape) {
+	case STORM_TCP:
+		put16(h, PORT_BASE + below(s, PORTS));
+		put16(h + 2, PORT_BASE + below(s, PORTS));
+		h[12] = 0x50;
+		h[13] = 0x10;
+		break;
+	case STORM_ICMP:
+		h[0] = d->dst.family == AF_INET6 ? 128 : 8;
+		h[1] = 0;
+		break;
+	case STORM_WRONG_ID:
+	case STORM_WRONG_FAMILY:
+	case STORM_GARBAGE:
+		fill_message(s, d);
+		break;
+	case STORM_ESP:
+	case STORM_OTHER:
+	case STORM_NOT_IP:
+		break;
+	default:
+		fill_udp(s, PORT_BASE + below(s, PORTS), d->len);
+		break;
+	}
+}
+
+/* Layer 4 of the packet: records, and a header in place of the first ones. */
+static void fill_l4(struct storm *s, struct draft *d)
+{
+	struct storm_flight *f = d->f;
+	uint8_t last[STORM_RECORD];
+	unsigned int o;
+
+	for (o = 0; o + STORM_RECORD <= d->len; o += STORM_RECORD)
+		storm_record(s->l4 + o, s->seed, f->number, o);
+	storm_record(last, s->seed, f->number, o);
+	memcpy(s->l4 + o, last, d->len - o);
+	fill_header(s, d);
+	memcpy(f->head, s->l4 + STORM_RECORD, sizeof(f->head));
+	f->end = d->len;
+}
+
+static uint8_t protocol(const struct storm_flight *f, int family)
+{
+	switch (f->shape) {
+	case STORM_TCP:
+		return IPPROTO_TCP;
+	case STORM_ICMP:
+		return family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	case STORM_ESP:
+		return IPPROTO_ESP;
+	case STORM_OTHER:
+		return PROTO_NOBODYS;
+	default:
+		return IPPROTO_UDP;
+	}
+}
+
+static unsigned int draw_length(struct storm *s, unsigned int max)
+{
+	unsigned int len = L4_MIN;
+
+	if (max > STORM_L4_MAX - STORM_RECORD)
+		max = STORM_L4_MAX - STORM_RECORD;
+	switch (below(s, 4)) {
+	case 0:
+	case 1:
+		len += below(s, SMALL);
+		break;
+	case 2:
+		len += below(s, max - L4_MIN + 1);
+		break;
+	default:
+		len = max - below(s, SMALL);
+		break;
+	}
+	if (len > max)
+		len = max;
+	return len > ALIGNED ? len / STORM_RECORD * STORM_RECORD : len;
+}
+
+static uint8_t draw_ds(struct storm *s)
+{
+	static const uint8_t common[] = { 0, 46, 34, 26, 10, 8, 48, 1 };
+
+	if (one_in(s, 2))
+		return (uint8_t)draw(s);
+	return (uint8_t)(common[below(s, sizeof(common))] << 2 | below(s, 4));
+}
+
+static struct storm_place *draw_place(struct storm *s, int family)
+{
+	struct storm_place *place;
+
+	do
+		place = &s->setup.places[below(s, s->setup.n_places)];
+	while (family != AF_UNSPEC && place->to.family != family);
+	return place;
+}
+
+static int draw_family(struct storm *s)
+{
+	return one_in(s, 2) ? AF_INET : AF_INET6;
+}
+
+/* Puts the packet of a forged message, and the headers of the tunnel in front of it, into p. */
+static void forge(struct storm *s, struct draft *d, struct packet *p)
+{
+	static const uint8_t macs[2][6] = { { 2, 0, 0, 0, 0xfe, 1 }, { 2, 0, 0, 0, 0xfe, 2 } };
+	const struct storm_tunnel *t = &s->setup.tunnels[d->tunnel];
+	const struct storm_place *place = draw_place(s, AF_UNSPEC);
+	const bool v6 = place->to.family == AF_INET6;
+	struct ip_spec ip = { .src = s->setup.behind[v6], .dst = place->to, .ttl = TTL };
+
+	ip.ds = d->f->ds;
+	packet_init(p);
+	packet_append(p, s->l4, d->len);
+	packet_push_ip(p, &ip, IPPROTO_UDP);
+	packet_push_eth(p, macs[0], macs[1], v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
+	if (t->kind == TUNNEL_VXLAN)
+		packet_push_vxlan(p, t->id);
+	else
+		packet_push_geneve(p, t->id);
+	d->f->family = place->to.family;
+	d->f->ttl = TTL;
+	d->f->stack.tunnel[d->f->stack.depth++] = (uint8_t)d->tunnel;
+	d->f->outer_ds = draw_ds(s);
+}
+
+static uint8_t ds_outside(const struct storm_flight *f)
+{
+	return f->shape == STORM_FORGED ? f->outer_ds : f->ds;
+}
+
+/* A shape of those that take a tunnel's port, or plain, if there is no tunnel to take for. */
+static void draw_message(struct storm *s, struct draft *d)
+{
+	static const enum storm_shape shapes[] = { STORM_WRONG_ID, STORM_WRONG_FAMILY,
+						   STORM_GARBAGE, STORM_FORGED };
+
+	d->f->shape = shapes[below(s, 4)];
+	if (!aim(s, d) || (d->f->shape == STORM_FORGED && d->f->stack.depth == STORM_DEPTH))
+		d->f->shape = STORM_PLAIN;
+	d->f->tunnel = (uint8_t)d->tunnel;
+}
+
+/*
+ * UDP sockets
+ */
+
+static int use_route(int fd, unsigned int *used, const struct storm_place *place,
+		     unsigned int route)
+{
+	const int mark = (int)place->routes[route].mark;
+
+	if (*used == route)
+		return 0;
+	*used = route;
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ? -errno : 0;
+}
+
+static int send_datagram(struct storm *s, struct draft *d, const struct storm_socket *socket)
+{
+	const bool forged = d->f->shape == STORM_FORGED;
+	unsigned int port = PORT_BASE + below(s, PORTS);
+	const struct storm_tunnel *t;
+	struct packet p;
+
+	if (d->f->shape != STORM_PLAIN) {
+		t = &s->setup.tunnels[d->tunnel];
+		port = t->port;
+	}
+	if (forged)
+		forge(s, d, &p);
+	return send_with_ds(socket->fd, &d->dst, port, socket->connected, ds_outside(d->f),
+			    forged ? packet_data(&p) : s->l4 + 8,
+			    forged ? packet_len(&p) : d->len - 8);
+}
+
+/* The same bytes several times, each time as a packet of its own. */
+static int send_segments(struct storm *s, struct draft *d, const struct storm_socket *socket)
+{
+	const unsigned int n = 2 + below(s, STORM_SEGMENTS_MAX - 1), len = d->len - 8;
+	const int size = (int)len, none = 0;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < n; i++)
+		memcpy(s->segments + i * len, s->l4 + 8, len);
+	d->f->more = n - 1;
+	if (setsockopt(socket->fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		return -errno;
+	err = send_with_ds(socket->fd, &d->dst, PORT_BASE + below(s, PORTS), socket->connected,
+			   d->f->ds, s->segments, (size_t)n * len);
+	if (!err && setsockopt(socket->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)))
+		err = -errno;
+	return err;
+}
+
+static int by_socket(struct storm *s, struct draft *d)
+{
+	struct storm_socket *socket = &s->sockets[below(s, s->n_sockets)];
+	struct storm_place *place = socket->place;
+	unsigned int route = socket->route;
+	int err;
+
+	if (!place) {
+		place = draw_place(s, socket->family);
+		route = 0;
+	} else if (one_in(s, 8)) {
+		route = below(s, place->n_routes);
+		s->counts.moved += route != socket->route;
+	}
+	err = use_route(socket->fd, &socket->route, place, route);
+	if (err)
+		return err;
+	d->dst = place->to;
+	d->f->family = place->to.family;
+	d->f->stack = place->routes[route].stack;
+	d->f->ds = one_in(s, 2) ? socket->usual : draw_ds(s);
+	if (!socket->connected && one_in(s, 2))
+		draw_message(s, d);
+	else if (one_in(s, 6))
+		d->f->shape = STORM_SEGMENTS;
+	d->len = draw_length(s, d->f->shape == STORM_SEGMENTS ? SEGMENT_MAX : STORM_L4_MAX - 128);
+	fill_l4(s, d);
+	return d->f->shape == STORM_SEGMENTS ? send_segments(s, d, socket)
+					     : send_datagram(s, d, socket);
+}
+
+/*
+ * Complete IP packets
+ */
+
+struct outlet {
+	struct storm_door *door; /* NULL: a raw socket */
+	struct storm_place *place; /* then, this is where it goes */
+	unsigned int route;
+};
+
+static int emit_raw(struct storm *s, struct packet *p, const struct draft *d,
+		    const struct outlet *out)
+{
+	const bool v6 = d->dst.family == AF_INET6;
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to4 = { .sin_family = AF_INET };
+	struct sockaddr *to = v6 ? (struct sockaddr *)&to6 : (struct sockaddr *)&to4;
+	const int mark = (int)out->place->routes[out->route].mark;
+
+	memcpy(&to6.sin6_addr, d->dst.bytes, 16);
+	memcpy(&to4.sin_addr, d->dst.bytes, 4);
+	if (s->raw_mark[v6] != out->place->routes[out->route].mark) {
+		if (setsockopt(s->raw[v6], SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+			return -errno;
+		s->raw_mark[v6] = out->place->routes[out->route].mark;
+	}
+	if (sendto(s->raw[v6], packet_data(p), packet_len(p), 0, to,
+		   v6 ? sizeof(to6) : sizeof(to4)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int emit(struct storm *s, struct packet *p, const struct draft *d, const struct outlet *out)
+{
+	uint16_t type = d->dst.family == AF_INET6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP;
+
+	if (!out->door)
+		return emit_raw(s, p, d, out);
+	if (d->f->shape == STORM_NOT_IP)
+		type = NOT_IP_TYPE;
+	if (out->door->inj.ethernet)
+		packet_push_eth(p, out->door->mac.bytes, out->door->inj.mac.bytes, type);
+	return inject_packet(&out->door->inj, p);
+}
+
+static void describe(struct storm *s, const struct draft *d, struct ip_spec *ip)
+{
+	*ip = (struct ip_spec){ .src = d->src, .dst = d->dst, .ttl = TTL };
+	ip->ds = ds_outside(d->f);
+	ip->id = 1 + below(s, 0xffff);
+}
+
+/* Cuts layer 4 into two or three parts, and sends those that the shape says. */
+static int emit_parts(struct storm *s, struct draft *d, const struct outlet *out, uint32_t id)
+{
+	const unsigned int records = d->len / STORM_RECORD, n = 2 + below(s, 2);
+	const unsigned int first = (STORM_FIRST + STORM_RECORD) / STORM_RECORD;
+	unsigned int which = d->f->shape, cut[4] = { 0, 0, 0, 0 }, i, from, to;
+	struct ip_spec ip;
+	struct packet p;
+	int err = 0;
+
+	if (which == STORM_REUSED)
+		which = STORM_PARTS_ALL + below(s, 3);
+	cut[1] = (first + below(s, records / 2 - first)) * STORM_RECORD;
+	cut[2] = cut[1] + (1 + below(s, records / 2 - 2)) * STORM_RECORD;
+	cut[n] = d->len;
+	from = which == STORM_PARTS_LAST ? 1 : 0;
+	to = which == STORM_PARTS_FIRST ? 1 : n;
+	d->f->next = cut[from];
+	d->f->end = cut[to];
+	describe(s, d, &ip);
+	ip.fragment = true;
+	if (id)
+		ip.id = id;
+	for (i = from; i < to && !err; i++) {
+		packet_init(&p);
+		packet_append(&p, s->l4 + cut[i], cut[i + 1] - cut[i]);
+		ip.frag_offset = cut[i];
+		ip.more = i + 1 < n;
+		packet_push_ip(&p, &ip, IPPROTO_UDP);
+		err = emit(s, &p, d, out);
+	}
+	return err;
+}
+
+static int emit_whole(struct storm *s, struct draft *d, const struct outlet *out)
+{
+	struct ip_spec ip;
+	struct packet p;
+
+	packet_init(&p);
+	if (d->f->shape == STORM_FORGED) {
+		forge(s, d, &p);
+		describe(s, d, &ip);
+		packet_push_udp(&p, &ip, (uint16_t)(PORT_BASE + below(s, PORTS)),
+				(uint16_t)s->setup.tunnels[d->tunnel].port);
+	} else {
+		packet_append(&p, s->l4, d->len);
+		describe(s, d, &ip);
+	}
+	if (d->f->shape != STORM_NOT_IP)
+		packet_push_ip(&p, &ip, protocol(d->f, d->dst.family));
+	return emit(s, &p, d, out);
+}
+
+/* What is sent with the identification of a tunnel's fragments, by the same source, to the same
+ * destination, in the same tunnels. False if there is no such way now. */
+static bool reuse(struct storm *s, struct draft *d, struct outlet *out, uint32_t *id)
+{
+	const struct storm_recent *r = &s->recent[below(s, STORM_RECENT)];
+	unsigned int i;
+
+	if (!r->used)
+		return false;
+	if (out->door) {
+		if (out->door->behind || !storm_same_stack(&out->door->stack, &r->stack))
+			return false;
+	} else {
+		for (i = 0; i < s->setup.n_places; i++)
+			if (address_equal(&s->setup.places[i].to, &r->dst))
+				break;
+		if (i == s->setup.n_places ||
+		    !storm_same_stack(&s->setup.places[i].routes[0].stack, &r->stack))
+			return false;
+		*out = (struct outlet){ .place = &s->setup.places[i] };
+	}
+	d->src = r->src;
+	d->dst = r->dst;
+	d->f->stack = r->stack;
+	d->f->family = r->dst.family;
+	*id = r->id;
+	return true;
+}
+
+static void draw_shape(struct storm *s, struct draft *d, const struct outlet *out)
+{
+	static const enum storm_shape shapes[] = { STORM_PLAIN, STORM_PLAIN, STORM_TCP,
+						   STORM_ICMP,	STORM_ESP,   STORM_OTHER };
+	const unsigned int which = below(s, 16);
+
+	if (which < 6) {
+		d->f->shape = shapes[which];
+	} else if (which < 9) {
+		d->f->shape = STORM_PARTS_ALL + which - 6;
+	} else if (which < 11) {
+		d->f->shape = STORM_REUSED;
+	} else if (which < 15) {
+		draw_message(s, d);
+	} else if (out->door && out->door->inj.ethernet && !out->door->behind) {
+		d->f->shape = STORM_NOT_IP;
+	}
+}
+
+static int send_complete(struct storm *s, struct draft *d, struct outlet *out, unsigned int size)
+{
+	unsigned int room = size - IP_MAX;
+	uint32_t id = 0;
+
+	d->f->family = d->dst.family;
+	d->f->ds = draw_ds(s);
+	draw_shape(s, d, out);
+	if (d->f->shape == STORM_REUSED && !reuse(s, d, out, &id))
+		d->f->shape = STORM_PARTS_ALL;
+	if (d->f->shape == STORM_REUSED && room > IP6_MINIMUM - IP_MAX)
+		room = IP6_MINIMUM - IP_MAX;
+	if (d->f->shape == STORM_FORGED)
+		room -= 8 + 8 + 14 + 40;
+	if (d->f->shape >= STORM_PARTS_ALL && d->f->shape <= STORM_REUSED) {
+		d->len = 2 * L4_MIN + draw_length(s, room - 2 * L4_MIN - 8);
+		d->len = d->len / STORM_RECORD * STORM_RECORD;
+		fill_l4(s, d);
+		return emit_parts(s, d, out, id);
+	}
+	d->len = draw_length(s, room);
+	fill_l4(s, d);
+	return emit_whole(s, d, out);
+}
+
+/* Routers fragment IPv4 only, and a route may believe that the path has room for no more than the
+ * minimum. */
+static unsigned int size_limit(const struct storm_place *place, unsigned int size)
+{
+	return place->to.family == AF_INET6 && size > IP6_MINIMUM ? IP6_MINIMUM : size;
+}
+
+static int by_raw(struct storm *s, struct draft *d)
+{
+	struct outlet out = { .place = draw_place(s, AF_UNSPEC) };
+
+	out.route = below(s, out.place->n_routes);
+	d->dst = out.place->to;
+	d->src = s->setup.own[d->dst.family == AF_INET6];
+	d->f->stack = out.place->routes[out.route].stack;
+	return send_complete(s, d, &out, size_limit(out.place, out.place->size));
+}
+
+static struct storm_door *draw_door(struct storm *s, bool behind)
+{
+	struct storm_door *door;
+
+	do
+		door = &s->setup.doors[below(s, s->setup.n_doors)];
+	while (door->behind != behind);
+	return door;
+}
+
+static int by_frame(struct storm *s, struct draft *d)
+{
+	struct outlet out = { .door = draw_door(s, false) };
+
+	d->dst = draw_place(s, draw_family(s))->to;
+	d->src = s->setup.own[d->dst.family == AF_INET6];
+	d->f->stack = out.door->stack;
+	return send_complete(s, d, &out, out.door->size);
+}
+
+static int by_forward(struct storm *s, struct draft *d)
+{
+	struct storm_place *place = draw_place(s, AF_UNSPEC);
+	struct outlet out = { .door = draw_door(s, true) };
+
+	d->dst = place->to;
+	d->src = s->setup.behind[d->dst.family == AF_INET6];
+	d->f->stack = place->routes[0].stack;
+	d->f->ttl = TTL - 1;
+	return send_complete(s, d, &out, size_limit(place, out.door->size));
+}
+
+static int send_by(struct storm *s, struct draft *d)
+{
+	switch (d->f->way) {
+	case STORM_SOCKET:
+		return by_socket(s, d);
+	case STORM_RAW:
+		return by_raw(s, d);
+	case STORM_FRAME:
+		return by_frame(s, d);
+	default:
+		return by_forward(s, d);
+	}
+}
+
+int storm_send(struct storm *s)
+{
+	static const enum storm_way ways[] = { STORM_SOCKET, STORM_SOCKET,  STORM_SOCKET, STORM_RAW,
+					       STORM_FRAME,  STORM_FORWARD, STORM_FORWARD };
+	struct storm_flight *f = &s->flights[s->sent % STORM_FLIGHTS];
+	struct draft d = { .f = f };
+	int err;
+
+	memset(f, 0, sizeof(*f));
+	f->number = s->sent;
+	f->way = ways[below(s, sizeof(ways) / sizeof(ways[0]))];
+	f->ttl = TTL;
+	f->used = true;
+	err = send_by(s, &d);
+	if (err) {
+		complain("cannot send packet %u (%s, %s): %s", s->sent, storm_way_names[f->way],
+			 storm_shape_names[f->shape], strerror(-err));
+		return err;
+	}
+	s->counts.way[f->way]++;
+	s->counts.shape[f->shape]++;
+	s->sent++;
+	s->on_their_way++;
+	return 0;
+}
+
+/*
+ * The ends
+ */
+
+int storm_open_doors(struct storm *s, bool behind)
+{
+	struct storm_door *door;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < s->setup.n_doors && !err; i++) {
+		door = &s->setup.doors[i];
+		if (door->behind == behind)
+			err = inject_open(&door->inj, door->dev, NULL);
+	}
+	return err;
+}
+
+static int set_to_fragment(int fd, int family)
+{
+	const int dont = IP_PMTUDISC_DONT;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof(dont));
+	return setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
+}
+
+static int add_socket(struct storm *s, struct storm_place *place, int family, bool connected)
+{
+	const struct address any = { .family = AF_UNSPEC }, to = { .family = family };
+	struct storm_socket *socket = &s->sockets[s->n_sockets];
+
+	if (s->n_sockets == STORM_SOCKETS)
+		return -ENOSPC;
+	*socket = (struct storm_socket){ .place = place, .family = family, .connected = connected };
+	socket->usual = draw_ds(s);
+	socket->fd = open_socket(SOCK_DGRAM, 0, &any, &to, 0);
+	if (socket->fd < 0)
+		return socket->fd;
+	s->n_sockets++;
+	if (set_to_fragment(socket->fd, family))
+		return -errno;
+	return connected ? connect_socket(socket->fd, &place->to, PORT_BASE + below(s, PORTS)) : 0;
+}
+
+/* The first one is not connected. */
+static int sockets_to(const struct storm_place *place)
+{
+	return place->n_routes > 1 ? SOCKETS_THAT_MOVE : SOCKETS_TO_EACH;
+}
+
+int storm_open_sockets(struct storm *s)
+{
+	unsigned int i;
+	int err = 0, k;
+
+	for (i = 0; i < s->setup.n_places && !err; i++)
+		for (k = 0; k < sockets_to(&s->setup.places[i]) && !err; k++)
+			err = add_socket(s, &s->setup.places[i], s->setup.places[i].to.family, k);
+	for (k = 0; k < 2 * SOCKETS_FOR_ALL && !err; k++)
+		err = add_socket(s, NULL, k % 2 ? AF_INET6 : AF_INET, false);
+	if (err)
+		return err;
+	s->raw[0] = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	s->raw[1] = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (s->raw[0] >= 0 && s->raw[1] >= 0)
+		return storm_open_doors(s, false);
+	complain("cannot open a raw socket: %s", strerror(errno));
+	return -EIO;
+}
+
+void storm_close(struct storm *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n_sockets; i++)
+		close(s->sockets[i].fd);
+	for (i = 0; i < s->setup.n_doors; i++)
+		if (s->setup.doors[i].inj.fd >= 0)
+			inject_close(&s->setup.doors[i].inj);
+	for (i = 0; i < 2; i++)
+		if (s->raw[i] >= 0)
+			close(s->raw[i]);
+}
