@@ -18,34 +18,56 @@ timeout=3600
 # What is sent to this address goes on, and is looked at, but nobody takes it.
 far=02:00:00:00:ff:02
 
-# The tunnels: name, number, what the kernel writes outside, family outside, port, network, what is
-# outside of it. Not all are loaded, U and V never.
-tunnels='A 1 0 4 4789 44 -
-C 2 0 6 4790 66 -
-U 3 inherit 4 4789 99 -
-B 4 0 4 4790 45 A
-D 5 inherit 6 4791 46 A
-V 6 0 4 4790 98 A
-F 7 inherit 4 4792 47 A/B'
+# The tunnels, one a line: name, number, kind, what the kernel writes outside, family outside, UDP port or
+# protocol, network, what is outside of it, the MTUs to pick from. Not all are loaded, U and V never. An
+# outer IPv6 packet of VXLAN is not fragmented.
+vxlans='A 1 vxlan 0 4 4789 44 - 1400,1450,2600
+C 2 vxlan 0 6 4790 66 - 1400,1430
+U 3 vxlan inherit 4 4789 99 - 1400,1450,2600
+B 4 vxlan 0 4 4790 45 A 1300,1330,2200
+D 5 vxlan inherit 6 4791 46 A 1280,1330
+V 6 vxlan 0 4 4790 98 A 1300,1330,2200
+F 7 vxlan inherit 4 4792 47 A/B 1280,1330,1900'
+# WireGuard has its MTU as network.
+kinds='W 1 wireguard 0 4 51824 1420 - 1420
+X 2 wireguard 0 6 51826 2000 - 2000
+G 3 gre 0 4 47 0 - 1400,2400
+H 4 ip6gre 0 6 47 0 - 1400
+P 5 ipip 0 4 4 0 - 1400,2400
+S 6 sit inherit 4 41 0 - 1400,2400
+T 7 ip6tnl 0 6 0 0 - 1400
+E 8 geneve inherit 4 6081 88 - 1400,2400
+A 9 vxlan 0 4 4789 44 G 1300,1330,2200
+U 10 vxlan 0 4 4789 99 - 1400,2400'
+tunnels=$vxlans
+# The tunnels that a packet to 10.200.0.9 and fd00:200::9 is in: of others, and of sockets with mark 1, 2, ...
+moves='A - A A/B C'
 
-# above STACK: the address of the other end, of that family outside
+# other_end STACK FAMILY: its address, inside of these
 other_end()
 {
-	case $1$2 in
-	-4) echo 192.0.2.2 ;;
-	-6) echo 2001:db8::2 ;;
-	A4) echo 10.1.0.2 ;;
-	A6) echo fd00:1::2 ;;
-	A/B4) echo 10.4.0.2 ;;
-	esac
+	local n
+
+	if [ "$1" != - ]; then
+		n=$(number_of "${1##*/}")
+		if [ "$2" = 4 ]; then echo "10.$n.0.2"; else echo "fd00:$n::2"; fi
+	elif [ "$2" = 4 ]; then
+		echo 192.0.2.2
+	else
+		echo 2001:db8::2
+	fi
 }
+
+# own_end STACK FAMILY: where its packets come from
+own_end() { other_end "$@" | sed 's/2$/1/'; }
+
+number_of() { sed -n "s/^$1 \([0-9]*\) .*/\1/p" <<<"$tunnels"; }
 
 # Of c, a is the router. On the wire to b there is nothing but what is sent here.
 storm_nodes()
 {
 	local node
 
-	required
 	for node in a b c; do
 		node_add_netns $node
 	done
@@ -74,17 +96,69 @@ storm_nodes()
 		ip route add 2001:db8:9::/48 via 2001:db8::2"
 }
 
+# The arguments of "ip link add": KIND TOS FAMILY PORT ID UNDER
+link_of()
+{
+	local remote local_end
+	remote=$(other_end "$6" "$3")
+	local_end=$(own_end "$6" "$3")
+
+	case $1 in
+	vxlan) echo "type vxlan id $5 dstport $4 remote $remote tos $2 srcport 33000 33016" ;;
+	geneve) echo "type geneve id $5 dstport $4 remote $remote tos $2" ;;
+	wireguard) echo "type wireguard" ;;
+	gre | ipip | sit) echo "type $1 local $local_end remote $remote tos $2 nopmtudisc" ;;
+	ip6gre) echo "type ip6gre local $local_end remote $remote" ;;
+	ip6tnl) echo "type ip6tnl mode any local $local_end remote $remote" ;;
+	esac
+}
+
+# storm_tunnel NAME NUMBER KIND...
 storm_tunnel()
 {
-	local name=$1 n=$2 dev=vx$1
+	local name=$1 n=$2 kind=$3 dev=t$1 type
 
-	on a sh -ec "ip link add $dev address 02:00:00:00:00:0$n type vxlan id $6 dstport $5 \
-			remote $(other_end "$7" "$4") tos $3
+	type=$(link_of "${@:3:6}")
+	case $kind in
+	vxlan | geneve) type="address 02:00:00:00:00:$(printf %02x "$n") $type" ;;
+	esac
+	on a sh -ec "ip link add $dev $type
 		ip link set $dev multicast off addrgenmode none
 		ip link set $dev up
 		ip address add 10.$n.0.1/24 dev $dev noprefixroute
 		ip address add fd00:$n::1/64 dev $dev nodad noprefixroute
-		for to in 10.$n.0.2 fd00:$n::2; do ip neighbour add \$to lladdr $far dev $dev; done"
+		for to in 10.$n.0.2 fd00:$n::2; do
+			ip neighbour add \$to lladdr $far dev $dev || [ $kind != vxlan ]
+		done" 2>"$T/why" || skip "this kernel has no $kind: $(cat "$T/why")"
+	[ "$kind" != wireguard ] || storm_peers "$n" "$5" "$6"
+}
+
+# storm_peers NUMBER FAMILY PORT: b takes what a sends, and drops what is inside
+storm_peers()
+{
+	local endpoint=192.0.2.3
+
+	[ "$2" = 4 ] || endpoint="[2001:db8::3]"
+	on b sh -ec "ip link add t$1 type wireguard
+		wg set t$1 listen-port $3 private-key $T/key2 peer $(cat "$T/public1") \
+			allowed-ips 203.0.113.1/32
+		ip link set t$1 up"
+	on a sh -ec "wg set t$name listen-port $3 private-key $T/key1 peer $(cat "$T/public2") \
+			allowed-ips 0.0.0.0/0,::/0 endpoint $endpoint:$3"
+}
+
+# The addresses of WireGuard's peer.
+storm_peer()
+{
+	on b sh -ec "echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6
+		ip address add 192.0.2.3/24 dev eth0
+		ip address add 2001:db8::3/64 dev eth0 nodad
+		for to in 192.0.2.1 2001:db8::1; do
+			ip neighbour add \$to lladdr $(mac a eth0) dev eth0
+		done"
+	on a sh -ec "for to in 192.0.2.3 2001:db8::3; do
+			ip neighbour add \$to lladdr $(mac b eth0) dev eth0
+		done"
 }
 
 storm_tunnels()
@@ -110,34 +184,27 @@ picked=
 # Sizes, and whether a route believes that the path has room for less than the device.
 storm_routes()
 {
-	local name n net lock batch=
+	local name n mtus size net mark=0 stack table=main batch=
 
-	while read -r name n _; do
-		case $name in
-		A | U) pick 1400 1450 2600 ;;
-		# An outer IPv6 packet of these is not fragmented.
-		C) pick 1400 1430 ;;
-		D) pick 1280 1330 ;;
-		F) pick 1280 1330 1900 ;;
-		*) pick 1300 1330 2200 ;;
-		esac
+	while read -r name n _ _ _ _ _ _ mtus; do
+		# shellcheck disable=SC2086 # words
+		pick ${mtus//,/ }
 		mtu[$n]=$picked
-		pick "lock " ""
-		lock=$picked
-		batch+="link set vx$name mtu ${mtu[$n]}"$'\n'
-		batch+="route replace 10.$n.0.0/24 dev vx$name mtu $lock${mtu[$n]}"$'\n'
-		batch+="route replace fd00:$n::/64 dev vx$name mtu $lock${mtu[$n]}"$'\n'
-		batch+="route replace 10.$n.1.0/24 via 10.$n.0.2 mtu $lock${mtu[$n]}"$'\n'
-		batch+="route replace fd00:$n:1::/48 via fd00:$n::2 mtu $lock${mtu[$n]}"$'\n'
+		pick "mtu lock $picked" "mtu $picked"
+		size=$picked
+		batch+="link set t$name mtu ${mtu[$n]}
+			route replace 10.$n.0.0/24 dev t$name $size
+			route replace fd00:$n::/64 dev t$name $size
+			route replace 10.$n.1.0/24 via 10.$n.0.2 $size
+			route replace fd00:$n:1::/48 via fd00:$n::2 $size
+			"
 	done <<<"$tunnels"
-	for name in "" "table 101 1" "table 102 1" "table 103 4" "table 104 2"; do
-		n=${name##* }
-		net="10.200.0.0/16 via 10.${n:-1}.0.2 mtu lock ${mtu[${n:-1}]}"
-		[ "$name" != "table 101 1" ] || net="10.200.0.0/16 via 192.0.2.2"
-		batch+="route replace $net ${name% *}"$'\n'
-		net="fd00:200::/32 via fd00:${n:-1}::2 mtu lock ${mtu[${n:-1}]}"
-		[ "$name" != "table 101 1" ] || net="fd00:200::/32 via 2001:db8::2"
-		batch+="route replace $net ${name% *}"$'\n'
+	for stack in $moves; do
+		for net in "10.200.0.0/16 4" "fd00:200::/32 6"; do
+			batch+="route replace ${net% *} table $table via $(other_end "$stack" "${net#* }")
+				"
+		done
+		table=10$((++mark))
 	done
 	on a ip -batch - <<<"$batch"
 }
@@ -184,56 +251,87 @@ random_policy()
 }
 options=() policy=
 
-# Loads one to three of the tunnels; writes the setup.
+# to ADDRESS SIZE STACK...: what is reached by tunnels of number N
+storm_places()
+{
+	local name n kind tos family port id under mtus path to only
+
+	while read -r name n kind tos family port id under mtus; do
+		path=$under/$name
+		path=${path#-/}
+		case $kind in
+		ipip) only=4 ;;
+		sit) only=6 ;;
+		*) only= ;;
+		esac
+		echo "door t$name own $far ${mtu[$n]} $path $only"
+		for to in 10.$n.0.2 10.$n.1.9 fd00:$n::2 fd00:$n:1::9; do
+			case $only$to in
+			4*:* | 6*.*) ;;
+			*) echo "to $to ${mtu[$n]} $path" ;;
+			esac
+		done
+	done <<<"$tunnels"
+}
+
+storm_moves()
+{
+	local stack mark=0 words=
+
+	for stack in $moves; do
+		words+=" $((mark++)):$stack"
+	done
+	echo "to 10.200.0.9 1280$words"
+	echo "to fd00:200::9 1280$words"
+}
+
+# Loads some of the tunnels, what stays loaded with another policy; writes the setup.
 storm_load()
 {
-	local name n tos family port id under loaded path
+	local name n kind tos family port id under mtus
 
-	pick A B C AB AC BC AD AF ABC ABF BF ABD
-	loaded=$picked
-	# What stays loaded only changes its policy.
 	pick yes no
 	if [ "$picked" = yes ]; then
 		check on a "$TOOL" unload --all
 		were=
 	fi
-	cat >"$T/setup" <<-EOF
-		own 192.0.2.1
+	echo "own 192.0.2.1
 		own 2001:db8::1
 		behind 198.51.100.2
 		behind 2001:db8:c::2
-	EOF
-	while read -r name n tos family port id under; do
+		ports 33000 16" >"$T/setup"
+	while read -r name n kind tos family port id under mtus; do
 		policy=-
-		if [[ $loaded = *$name* ]]; then
-			random_policy "$n"
-			check on a "$TOOL" load "vx$name" "${options[@]}"
-		elif [[ $were = *$name* ]]; then
-			check on a "$TOOL" unload "vx$name"
+		pick yes no no
+		if [ "$picked$name" = yesU ] || [ "$picked$name" = yesV ]; then
+			picked=no
 		fi
-		echo "tunnel $name vxlan $tos $family $port $id $under $policy" >>"$T/setup"
-	done <<<"$tunnels"
-	while read -r name n tos family port id under; do
-		path=$under/$name
-		path=${path#-/}
-		echo "door vx$name own $far ${mtu[$n]} $path"
-		for to in 10.$n.0.2 10.$n.1.9 fd00:$n::2 fd00:$n:1::9; do
-			echo "to $to ${mtu[$n]} $path"
-		done
+		if [ "$picked" = yes ]; then
+			random_policy "$n"
+			check on a "$TOOL" load "t$name" "${options[@]}"
+			were+=$name
+		elif [[ $were = *$name* ]]; then
+			check on a "$TOOL" unload "t$name"
+			were=${were//$name/}
+		fi
+		case $kind in
+		ip6gre) kind=gre ;;
+		sit | ip6tnl) kind=ipip ;;
+		esac
+		echo "tunnel $name $kind $tos $family $port $id $under $policy"
 	done <<<"$tunnels" >>"$T/setup"
-	cat >>"$T/setup" <<-EOF
-		door eth0 own $far 1500 -
-		door eth0 behind $router 4000 -
-		to 192.0.2.2 1500 -
-		to 2001:db8::2 1500 -
-		to 203.0.113.9 1500 -
-		to 2001:db8:9::9 1500 -
-		to 10.200.0.9 1280 A 1:- 2:A 3:A/B 4:C
-		to fd00:200::9 1280 A 1:- 2:A 3:A/B 4:C
-	EOF
-	were=$loaded
+	{
+		storm_places
+		storm_moves
+		echo "door eth0 own $far 1500 -
+			door eth0 behind $router 4000 -
+			to 192.0.2.2 1500 -
+			to 2001:db8::2 1500 -
+			to 203.0.113.9 1500 -
+			to 2001:db8:9::9 1500 -"
+	} >>"$T/setup"
 }
-were=
+were='' router=''
 
 # storm SEED PACKETS: a round; the verdict is a line of $T/verdicts
 storm()
@@ -271,17 +369,13 @@ all_are_marked()
 	done
 }
 
-test_packets()
+# storms ROUNDS PACKETS ROUNDS-OF-THE-LONG-FORM PACKETS
+storms()
 {
-	local seed router idle first=${DSCP_TEST_SEED:-1} rounds=6 packets=3500
+	local seed idle first=${DSCP_TEST_SEED:-1} rounds=$1 packets=$2
 
-	# A million packets.
-	[ -z "$DSCP_TEST_LONG" ] || rounds=100 packets=10000
-	! short_form || rounds=2 packets=1000
+	[ -z "$DSCP_TEST_LONG" ] || rounds=$3 packets=$4
 	rounds=${DSCP_TEST_ROUNDS:-$rounds} packets=${DSCP_TEST_PACKETS:-$packets}
-
-	storm_nodes
-	storm_tunnels
 	router=$(mac a eth1)
 	for ((seed = first; seed < first + rounds; seed++)); do
 		storm "$seed" "$packets"
@@ -292,4 +386,24 @@ test_packets()
 	echo "seeds $first to $((seed - 1)): $(sum .sent) packets, $(sum .frames) frames," \
 		"$(sum .marked) headers marked, $(sum .taken_for) taken for a tunnel's," \
 		"$(sum .violations) violations"
+}
+
+test_vxlan()
+{
+	required
+	storm_nodes
+	storm_tunnels
+	if short_form; then storms 2 1000; else storms 6 3500 100 10000; fi
+}
+
+# Everything else that the kernel has, WireGuard among it: its packets are known by their length.
+test_other_kinds()
+{
+	nothing_may_be_missing
+	tunnels=$kinds moves='W - W G E'
+	wireguard_keys
+	storm_nodes
+	storm_peer
+	storm_tunnels
+	if short_form; then storms 3 1000; else storms 6 3500 100 10000; fi
 }

@@ -69,6 +69,19 @@ static void say_missing(const struct storm *s)
 	}
 }
 
+/* As many tries as it takes until a packet is unlike those on their way. */
+static int send_next(struct storm *s)
+{
+	int err = storm_send(s);
+
+	while (err == -EBUSY) {
+		err = s->on_their_way > s->in_flight / 2 ? take_or_wait(s) : 0;
+		if (!err)
+			err = storm_send(s);
+	}
+	return err;
+}
+
 static int run_loop(struct storm *s)
 {
 	unsigned int i;
@@ -77,7 +90,7 @@ static int run_loop(struct storm *s)
 	for (i = 0; i < s->count && !err; i++) {
 		err = await_room(s, s->in_flight - 1);
 		if (!err)
-			err = storm_send(s);
+			err = send_next(s);
 	}
 	if (!err)
 		err = await_room(s, 0);
@@ -117,9 +130,9 @@ static bool report(const struct storm *s, int err, unsigned int drops)
 	print_counts("outer", parts, n->outer, 3);
 	print_counts("unmarked", storm_class_names, n->unmarked, STORM_CLASSES);
 	printf("\"marked\":%lu,\"not_loaded\":%lu,\"as_sent\":%lu,\"inner_parts\":%lu,"
-	       "\"nested\":%lu,\"moved\":%lu,\"taken_for\":%lu}\n",
+	       "\"nested\":%lu,\"moved\":%lu,\"taken_for\":%lu,\"sealed\":%lu}\n",
 	       n->marked, n->unloaded, n->as_sent, n->inner_parts, n->nested, n->moved,
-	       n->taken_for);
+	       n->taken_for, n->sealed);
 	return ok;
 }
 

@@ -12,17 +12,18 @@
 #include "observe.h"
 #include "wire.h"
 
-#define STORM_TUNNELS 8
+#define STORM_TUNNELS 16
 #define STORM_DEPTH 3 /* tunnels inside each other */
 #define STORM_PEERS 8
 #define STORM_PLACES 64
 #define STORM_ROUTES 8
 #define STORM_DOORS 16
-#define STORM_SOCKETS 160
+#define STORM_SOCKETS 256
 #define STORM_FLIGHTS 1024
 #define STORM_GROUPS 64
 #define STORM_PARTS 16 /* fragments of one packet */
 #define STORM_L4_MAX 4096
+#define STORM_SEALED_MAX 8 /* messages that a packet becomes */
 #define STORM_SEGMENTS_MAX 8 /* packets that leave a socket as one */
 #define STORM_WHOLE_MAX 16384
 #define STORM_RECENT 4
@@ -51,10 +52,11 @@ struct storm_tunnel {
 	char name[16];
 	enum tunnel kind;
 	int family; /* outside */
-	unsigned int port;
+	unsigned int port; /* or IP protocol; 0: of either IP version inside */
 	uint32_t id;
 	struct storm_stack under; /* that its outer packets are in */
 	bool inherit; /* the kernel copies the inner DS field by itself */
+	unsigned int mtu; /* of one that encrypts */
 	bool loaded, fixed; /* fixed: packets that are not IP are marked too */
 	struct storm_policy policy;
 	struct storm_peer peers[STORM_PEERS];
@@ -79,6 +81,7 @@ struct storm_place {
 struct storm_door {
 	char dev[16];
 	bool behind;
+	int family; /* that it takes, or AF_UNSPEC */
 	struct mac mac; /* of the next hop */
 	unsigned int size;
 	struct storm_stack stack;
@@ -91,6 +94,7 @@ struct storm_setup {
 	struct storm_door doors[STORM_DOORS];
 	struct address own[2], behind[2]; /* IPv4 and IPv6 of the node, and of the one behind it */
 	unsigned int n_tunnels, n_places, n_doors;
+	unsigned int first_port, n_ports; /* source ports that tunnels and sockets have in common */
 };
 
 /* Who sends a packet. */
@@ -136,6 +140,9 @@ struct storm_flight {
 	int family;
 	unsigned int next, end; /* bytes of layer 4: seen so far, in all */
 	unsigned int more; /* packets of the same bytes that follow */
+	/* In a tunnel that encrypts a packet is known by its length. */
+	struct address dst;
+	unsigned int sealed[STORM_SEALED_MAX], n_sealed; /* lengths that are still to come */
 	uint8_t head[STORM_FIRST - STORM_RECORD]; /* the bytes behind the first eight */
 };
 
@@ -176,7 +183,7 @@ struct storm_counts {
 	unsigned long marked, unloaded; /* outer headers */
 	unsigned long unmarked[STORM_CLASSES];
 	unsigned long outer[3]; /* whole, first fragments, later ones */
-	unsigned long inner_parts, nested, moved, taken_for;
+	unsigned long inner_parts, nested, moved, taken_for, sealed;
 };
 
 struct storm_socket {
@@ -211,8 +218,6 @@ struct storm {
 
 /* Reads the setup: 0, or a negative errno after a message. */
 int storm_read_setup(struct storm_setup *setup, const char *file);
-const struct storm_policy *storm_policy_for(const struct storm_tunnel *t,
-					    const struct address *dst);
 static inline bool storm_same_stack(const struct storm_stack *a, const struct storm_stack *b)
 {
 	return a->depth == b->depth && memcmp(a->tunnel, b->tunnel, a->depth) == 0;
@@ -226,8 +231,29 @@ void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t numb
 int storm_open_doors(struct storm *s, bool behind);
 int storm_open_sockets(struct storm *s);
 void storm_close(struct storm *s);
-/* Sends the next packet: 0, or a negative errno after a message. */
+/* Sends the next packet: 0, -EBUSY if none could be made that is unlike those on their way, or
+ * another negative errno after a message. */
 int storm_send(struct storm *s);
+/* What the outer header that a tunnel puts in front of an IP packet has to say, if the kernel alone
+ * says as_it_was. */
+uint8_t storm_wanted_ds(const struct storm_tunnel *t, uint8_t inner_ds, const struct address *dst,
+			uint8_t as_it_was);
+/* As the kernel makes it without the tool: CS0 or the inner DSCP, and ECN by RFC 6040. */
+uint8_t storm_kernels_ds(const struct storm_tunnel *t, uint8_t inner_ds);
+/* The length of a packet in a message of WireGuard. */
+static inline unsigned int storm_padded(unsigned int len, unsigned int mtu)
+{
+	const unsigned int padded = (len + 15) / 16 * 16;
+
+	return padded < mtu ? padded : mtu;
+}
+/* The tunnel that encrypts, if these tunnels end in one; or -1. */
+static inline int storm_sealed_by(const struct storm_setup *setup, const struct storm_stack *stack)
+{
+	const int last = stack->depth ? stack->tunnel[stack->depth - 1] : -1;
+
+	return last >= 0 && setup->tunnels[last].kind == TUNNEL_WIREGUARD ? last : -1;
+}
 
 /* Takes and judges the next frame: 0, -EAGAIN if there is none, or another negative errno. */
 int storm_take(struct storm *s);

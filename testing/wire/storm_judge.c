@@ -16,7 +16,7 @@
 
 #define SAID_MAX 10
 #define DUMPED 160
-#define IP4_HEADER 20
+#define HANDSHAKE_DS 0x88 /* AF41, of WireGuard's own packets */
 
 const char *const storm_class_names[STORM_CLASSES] = { "whole", "first_part", "later_part",
 						       "not_ip" };
@@ -65,15 +65,10 @@ static void print_bytes(const uint8_t *bytes, size_t len)
 	fputc('\n', stderr);
 }
 
-/* Says what is wrong with the frame at hand, and counts it. f: whose it is, or NULL. */
-static void __attribute__((format(printf, 4, 5)))
-violation(struct storm *s, const struct chain *c, const struct storm_flight *f, const char *fmt,
-	  ...)
+/* Says something of the frame at hand. f: whose it is, or NULL. */
+static void say_of(const struct storm *s, const struct chain *c, const struct storm_flight *f,
+		   const char *fmt, va_list ap)
 {
-	va_list ap;
-
-	if (s->counts.violations++ >= SAID_MAX)
-		return;
 	fprintf(stderr, "wire: seed %u, packet ", s->seed);
 	if (f) {
 		fprintf(stderr, "%u (%s, %s, DS 0x%02x", f->number, storm_way_names[f->way],
@@ -83,10 +78,33 @@ violation(struct storm *s, const struct chain *c, const struct storm_flight *f, 
 	} else {
 		fprintf(stderr, "unknown, of about %u: ", s->sent);
 	}
-	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
-	va_end(ap);
 	print_bytes(s->frame, c->frame_len);
+}
+
+static void __attribute__((format(printf, 4, 5)))
+say(const struct storm *s, const struct chain *c, const struct storm_flight *f, const char *fmt,
+    ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_of(s, c, f, fmt, ap);
+	va_end(ap);
+}
+
+/* Says what is wrong with the frame at hand, and counts it. */
+static void __attribute__((format(printf, 4, 5)))
+violation(struct storm *s, const struct chain *c, const struct storm_flight *f, const char *fmt,
+	  ...)
+{
+	va_list ap;
+
+	if (s->counts.violations++ >= SAID_MAX)
+		return;
+	va_start(ap, fmt);
+	say_of(s, c, f, fmt, ap);
+	va_end(ap);
 }
 
 /*
@@ -141,6 +159,12 @@ static int wrong_byte(const struct storm *s, const struct storm_flight *f, const
 	return -1;
 }
 
+static void arrived(struct storm *s, struct storm_flight *f)
+{
+	f->used = false;
+	s->on_their_way--;
+}
+
 static void account(struct storm *s, const struct chain *c, struct storm_flight *f,
 		    const struct layer *l)
 {
@@ -157,8 +181,7 @@ static void account(struct storm *s, const struct chain *c, struct storm_flight 
 		f->more--;
 		return;
 	}
-	f->used = false;
-	s->on_their_way--;
+	arrived(s, f);
 }
 
 /* In fixed mode whatever has the tunnel's port and network is the tunnel's, unless a host behind
@@ -200,28 +223,15 @@ static void judge_innermost(struct storm *s, const struct chain *c, struct storm
  * Outer headers
  */
 
-/* As the kernel makes it without the tool: CS0 or the inner DSCP, and ECN by RFC 6040. */
 static uint8_t kernels_ds(const struct storm *s, const struct link *link)
 {
-	const uint8_t ecn = link->inner_ds & 3;
-	const uint8_t dscp = s->setup.tunnels[link->tunnel].inherit ? link->inner_ds & 0xfc : 0;
-
-	if (!link->ip)
-		return 0;
-	return dscp | (ecn == 3 ? 2 : ecn);
+	return link->ip ? storm_kernels_ds(&s->setup.tunnels[link->tunnel], link->inner_ds) : 0;
 }
 
 static uint8_t wanted_ds(const struct storm *s, const struct link *link, uint8_t as_it_was)
 {
-	const struct storm_tunnel *t = &s->setup.tunnels[link->tunnel];
-	const struct storm_policy *policy;
-	uint8_t to;
-
-	if (!t->loaded || !(link->ip || t->fixed))
-		return as_it_was;
-	policy = link->ip ? storm_policy_for(t, &link->dst) : &t->policy;
-	to = policy->to[link->inner_ds >> 2];
-	return to == STORM_KEEP ? as_it_was : (uint8_t)(to << 2 | (as_it_was & 3));
+	return storm_wanted_ds(&s->setup.tunnels[link->tunnel], link->inner_ds,
+			       link->ip ? &link->dst : NULL, as_it_was);
 }
 
 static void judge_mark(struct storm *s, const struct chain *c, const struct storm_flight *f,
@@ -247,9 +257,8 @@ static void judge_mark(struct storm *s, const struct chain *c, const struct stor
 	else if (got == want && (link->ip || t->fixed))
 		s->counts.marked++;
 	else if (s->counts.unmarked[class]++ == 0 && class != STORM_CLASS_NOT_IP)
-		complain("seed %u: outer header of %s, part %u of %u: DS 0x%02x and not marked "
-			 "0x%02x",
-			 s->seed, t->name, part + 1, link->n, got, want);
+		say(s, c, f, "outer header of %s, part %u of %u: DS 0x%02x, not marked 0x%02x",
+		    t->name, part + 1, link->n, got, want);
 }
 
 /* A message that the sender has made itself, as if it were the tunnel's. Of a host behind the node,
@@ -412,7 +421,11 @@ static bool is_message(const struct storm_tunnel *t, const struct layer *l)
 	case TUNNEL_GRE:
 		return l->p.proto == IPPROTO_GRE;
 	case TUNNEL_IPIP:
-		return l->p.proto == IPPROTO_IPIP || l->p.proto == IPPROTO_IPV6;
+		return t->port ? l->p.proto == t->port
+			       : l->p.proto == IPPROTO_IPIP || l->p.proto == IPPROTO_IPV6;
+	case TUNNEL_WIREGUARD:
+		return l->p.proto == IPPROTO_UDP && l->p.ports && l->p.sport == t->port &&
+		       l->p.payload + WG_KEEPALIVE_LEN <= l->len;
 	default:
 		return false;
 	}
@@ -429,12 +442,82 @@ static int find_tunnel(const struct storm *s, const struct layer *l)
 	return -1;
 }
 
+/*
+ * Messages that are encrypted
+ */
+
+/* The packet on its way that such a message may be: its place among the lengths, or -1. */
+static int find_length(const struct storm_flight *f, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->n_sealed; i++)
+		if (f->sealed[i] == len)
+			return (int)i;
+	return -1;
+}
+
+static void forget_length(struct storm_flight *f, unsigned int len)
+{
+	const int i = find_length(f, len);
+
+	if (i >= 0)
+		f->sealed[i] = f->sealed[--f->n_sealed];
+}
+
+static struct storm_flight *find_sealed(struct storm *s, int tunnel, unsigned int len)
+{
+	struct storm_flight *f;
+
+	for (f = s->flights; f < s->flights + STORM_FLIGHTS; f++)
+		if (f->used && storm_sealed_by(&s->setup, &f->stack) == tunnel &&
+		    find_length(f, len) >= 0)
+			return f;
+	return NULL;
+}
+
+/* Handshakes have their own mark, and keepalives have none. */
+static void judge_own_message(struct storm *s, const struct chain *c, const struct layer *l)
+{
+	const uint8_t want = l->bytes[l->p.payload] == WG_DATA ? 0 : HANDSHAKE_DS;
+
+	s->counts.others++;
+	if (l->p.ds != want)
+		violation(s, c, NULL, "a handshake or a keepalive with DS 0x%02x", l->p.ds);
+}
+
+static void judge_sealed(struct storm *s, struct chain *c, const struct layer *l, int tunnel)
+{
+	const unsigned int len = (unsigned int)l->p.payload_len - WG_KEEPALIVE_LEN;
+	struct storm_flight *f = find_sealed(s, tunnel, len);
+	struct link *link = &c->links[c->depth];
+
+	if (l->bytes[l->p.payload] != WG_DATA || !len) {
+		judge_own_message(s, c, l);
+		return;
+	}
+	if (!f) {
+		violation(s, c, NULL, "a message of %u bytes, which nobody has sent", len);
+		return;
+	}
+	*link = (struct link){
+		.n = l->n, .tunnel = (uint8_t)tunnel, .inner_ds = f->ds, .ip = true
+	};
+	memcpy(link->ds, l->ds, sizeof(link->ds));
+	link->dst = f->dst;
+	c->depth++;
+	judge_chain(s, c, f);
+	s->counts.sealed++;
+	forget_length(f, len);
+	if (!f->n_sealed)
+		arrived(s, f);
+}
+
 /* Goes from an outer packet to the one inside: 0, or -EINVAL after a complaint. */
-static int descend(struct storm *s, struct chain *c, struct layer *l)
+static int descend(struct storm *s, struct chain *c, struct layer *l, int tunnel)
 {
 	struct link *link = &c->links[c->depth];
 	struct layer inner = { .bytes = l->bytes, .len = l->len, .n = 1 };
-	const int tunnel = find_tunnel(s, l);
 
 	if (tunnel < 0 || c->depth > STORM_DEPTH ||
 	    packet_parse_inner(l->bytes, l->len, &l->p, s->setup.tunnels[tunnel].kind, &inner.p))
@@ -456,6 +539,7 @@ static int descend(struct storm *s, struct chain *c, struct layer *l)
 static void judge_frame(struct storm *s, struct chain *c, struct layer *l)
 {
 	struct storm_flight *f = find_flight(s, l);
+	int tunnel;
 
 	while (!f) {
 		if (l->p.fragment && gather(s, c, l)) {
@@ -464,7 +548,12 @@ static void judge_frame(struct storm *s, struct chain *c, struct layer *l)
 		}
 		if (l->p.ip_checksum_bad)
 			violation(s, c, NULL, "an outer header with a wrong checksum");
-		if (descend(s, c, l)) {
+		tunnel = find_tunnel(s, l);
+		if (tunnel >= 0 && s->setup.tunnels[tunnel].kind == TUNNEL_WIREGUARD) {
+			judge_sealed(s, c, l, tunnel);
+			return;
+		}
+		if (descend(s, c, l, tunnel)) {
 			violation(s, c, NULL, "a packet of nobody");
 			return;
 		}

@@ -95,8 +95,12 @@ static bool has_tunnel(const struct storm *s, int family, unsigned int port, uin
 	return false;
 }
 
-static bool is_udp_tunnel(const struct storm_tunnel *t)
+/* A message of WireGuard is known by its source port, which a socket has not. */
+static bool can_be_taken_for(const struct storm_flight *f, const struct storm_tunnel *t)
 {
+	if (t->kind == TUNNEL_WIREGUARD)
+		return f->way != STORM_SOCKET && f->shape != STORM_FORGED &&
+		       f->shape != STORM_WRONG_FAMILY;
 	return t->kind == TUNNEL_VXLAN || t->kind == TUNNEL_GENEVE;
 }
 
@@ -108,16 +112,31 @@ static bool aim(struct storm *s, struct draft *d)
 
 	d->tunnel = below(s, setup->n_tunnels);
 	t = &setup->tunnels[d->tunnel];
-	if (!is_udp_tunnel(t))
+	if (!can_be_taken_for(d->f, t))
 		return false;
 	if (d->f->shape == STORM_WRONG_FAMILY)
 		return t->family != d->dst.family && !has_tunnel(s, d->dst.family, t->port, t->id);
 	return d->f->shape == STORM_WRONG_ID || t->family == d->dst.family;
 }
 
+/* A source port that a tunnel may have too, or 0. */
+static unsigned int draw_common_port(struct storm *s)
+{
+	const struct storm_setup *setup = &s->setup;
+
+	return setup->n_ports && one_in(s, 2) ? setup->first_port + below(s, setup->n_ports) : 0;
+}
+
+static unsigned int draw_source(struct storm *s)
+{
+	const unsigned int port = draw_common_port(s);
+
+	return port ? port : PORT_BASE + below(s, PORTS);
+}
+
 static void fill_udp(struct storm *s, unsigned int dport, unsigned int len)
 {
-	put16(s->l4, PORT_BASE + below(s, PORTS));
+	put16(s->l4, draw_source(s));
 	put16(s->l4 + 2, dport);
 	put16(s->l4 + 4, len);
 	put16(s->l4 + 6, 0);
@@ -138,6 +157,11 @@ static void fill_message(struct storm *s, const struct draft *d)
 	uint8_t *h = s->l4 + 8;
 
 	fill_udp(s, t->port, d->len);
+	if (t->kind == TUNNEL_WIREGUARD) {
+		put16(s->l4, t->port);
+		h[0] = d->f->shape == STORM_GARBAGE ? WG_DATA : 0xff;
+		return;
+	}
 	memset(h, 0, 8);
 	if (t->kind == TUNNEL_VXLAN)
 		h[0] = 8;
@@ -191,6 +215,52 @@ static void fill_l4(struct storm *s, struct draft *d)
 	fill_header(s, d);
 	memcpy(f->head, s->l4 + STORM_RECORD, sizeof(f->head));
 	f->end = d->len;
+}
+
+/* True if no other packet in that tunnel is of the same length and looks different outside. */
+static bool unlike_others(const struct storm *s, const struct storm_flight *f, int tunnel)
+{
+	const struct storm_tunnel *t = &s->setup.tunnels[tunnel];
+	const uint8_t ds = storm_wanted_ds(t, f->ds, &f->dst, storm_kernels_ds(t, f->ds));
+	const struct storm_flight *o;
+	unsigned int i, k;
+
+	for (o = s->flights; o < s->flights + STORM_FLIGHTS; o++) {
+		if (!o->used || o == f || storm_sealed_by(&s->setup, &o->stack) != tunnel ||
+		    storm_wanted_ds(t, o->ds, &o->dst, storm_kernels_ds(t, o->ds)) == ds)
+			continue;
+		for (i = 0; i < o->n_sealed; i++)
+			for (k = 0; k < f->n_sealed; k++)
+				if (o->sealed[i] == f->sealed[k])
+					return false;
+	}
+	return true;
+}
+
+static void seal(const struct storm *s, struct storm_flight *f, int tunnel, unsigned int len)
+{
+	f->sealed[f->n_sealed++] = storm_padded(len, s->setup.tunnels[tunnel].mtu);
+}
+
+/* The lengths that a packet has in a tunnel that encrypts, where the kernel fragments it first if
+ * it is larger than the MTU. -EBUSY if there is one that it could be mistaken for. */
+static int seal_packet(const struct storm *s, const struct draft *d)
+{
+	const int tunnel = storm_sealed_by(&s->setup, &d->f->stack);
+	const unsigned int header = d->dst.family == AF_INET6 ? 40 : 20;
+	unsigned int left = d->len, part, extra;
+
+	if (tunnel < 0)
+		return 0;
+	extra = left + header > s->setup.tunnels[tunnel].mtu && header == 40 ? 8 : 0;
+	part = (s->setup.tunnels[tunnel].mtu - header - extra) / 8 * 8;
+	d->f->dst = d->dst;
+	if (left + header <= s->setup.tunnels[tunnel].mtu)
+		part = left;
+	for (; left > part; left -= part)
+		seal(s, d->f, tunnel, part + header + extra);
+	seal(s, d->f, tunnel, left + header + extra);
+	return unlike_others(s, d->f, tunnel) ? 0 : -EBUSY;
 }
 
 static uint8_t protocol(const struct storm_flight *f, int family)
@@ -335,12 +405,18 @@ static int send_segments(struct storm *s, struct draft *d, const struct storm_so
 {
 	const unsigned int n = 2 + below(s, STORM_SEGMENTS_MAX - 1), len = d->len - 8;
 	const int size = (int)len, none = 0;
+	const int tunnel = storm_sealed_by(&s->setup, &d->f->stack);
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < n; i++)
 		memcpy(s->segments + i * len, s->l4 + 8, len);
 	d->f->more = n - 1;
+	for (i = 0; i < n && tunnel >= 0; i++)
+		seal(s, d->f, tunnel, d->len + (d->dst.family == AF_INET6 ? 40 : 20));
+	d->f->dst = d->dst;
+	if (tunnel >= 0 && !unlike_others(s, d->f, tunnel))
+		return -EBUSY;
 	if (setsockopt(socket->fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
 		return -errno;
 	err = send_with_ds(socket->fd, &d->dst, PORT_BASE + below(s, PORTS), socket->connected,
@@ -371,14 +447,16 @@ static int by_socket(struct storm *s, struct draft *d)
 	d->f->family = place->to.family;
 	d->f->stack = place->routes[route].stack;
 	d->f->ds = one_in(s, 2) ? socket->usual : draw_ds(s);
-	if (!socket->connected && one_in(s, 2))
+	if (!socket->connected && one_in(s, 2) && storm_sealed_by(&s->setup, &d->f->stack) < 0)
 		draw_message(s, d);
 	else if (one_in(s, 6))
 		d->f->shape = STORM_SEGMENTS;
 	d->len = draw_length(s, d->f->shape == STORM_SEGMENTS ? SEGMENT_MAX : STORM_L4_MAX - 128);
 	fill_l4(s, d);
-	return d->f->shape == STORM_SEGMENTS ? send_segments(s, d, socket)
-					     : send_datagram(s, d, socket);
+	if (d->f->shape == STORM_SEGMENTS)
+		return send_segments(s, d, socket);
+	err = seal_packet(s, d);
+	return err ? err : send_datagram(s, d, socket);
 }
 
 /*
@@ -476,7 +554,7 @@ static int emit_whole(struct storm *s, struct draft *d, const struct outlet *out
 	if (d->f->shape == STORM_FORGED) {
 		forge(s, d, &p);
 		describe(s, d, &ip);
-		packet_push_udp(&p, &ip, (uint16_t)(PORT_BASE + below(s, PORTS)),
+		packet_push_udp(&p, &ip, (uint16_t)draw_source(s),
 				(uint16_t)s->setup.tunnels[d->tunnel].port);
 	} else {
 		packet_append(&p, s->l4, d->len);
@@ -535,6 +613,21 @@ static void draw_shape(struct storm *s, struct draft *d, const struct outlet *ou
 	}
 }
 
+/* In a tunnel that encrypts: whole packets only. */
+static int send_sealed(struct storm *s, struct draft *d, const struct outlet *out,
+		       unsigned int room)
+{
+	const unsigned int mtu = s->setup.tunnels[storm_sealed_by(&s->setup, &d->f->stack)].mtu;
+	int err;
+
+	if (d->f->shape >= STORM_NOT_IP)
+		d->f->shape = STORM_PLAIN;
+	d->len = draw_length(s, room < mtu - IP_MAX ? room : mtu - IP_MAX);
+	fill_l4(s, d);
+	err = seal_packet(s, d);
+	return err ? err : emit_whole(s, d, out);
+}
+
 static int send_complete(struct storm *s, struct draft *d, struct outlet *out, unsigned int size)
 {
 	unsigned int room = size - IP_MAX;
@@ -543,6 +636,8 @@ static int send_complete(struct storm *s, struct draft *d, struct outlet *out, u
 	d->f->family = d->dst.family;
 	d->f->ds = draw_ds(s);
 	draw_shape(s, d, out);
+	if (storm_sealed_by(&s->setup, &d->f->stack) >= 0)
+		return send_sealed(s, d, out, room);
 	if (d->f->shape == STORM_REUSED && !reuse(s, d, out, &id))
 		d->f->shape = STORM_PARTS_ALL;
 	if (d->f->shape == STORM_REUSED && room > IP6_MINIMUM - IP_MAX)
@@ -592,7 +687,7 @@ static int by_frame(struct storm *s, struct draft *d)
 {
 	struct outlet out = { .door = draw_door(s, false) };
 
-	d->dst = draw_place(s, draw_family(s))->to;
+	d->dst = draw_place(s, out.door->family ? out.door->family : draw_family(s))->to;
 	d->src = s->setup.own[d->dst.family == AF_INET6];
 	d->f->stack = out.door->stack;
 	return send_complete(s, d, &out, out.door->size);
@@ -638,6 +733,9 @@ int storm_send(struct storm *s)
 	f->ttl = TTL;
 	f->used = true;
 	err = send_by(s, &d);
+	f->used = !err;
+	if (err == -EBUSY)
+		return err;
 	if (err) {
 		complain("cannot send packet %u (%s, %s): %s", s->sent, storm_way_names[f->way],
 			 storm_shape_names[f->shape], strerror(-err));
@@ -686,7 +784,7 @@ static int add_socket(struct storm *s, struct storm_place *place, int family, bo
 		return -ENOSPC;
 	*socket = (struct storm_socket){ .place = place, .family = family, .connected = connected };
 	socket->usual = draw_ds(s);
-	socket->fd = open_socket(SOCK_DGRAM, 0, &any, &to, 0);
+	socket->fd = open_socket(SOCK_DGRAM, 0, &any, &to, draw_common_port(s));
 	if (socket->fd < 0)
 		return socket->fd;
 	s->n_sockets++;

@@ -5,6 +5,7 @@
  * tunnels separated by slashes, the outermost first; a map is as in "dscp-tool load", in numbers.
  *
  *   own ADDRESS                      of the node, behind ADDRESS: of the one behind it
+ *   ports FIRST COUNT                source ports that tunnels and sockets have in common
  *   tunnel NAME KIND TOS 4|6 PORT ID STACK POLICY [PREFIX:MAP]...
  *                                    TOS: what the kernel writes outside, 0 or "inherit". STACK:
  *                                    what its outer packets are in. POLICY: "-" if it is not
@@ -147,6 +148,8 @@ static int read_tunnel(struct storm_setup *setup, char **word, unsigned int n)
 	    read_policy(word[7], t))
 		return -EINVAL;
 	t->port = (unsigned int)port;
+	/* WireGuard has no network, but pads to its MTU. */
+	t->mtu = (unsigned int)id;
 	t->id = (uint32_t)id;
 	for (i = 8; i < n; i++)
 		if (read_peer(word[i], t))
@@ -195,7 +198,7 @@ static int read_door(struct storm_setup *setup, char **word, unsigned int n)
 	struct storm_door *door = &setup->doors[setup->n_doors];
 	unsigned long size;
 
-	if (n != 5 || setup->n_doors == STORM_DOORS || strlen(word[0]) >= sizeof(door->dev))
+	if (n < 5 || setup->n_doors == STORM_DOORS || strlen(word[0]) >= sizeof(door->dev))
 		return -EINVAL;
 	strcpy(door->dev, word[0]);
 	door->behind = strcmp(word[1], "behind") == 0;
@@ -204,6 +207,7 @@ static int read_door(struct storm_setup *setup, char **word, unsigned int n)
 	    read_stack(setup, word[4], &door->stack))
 		return -EINVAL;
 	door->size = (unsigned int)size;
+	door->family = n < 6 ? AF_UNSPEC : strcmp(word[5], "6") ? AF_INET : AF_INET6;
 	setup->n_doors++;
 	return 0;
 }
@@ -218,13 +222,24 @@ static int read_address(struct address *pair, const char *text)
 	return 0;
 }
 
+static int read_ports(struct storm_setup *setup, char **word)
+{
+	unsigned long first, n;
+
+	if (parse_number(word[0], 1024, 65535, &first) || parse_number(word[1], 1, 4096, &n))
+		return -EINVAL;
+	setup->first_port = (unsigned int)first;
+	setup->n_ports = (unsigned int)n;
+	return 0;
+}
+
 static int read_line(struct storm_setup *setup, char *line)
 {
 	char *word[24], *save;
 	unsigned int n = 0;
 
-	for (word[n] = strtok_r(line, " \n", &save); word[n] && n < 23;
-	     word[n] = strtok_r(NULL, " \n", &save))
+	for (word[n] = strtok_r(line, " \t\n", &save); word[n] && n < 23;
+	     word[n] = strtok_r(NULL, " \t\n", &save))
 		n++;
 	if (!n)
 		return 0;
@@ -234,6 +249,8 @@ static int read_line(struct storm_setup *setup, char *line)
 		return read_place(setup, word + 1, n - 1);
 	if (strcmp(word[0], "door") == 0)
 		return read_door(setup, word + 1, n - 1);
+	if (n == 3 && strcmp(word[0], "ports") == 0)
+		return read_ports(setup, word + 1);
 	if (n == 2 && strcmp(word[0], "own") == 0)
 		return read_address(setup->own, word[1]);
 	if (n == 2 && strcmp(word[0], "behind") == 0)
@@ -269,7 +286,8 @@ static bool in_prefix(const struct address *a, const struct storm_peer *peer)
 	       (!rest || !((a->bytes[whole] ^ peer->prefix.bytes[whole]) & mask));
 }
 
-const struct storm_policy *storm_policy_for(const struct storm_tunnel *t, const struct address *dst)
+static const struct storm_policy *policy_for(const struct storm_tunnel *t,
+					     const struct address *dst)
 {
 	const struct storm_policy *best = &t->policy;
 	unsigned int i, bits = 0;
@@ -281,4 +299,23 @@ const struct storm_policy *storm_policy_for(const struct storm_tunnel *t, const 
 		best = &t->peers[i].policy;
 	}
 	return best;
+}
+
+uint8_t storm_wanted_ds(const struct storm_tunnel *t, uint8_t inner_ds, const struct address *dst,
+			uint8_t as_it_was)
+{
+	const struct storm_policy *policy = dst ? policy_for(t, dst) : &t->policy;
+	const uint8_t to = policy->to[inner_ds >> 2];
+
+	/* Without an address inside only fixed mode has anything to say. */
+	if (!t->loaded || !(dst || t->fixed) || to == STORM_KEEP)
+		return as_it_was;
+	return (uint8_t)(to << 2 | (as_it_was & 3));
+}
+
+uint8_t storm_kernels_ds(const struct storm_tunnel *t, uint8_t inner_ds)
+{
+	const uint8_t ecn = inner_ds & 3;
+
+	return (uint8_t)((t->inherit ? inner_ds & 0xfc : 0) | (ecn == 3 ? 2 : ecn));
 }
