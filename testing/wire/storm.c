@@ -13,8 +13,11 @@
 #include <unistd.h>
 
 #include <net/ethernet.h>
+#include <sys/mman.h>
 
 #include "storm.h"
+
+#define SAID_MAX 5
 
 #define FIELD(name) offsetof(struct storm, name)
 static const struct option_spec storm_options[] = {
@@ -22,44 +25,35 @@ static const struct option_spec storm_options[] = {
 	{ "--at", OPT_TEXT, FIELD(at), 0, 0 },
 	{ "--seed", OPT_NUMBER, FIELD(seed), 0, 0xffffffff },
 	{ "--count", OPT_NUMBER, FIELD(count), 1, 1000000000 },
-	{ "--in-flight", OPT_NUMBER, FIELD(in_flight), 1, STORM_FLIGHTS },
+	{ "--in-flight", OPT_NUMBER, FIELD(in_flight), 1, STORM_FLIGHTS / 2 },
+	{ "--senders", OPT_NUMBER, FIELD(n_senders), 1, STORM_SENDERS },
 	{ "--seconds", OPT_NUMBER, FIELD(seconds), 1, 3600 },
 	{ 0 },
 };
 
-/* Takes all that has arrived, or waits for one. */
-static int take_or_wait(struct storm *s)
+/* Waits for a frame: 0, -EIO if a sender has failed, -ETIMEDOUT if there is none for too long. */
+static int await_frame(const struct storm *s, int64_t since)
 {
 	struct pollfd pfd = { .fd = s->observer.fd, .events = POLLIN };
-	int err = storm_take(s);
 
-	if (err != -EAGAIN) {
-		while (!err)
-			err = storm_take(s);
-		return err == -EAGAIN ? 0 : err;
+	/* No longer than a second at a time, so that it is seen if a sender fails. */
+	while (poll(&pfd, 1, 1000) <= 0) {
+		if (stop_requested)
+			return -EINTR;
+		if (storm_failed(s))
+			return -EIO;
+		if (now_ns() - since > s->seconds * 1000000000LL)
+			return -ETIMEDOUT;
 	}
-	if (poll(&pfd, 1, (int)s->seconds * 1000) == 0)
-		return -ETIMEDOUT;
-	return stop_requested ? -EINTR : 0;
-}
-
-/* Waits until there are no more than so many, and the next one has its place. */
-static int await_room(struct storm *s, unsigned int limit)
-{
-	int err = 0;
-
-	while (!err &&
-	       (s->on_their_way > limit || (limit && s->flights[s->sent % STORM_FLIGHTS].used)))
-		err = take_or_wait(s);
-	return err;
+	return 0;
 }
 
 static void say_missing(const struct storm *s)
 {
-	const struct storm_flight *f;
+	const struct storm_flight *f, *all = s->shared->flights;
 	unsigned int said = 0;
 
-	for (f = s->flights; f < s->flights + STORM_FLIGHTS && said < 5; f++) {
+	for (f = all; f < all + STORM_FLIGHTS && said < SAID_MAX; f++) {
 		if (!f->used)
 			continue;
 		complain("seed %u, packet %u (%s, %s): %u of %u bytes have arrived", s->seed,
@@ -69,39 +63,39 @@ static void say_missing(const struct storm *s)
 	}
 }
 
-/* As many tries as it takes until a packet is unlike those on their way. */
-static int send_next(struct storm *s)
-{
-	int err = storm_send(s);
-
-	while (err == -EBUSY) {
-		err = s->on_their_way > s->in_flight / 2 ? take_or_wait(s) : 0;
-		if (!err)
-			err = storm_send(s);
-	}
-	return err;
-}
-
+/* Takes frames until all packets have arrived, and then those that should not be there. */
 static int run_loop(struct storm *s)
 {
-	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < s->count && !err; i++) {
-		err = await_room(s, s->in_flight - 1);
-		if (!err)
-			err = send_next(s);
-	}
-	if (!err)
-		err = await_room(s, 0);
-	while (!err)
+	while (!err) {
 		err = storm_take(s);
+		if (err == -EAGAIN && s->arrived < s->count)
+			err = await_frame(s, now_ns());
+	}
 	if (err == -EAGAIN)
 		return 0;
 	if (err == -ETIMEDOUT)
 		say_missing(s);
 	complain("%s", strerror(-err));
 	return err;
+}
+
+/* What the senders have done, altogether. */
+static struct storm_sent sum_up(const struct storm *s)
+{
+	struct storm_sent sum = { 0 };
+	unsigned int i, k;
+
+	for (i = 0; i < s->n_senders; i++) {
+		sum.sent += s->shared->by[i].sent;
+		sum.moved += s->shared->by[i].moved;
+		for (k = 0; k < STORM_WAYS; k++)
+			sum.way[k] += s->shared->by[i].way[k];
+		for (k = 0; k < STORM_SHAPES; k++)
+			sum.shape[k] += s->shared->by[i].shape[k];
+	}
+	return sum;
 }
 
 static void print_counts(const char *name, const char *const *names, const unsigned long *counts,
@@ -119,19 +113,20 @@ static bool report(const struct storm *s, int err, unsigned int drops)
 {
 	static const char *const parts[] = { "whole", "first_part", "later_part" };
 	const struct storm_counts *n = &s->counts;
-	const bool ok = !err && !drops && !n->violations && !s->on_their_way;
+	const struct storm_sent sum = sum_up(s);
+	const bool ok = !err && !drops && !n->violations && s->arrived == s->count;
 
 	printf("{\"seed\":%u,\"ok\":%s,\"sent\":%u,\"missing\":%u,\"frames\":%lu,\"others\":%lu,"
 	       "\"dropped\":%u,\"violations\":%lu,",
-	       s->seed, ok ? "true" : "false", s->sent, s->on_their_way, n->frames, n->others,
-	       drops, n->violations);
-	print_counts("way", storm_way_names, n->way, STORM_WAYS);
-	print_counts("shape", storm_shape_names, n->shape, STORM_SHAPES);
+	       s->seed, ok ? "true" : "false", sum.sent, sum.sent - s->arrived, n->frames,
+	       n->others, drops, n->violations);
+	print_counts("way", storm_way_names, sum.way, STORM_WAYS);
+	print_counts("shape", storm_shape_names, sum.shape, STORM_SHAPES);
 	print_counts("outer", parts, n->outer, 3);
 	print_counts("unmarked", storm_class_names, n->unmarked, STORM_CLASSES);
 	printf("\"marked\":%lu,\"not_loaded\":%lu,\"as_sent\":%lu,\"inner_parts\":%lu,"
 	       "\"nested\":%lu,\"moved\":%lu,\"taken_for\":%lu,\"sealed\":%lu}\n",
-	       n->marked, n->unloaded, n->as_sent, n->inner_parts, n->nested, n->moved,
+	       n->marked, n->unloaded, n->as_sent, n->inner_parts, n->nested, sum.moved,
 	       n->taken_for, n->sealed);
 	return ok;
 }
@@ -145,7 +140,7 @@ static int enter(const char *netns)
 	return err;
 }
 
-/* In the end in the node: everything is sent from there, or by a socket that is elsewhere. */
+/* In the end in the node: the senders are there, with a socket that is elsewhere. */
 static int open_all(struct storm *s, const char *const netns[3])
 {
 	int err = enter(netns[2]);
@@ -158,7 +153,7 @@ static int open_all(struct storm *s, const char *const netns[3])
 		err = observer_open(&s->observer, s->at, ETH_P_ALL);
 	if (!err)
 		err = enter(netns[0]);
-	return err ? err : storm_open_sockets(s);
+	return err ? err : storm_start(s);
 }
 
 static int run_with(struct storm *s, int argc, char **argv)
@@ -174,11 +169,13 @@ static int run_with(struct storm *s, int argc, char **argv)
 	}
 	if (storm_read_setup(&s->setup, s->setup_file))
 		return EXIT_USAGE;
-	s->state = s->seed;
 	stop_on_signals();
-	if (open_all(s, netns))
+	err = open_all(s, netns);
+	if (!err)
+		err = run_loop(s);
+	storm_end(s, err != 0);
+	if (s->observer.fd < 0)
 		return EXIT_FAILED;
-	err = run_loop(s);
 	return report(s, err, observer_drops(&s->observer)) ? 0 : EXIT_FAILED;
 }
 
@@ -189,16 +186,22 @@ static int run(int argc, char **argv)
 
 	if (!s)
 		return EXIT_FAILED;
-	s->observer.fd = s->raw[0] = s->raw[1] = -1;
+	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->shared == MAP_FAILED) {
+		free(s);
+		return EXIT_FAILED;
+	}
+	s->observer.fd = -1;
 	s->observer.frames = true;
 	s->count = 20000;
 	s->in_flight = 64;
 	s->seconds = 60;
-	s->seed = 1;
+	s->seed = s->n_senders = 1;
 	status = run_with(s, argc, argv);
-	storm_close(s);
 	if (s->observer.fd >= 0)
 		close(s->observer.fd);
+	munmap(s->shared, sizeof(*s->shared));
 	free(s);
 	return status;
 }
@@ -206,7 +209,7 @@ static int run(int argc, char **argv)
 const struct command storm_command = {
 	"storm",
 	"NETNS_A NETNS_B NETNS_BEHIND_A --setup FILE --at DEV [--seed N] [--count N]\n"
-	"     [--in-flight N] [--seconds S]",
+	"     [--in-flight N] [--seconds S] [--senders N]",
 	storm_options,
 	3,
 	run,

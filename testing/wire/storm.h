@@ -27,6 +27,7 @@
 #define STORM_SEGMENTS_MAX 8 /* packets that leave a socket as one */
 #define STORM_WHOLE_MAX 16384
 #define STORM_RECENT 4
+#define STORM_SENDERS 8
 
 #define STORM_KEEP 255
 #define STORM_RECORD 8 /* bytes of a record, and what fragments are cut to */
@@ -160,7 +161,7 @@ struct storm_group {
 
 /* An identification that a tunnel's fragments had. */
 struct storm_recent {
-	bool used;
+	unsigned int version; /* odd while it is being written; 0: never yet */
 	struct storm_stack stack;
 	struct address src, dst;
 	uint32_t id;
@@ -178,12 +179,11 @@ enum storm_class {
 struct storm_counts {
 	unsigned long frames, others; /* others: not ours, not IP */
 	unsigned long violations;
-	unsigned long way[STORM_WAYS], shape[STORM_SHAPES];
 	unsigned long as_sent; /* innermost headers */
 	unsigned long marked, unloaded; /* outer headers */
 	unsigned long unmarked[STORM_CLASSES];
 	unsigned long outer[3]; /* whole, first fragments, later ones */
-	unsigned long inner_parts, nested, moved, taken_for, sealed;
+	unsigned long inner_parts, nested, taken_for, sealed;
 };
 
 struct storm_socket {
@@ -195,24 +195,45 @@ struct storm_socket {
 	uint8_t usual;
 };
 
+/* What a sender has done. */
+struct storm_sent {
+	uint32_t sent;
+	unsigned long way[STORM_WAYS], shape[STORM_SHAPES];
+	unsigned long moved; /* sockets, from one route to another */
+	bool failed;
+};
+
+/* What the senders, a process each, and the observer have in common. */
+struct storm_shared {
+	struct storm_flight flights[STORM_FLIGHTS];
+	struct storm_recent recent[STORM_RECENT];
+	struct storm_sent by[STORM_SENDERS];
+};
+
 struct storm {
 	struct storm_setup setup;
 	const char *setup_file, *at;
-	unsigned int seed, count, in_flight, seconds;
+	unsigned int seed, count, in_flight, seconds, n_senders;
+	struct storm_shared *shared;
+	/* A sender takes a token for each packet, and gets it back when the packet has arrived. */
+	int tokens[STORM_SENDERS][2];
+	pid_t pids[STORM_SENDERS];
+
+	/* Of a sender. */
+	unsigned int sender;
 	uint64_t state; /* of the random numbers */
-	struct observer observer;
 	struct storm_socket sockets[STORM_SOCKETS];
 	unsigned int n_sockets;
 	int raw[2];
 	unsigned int raw_mark[2];
-	struct storm_flight flights[STORM_FLIGHTS];
-	unsigned int on_their_way;
-	uint32_t sent;
+	uint8_t l4[STORM_L4_MAX], segments[STORM_SEGMENTS_MAX * STORM_L4_MAX];
+
+	/* Of the observer. */
+	struct observer observer;
+	uint32_t arrived;
 	struct storm_group groups[STORM_GROUPS];
-	struct storm_recent recent[STORM_RECENT];
 	unsigned int n_recent;
 	struct storm_counts counts;
-	uint8_t l4[STORM_L4_MAX], segments[STORM_SEGMENTS_MAX * STORM_L4_MAX];
 	uint8_t frame[OBSERVE_MAX];
 };
 
@@ -230,10 +251,19 @@ void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t numb
 /* Opens what sends: doors behind the node, and then, in the node, all the rest. */
 int storm_open_doors(struct storm *s, bool behind);
 int storm_open_sockets(struct storm *s);
-void storm_close(struct storm *s);
 /* Sends the next packet: 0, -EBUSY if none could be made that is unlike those on their way, or
  * another negative errno after a message. */
 int storm_send(struct storm *s);
+/* Starts the senders, which send from here, so many packets altogether: 0 or a negative errno after
+ * a message. */
+int storm_start(struct storm *s);
+/* True if a sender has failed, and has said why. */
+bool storm_failed(const struct storm *s);
+/* Says to the sender of a packet that it has arrived. */
+void storm_give_token(const struct storm *s, uint32_t number);
+/* Waits for the senders; if there is no use in going on, ends them. */
+void storm_end(struct storm *s, bool kill_them);
+
 /* What the outer header that a tunnel puts in front of an IP packet has to say, if the kernel alone
  * says as_it_was. */
 uint8_t storm_wanted_ds(const struct storm_tunnel *t, uint8_t inner_ds, const struct address *dst,

@@ -76,7 +76,7 @@ static void say_of(const struct storm *s, const struct chain *c, const struct st
 		print_stack(s, &f->stack);
 		fprintf(stderr, "): ");
 	} else {
-		fprintf(stderr, "unknown, of about %u: ", s->sent);
+		fprintf(stderr, "unknown, of about %u: ", s->arrived);
 	}
 	vfprintf(stderr, fmt, ap);
 	print_bytes(s->frame, c->frame_len);
@@ -138,7 +138,8 @@ static struct storm_flight *find_flight(struct storm *s, const struct layer *l)
 	number = (uint32_t)there[0] << 24 | (uint32_t)there[1] << 16 | (uint32_t)there[2] << 8 |
 		 there[3];
 	storm_record(record, s->seed, number, o);
-	return memcmp(record, there, STORM_RECORD) ? NULL : &s->flights[number % STORM_FLIGHTS];
+	return memcmp(record, there, STORM_RECORD) ? NULL
+						   : &s->shared->flights[number % STORM_FLIGHTS];
 }
 
 /* Where the bytes are not those that were sent, as an offset of layer 4; or -1. */
@@ -162,7 +163,8 @@ static int wrong_byte(const struct storm *s, const struct storm_flight *f, const
 static void arrived(struct storm *s, struct storm_flight *f)
 {
 	f->used = false;
-	s->on_their_way--;
+	s->arrived++;
+	storm_give_token(s, f->number);
 }
 
 static void account(struct storm *s, const struct chain *c, struct storm_flight *f,
@@ -355,11 +357,14 @@ static struct storm_group *start_group(struct storm *s, const struct layer *l,
 
 static void remember_id(struct storm *s, const struct storm_group *g)
 {
-	struct storm_recent *r = &s->recent[s->n_recent++ % STORM_RECENT];
+	struct storm_recent *r = &s->shared->recent[s->n_recent++ % STORM_RECENT];
 
-	*r = (struct storm_recent){ .used = true, .stack = g->stack, .src = g->first.src };
+	__atomic_add_fetch(&r->version, 1, __ATOMIC_SEQ_CST);
+	r->stack = g->stack;
+	r->src = g->first.src;
 	r->dst = g->first.dst;
 	r->id = g->first.frag_id;
+	__atomic_add_fetch(&r->version, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Makes one layer of all fragments. */
@@ -469,7 +474,7 @@ static struct storm_flight *find_sealed(struct storm *s, int tunnel, unsigned in
 {
 	struct storm_flight *f;
 
-	for (f = s->flights; f < s->flights + STORM_FLIGHTS; f++)
+	for (f = s->shared->flights; f < s->shared->flights + STORM_FLIGHTS; f++)
 		if (f->used && storm_sealed_by(&s->setup, &f->stack) == tunnel &&
 		    find_length(f, len) >= 0)
 			return f;

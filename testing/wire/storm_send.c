@@ -69,6 +69,12 @@ void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t numb
 	}
 }
 
+/* From now on the observer may see it. */
+static void publish(struct storm_flight *f)
+{
+	__atomic_store_n(&f->used, true, __ATOMIC_SEQ_CST);
+}
+
 /* A packet that is being made. */
 struct draft {
 	struct storm_flight *f;
@@ -225,7 +231,7 @@ static bool unlike_others(const struct storm *s, const struct storm_flight *f, i
 	const struct storm_flight *o;
 	unsigned int i, k;
 
-	for (o = s->flights; o < s->flights + STORM_FLIGHTS; o++) {
+	for (o = s->shared->flights; o < s->shared->flights + STORM_FLIGHTS; o++) {
 		if (!o->used || o == f || storm_sealed_by(&s->setup, &o->stack) != tunnel ||
 		    storm_wanted_ds(t, o->ds, &o->dst, storm_kernels_ds(t, o->ds)) == ds)
 			continue;
@@ -395,6 +401,7 @@ static int send_datagram(struct storm *s, struct draft *d, const struct storm_so
 	}
 	if (forged)
 		forge(s, d, &p);
+	publish(d->f);
 	return send_with_ds(socket->fd, &d->dst, port, socket->connected, ds_outside(d->f),
 			    forged ? packet_data(&p) : s->l4 + 8,
 			    forged ? packet_len(&p) : d->len - 8);
@@ -419,6 +426,7 @@ static int send_segments(struct storm *s, struct draft *d, const struct storm_so
 		return -EBUSY;
 	if (setsockopt(socket->fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
 		return -errno;
+	publish(d->f);
 	err = send_with_ds(socket->fd, &d->dst, PORT_BASE + below(s, PORTS), socket->connected,
 			   d->f->ds, s->segments, (size_t)n * len);
 	if (!err && setsockopt(socket->fd, SOL_UDP, UDP_SEGMENT, &none, sizeof(none)))
@@ -438,7 +446,7 @@ static int by_socket(struct storm *s, struct draft *d)
 		route = 0;
 	} else if (one_in(s, 8)) {
 		route = below(s, place->n_routes);
-		s->counts.moved += route != socket->route;
+		s->shared->by[s->sender].moved += route != socket->route;
 	}
 	err = use_route(socket->fd, &socket->route, place, route);
 	if (err)
@@ -511,7 +519,9 @@ static void describe(struct storm *s, const struct draft *d, struct ip_spec *ip)
 	ip->id = 1 + below(s, 0xffff);
 }
 
-/* Cuts layer 4 into two or three parts, and sends those that the shape says. */
+/* Cuts layer 4 into two or three parts, and sends those that the shape says. Without an
+ * identification that is to be reused the source is not one that a tunnel may just use the same one
+ * of. */
 static int emit_parts(struct storm *s, struct draft *d, const struct outlet *out, uint32_t id)
 {
 	const unsigned int records = d->len / STORM_RECORD, n = 2 + below(s, 2);
@@ -530,10 +540,13 @@ static int emit_parts(struct storm *s, struct draft *d, const struct outlet *out
 	to = which == STORM_PARTS_FIRST ? 1 : n;
 	d->f->next = cut[from];
 	d->f->end = cut[to];
+	if (!id)
+		d->src = s->setup.behind[d->dst.family == AF_INET6];
 	describe(s, d, &ip);
 	ip.fragment = true;
 	if (id)
 		ip.id = id;
+	publish(d->f);
 	for (i = from; i < to && !err; i++) {
 		packet_init(&p);
 		packet_append(&p, s->l4 + cut[i], cut[i + 1] - cut[i]);
@@ -562,35 +575,47 @@ static int emit_whole(struct storm *s, struct draft *d, const struct outlet *out
 	}
 	if (d->f->shape != STORM_NOT_IP)
 		packet_push_ip(&p, &ip, protocol(d->f, d->dst.family));
+	publish(d->f);
 	return emit(s, &p, d, out);
+}
+
+/* False if there is none yet, or another process is just writing it. */
+static bool read_recent(const struct storm_recent *from, struct storm_recent *r)
+{
+	const unsigned int version = __atomic_load_n(&from->version, __ATOMIC_SEQ_CST);
+
+	*r = *from;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return version && version % 2 == 0 &&
+	       __atomic_load_n(&from->version, __ATOMIC_SEQ_CST) == version;
 }
 
 /* What is sent with the identification of a tunnel's fragments, by the same source, to the same
  * destination, in the same tunnels. False if there is no such way now. */
 static bool reuse(struct storm *s, struct draft *d, struct outlet *out, uint32_t *id)
 {
-	const struct storm_recent *r = &s->recent[below(s, STORM_RECENT)];
+	struct storm_recent r;
 	unsigned int i;
 
-	if (!r->used)
+	if (!read_recent(&s->shared->recent[below(s, STORM_RECENT)], &r))
 		return false;
 	if (out->door) {
-		if (out->door->behind || !storm_same_stack(&out->door->stack, &r->stack))
+		if (out->door->behind || !storm_same_stack(&out->door->stack, &r.stack))
 			return false;
 	} else {
 		for (i = 0; i < s->setup.n_places; i++)
-			if (address_equal(&s->setup.places[i].to, &r->dst))
+			if (address_equal(&s->setup.places[i].to, &r.dst))
 				break;
 		if (i == s->setup.n_places ||
-		    !storm_same_stack(&s->setup.places[i].routes[0].stack, &r->stack))
+		    !storm_same_stack(&s->setup.places[i].routes[0].stack, &r.stack))
 			return false;
 		*out = (struct outlet){ .place = &s->setup.places[i] };
 	}
-	d->src = r->src;
-	d->dst = r->dst;
-	d->f->stack = r->stack;
-	d->f->family = r->dst.family;
-	*id = r->id;
+	d->src = r.src;
+	d->dst = r.dst;
+	d->f->stack = r.stack;
+	d->f->family = r.dst.family;
+	*id = r.id;
 	return true;
 }
 
@@ -723,28 +748,29 @@ int storm_send(struct storm *s)
 {
 	static const enum storm_way ways[] = { STORM_SOCKET, STORM_SOCKET,  STORM_SOCKET, STORM_RAW,
 					       STORM_FRAME,  STORM_FORWARD, STORM_FORWARD };
-	struct storm_flight *f = &s->flights[s->sent % STORM_FLIGHTS];
+	struct storm_sent *by = &s->shared->by[s->sender];
+	const uint32_t number = by->sent * s->n_senders + s->sender;
+	struct storm_flight *f = &s->shared->flights[number % STORM_FLIGHTS];
 	struct draft d = { .f = f };
 	int err;
 
+	if (f->used)
+		return -EBUSY;
 	memset(f, 0, sizeof(*f));
-	f->number = s->sent;
+	f->number = number;
 	f->way = ways[below(s, sizeof(ways) / sizeof(ways[0]))];
 	f->ttl = TTL;
-	f->used = true;
 	err = send_by(s, &d);
-	f->used = !err;
 	if (err == -EBUSY)
 		return err;
 	if (err) {
-		complain("cannot send packet %u (%s, %s): %s", s->sent, storm_way_names[f->way],
+		complain("cannot send packet %u (%s, %s): %s", number, storm_way_names[f->way],
 			 storm_shape_names[f->shape], strerror(-err));
 		return err;
 	}
-	s->counts.way[f->way]++;
-	s->counts.shape[f->shape]++;
-	s->sent++;
-	s->on_their_way++;
+	by->way[f->way]++;
+	by->shape[f->shape]++;
+	by->sent++;
 	return 0;
 }
 
@@ -817,18 +843,4 @@ int storm_open_sockets(struct storm *s)
 		return storm_open_doors(s, false);
 	complain("cannot open a raw socket: %s", strerror(errno));
 	return -EIO;
-}
-
-void storm_close(struct storm *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < s->n_sockets; i++)
-		close(s->sockets[i].fd);
-	for (i = 0; i < s->setup.n_doors; i++)
-		if (s->setup.doors[i].inj.fd >= 0)
-			inject_close(&s->setup.doors[i].inj);
-	for (i = 0; i < 2; i++)
-		if (s->raw[i] >= 0)
-			close(s->raw[i]);
 }
