@@ -301,6 +301,9 @@ storm_load()
 		behind 198.51.100.2
 		behind 2001:db8:c::2
 		ports 33000 16" >"$T/setup"
+	[[ $were != *' user'* ]] || check on a "$TOOL" unload tuser
+	were=${were/ user/}
+	load_user
 	while read -r name n kind tos family port id under mtus; do
 		policy=-
 		pick yes no no
@@ -354,7 +357,7 @@ sum() { jq -s "map($1) | add" "$T/verdicts"; }
 # The rules of the oracle that no packet has come under, as "NAME:0".
 idle_rules()
 {
-	jq -rs 'map([.way, .shape, .outer, {marked, not_loaded, as_sent, inner_parts, nested, moved,
+	jq -rs 'map([.way, .shape, .outer, {marked, not_loaded, as_sent, inner_parts, nested, moved, users,
 			not_ip: .unmarked.not_ip} | to_entries[]]) |
 		add | group_by(.key) | map({(.[0].key): (map(.value) | add)}) | add |
 		to_entries[] | select(.value == 0) | "\(.key):0"' "$T/verdicts"
@@ -368,6 +371,18 @@ all_are_marked()
 	for class in whole first_part later_part; do
 		[ "$(sum ".unmarked.$class")" = 0 ] || fail "not marked: $class"
 	done
+}
+
+# A tunnel in user space, all of whose packets get one DSCP. Its port is one that other tunnels use too.
+load_user()
+{
+	pick yes no
+	[ "$picked" = yes ] || return 0
+	picked=$((RANDOM % 64))
+	on a ip link show tuser >/dev/null 2>&1 || on a ip tuntap add dev tuser mode tun
+	check on a "$TOOL" load tuser --outer-dscp "$picked" --port 33003 --uplink eth0
+	echo "user 33003 $picked" >>"$T/setup"
+	were+=' user'
 }
 
 # storms ROUNDS PACKETS ROUNDS-OF-THE-LONG-FORM PACKETS

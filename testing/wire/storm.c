@@ -125,9 +125,10 @@ static bool report(const struct storm *s, int err, unsigned int drops)
 	print_counts("outer", parts, n->outer, 3);
 	print_counts("unmarked", storm_class_names, n->unmarked, STORM_CLASSES);
 	printf("\"marked\":%lu,\"not_loaded\":%lu,\"as_sent\":%lu,\"inner_parts\":%lu,"
-	       "\"nested\":%lu,\"moved\":%lu,\"taken_for\":%lu,\"sealed\":%lu}\n",
+	       "\"nested\":%lu,\"moved\":%lu,\"taken_for\":%lu,\"sealed\":%lu,"
+	       "\"users\":%lu}\n",
 	       n->marked, n->unloaded, n->as_sent, n->inner_parts, n->nested, sum.moved,
-	       n->taken_for, n->sealed);
+	       n->taken_for, n->sealed, n->users);
 	return ok;
 }
 

@@ -95,6 +95,8 @@ struct storm_setup {
 	struct storm_door doors[STORM_DOORS];
 	struct address own[2], behind[2]; /* IPv4 and IPv6 of the node, and of the one behind it */
 	unsigned int n_tunnels, n_places, n_doors;
+	/* A tunnel in user space: its packets come from that port, and have one DSCP. 0: none. */
+	unsigned int user_port, user_dscp;
 	unsigned int first_port, n_ports; /* source ports that tunnels and sockets have in common */
 };
 
@@ -139,6 +141,7 @@ struct storm_flight {
 	struct storm_stack stack;
 	uint8_t ttl;
 	int family;
+	bool users; /* from the port of a tunnel in user space, as its first fragment says */
 	unsigned int next, end; /* bytes of layer 4: seen so far, in all */
 	unsigned int more; /* packets of the same bytes that follow */
 	/* In a tunnel that encrypts a packet is known by its length. */
@@ -183,7 +186,7 @@ struct storm_counts {
 	unsigned long marked, unloaded; /* outer headers */
 	unsigned long unmarked[STORM_CLASSES];
 	unsigned long outer[3]; /* whole, first fragments, later ones */
-	unsigned long inner_parts, nested, taken_for, sealed;
+	unsigned long inner_parts, nested, taken_for, sealed, users;
 };
 
 struct storm_socket {

@@ -35,6 +35,7 @@ struct link {
 	uint8_t ds[STORM_PARTS];
 	unsigned int n;
 	uint8_t tunnel;
+	bool users; /* from the port of a tunnel in user space */
 	bool ip; /* what is inside */
 	uint8_t inner_ds;
 	struct address dst; /* inside */
@@ -186,17 +187,49 @@ static void account(struct storm *s, const struct chain *c, struct storm_flight 
 	arrived(s, f);
 }
 
+static bool has_dscp(const struct storm_flight *f, uint8_t ds, unsigned int dscp)
+{
+	return ds == (dscp << 2 | (f->ds & 3));
+}
+
 /* In fixed mode whatever has the tunnel's port and network is the tunnel's, unless a host behind
  * the node has sent it, or it is inside that tunnel. */
 static bool may_be_taken_for(const struct storm *s, const struct storm_flight *f, uint8_t ds)
 {
 	const struct storm_tunnel *t = &s->setup.tunnels[f->tunnel];
 
-	if (f->shape != STORM_GARBAGE || f->way == STORM_FORWARD || !t->fixed || (ds ^ f->ds) & 3)
+	if (f->shape != STORM_GARBAGE || f->way == STORM_FORWARD || !t->fixed)
 		return false;
 	if (f->stack.depth && f->stack.tunnel[f->stack.depth - 1] == f->tunnel)
 		return false;
-	return ds >> 2 == t->policy.to[0];
+	return has_dscp(f, ds, t->policy.to[0]);
+}
+
+/* Is the packet from the port of a tunnel in user space? */
+static bool from_user_port(const struct storm *s, struct storm_flight *f, const struct layer *l)
+{
+	if (!l->p.frag_offset)
+		f->users = s->setup.user_port && f->way != STORM_FORWARD &&
+			   l->p.proto == IPPROTO_UDP && l->p.ports &&
+			   l->p.sport == s->setup.user_port;
+	return f->users;
+}
+
+/*
+ * Whether the DS field is right: as it was sent, or what a tunnel in user space makes of it. Inside
+ * of another tunnel, where that tunnel's device may be the uplink of a third one, both are.
+ */
+static bool right_ds(const struct storm *s, struct storm_flight *f, const struct layer *l)
+{
+	const bool as_sent = l->p.ds == f->ds;
+
+	if (!from_user_port(s, f, l))
+		return as_sent || may_be_taken_for(s, f, l->p.ds);
+	if (has_dscp(f, l->p.ds, s->setup.user_dscp))
+		return true;
+	if (f->shape == STORM_GARBAGE)
+		return as_sent || may_be_taken_for(s, f, l->p.ds);
+	return as_sent && f->stack.depth;
 }
 
 static void judge_innermost(struct storm *s, const struct chain *c, struct storm_flight *f,
@@ -209,8 +242,9 @@ static void judge_innermost(struct storm *s, const struct chain *c, struct storm
 		violation(s, c, f, "byte %d of layer 4 was changed", wrong);
 	if (ip != (l->p.family != AF_UNSPEC) || (ip && l->p.family != f->family))
 		violation(s, c, f, "another protocol");
-	else if (ip && l->p.ds != f->ds && !may_be_taken_for(s, f, l->p.ds))
-		violation(s, c, f, "DS 0x%02x, which nobody may change", l->p.ds);
+	else if (ip && !right_ds(s, f, l))
+		violation(s, c, f, "DS 0x%02x, which is not to be changed%s", l->p.ds,
+			  f->users ? ", or by the tunnel in user space" : "");
 	else if (ip && (l->p.ip_checksum_bad || l->p.ttl != f->ttl))
 		violation(s, c, f, "its header: checksum %s, TTL %u",
 			  l->p.ip_checksum_bad ? "wrong" : "right", l->p.ttl);
@@ -218,6 +252,7 @@ static void judge_innermost(struct storm *s, const struct chain *c, struct storm
 		s->counts.taken_for++;
 	else
 		s->counts.as_sent++;
+	s->counts.users += f->users;
 	s->counts.inner_parts += l->p.fragment;
 }
 
@@ -236,6 +271,14 @@ static uint8_t wanted_ds(const struct storm *s, const struct link *link, uint8_t
 			       link->ip ? &link->dst : NULL, as_it_was);
 }
 
+/* A tunnel that is not loaded may happen to send from the port of the one in user space. */
+static bool may_be_users(const struct storm *s, const struct link *link, uint8_t ds,
+			 uint8_t as_it_was)
+{
+	return link->users && !s->setup.tunnels[link->tunnel].loaded &&
+	       ds == (s->setup.user_dscp << 2 | (as_it_was & 3));
+}
+
 static void judge_mark(struct storm *s, const struct chain *c, const struct storm_flight *f,
 		       const struct link *link, unsigned int part)
 {
@@ -248,6 +291,10 @@ static void judge_mark(struct storm *s, const struct chain *c, const struct stor
 
 	if (!link->ip)
 		class = STORM_CLASS_NOT_IP;
+	if (got != want && may_be_users(s, link, got, as_it_was)) {
+		s->counts.users++;
+		return;
+	}
 	if (got != want && got != as_it_was) {
 		violation(s, c, f, "outer header of %s, part %u of %u: DS 0x%02x, not 0x%02x",
 			  t->name, part + 1, link->n, got, want);
@@ -276,7 +323,8 @@ static void judge_forged(struct storm *s, const struct chain *c, const struct st
 		if (link->ds[i] == f->outer_ds)
 			continue;
 		s->counts.taken_for++;
-		if (f->way == STORM_FORWARD || inside || link->ds[i] != want)
+		if (f->way == STORM_FORWARD || inside ||
+		    (link->ds[i] != want && !may_be_users(s, link, link->ds[i], f->outer_ds)))
 			violation(s, c, f,
 				  "forged message for %s, part %u of %u: DS 0x%02x, sent 0x%02x",
 				  s->setup.tunnels[link->tunnel].name, i + 1, link->n, link->ds[i],
@@ -534,6 +582,7 @@ static int descend(struct storm *s, struct chain *c, struct layer *l, int tunnel
 	inner.ds[0] = inner.p.ds;
 	*link = (struct link){ .n = l->n, .tunnel = (uint8_t)tunnel, .inner_ds = inner.p.ds };
 	memcpy(link->ds, l->ds, sizeof(link->ds));
+	link->users = s->setup.user_port && l->p.ports && l->p.sport == s->setup.user_port;
 	link->ip = inner.p.family != AF_UNSPEC;
 	link->dst = inner.p.dst;
 	c->depth++;

@@ -140,11 +140,14 @@ static unsigned int draw_source(struct storm *s)
 	return port ? port : PORT_BASE + below(s, PORTS);
 }
 
-static void fill_udp(struct storm *s, unsigned int dport, unsigned int len)
+/* Of a fragment of a tunnel in user space that is left alone another one could be the rest. */
+static void fill_udp(struct storm *s, const struct draft *d, unsigned int dport)
 {
-	put16(s->l4, draw_source(s));
+	const bool alone = d->f->shape == STORM_PARTS_FIRST || d->f->shape == STORM_REUSED;
+
+	put16(s->l4, alone ? PORT_BASE + below(s, PORTS) : draw_source(s));
 	put16(s->l4 + 2, dport);
-	put16(s->l4 + 4, len);
+	put16(s->l4 + 4, d->len);
 	put16(s->l4 + 6, 0);
 }
 
@@ -162,7 +165,7 @@ static void fill_message(struct storm *s, const struct draft *d)
 	const uint32_t id = tunnel_id(s, d);
 	uint8_t *h = s->l4 + 8;
 
-	fill_udp(s, t->port, d->len);
+	fill_udp(s, d, t->port);
 	if (t->kind == TUNNEL_WIREGUARD) {
 		put16(s->l4, t->port);
 		h[0] = d->f->shape == STORM_GARBAGE ? WG_DATA : 0xff;
@@ -202,7 +205,7 @@ static void fill_header(struct storm *s, const struct draft *d)
 	case STORM_NOT_IP:
 		break;
 	default:
-		fill_udp(s, PORT_BASE + below(s, PORTS), d->len);
+		fill_udp(s, d, PORT_BASE + below(s, PORTS));
 		break;
 	}
 }

@@ -6,6 +6,7 @@
  *
  *   own ADDRESS                      of the node, behind ADDRESS: of the one behind it
  *   ports FIRST COUNT                source ports that tunnels and sockets have in common
+ *   user PORT DSCP                   a tunnel in user space that is loaded: local packets from PORT
  *   tunnel NAME KIND TOS 4|6 PORT ID STACK POLICY [PREFIX:MAP]...
  *                                    TOS: what the kernel writes outside, 0 or "inherit". STACK:
  *                                    what its outer packets are in. POLICY: "-" if it is not
@@ -222,6 +223,17 @@ static int read_address(struct address *pair, const char *text)
 	return 0;
 }
 
+static int read_user(struct storm_setup *setup, char **word)
+{
+	unsigned long port, dscp;
+
+	if (parse_number(word[0], 1, 65535, &port) || parse_number(word[1], 0, 63, &dscp))
+		return -EINVAL;
+	setup->user_port = (unsigned int)port;
+	setup->user_dscp = (unsigned int)dscp;
+	return 0;
+}
+
 static int read_ports(struct storm_setup *setup, char **word)
 {
 	unsigned long first, n;
@@ -249,6 +261,8 @@ static int read_line(struct storm_setup *setup, char *line)
 		return read_place(setup, word + 1, n - 1);
 	if (strcmp(word[0], "door") == 0)
 		return read_door(setup, word + 1, n - 1);
+	if (n == 3 && strcmp(word[0], "user") == 0)
+		return read_user(setup, word + 1);
 	if (n == 3 && strcmp(word[0], "ports") == 0)
 		return read_ports(setup, word + 1);
 	if (n == 2 && strcmp(word[0], "own") == 0)
