@@ -91,7 +91,9 @@ storm_nodes()
 		ip address add 2001:db8::1/64 dev eth0 nodad
 		ip address add 198.51.100.1/24 dev eth1
 		ip address add 2001:db8:c::1/64 dev eth1 nodad
-		for to in 192.0.2.2 2001:db8::2; do ip neighbour add \$to lladdr $far dev eth0; done
+		for to in 192.0.2.2 192.0.2.4 2001:db8::2; do
+			ip neighbour add \$to lladdr $far dev eth0
+		done
 		for to in 198.51.100.2 2001:db8:c::2; do ip neighbour add \$to lladdr $far dev eth1; done
 		ip route add 203.0.113.0/24 via 192.0.2.2
 		ip route add 2001:db8:9::/48 via 2001:db8::2"
@@ -108,7 +110,9 @@ link_of()
 	vxlan) echo "type vxlan id $5 dstport $4 remote $remote tos $2 srcport 33000 33016" ;;
 	geneve) echo "type geneve id $5 dstport $4 remote $remote tos $2" ;;
 	wireguard) echo "type wireguard" ;;
-	gre | ipip | sit) echo "type $1 local $local_end remote $remote tos $2 nopmtudisc" ;;
+	gre | ipip) echo "type $1 local $local_end remote $remote tos $2 nopmtudisc" ;;
+	# IPIP and SIT with the same addresses cannot be told apart.
+	sit) echo "type sit local $local_end remote 192.0.2.4 tos $2 nopmtudisc" ;;
 	ip6gre) echo "type ip6gre local $local_end remote $remote" ;;
 	ip6tnl) echo "type ip6tnl mode any local $local_end remote $remote" ;;
 	esac
