@@ -32,7 +32,7 @@ F 7 vxlan inherit 4 4792 47 A/B 1280,1330,1900'
 kinds='W 1 wireguard 0 4 51824 1420 - 1420
 X 2 wireguard 0 6 51826 2000 - 2000
 G 3 gre 0 4 47 0 - 1400,2400
-H 4 ip6gre 0 6 47 0 - 1400
+H 4 ip6gre none 6 47 0 - 1400
 P 5 ipip 0 4 4 0 - 1400,2400
 S 6 sit inherit 4 41 0 - 1400,2400
 T 7 ip6tnl 0 6 0 0 - 1400

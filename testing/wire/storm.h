@@ -57,6 +57,7 @@ struct storm_tunnel {
 	uint32_t id;
 	struct storm_stack under; /* that its outer packets are in */
 	bool inherit; /* the kernel copies the inner DS field by itself */
+	bool no_ecn; /* or not even the ECN bits */
 	unsigned int mtu; /* of one that encrypts */
 	bool loaded, fixed; /* fixed: packets that are not IP are marked too */
 	struct storm_policy policy;
@@ -271,7 +272,8 @@ void storm_end(struct storm *s, bool kill_them);
  * says as_it_was. */
 uint8_t storm_wanted_ds(const struct storm_tunnel *t, uint8_t inner_ds, const struct address *dst,
 			uint8_t as_it_was);
-/* As the kernel makes it without the tool: CS0 or the inner DSCP, and ECN by RFC 6040. */
+/* As the kernel makes it without the tool: CS0 or the inner DSCP, and ECN by RFC 6040, if at all.
+ */
 uint8_t storm_kernels_ds(const struct storm_tunnel *t, uint8_t inner_ds);
 /* The length of a packet in a message of WireGuard. */
 static inline unsigned int storm_padded(unsigned int len, unsigned int mtu)

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Reads the setup of a storm. A line each, words separated by spaces; a stack is "-", or names of
- * tunnels separated by slashes, the outermost first; a map is as in "dscp-tool load", in numbers.
+ * Reads the setup of a storm. A line each, words separated by spaces:
  *
- *   own ADDRESS                      of the node, behind ADDRESS: of the one behind it
- *   ports FIRST COUNT                source ports that tunnels and sockets have in common
- *   user PORT DSCP                   a tunnel in user space that is loaded: local packets from PORT
+ *   own ADDRESS
+ *   behind ADDRESS
+ *   ports FIRST COUNT
+ *   user PORT DSCP
  *   tunnel NAME KIND TOS 4|6 PORT ID STACK POLICY [PREFIX:MAP]...
- *                                    TOS: what the kernel writes outside, 0 or "inherit". STACK:
- *                                    what its outer packets are in. POLICY: "-" if it is not
- * loaded, a map, or "fixed:DSCP" to ADDRESS SIZE STACK [MARK:STACK]... packets to it, and those of
- * sockets with a mark door DEV own|behind MAC SIZE STACK
+ *   to ADDRESS SIZE STACK [MARK:STACK]...
+ *   door DEV own|behind MAC SIZE STACK [4|6]
+ *
+ * own, behind: addresses of the node, and of the one behind it. ports: source ports that tunnels and
+ * sockets have in common. user: a tunnel in user space, by its port. tunnel: TOS is what the kernel
+ * writes outside, 0, "inherit", or "none" if it does not even copy ECN; STACK is what its outer
+ * packets are in; POLICY is "-" if it is not loaded, a map, or "fixed:DSCP". to: where packets go,
+ * and those of sockets with a mark. door: 4 or 6 is the IP version that it takes.
+ *
+ * A stack is "-", or names of tunnels separated by slashes, the outermost first. A map is as in
+ * "dscp-tool load", in numbers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -143,6 +150,7 @@ static int read_tunnel(struct storm_setup *setup, char **word, unsigned int n)
 		return -EINVAL;
 	strcpy(t->name, word[0]);
 	t->inherit = strcmp(word[2], "inherit") == 0;
+	t->no_ecn = strcmp(word[2], "none") == 0;
 	t->family = strcmp(word[3], "6") ? AF_INET : AF_INET6;
 	if (read_kind(word[1], &t->kind) || parse_number(word[4], 0, 65535, &port) ||
 	    parse_number(word[5], 0, 0xffffffff, &id) || read_stack(setup, word[6], &t->under) ||
@@ -331,5 +339,7 @@ uint8_t storm_kernels_ds(const struct storm_tunnel *t, uint8_t inner_ds)
 {
 	const uint8_t ecn = inner_ds & 3;
 
+	if (t->no_ecn)
+		return 0;
 	return (uint8_t)((t->inherit ? inner_ds & 0xfc : 0) | (ecn == 3 ? 2 : ecn));
 }
