@@ -14,6 +14,7 @@
 
 #include <net/ethernet.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "storm.h"
 
@@ -48,6 +49,11 @@ static int await_frame(const struct storm *s, int64_t since)
 	return 0;
 }
 
+static unsigned int last_of(const struct storm_stack *stack)
+{
+	return stack->tunnel[stack->depth - 1];
+}
+
 static void say_missing(const struct storm *s)
 {
 	const struct storm_flight *f, *all = s->shared->flights;
@@ -56,9 +62,12 @@ static void say_missing(const struct storm *s)
 	for (f = all; f < all + STORM_FLIGHTS && said < SAID_MAX; f++) {
 		if (!f->used)
 			continue;
-		complain("seed %u, packet %u (%s, %s): %u of %u bytes have arrived", s->seed,
-			 f->number, storm_way_names[f->way], storm_shape_names[f->shape], f->next,
-			 f->end);
+		complain("seed %u, packet %u (%s, %s, IPv%d, %u tunnels, the last is %s): %u of %u "
+			 "bytes have arrived",
+			 s->seed, f->number, storm_way_names[f->way], storm_shape_names[f->shape],
+			 f->family == AF_INET6 ? 6 : 4, f->stack.depth,
+			 f->stack.depth ? s->setup.tunnels[last_of(&f->stack)].name : "none",
+			 f->next, f->end);
 		said++;
 	}
 }
