@@ -655,41 +655,31 @@ VERIFIED_ONCE int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __
 	return clear_policy(skb, tunnel, slot, &c);
 }
 
-/* Is the inner packet of that protocol? And, of UDP, from that port, if it is not 0? */
-static __always_inline bool inner_is(struct __sk_buff *skb, struct clear *c, __u32 protocol,
-				     __u32 port)
+/* Can a UDP socket's packet be in there, by itself, as a fragment or in another tunnel? */
+static __always_inline bool may_carry_udp(struct __sk_buff *skb, const struct clear *c)
 {
-	__u32 at = c->offset + sizeof(struct ip6_header);
-	__be16 source;
-	__u8 byte;
+	__u32 offset =
+		c->ip6 ? offsetof(struct ip6_header, next) : offsetof(struct ip4_header, protocol);
+	__u8 protocol;
 
-	if (c->ip6) {
-		if (bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip6_header, next), &byte,
-				       1))
-			return false;
-	} else {
-		at = c->offset + (c->word >> 8 & 0xf) * 4;
-		if (bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, protocol),
-				       &byte, 1))
-			return false;
-	}
-	if (byte != protocol || !port)
-		return byte == protocol;
-	return !bpf_skb_load_bytes(skb, at, &source, sizeof(source)) && bpf_ntohs(source) == port;
+	if (bpf_skb_load_bytes(skb, c->offset + offset, &protocol, 1))
+		return true;
+	return protocol != IP_PROTO_TCP && protocol != IP_PROTO_ICMP && protocol != IP_PROTO_ICMP6;
 }
 
 /*
  * True if a local program has written this outer packet itself: skb->sk is a socket that sends from
- * its port, or a raw one of its protocol. Of a tunnel's packet skb->sk is the socket of the inner
- * packet, which may happen to be of the same protocol and port. A packet socket's (AF_PACKET) can
- * be either, and counts as the inner packet's.
+ * its port, or a raw one of its protocol. But of a tunnel's packet skb->sk is the socket of the
+ * innermost packet, which may happen to be of the same protocol and port. So the packet is the
+ * program's own only if that socket's packet cannot be inside. When in doubt it is the tunnel's, or
+ * a policy would leak: a program that writes a message with UDP inside gets the policy. A packet
+ * socket's (AF_PACKET) can be either, and counts as the inner packet's.
  */
 VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
 			     __u32 type)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct clear c = { .offset = offset };
-	bool raw;
 
 	if (!sk)
 		return 0;
@@ -697,10 +687,9 @@ VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source
 	if (!sk || (sk->family != FAMILY_INET && sk->family != FAMILY_INET6) ||
 	    sk->protocol != protocol)
 		return 0;
-	raw = sk->type == SOCKET_RAW;
-	if (!raw && sk->src_port != source)
+	if (sk->type != SOCKET_RAW && sk->src_port != source)
 		return 0;
-	return !load_clear(skb, &c, type) || !inner_is(skb, &c, protocol, raw ? 0 : source);
+	return !load_clear(skb, &c, type) || !may_carry_udp(skb, &c);
 }
 
 /* Is skb->sk worth a look by is_program()? It has nearly always another port. A raw socket's is the

@@ -16,12 +16,14 @@
 
 #include <dscp/abi.h>
 
+#define IP_PROTO_ICMP 1
 #define IP_PROTO_IPIP 4
 #define IP_PROTO_TCP 6
 #define IP_PROTO_UDP 17
 #define IP_PROTO_IPV6 41
 #define IP_PROTO_FRAGMENT 44
 #define IP_PROTO_GRE 47
+#define IP_PROTO_ICMP6 58
 #define IP_PROTO_DSTOPTS 60
 
 #define IP4_OFFSET_MASK 0x1fff /* fragment offset, in units of 8 bytes */
