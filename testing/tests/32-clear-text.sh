@@ -111,7 +111,8 @@ test_filter_on_the_device()
 	done
 }
 
-# A program that writes VXLAN's header itself, in its own socket: not the tunnel's, whatever is in it.
+# A program that writes VXLAN's header itself, in its own socket: not the tunnel's, as its packet cannot
+# be inside, which is TCP.
 test_message_of_a_program()
 {
 	local message
@@ -120,7 +121,7 @@ test_message_of_a_program()
 	check on a "$TOOL" load vx4 --egress-map EF=AF41
 	record b eth0 "$T/wire.pcap"
 	# VNI 44, a frame, and an IPv4 header with EF, all in all 72 bytes.
-	message='\x08\0\0\0\0\0\x2c\0\x02\0\0\0\x04\x02\x02\0\0\0\x04\x01\x08\0\x45\xb8\0\x32\0\0\0\0\x40\x11'
+	message='\x08\0\0\0\0\0\x2c\0\x02\0\0\0\x04\x02\x02\0\0\0\x04\x01\x08\0\x45\xb8\0\x32\0\0\0\0\x40\x06'
 	message+="$(printf '\\0%.0s' {1..40})"
 	# shellcheck disable=SC2016 # for another shell
 	check on a bash -ec 'exec 3<>/dev/udp/192.0.2.2/4789

@@ -463,23 +463,28 @@ static const struct sent {
 	uint16_t source;
 	bool ours;
 } sent[] = {
-	/* UDP programs: from the outer source port, so it is theirs. */
+	/* UDP programs, from the outer source port: theirs, if no packet of a UDP socket is inside.
+	 */
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_TCP, 40001, false },
-	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40002, false },
-	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[10], IPPROTO_UDP, 1, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_ICMP, 40001, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[10], IPPROTO_TCP, 1, false },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40002, true },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[10], IPPROTO_UDP, 1, true },
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[8], 0, 0, false },
-	/* As if the socket were the inner packet's. */
+	/* As if the socket were an inner packet's, in a tunnel or a fragment in there too. */
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_GRE, 1, true },
+	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_FRAGMENT, 1, true },
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, VXLAN_PORT }, &headers[0], IPPROTO_UDP, 40001, true },
 	{ { SOCK_DGRAM, IPPROTO_UDP, 40001, GENEVE_PORT }, &headers[12], IPPROTO_UDP, 40001, true },
 	/* Raw ones. */
 	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[0], IPPROTO_TCP, 4000, false },
 	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[10], IPPROTO_TCP, OTHER_PORT, false },
 	{ { SOCK_RAW, IPPROTO_UDP, 0, 0 }, &headers[0], IPPROTO_UDP, 4000, true },
-	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[17], IPPROTO_UDP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[17], IPPROTO_UDP, 4000, true },
 	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[19], IPPROTO_TCP, 4000, false },
 	{ { SOCK_RAW, IPPROTO_GRE, 0, 0 }, &headers[18], IPPROTO_GRE, 4000, true },
-	{ { SOCK_RAW, IPPROTO_IPIP, 0, 0 }, &headers[28], IPPROTO_UDP, 4000, false },
-	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[29], IPPROTO_UDP, 4000, false },
+	{ { SOCK_RAW, IPPROTO_IPIP, 0, 0 }, &headers[28], IPPROTO_UDP, 4000, true },
+	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[29], IPPROTO_UDP, 4000, true },
 	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[29], IPPROTO_IPV6, 4000, true },
 };
 
