@@ -136,26 +136,17 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return 0;
 }
 
-/* An erspan device has its key behind the GRE header, which has none. */
-static bool is_erspan(const struct nl_link *link)
-{
-	return !strcmp(link->kind, "erspan") || !strcmp(link->kind, "ip6erspan");
-}
-
 bool tunnel_of_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
-	struct nl_link outside = *link;
-
 	memset(tunnel, 0, sizeof(*tunnel));
-	tunnel->kind = is_erspan(link) ? DSCP_KIND_GRE : kind_by_name(link->kind);
+	tunnel->kind = kind_by_name(link->kind);
 	if (!dscp_kind_is_clear(tunnel->kind))
 		return false;
-	outside.has_id = link->has_id && !is_erspan(link);
 	tunnel->ports[0] = link->port;
 	tunnel->n_ports = link->port != 0;
 	if (link->external)
 		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
-	return !set_endpoint(&outside, tunnel);
+	return !set_endpoint(link, tunnel);
 }
 
 const char *tunnel_way_name(enum dscp_way way)
