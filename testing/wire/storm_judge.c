@@ -323,8 +323,8 @@ static void judge_forged(struct storm *s, const struct chain *c, const struct st
 		if (link->ds[i] == f->outer_ds)
 			continue;
 		s->counts.taken_for++;
-		if (f->way == STORM_FORWARD || inside ||
-		    (link->ds[i] != want && !may_be_users(s, link, link->ds[i], f->outer_ds)))
+		if (f->way == STORM_FORWARD || ((inside || link->ds[i] != want) &&
+						!may_be_users(s, link, link->ds[i], f->outer_ds)))
 			violation(s, c, f,
 				  "forged message for %s, part %u of %u: DS 0x%02x, sent 0x%02x",
 				  s->setup.tunnels[link->tunnel].name, i + 1, link->n, link->ds[i],
