@@ -37,9 +37,10 @@ $(OUTPUT)%.o: %.c $(CONFIG)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
 # What libbpf does not need is left out: labels in the code, the relocations of BTF, and the numbers
-# of source lines (.BTF.ext), which only CO-RE needs, whose relocations are in the same section.
-# Symbols of functions it needs, local ones too: they tell where subprograms begin.
-no_lines = $(if $(filter %peek.bpf.o,$<),,-R .BTF.ext)
+# of source lines (.BTF.ext). The relocations of CO-RE are in the same section, which peek needs, and
+# the types of functions, which the program of an XDP dispatcher needs. Symbols of functions it needs,
+# local ones too: they tell where subprograms begin.
+no_lines = $(if $(findstring peek,$<)$(findstring xdp,$<),,-R .BTF.ext)
 
 $(BPF_OBJS:=.gz): %.gz: %
 	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext $(no_lines) -o $@.tmp $<,\
