@@ -94,37 +94,25 @@ test_ip6tnl()
 	both_ways 6 ipip 'type ip6tnl mode any local 2001:db8::%own remote 2001:db8::%peer'
 }
 
-# without_remote KIND OUTER NEIGHBOUR INNER-FAMILIES [ECN]: a device of a that has only its own
-# address, and sends to the address of its neighbours. TC at the device would see the prototype of the outer header
-# there; at the uplink the inner packet is behind the outer header as ever.
-without_remote()
+# A device of a that has only its own address, and sends to the address of its neighbours. TC at the
+# device would see the prototype of the outer header there; at the uplink the inner packet is behind
+# the outer header as ever.
+test_gre_without_remote_outwards()
 {
-	local kind=$1 o=$2 i
+	local packets=(a b --way udp --dst 10.0.4.2 --send-ecn 1 --at eth0 --tunnel gre
+		--from 192.0.2.1 --ecn 1)
 
 	two_nodes
-	on a ip link add t0 type "$kind" local "$(outer "$o" 1)" || skip "this kernel has no $kind"
-	on b ip link add t0 type "$kind" local "$(outer "$o" 2)" remote "$(outer "$o" 1)"
-	both 'ip address add 10.0.4.%own/24 dev t0
-		ip address add fd00:4::%own/64 dev t0 nodad
-		ip link set t0 mtu 1300 up'
-	on a sh -ec "ip neighbour replace 10.0.4.2 lladdr $3 dev t0
-		ip neighbour replace fd00:4::2 lladdr $3 dev t0"
+	on a ip link add t0 type gre local 192.0.2.1 || skip "this kernel has no GRE"
+	on b ip link add t0 type gre local 192.0.2.2 remote 192.0.2.1
+	both 'ip address add 10.0.4.%own/24 dev t0; ip link set t0 mtu 1300 up'
+	on a ip neighbour replace 10.0.4.2 lladdr 192.0.2.2 dev t0
 	check on a "$TOOL" load t0 --uplink eth0
-	for i in $4; do
-		through a b --way udp --count 640 --dst "$(inner 4 "$i" 2)" --send-ecn 1 --at eth0 \
-			--tunnel gre --from "$(outer "$o" 1)" --ecn "${5:-1}"
-	done
+	through "${packets[@]}" --count 640
 	[ "$(counter a t0 counters.egress.unknown)" = 0 ]
 	check on a "$TOOL" load t0 --uplink eth0 --egress-map '*=CS0,EF=AF41' \
 		--peer-map 10.0.4.2:EF=AF42
-	through a b --way udp --count 64 --dscp 46 --dst 10.0.4.2 --send-ecn 1 --at eth0 \
-		--tunnel gre --from "$(outer "$o" 1)" --ecn "${5:-1}" --expect 36
-}
-
-test_gre_without_remote_outwards() { without_remote gre 4 192.0.2.2 4; }
-test_ip6gre_without_remote_outwards()
-{
-	without_remote ip6gre 6 20:01:0d:b8:00:00:00:00:00:00:00:00:00:00:00:02 '4 6' any
+	through "${packets[@]}" --count 64 --dscp 46 --expect 36
 }
 
 # Inwards a device without a remote shows the outer header to TC: no packet's mark is known.
