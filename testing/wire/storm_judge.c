@@ -590,9 +590,19 @@ static int descend(struct storm *s, struct chain *c, struct layer *l, int tunnel
 	return 0;
 }
 
+/* The packet on its way that this is a part of, unless it is a later fragment of an outer packet:
+ * by chance the records in there may be at the very offsets that they have in the packet inside. */
+static struct storm_flight *find_innermost(struct storm *s, const struct chain *c,
+					   const struct layer *l)
+{
+	const struct storm_stack stack = stack_of(c);
+
+	return l->p.frag_offset && find_group(s, &l->p, &stack) ? NULL : find_flight(s, l);
+}
+
 static void judge_frame(struct storm *s, struct chain *c, struct layer *l)
 {
-	struct storm_flight *f = find_flight(s, l);
+	struct storm_flight *f = find_innermost(s, c, l);
 	int tunnel;
 
 	while (!f) {
@@ -611,7 +621,7 @@ static void judge_frame(struct storm *s, struct chain *c, struct layer *l)
 			violation(s, c, NULL, "a packet of nobody");
 			return;
 		}
-		f = find_flight(s, l);
+		f = find_innermost(s, c, l);
 	}
 	if (!f->used) {
 		violation(s, c, f, "it comes again");
