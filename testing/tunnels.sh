@@ -365,7 +365,15 @@ behind()
 		"$2" "$3"
 }
 
-not_behind() { check on "$1" tc filter del dev "$2" egress prio 65535 handle 1 bpf; }
+# not_behind NODE DEV PROGRAM: that one alone
+not_behind()
+{
+	local handle
+
+	handle=$(on "$1" tc filter show dev "$2" egress |
+		sed -n "s/.* pref 65535 .* handle \(0x[0-9a-f]*\) .*[[/]$3\].*/\1/p")
+	check on "$1" tc filter del dev "$2" egress prio 65535 handle "$handle" bpf
+}
 
 # bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside. In clear text
 # the mark has to go after it was read, at the uplink.
@@ -520,7 +528,7 @@ ecn_is_not_ours()
 	for o in 4 6; do
 		congested $o $o
 	done
-	not_behind a eth0
+	not_behind a eth0 congest_l2
 	congested_behind_uplink
 }
 

@@ -277,8 +277,8 @@ test_both_directions()
 		crossing
 	done
 	check on b "$TOOL" unload --all
-	not_behind b wg4
-	not_behind b wg6
+	not_behind b wg4 bleach_l3
+	not_behind b wg6 bleach_l3
 	# wg1 over wg4.
 	third a 1 2 10.0.4.2
 	third b 2 1 10.0.4.1
