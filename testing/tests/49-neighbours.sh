@@ -648,28 +648,46 @@ filter_after_load()
 	on a tc qdisc del dev wg4 clsact
 }
 
-# by TCX: the move is seen by no packet
+# by_tcx_behind OBJECT PROGRAM: of others, attached after egress_inner
+by_tcx_behind()
+{
+	on a mkdir -p /sys/fs/bpf/tc/globals
+	check on a testing/bpf/tcx wg4 egress after "testing/bpf/$1.bpf.o" "$2" /sys/fs/bpf/behind
+}
+
 program_after_load()
 {
 	check on a "$TOOL" load wg4
-	on a mkdir -p /sys/fs/bpf/tc/globals
-	check on a testing/bpf/tcx wg4 egress after testing/bpf/neighbour.bpf.o neighbour_next \
-		/sys/fs/bpf/neighbour
-	not_well neighbour_next 'load the tunnel again'
-	thin 1 4
-	change_once same same load wg4 --attach tcx
-	well
-	[ "$(at_tunnel .attach)" = tcx ]
-	check_exit 1 on a sh -c 'tc qdisc show dev wg4 | grep clsact'
-	check on a rm /sys/fs/bpf/neighbour
-	check on a testing/bpf/tcx wg4 egress after testing/bpf/bleach.bpf.o ef_l3 /sys/fs/bpf/ef
+	by_tcx_behind bleach ef_l3
 	leaves_with inner
 	not_well ef_l3 'load the tunnel again'
 	check on a "$TOOL" load wg4
 	leaves_with 46
 	well
+	[ "$(at_tunnel .attach)" = tcx ]
+	check_exit 1 on a sh -c 'tc qdisc show dev wg4 | grep clsact'
 	check on a "$TOOL" unload wg4
-	check on a rm /sys/fs/bpf/ef
+	check on a rm /sys/fs/bpf/behind
+}
+
+# At each point of the load that goes behind another program, all packets are marked.
+test_inner_dscp_while_it_moves()
+{
+	local packets
+
+	"$TOOL" features --json | jq -e .features.tcx || skip "this kernel has no TCX"
+	wireguard_nodes
+	check on a "$TOOL" load wg4
+	by_tcx_behind neighbour neighbour_next
+	not_well neighbour_next 'load the tunnel again'
+	pattern udp:64 4 4
+	outside 4
+	packets=("${pattern[@]}" "${outside[@]}" --expect inner)
+	through a b "${packets[@]}"
+	thin 4 32
+	each_point a "$(printf ' %q' "$wire" through a b "${packets[@]}")" load wg4 --attach tcx
+	through a b "${packets[@]}"
+	well
 }
 
 test_inner_dscp_of_others()
