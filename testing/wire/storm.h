@@ -177,6 +177,7 @@ enum storm_class {
 	STORM_CLASS_FIRST, /* fragment */
 	STORM_CLASS_LATER,
 	STORM_CLASS_NOT_IP,
+	STORM_CLASS_SEALED, /* fragments of what WireGuard sends */
 	STORM_CLASSES,
 };
 

@@ -19,7 +19,7 @@
 #define HANDSHAKE_DS 0x88 /* AF41, of WireGuard's own packets */
 
 const char *const storm_class_names[STORM_CLASSES] = { "whole", "first_part", "later_part",
-						       "not_ip" };
+						       "not_ip", "sealed_part" };
 
 /* One packet as it is found: at first the frame, then what is inside. */
 struct layer {
@@ -291,6 +291,8 @@ static void judge_mark(struct storm *s, const struct chain *c, const struct stor
 
 	if (!link->ip)
 		class = STORM_CLASS_NOT_IP;
+	else if (link->n > 1 && t->kind == TUNNEL_WIREGUARD)
+		class = STORM_CLASS_SEALED;
 	if (got != want && may_be_users(s, link, got, as_it_was)) {
 		s->counts.users++;
 		return;
@@ -305,7 +307,7 @@ static void judge_mark(struct storm *s, const struct chain *c, const struct stor
 		s->counts.unloaded++;
 	else if (got == want && (link->ip || t->fixed))
 		s->counts.marked++;
-	else if (s->counts.unmarked[class]++ == 0 && class != STORM_CLASS_NOT_IP)
+	else if (s->counts.unmarked[class]++ == 0 && class < STORM_CLASS_NOT_IP)
 		say(s, c, f, "outer header of %s, part %u of %u: DS 0x%02x, not marked 0x%02x",
 		    t->name, part + 1, link->n, got, want);
 }
