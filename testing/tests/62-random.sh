@@ -405,7 +405,8 @@ storms()
 		storm "$seed" "$packets"
 	done
 	all_are_marked
-	idle=$(idle_rules)
+	# In a few rounds the tunnel in user space may never be loaded.
+	idle=$(idle_rules | sed "$(if short_form; then echo /^users:/d; fi)")
 	[ -z "$idle" ] || [ "${DSCP_TEST_ROUNDS-}" ] || fail "no packet has come under $idle"
 	echo "seeds $first to $((seed - 1)): $(sum .sent) packets, $(sum .frames) frames," \
 		"$(sum .marked) headers marked, $(sum .taken_for) taken for a tunnel's," \
