@@ -321,7 +321,7 @@ static __always_inline void read_without_note(struct __sk_buff *skb, struct arri
 	a->slot = slot_by_device(skb);
 	tunnel = bpf_map_lookup_elem(&tunnels, &a->slot);
 	if (a->slot && tunnel && tunnel->kind >= DSCP_KIND_VXLAN)
-		a->dscp = clear_dscp(skb, tunnel);
+		a->dscp = front_dscp(skb, a->slot);
 }
 
 SEC("tc/ingress_inner")

@@ -36,14 +36,10 @@ $(OUTPUT)%.o: %.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
-# What libbpf does not need is left out: labels in the code, the relocations of BTF, and the numbers
-# of source lines (.BTF.ext). The relocations of CO-RE are in the same section, which peek needs, and
-# the types of functions, which the program of an XDP dispatcher needs. Symbols of functions it needs,
-# local ones too: they tell where subprograms begin.
-no_lines = $(if $(findstring peek,$<)$(findstring xdp,$<),,-R .BTF.ext)
-
+# What libbpf does not read is left out: labels in the code, and the relocations of BTF. Symbols of
+# functions it needs, local ones too: they tell where subprograms begin.
 $(BPF_OBJS:=.gz): %.gz: %
-	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext $(no_lines) -o $@.tmp $<,\
+	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext -o $@.tmp $<,\
 		cp $< $@.tmp)
 	$(Q)gzip -9n <$@.tmp >$@
 	$(Q)rm $@.tmp

@@ -211,9 +211,11 @@ static __always_inline bool read_clear(struct __sk_buff *skb, const struct dscp_
 				      inner - layout->bytes - CLEAR_IP_BYTES);
 }
 
-/* Returns the DSCP of the outer header of a packet that came out of this tunnel, or UNKNOWN. */
-static __noinline __u32 clear_dscp(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+/* Returns the DSCP of the outer header of a packet that came out of the tunnel of that slot, or
+ * UNKNOWN. */
+VERIFIED_ONCE int front_dscp(struct __sk_buff *skb, __u32 slot)
 {
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 	struct clear_front front;
 	struct clear_layout layout = {};
 	const struct ip4_header *ip4 = (const void *)&front + CLEAR_IP_BYTES - sizeof(*ip4);
