@@ -9,6 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <dscp/abi.h>
+
 #include "bench.h"
 #include "measure.h"
 
@@ -59,6 +61,9 @@ int load_programs(struct programs *p, const char *path, unsigned int map_size)
 		bpf_map__set_pin_path(map, NULL);
 		if (map_size && bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH)
 			bpf_map__set_max_entries(map, map_size);
+		/* The tool lets the counters grow with the number of tunnels. */
+		if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY)
+			bpf_map__set_max_entries(map, DSCP_MAX_TUNNELS);
 	}
 	map = bss(p);
 	if (!map || bpf_map__value_size(map) != sizeof(struct bench_state))
