@@ -102,6 +102,20 @@ vxlan()
 		done' "$2" "$3"
 }
 
+# make_tunnel LINK-ARGUMENTS: a tunnel t0 of that kind between a and b, with inner addresses of both
+# families where the kind takes them; no ARP, ND or MLD, which have no mark
+mac_arg='address 02:00:00:00:00:0%own'
+make_tunnel()
+{
+	both "ip link add t0 $1" || skip "this kernel has no such tunnel: $1"
+	both 'ip link set t0 multicast off addrgenmode none 2>/dev/null || true
+		ip address add 10.0.4.%own/24 dev t0
+		ip address add fd00:4::%own/64 dev t0 nodad
+		ip link set t0 mtu 1300 up
+		ip neighbour replace 10.0.4.%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true
+		ip neighbour replace fd00:4::%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true'
+}
+
 # two_nodes [WIRE]: nodes a and b over a wire that copies bytes, or that one, with both tunnels of that
 # kind, which work
 two_nodes()

@@ -18,16 +18,10 @@ two_nodes()
 # both_ways FAMILY_OUTSIDE KIND LINK-ARGUMENTS [INNER-FAMILIES [OUTER-ECN]]: a tunnel t0 of that kind
 both_ways()
 {
-	local o=$1 judge_kind=$2 type=$3 i packets
+	local o=$1 judge_kind=$2 i packets
 
 	two_nodes
-	both "ip link add t0 $type" || skip "this kernel has no such tunnel: $type"
-	both 'ip link set t0 multicast off addrgenmode none 2>/dev/null || true
-		ip address add 10.0.4.%own/24 dev t0
-		ip address add fd00:4::%own/64 dev t0 nodad
-		ip link set t0 mtu 1300 up
-		ip neighbour replace 10.0.4.%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true
-		ip neighbour replace fd00:4::%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true'
+	make_tunnel "$3"
 	check on a "$TOOL" load t0
 	for i in ${4:-4 6}; do
 		for packets in "udp --count 640" "ping --count 64"; do
@@ -72,8 +66,6 @@ no_wrong_sums()
 {
 	! in_vm || ! dmesg | grep 'hw csum failure' || fail "$OUTPUT"
 }
-
-mac_arg='address 02:00:00:00:00:0%own'
 
 test_geneve_over_ipv4() { both_ways 4 geneve "$mac_arg type geneve id 7 remote 192.0.2.%peer"; }
 test_geneve_over_ipv6() { both_ways 6 geneve "$mac_arg type geneve id 7 remote 2001:db8::%peer"; }
@@ -157,19 +149,25 @@ test_qinq_in_vxlan()
 		ip link add link s name t1 type vlan id 34'
 }
 
-# WireGuard does not care for the MTU outside: the outer packet is fragmented, and the fragments of
-# local TCP lose the stamp (skb_set_owner_w()).
-test_outer_fragments()
+# wireguard_over MTU: WireGuard between two nodes, over an uplink of a with that MTU
+wireguard_over()
 {
-	local o
-
 	kind=wireguard
 	two_nodes
 	needs_wireguard
 	wireguard_keys
 	wireguard a 1 2
 	wireguard b 2 1
-	on a ip link set eth0 mtu 1400
+	on a ip link set eth0 mtu "$1"
+}
+
+# WireGuard does not care for the MTU outside: the outer packet is fragmented, and the fragments of
+# local TCP lose the stamp (skb_set_owner_w()).
+test_outer_fragments()
+{
+	local o
+
+	wireguard_over 1400
 	for o in 4 6; do
 		check on a "$TOOL" load wg$o
 		outside $o
@@ -200,13 +198,7 @@ fragments_of_a_socket()
 # DSCPs; of a connected one, which puts its hash in place of the stamp; and in fixed mode.
 test_outer_fragments_of_datagrams()
 {
-	kind=wireguard
-	two_nodes
-	needs_wireguard
-	wireguard_keys
-	wireguard a 1 2
-	wireguard b 2 1
-	on a ip link set eth0 mtu 600
+	wireguard_over 600
 	check on a "$TOOL" load wg4
 	pass udp:640 4 4 inner
 	jq -e '.fragments_following > 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
