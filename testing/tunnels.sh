@@ -158,6 +158,16 @@ needs_wireguard()
 	ip link delete probe
 }
 
+# node_with_wireguard: lone_node, with wg4 and wg6 too
+node_with_wireguard()
+{
+	node_add_netns probe
+	on probe ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
+	lone_node
+	wireguard_keys
+	wireguard a 1 2
+}
+
 # start_monitor NODE [OPTION or TUNNEL...]: returns when its first look is over. It writes to $T/monitor,
 # also a line for each look; its pid is in $T/monitor.pid, and $monitor is the one to stop it by.
 start_monitor()

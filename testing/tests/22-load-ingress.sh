@@ -110,16 +110,6 @@ best() { local best; read -r best _ <<<"$(attach_kinds)"; echo "$best"; }
 
 eth1() { on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'; }
 
-# A lone node with WireGuard too: wg4 and wg6
-node_with_wireguard()
-{
-	node_add_netns probe
-	on probe ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
-	lone_node
-	wireguard_keys
-	wireguard a 1 2
-}
-
 #
 # Options
 #

@@ -298,16 +298,6 @@ both_killed()
 	killed_unloads "$1" vx4
 }
 
-# node_with_wireguard: and wg4, wg6
-node_with_wireguard()
-{
-	node_add_netns probe
-	on probe ip link add wg0 type wireguard || skip "this kernel has no WireGuard"
-	lone_node
-	wireguard_keys
-	wireguard a 1 2
-}
-
 test_ingress_xdp_killed()
 {
 	local way load
