@@ -316,11 +316,8 @@ static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 /* Without a note: the header in front of the packet, if the tunnel is in clear text. */
 static __always_inline void read_without_note(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_tunnel *tunnel;
-
 	a->slot = slot_by_device(skb);
-	tunnel = bpf_map_lookup_elem(&tunnels, &a->slot);
-	if (a->slot && tunnel && tunnel->kind >= DSCP_KIND_VXLAN)
+	if (a->slot)
 		a->dscp = front_dscp(skb, a->slot);
 }
 

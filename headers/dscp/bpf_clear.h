@@ -212,7 +212,7 @@ static __always_inline bool read_clear(struct __sk_buff *skb, const struct dscp_
 }
 
 /* Returns the DSCP of the outer header of a packet that came out of the tunnel of that slot, or
- * UNKNOWN. */
+ * UNKNOWN, as for any tunnel that encrypts. */
 VERIFIED_ONCE int front_dscp(struct __sk_buff *skb, __u32 slot)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
@@ -221,7 +221,7 @@ VERIFIED_ONCE int front_dscp(struct __sk_buff *skb, __u32 slot)
 	const struct ip4_header *ip4 = (const void *)&front + CLEAR_IP_BYTES - sizeof(*ip4);
 	bool v4, v6;
 
-	if (!tunnel)
+	if (!tunnel || !dscp_kind_is_clear(tunnel->kind))
 		return UNKNOWN;
 	pull_headers(skb, INNER_HEADERS);
 	/* skb_vlan_untag() has moved the Ethernet addresses over the inner VLAN tag. */
