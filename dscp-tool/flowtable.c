@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tunnel.h"
 #include "util/netns.h"
 
 #define MAX_FLOWTABLES 8 /* of one device */
@@ -87,14 +88,6 @@ static bool can_be_offloaded(const struct nl_link *link)
 	return false;
 }
 
-static bool has_uplink(const struct dscp_tunnel *tunnel, int ifindex)
-{
-	for (int i = 0; i < tunnel->n_uplinks; i++)
-		if (tunnel->uplinks[i] == (__u32)ifindex)
-			return true;
-	return false;
-}
-
 /* Fills in what happens at that uplink; false if no flowtable sends the tunnel's packets there, as
  * to a bridge, whose port the kernel does not find for a tunnel. */
 static bool find_lowest(int ifindex, struct bypass *bypass)
@@ -110,7 +103,7 @@ static bool find_lowest(int ifindex, struct bypass *bypass)
 			return false;
 	memcpy(bypass->lowest, link.name, IFNAMSIZ);
 	bypass->out = bypass->tunnel->flags & DSCP_TUNNEL_EGRESS &&
-		      !has_uplink(bypass->tunnel, link.ifindex);
+		      !tunnel_has_uplink(bypass->tunnel, link.ifindex);
 	bypass->in = bypass->tunnel->flags & DSCP_TUNNEL_INGRESS;
 	return strcmp(link.kind, "bridge") && (bypass->out || bypass->in);
 }

@@ -607,7 +607,7 @@ bool tunnel_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned 
 	return !known;
 }
 
-static bool has_uplink(const struct dscp_tunnel *tunnel, __u32 ifindex)
+bool tunnel_has_uplink(const struct dscp_tunnel *tunnel, __u32 ifindex)
 {
 	for (int i = 0; i < tunnel->n_uplinks; i++)
 		if (tunnel->uplinks[i] == ifindex)
@@ -633,7 +633,7 @@ bool tunnel_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, 
 	log_divert(NULL, 0);
 	/* Without any route no packet leaves unmarked. */
 	for (int i = 0; !err && i < now.n_uplinks; i++) {
-		if (has_uplink(tunnel, now.uplinks[i]))
+		if (tunnel_has_uplink(tunnel, now.uplinks[i]))
 			continue;
 		snprintf(text, len, "packets of %s now leave by %.15s: load it again", name,
 			 now.uplink_names[i]);

@@ -41,6 +41,9 @@ struct nl_link;
  * In external mode a GRE or IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */
 bool tunnel_of_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
 
+/* True if the tunnel is registered with the uplink of that number. */
+bool tunnel_has_uplink(const struct dscp_tunnel *tunnel, __u32 ifindex);
+
 /* The request that a loaded tunnel came from. name: its device's present one. The names in it are
  * those of tunnel and name. */
 struct tunnel_request tunnel_request_of(const struct dscp_tunnel *tunnel, const char *name);
