@@ -36,6 +36,7 @@
 #define CLSACT_LAST_PRIORITY 49153
 #define CLSACT_HIGHEST_PRIORITY 65535
 #define CLSACT_PRIORITIES 4 /* that are tried */
+#define MAX_TCX 64 /* programs at one point, as many as the kernel takes: BPF_MPROG_MAX */
 
 #define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
 
@@ -201,6 +202,15 @@ int hook_pin(const char *dir, int fd, const char *path)
 static enum bpf_attach_type tcx_type(const struct hook *hook)
 {
 	return hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+}
+
+/* Fills in the programs at that point of the device, by their order; returns how many there are, or
+ * a negative errno: -EINVAL is a kernel without TCX. */
+static int tcx_list(const struct hook *hook, __u32 ids[MAX_TCX])
+{
+	__u32 n = MAX_TCX, flags;
+
+	return bpf_prog_query(hook->ifindex, tcx_type(hook), 0, &flags, ids, &n) ? -errno : (int)n;
 }
 
 /* By bpf(2) itself: libbpf before 1.3 cannot say where in the list a program goes. Without a link
@@ -630,15 +640,13 @@ static int query_filter(const char *dir, const struct hook *hook, struct hook_st
  * kernel does not tell. */
 static bool tcx_runs(const struct hook *hook, uint32_t prog_id)
 {
-	enum bpf_attach_type type = hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
-	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
+	__u32 ids[MAX_TCX];
+	int n = tcx_list(hook, ids);
 
-	if (bpf_prog_query(hook->ifindex, type, 0, &flags, ids, &n))
-		return true;
-	for (unsigned int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		if (ids[i] == prog_id)
 			return true;
-	return false;
+	return n < 0;
 }
 
 /* A link has no device when that is gone, and also when somebody has detached it. When the device
@@ -840,16 +848,15 @@ static void add_neighbour(struct neighbourhood *all, struct hook_neighbour *neig
 
 static int add_tcx(struct neighbourhood *all)
 {
-	__u32 ids[64], n = sizeof(ids) / sizeof(*ids), flags;
+	__u32 ids[MAX_TCX];
+	int n = tcx_list(all->hook, ids);
 
-	if (bpf_prog_query(all->hook->ifindex, tcx_type(all->hook), 0, &flags, ids, &n))
-		return errno == EINVAL ? 0 : -errno; /* no TCX in this kernel */
-	for (unsigned int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++) {
 		struct hook_neighbour neighbour = { .attach = ATTACH_TCX, .prog_id = ids[i] };
 
 		add_neighbour(all, &neighbour);
 	}
-	return 0;
+	return n == -EINVAL || n > 0 ? 0 : n;
 }
 
 static int add_filter(const struct nl_filter *filter, void *ctx)
