@@ -175,12 +175,11 @@ static void look_around(struct tunnel_status *status, unsigned int i)
 static const char *remedy_behind(const struct tunnel_status *status,
 				 const struct hook_neighbour *behind)
 {
-	if (behind->attach == ATTACH_TCX)
-		return "load the tunnel again";
-	if (behind->priority == UINT16_MAX)
+	if (behind->attach == ATTACH_CLSACT && behind->priority == UINT16_MAX)
 		return "give it a priority below 65535, and load the tunnel again";
-	return status->tunnel->attach == ATTACH_TCX ? "load the tunnel again, with --attach clsact"
-						    : "load the tunnel again";
+	if (behind->attach == ATTACH_CLSACT && status->tunnel->attach == ATTACH_TCX)
+		return "load the tunnel again, with --attach clsact";
+	return "load the tunnel again";
 }
 
 /* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
