@@ -155,7 +155,7 @@ each_kind()
 
 test_first_load_killed()
 {
-	thin 4 16
+	thin 4 8
 	each_kind loads_killed
 }
 
