@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* Tells our programs from those of another copy of the tool, by the maps that they use. */
 #include "hook_owner.h"
 

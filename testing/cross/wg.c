@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * As much of wg(8) as the tests use, for test machines of architectures that Debian does not have:
  * genkey, pubkey, and set with listen-port, fwmark, private-key, peer, remove, endpoint,

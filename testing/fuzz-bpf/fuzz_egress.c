@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* The egress programs with random packets, tunnels, policies and stamps. */
 #include <setjmp.h>
 #include <stdarg.h>

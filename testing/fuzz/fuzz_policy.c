@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The grammar of maps, peer maps, codepoints and numbers. The first byte says which. What was
  * accepted is printed and read again, and has to be the same; what was refused is named.

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The tool, and pinned maps that say anything. The first byte says which command; the others are
  * what is different (exclusive or) from maps as a load would have left them.

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * What a kernel answers, for the seeds of fuzz_netlink: cc -shared -fPIC -o recorder.so recorder.c,
  * LD_PRELOAD=recorder.so RECORD=FILE dscp-tool ... For each request a line "request TYPE FLAGS",

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The system that the tool meets here: pins and maps as fuzz_maps says, one device, two network
  * namespaces. Nothing here reaches the kernel, and a descriptor is only a number.

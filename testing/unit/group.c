@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* Run the cases of a group, in another order if the environment says so. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* egress_inner: which hash each packet gets, and what the maps say then. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* egress_outer: what becomes of each packet. The oracle judges alone where packets are random. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * XDP programs on real devices, ours beside those of others. Each test has a network namespace of
  * its own; the bpffs is this process's own and the same for all, since libxdp looks for it once.

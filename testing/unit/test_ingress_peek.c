@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* The way "peek": what lies in front of a packet is believed if it fits in every respect. */
 #include <setjmp.h>
 #include <stdarg.h>

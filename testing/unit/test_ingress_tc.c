@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /* The way "tc": what is noted at the uplink, and which note is believed at the tunnel. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The netlink library against the running kernel: each test makes its objects with ip and tc in a
  * network namespace of its own, and asks for them. Kinds that this kernel lacks are skipped.

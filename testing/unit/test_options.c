@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-// Copyright (C) 2026 The dscp-tool authors
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The tool's command lines that are refused before the kernel is asked: each has exit status 1, one
  * exact line on stderr and nothing on stdout.
