@@ -12,9 +12,9 @@
 #include <dscp/mix.h>
 
 #include "command.h"
-#include "map.h"
-#include "state.h"
-#include "tunnel.h"
+#include "state/map.h"
+#include "state/state.h"
+#include "tunnel/tunnel.h"
 #include "util/dscp.h"
 #include "util/log.h"
 

@@ -16,10 +16,10 @@
 
 #include "command.h"
 #include "features.h"
-#include "objects.h"
+#include "state/objects.h"
 #include "privileges.h"
-#include "util/hook.h"
-#include "util/hook_xdp.h"
+#include "hook/hook.h"
+#include "hook/libxdp.h"
 #include "util/log.h"
 #include "util/netlink.h"
 

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apply.h"
+#include "state/apply.h"
 #include "command.h"
-#include "peers.h"
-#include "state.h"
-#include "tunnel.h"
+#include "state/peers.h"
+#include "state/state.h"
+#include "tunnel/tunnel.h"
 #include "util/dscp.h"
 #include "util/log.h"
 #include "util/netns.h"

@@ -18,10 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apply.h"
+#include "state/apply.h"
 #include "command.h"
-#include "state.h"
-#include "tunnel.h"
+#include "state/state.h"
+#include "tunnel/tunnel.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "state.h"
-#include "status.h"
+#include "state/state.h"
+#include "status/status.h"
 #include "util/log.h"
 
 #define MAX_WATCH 3600 /* seconds */

@@ -3,9 +3,9 @@
 #include <errno.h>
 
 #include "command.h"
-#include "peers.h"
+#include "state/peers.h"
 #include "privileges.h"
-#include "state.h"
+#include "state/state.h"
 #include "util/log.h"
 
 static const struct arg_option unload_options[] = {

@@ -18,6 +18,8 @@ endif
 OBJS := $(SRC:%.c=$(OUTPUT)%.o)
 BPF_OBJS := $(BPF:.c=.o)
 EMBED_OBJS := $(if $(EMBED),$(BPF:%.bpf.c=$(OUTPUT)%.embed.o))
+# Of sources: this one, and those below.
+dirs := ./ $(sort $(filter-out ./,$(dir $(SRC) $(BPF))))
 MAN := $(if $(SCDOC),$(MAN8))
 # A tree may come with its man page.
 MAN_FOUND = $(sort $(MAN) $(wildcard $(MAN8)))
@@ -47,7 +49,7 @@ $(BPF_OBJS:=.gz): %.gz: %
 $(OUTPUT)%.embed.o: %.bpf.o.gz $(EMBED) $(CONFIG)
 	$(call short,EMBED,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(compile) -DOBJECT_SYMBOL=$*_bpf -DOBJECT_FILE='"$<"' -c -o $@ $(EMBED)
+	$(Q)$(compile) -DOBJECT_SYMBOL=$(*F)_bpf -DOBJECT_FILE='"$<"' -c -o $@ $(EMBED)
 
 $(OUTPUT)sanitize.o: $(ROOT)/lib/sanitize.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
@@ -55,7 +57,7 @@ $(OUTPUT)sanitize.o: $(ROOT)/lib/sanitize.c $(CONFIG)
 
 $(BPF_OBJS): %.bpf.o: %.bpf.c $(CONFIG)
 	$(call short,BPF,$@)
-	$(Q)$(BPF_CC) $(BPF_CC_FLAGS) $(DSCP_BPF_CFLAGS) -I$(ROOT)/headers \
+	$(Q)$(BPF_CC) $(BPF_CC_FLAGS) $(DSCP_BPF_CFLAGS) -I$(ROOT)/headers -I$(ROOT)/dscp-tool/bpf \
 		$(BPF_INCLUDES) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	$(if $(LLVM_STRIP),$(Q)$(LLVM_STRIP) -g $@)
 
@@ -101,6 +103,6 @@ uninstall:
 	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
 
 clean:
-	rm -f *.o *.o.gz *.d *.a *.tmp $(PROG) $(PROGS) $(MAN)
+	rm -f $(foreach d,$(dirs),$d*.o $d*.o.gz $d*.d $d*.tmp) *.a $(PROG) $(PROGS) $(MAN)
 
--include $(wildcard $(OUTPUT)*.d) $(if $(OUTPUT),$(wildcard *.bpf.d))
+-include $(foreach d,$(dirs),$(wildcard $(OUTPUT)$d*.d) $(if $(OUTPUT),$(wildcard $d*.bpf.d)))

@@ -36,8 +36,8 @@ Q :=
 short :=
 endif
 
-DSCP_CPPFLAGS = -I$(ROOT)/headers -I$(ROOT)/lib -D_GNU_SOURCE \
-	-DDSCP_TOOL_VERSION='"$(DSCP_TOOL_VERSION)"' -DBPF_OBJECT_DIR='"$(BPF_OBJECT_DIR)"'
+DSCP_CPPFLAGS = -I$(ROOT)/headers -I$(ROOT)/lib -iquote $(ROOT)/dscp-tool -D_GNU_SOURCE \
+	-DDSCP_TOOL_VERSION='"$(DSCP_TOOL_VERSION)"'
 DSCP_WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes
 # The tool is to be small: routers have little flash. testing/tests/05-size.sh has the limit.
 DSCP_CFLAGS := -std=gnu11 $(if $(filter yes,$(SANITIZE)),,$(SIZE_CFLAGS)) $(DSCP_WARNINGS)
@@ -63,7 +63,7 @@ DSCP_LDFLAGS += -fsanitize=address,undefined
 SANITIZE_OBJ := $(OUTPUT)sanitize.o
 endif
 
-# The library of lib/util, and what it needs. A program that uses it names UTIL_LIB in PROG_LIBS.
+# The library of lib/util, and what it needs.
 UTIL_LIB := $(if $(OUTPUT),$(ROOT)/build-asan/lib/util/,$(ROOT)/lib/util/)libutil.a
 UTIL_CFLAGS := $(if $(filter yes,$(HAVE_LIBXDP)),-DHAVE_LIBXDP $(LIBXDP_CFLAGS)) \
 	$(LIBBPF_CFLAGS) $(ZLIB_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)

@@ -5,7 +5,7 @@
  * the next round what it did in the last: every program here first puts the hash (and the DS
  * field) back, and programs that do only that are measured too, to be subtracted.
  */
-#include "../../dscp-tool/dscp_egress.bpf.c"
+#include "../../dscp-tool/bpf/dscp_egress.bpf.c"
 #include "bench.h"
 
 struct bench_state state;

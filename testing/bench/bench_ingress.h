@@ -15,8 +15,8 @@
 #ifndef BENCH_INGRESS_H
 #define BENCH_INGRESS_H
 
-#include <dscp/bpf_ingress.h>
-#include <dscp/bpf_inflight.h>
+#include "bpf_ingress.h"
+#include "bpf_inflight.h"
 
 #include "bench.h"
 

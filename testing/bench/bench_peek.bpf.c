@@ -8,7 +8,7 @@
 
 static __always_inline int ingress_inner(struct __sk_buff *skb);
 
-#include "../../dscp-tool/dscp_ingress_peek.bpf.c"
+#include "../../dscp-tool/bpf/dscp_ingress_peek.bpf.c"
 
 PROGRAM("tc/inner")
 int inner(struct __sk_buff *skb)

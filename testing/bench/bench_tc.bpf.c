@@ -9,7 +9,7 @@
 static __always_inline int ingress_outer(struct __sk_buff *skb);
 static __always_inline int ingress_inner(struct __sk_buff *skb);
 
-#include "../../dscp-tool/dscp_ingress.bpf.c"
+#include "../../dscp-tool/bpf/dscp_ingress.bpf.c"
 
 PROGRAM("tc/outer_alone")
 int outer_alone(struct __sk_buff *skb)

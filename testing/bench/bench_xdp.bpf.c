@@ -12,7 +12,7 @@
 static __always_inline int ingress_outer(struct xdp_md *ctx);
 static __always_inline int ingress_inner(struct __sk_buff *skb);
 
-#include "../../dscp-tool/dscp_ingress_xdp.bpf.c"
+#include "../../dscp-tool/bpf/dscp_ingress_xdp.bpf.c"
 
 static __always_inline __u64 next_counter(void)
 {

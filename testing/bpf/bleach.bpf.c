@@ -16,7 +16,7 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
-#include <dscp/bpf_compiler.h>
+#include "bpf_compiler.h"
 
 #define IP4_CHECK 10 /* where the header checksum is */
 

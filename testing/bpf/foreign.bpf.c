@@ -3,7 +3,7 @@
 /* Somebody else's program on the same hook: counts what it sees. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-#include <dscp/bpf_compiler.h>
+#include "bpf_compiler.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -9,7 +9,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-#include <dscp/bpf_compiler.h>
+#include "bpf_compiler.h"
 
 #define QUEUES 1024 /* of CAKE, and by default of fq_codel */
 

@@ -134,7 +134,7 @@ test_no_peek()
 # Router without the tool: two filters, and no policy.
 test_plain_tc()
 {
-	local object=dscp-tool/dscp_egress.bpf.o
+	local object=dscp-tool/bpf/dscp_egress.bpf.o
 
 	two_ends
 	check on a tc qdisc add dev wg4 clsact

@@ -10,8 +10,9 @@ include $(ROOT)/lib/defines.mk
 FUZZ_CC ?= clang
 BUILD := $(ROOT)/build-fuzz
 TARGETS := $(patsubst %.c,%,$(wildcard fuzz_*.c))
-TOOL := $(filter-out %.bpf.c,$(wildcard $(ROOT)/dscp-tool/*.c)) $(wildcard $(ROOT)/lib/util/*.c)
-OBJECTS := $(patsubst $(ROOT)/dscp-tool/%.bpf.o.gz,%,$(wildcard $(ROOT)/dscp-tool/*.bpf.o.gz))
+TOOL := $(filter-out %.bpf.c,$(wildcard $(ROOT)/dscp-tool/*.c $(ROOT)/dscp-tool/*/*.c)) \
+	$(wildcard $(ROOT)/lib/util/*.c)
+OBJECTS := $(patsubst $(ROOT)/dscp-tool/bpf/%.bpf.o.gz,%,$(wildcard $(ROOT)/dscp-tool/bpf/*.bpf.o.gz))
 SHARED := $(patsubst $(ROOT)/%.c,$(BUILD)/%.o,$(TOOL)) $(BUILD)/stand_ins.o $(BUILD)/output.o \
 	$(OBJECTS:%=$(BUILD)/%.embed.o)
 
@@ -32,10 +33,10 @@ $(BUILD)/lib/util/%.o: $(ROOT)/lib/util/%.c stand_ins.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(flags) -w -include stand_ins.h -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.embed.o: $(ROOT)/dscp-tool/%.bpf.o.gz $(ROOT)/dscp-tool/embed.S
+$(BUILD)/%.embed.o: $(ROOT)/dscp-tool/bpf/%.bpf.o.gz $(ROOT)/dscp-tool/bpf/embed.S
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) -DOBJECT_SYMBOL=$*_bpf -DOBJECT_FILE='"$<"' -c -o $@ \
-		$(ROOT)/dscp-tool/embed.S
+		$(ROOT)/dscp-tool/bpf/embed.S
 
 $(BUILD)/%.o: %.c fuzz.h stand_ins.h
 	$(Q)mkdir -p $(@D)

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "../../dscp-tool/command.h"
+#include "command.h"
 #include "fuzz.h"
 
 #define MAX_WORDS 64

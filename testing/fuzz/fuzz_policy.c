@@ -11,7 +11,7 @@
 #include <util/args.h>
 #include <util/dscp.h>
 
-#include "../../dscp-tool/peers.h"
+#include "state/peers.h"
 #include "fuzz.h"
 
 /* More than any message of these has. */

@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
-#include "../../dscp-tool/command.h"
-#include "../../dscp-tool/objects.h"
-#include "../../dscp-tool/peers.h"
+#include "command.h"
+#include "state/objects.h"
+#include "state/peers.h"
 #include "fuzz.h"
 
 static struct dscp_policy identity(void)

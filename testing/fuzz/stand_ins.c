@@ -16,8 +16,8 @@
 #include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
 
-#include "../../dscp-tool/objects.h"
-#include "../../dscp-tool/state.h"
+#include "state/objects.h"
+#include "state/state.h"
 #include "fuzz.h"
 #include "stand_ins.h"
 

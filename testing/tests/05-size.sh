@@ -64,8 +64,8 @@ test_the_objects_inside_are_those_installed()
 {
 	local object
 
-	[ -e dscp-tool/dscp_egress.bpf.o.gz ] || skip "nothing is built here"
-	for object in dscp-tool/*.bpf.o; do
+	[ -e dscp-tool/bpf/dscp_egress.bpf.o.gz ] || skip "nothing is built here"
+	for object in dscp-tool/bpf/*.bpf.o; do
 		gzip -dc "$object.gz" >"$T/inside"
 		content "$object" >"$T/a"
 		content "$T/inside" >"$T/b"

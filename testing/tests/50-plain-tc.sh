@@ -13,7 +13,7 @@ plain_tc()
 {
 	check on a tc qdisc add dev "$1" clsact
 	check on a tc filter add dev "$1" egress prio "$2" bpf da \
-		obj dscp-tool/dscp_egress.bpf.o sec "tc/$3"
+		obj dscp-tool/bpf/dscp_egress.bpf.o sec "tc/$3"
 }
 
 test_tc_loads_the_object()
@@ -47,7 +47,7 @@ plain_in()
 {
 	check on b tc qdisc add dev "$1" clsact
 	check on b tc filter add dev "$1" ingress bpf da \
-		obj "dscp-tool/dscp_$2.bpf.o" sec "tc/$3"
+		obj "dscp-tool/bpf/dscp_$2.bpf.o" sec "tc/$3"
 }
 
 # Without a policy CS0 is kept, and all else copied.

@@ -4,7 +4,7 @@
  * The egress programs for their unit tests. BPF_PROG_TEST_RUN makes a new skb for every call and
  * does not show its hash, so these put one there first and tell what became of it.
  */
-#include "../../dscp-tool/dscp_egress.bpf.c"
+#include "../../dscp-tool/bpf/dscp_egress.bpf.c"
 
 #include "egress_knobs.h"
 

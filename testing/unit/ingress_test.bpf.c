@@ -9,9 +9,9 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <stddef.h>
-#include <dscp/bpf_compiler.h>
+#include "bpf_compiler.h"
 
-#include <dscp/bpf_inflight.h>
+#include "bpf_inflight.h"
 
 #include "ingress_knobs.h"
 

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The installed object once more, built here for its unit tests. */
-#include "../../dscp-tool/dscp_ingress_xdp.bpf.c"
+#include "../../dscp-tool/bpf/dscp_ingress_xdp.bpf.c"

@@ -4,8 +4,8 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
-#include <dscp/bpf_inflight.h>
-#include <dscp/bpf_packet.h>
+#include "bpf_inflight.h"
+#include "bpf_packet.h"
 
 #include "places_test.h"
 

@@ -26,7 +26,7 @@
 #include <bpf/libbpf.h>
 
 #include <compat/tcx.h>
-#include <util/hook.h>
+#include "hook/hook.h"
 #include <util/log.h>
 #include <util/netns.h>
 

@@ -30,7 +30,7 @@
 #include <linux/if_packet.h>
 
 #include <util/embedded.h>
-#include <util/hook_xdp.h>
+#include "hook/libxdp.h"
 #include <util/log.h>
 
 #include "xdp_test.h"

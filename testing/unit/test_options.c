@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../dscp-tool/command.h"
+#include "command.h"
 #include "capture.h"
 
 #define MAX_WORDS 160

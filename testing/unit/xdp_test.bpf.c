@@ -4,7 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <stdbool.h>
-#include <dscp/bpf_compiler.h>
+#include "bpf_compiler.h"
 
 #include "xdp_test.h"
 

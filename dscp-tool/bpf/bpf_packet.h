@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Headers as the BPF programs read them, and where the network header is.
+ *
+ * No bit fields and no <linux/ip.h>: clang -target bpfeb with the build machine's asm headers
+ * would pick the wrong half of a byte and say nothing.
+ */
+#ifndef DSCP_BPF_PACKET_H
+#define DSCP_BPF_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <stdbool.h>
+#include "bpf_compiler.h"
+
+#include <dscp/abi.h>
+
+#define IP_PROTO_ICMP 1
+#define IP_PROTO_IPIP 4
+#define IP_PROTO_TCP 6
+#define IP_PROTO_UDP 17
+#define IP_PROTO_IPV6 41
+#define IP_PROTO_FRAGMENT 44
+#define IP_PROTO_GRE 47
+#define IP_PROTO_ICMP6 58
+#define IP_PROTO_DSTOPTS 60
+
+#define IP4_OFFSET_MASK 0x1fff /* fragment offset, in units of 8 bytes */
+#define IP4_MORE 0x2000
+#define IP6_OFFSET_MASK 0xfff8
+#define IP6_MORE 0x0001
+
+#define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
+/* Mask, for the verifier: find_ip() returns at most 14 + 2 * 4, and nothing odd. */
+#define MAX_IP_OFFSET 0x1e
+
+#define INNER_HEADERS                                                                              \
+	(ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag) + sizeof(struct ip6_header))
+/* Longest outer IPv4 header or IPv6 with one option header, UDP, tunnel header. */
+#define OUTER_HEADERS 128
+
+#define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
+#define WIREGUARD_KEEPALIVE 32 /* UDP payload: header 16, tag 16, nothing inside */
+
+#define UNKNOWN DSCP_UNKNOWN
+
+/*
+ * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet
+ * in front the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do
+ * not load from such an address (MIPS) it refuses the program.
+ */
+#define PACKET_ALIGNED __attribute__((packed, aligned(2)))
+typedef __be32 packet_be32 __attribute__((aligned(2)));
+
+struct ip4_header {
+	__u8 version_ihl;
+	__u8 ds;
+	__be16 length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__sum16 check;
+	__u8 source[4];
+	__u8 dest[4];
+};
+
+struct ip6_header {
+	__be16 version_ds; /* version 4 bits, traffic class (the DS field) 8, flow label 4 */
+	__be16 flow;
+	__be16 payload;
+	__u8 next;
+	__u8 hops;
+	__u8 source[16];
+	__u8 dest[16];
+};
+
+struct ip6_fragment {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	packet_be32 id;
+};
+
+struct udp_header {
+	__be16 source;
+	__be16 dest;
+	__be16 length;
+	__sum16 check;
+};
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 type;
+};
+
+/* The empty asm keeps clang from copying these 32-bit context fields in 32-bit registers, after
+ * which the verifier no longer sees pointers. */
+static __always_inline void *packet_start(const struct __sk_buff *skb)
+{
+	void *start = (void *)(unsigned long)skb->data;
+
+	asm volatile("" : "+r"(start));
+	return start;
+}
+
+static __always_inline void *packet_end(const struct __sk_buff *skb)
+{
+	void *end = (void *)(unsigned long)skb->data_end;
+
+	asm volatile("" : "+r"(end));
+	return end;
+}
+
+/* Of the packet, in the linear part. */
+static __always_inline __u32 linear_bytes(const struct __sk_buff *skb)
+{
+	unsigned long bytes = (unsigned long)skb->data_end - (unsigned long)skb->data;
+
+	GCC_KEEP(bytes);
+	return bytes;
+}
+
+static __always_inline int is_vlan(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* True if the byte is how an IP header of that ethertype begins. */
+static __always_inline int ip_begins(__be16 type, __u8 first)
+{
+	return (type == bpf_htons(ETH_P_IP) && first >> 4 == 4) ||
+	       (type == bpf_htons(ETH_P_IPV6) && first >> 4 == 6);
+}
+
+/*
+ * Headers are in the linear part of nearly every packet: the IP stack and the tunnels put them
+ * there. What a bridge hands on from a driver that uses pages may be shorter.
+ */
+static __always_inline bool headers_in_pages(const struct __sk_buff *skb, __u32 bytes)
+{
+	__u32 linear = linear_bytes(skb);
+
+	return linear < bytes && linear < skb->len;
+}
+
+static __always_inline void pull_headers(struct __sk_buff *skb, __u32 bytes)
+{
+	if (__builtin_expect(headers_in_pages(skb, bytes), 0))
+		bpf_skb_pull_data(skb, skb->len < bytes ? skb->len : bytes);
+}
+
+/*
+ * Is there a link-layer header in front of the network header? For the rare packet that reads
+ * well both ways: an L2 frame to a MAC address that begins with 4 or 6, or an L3 packet from
+ * 8.0.0.0/16. The kernel knows skb->network_header, but shows it only as the base of a load: the
+ * last 14 bytes of the linear data are reachable from it if it is less than 14 into the data.
+ */
+static __always_inline int has_link_header(struct __sk_buff *skb)
+{
+	__u32 linear = linear_bytes(skb);
+	__u8 byte;
+
+	return bpf_skb_load_bytes_relative(skb, linear - ETH_HLEN, &byte, 1, BPF_HDR_START_NET);
+}
+
+/*
+ * Where the IP header is, from skb->data: 0 on an L3 device, behind Ethernet and up to two VLAN
+ * tags on an L2 one. *type becomes its ethertype; if there is no room for any, 0, and the result is
+ * negative.
+ */
+static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
+{
+	void *data = packet_start(skb), *end = packet_end(skb);
+	struct ethhdr *eth = data;
+	__be16 protocol = skb->protocol, frame_type = 0;
+	struct vlan_tag *tag;
+	int offset = ETH_HLEN;
+
+	*type = 0;
+	if (data + 1 > end)
+		return -1;
+	if ((void *)(eth + 1) <= end)
+		frame_type = AT_ONCE(eth->h_proto);
+	if (ip_begins(protocol, *(__u8 *)data) &&
+	    ((frame_type != protocol && !is_vlan(frame_type)) || !has_link_header(skb))) {
+		*type = protocol;
+		return 0;
+	}
+	if ((void *)(eth + 1) > end)
+		return -1;
+	UNROLL
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		tag = data + offset;
+		if (!is_vlan(frame_type) || (void *)(tag + 1) > end)
+			break;
+		frame_type = tag->type;
+		offset += sizeof(*tag);
+	}
+	*type = frame_type;
+	return offset;
+}
+
+/* The first word of a WireGuard message: type 1 to 4, three reserved bytes. */
+static __always_inline bool is_wireguard(__be32 word)
+{
+	__u32 type = bpf_ntohl(word);
+
+	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
+}
+
+/* RFC 1624 equation 3, for the one 16-bit word that holds the DS field. */
+static __always_inline void ip4_set_ds(struct ip4_header *ip, __u32 ds)
+{
+	__u32 sum = (__u16)~bpf_ntohs(ip->check) + (__u16) ~(__u16)ip->ds + ds;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = bpf_htons((__u16)~sum);
+	ip->ds = ds;
+}
+
+static __always_inline void ip6_set_ds(struct ip6_header *ip, __u32 ds)
+{
+	ip->version_ds = (ip->version_ds & bpf_htons(0xf00f)) | bpf_htons(ds << 4);
+}
+
+/* As on the wire: the segments of a GSO packet leave one by one. */
+static __always_inline __u32 wire_packets(struct __sk_buff *skb)
+{
+	__u32 segments = skb->gso_segs;
+
+	return segments ? segments : 1;
+}
+
+/* The DSCP of a DS field, as an index: the empty asm hides from clang that the mask is not needed,
+ * and Linux 6.1's verifier wants to see it. */
+static __always_inline __u64 dscp_index(__u64 ds)
+{
+	asm volatile("" : "+r"(ds));
+	return (ds >> 2) & (DSCP_VALUES - 1);
+}
+
+#endif

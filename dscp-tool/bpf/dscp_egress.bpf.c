@@ -1,0 +1,991 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Egress: the DSCP of the inner packet onto the outer header.
+ *
+ *   egress_inner        at the tunnel device's egress stamps skb->hash with the inner DSCP
+ *   egress_inner_peers  the same where the policy is by inner destination, with what that makes of
+ *                       the DSCP
+ *   egress_outer        at the uplink's egress finds the stamp again and rewrites the outer header
+ *
+ * The kernel keeps skb->hash across encapsulation (wg_reset_packet(), iptunnel_xmit()), provided
+ * that it is marked as an L4 hash, which bpf_set_hash() does.
+ *
+ * Works with nothing configured too (plain tc): all maps may be empty.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+#include "bpf_compiler.h"
+
+#include <dscp/abi.h>
+#include "bpf_maps.h"
+#include "bpf_packet.h"
+#include <dscp/mix.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DSCP_MAX_ENDPOINTS);
+	__type(key, struct dscp_endpoint);
+	__type(value, __u32);
+} endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DSCP_PEERS);
+	__type(key, struct dscp_peer);
+	__type(value, struct dscp_policy);
+} peers SEC(".maps");
+
+/* Pinned by name because plain tc loads this object once per program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DSCP_DEFAULT_FLOWS);
+	__type(key, __u32);
+	__type(value, struct dscp_flow);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} flows SEC(".maps");
+
+/*
+ * In front of flows, direct mapped: an array look-up is inlined and costs a fifth of a hash's.
+ * What is in here was stamped by us, and the stamp tells its mark; what is not may be in flows.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DSCP_RECENT);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} recent SEC(".maps");
+
+/* What the first fragment of an outer packet was to have, for those behind it. Egress passes the
+ * fragments of one packet one behind the other, the first one first (ip_do_fragment()). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DSCP_FRAGMENTS);
+	__type(key, struct dscp_fragment_key);
+	__type(value, struct dscp_fragment);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DSCP_FIRST_SLOTS);
+	__type(key, __u32);
+	__type(value, struct dscp_counters);
+} counters SEC(".maps");
+
+#define MAX_INNER_OFFSET 0xffe /* mask, for the verifier: no headers are as long, or odd */
+#define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
+/* In place of a DSCP: */
+#define NOT_OURS 0x200u /* no tunnel's packet after all */
+#define SKIPPED 0x300u /* the tunnel's, but there is no packet inside */
+
+#define GRE_CHECKSUM 0x80000000u /* RFC 2784, RFC 2890; in the first word, in host byte order */
+#define GRE_ROUTING 0x40000000u /* RFC 1701: of any length */
+#define GRE_KEY 0x20000000u
+#define GRE_SEQUENCE 0x10000000u
+#define GRE_VERSION 0x00070000u
+#define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
+
+/* Of sockets. <sys/socket.h> is not for BPF. */
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define SOCKET_RAW 3 /* on MIPS too, where the first two are exchanged */
+
+static __always_inline void set_destination(struct dscp_peer *peer, __u32 family,
+					    const __u8 *address, __u32 bytes)
+{
+	peer->prefixlen = DSCP_PEER_BITS + bytes * 8;
+	peer->family = family;
+	__builtin_memcpy(peer->address, address, bytes);
+}
+
+/*
+ * True if this is not an inner packet but the prototype of the outer header, which GRE without a
+ * remote address shows to the device's TC (ipgre_header(), ip6gre_header()): the inner packet,
+ * where the network header is, comes behind it.
+ */
+static __always_inline bool is_prototype(struct __sk_buff *skb, int offset, __u32 protocol)
+{
+	return protocol == IP_PROTO_GRE && !offset && has_link_header(skb);
+}
+
+/* The DSCP, or negative if there is none. peer: the destination goes there, if it is not NULL. */
+static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *peer)
+{
+	struct ip4_header *ip4;
+	struct ip6_header *ip6;
+	__be16 type;
+	int offset;
+
+	offset = find_ip(skb, &type);
+	if (offset < 0)
+		return -1;
+	ip4 = packet_start(skb) + offset;
+	ip6 = packet_start(skb) + offset;
+	if (type == bpf_htons(ETH_P_IP)) {
+		if ((void *)(ip4 + 1) > packet_end(skb) || ip4->version_ihl >> 4 != 4 ||
+		    is_prototype(skb, offset, ip4->protocol))
+			return -1;
+		if (peer)
+			set_destination(peer, 4, ip4->dest, sizeof(ip4->dest));
+		return ip4->ds >> 2;
+	}
+	if (type == bpf_htons(ETH_P_IPV6)) {
+		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6 ||
+		    is_prototype(skb, offset, ip6->next))
+			return -1;
+		if (peer)
+			set_destination(peer, 6, ip6->dest, sizeof(ip6->dest));
+		return (bpf_ntohs(ip6->version_ds) >> 6) & (DSCP_VALUES - 1);
+	}
+	return -1;
+}
+
+/* The DSCP of the packet that the tunnel device is given, or negative if it has none. More headers
+ * are pulled only if none was found: a GSO packet has hardly more than its own in the linear part,
+ * and to pull into a clone is to copy it (pskb_expand_head()), at the cost of all the rest. */
+static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_peer *peer)
+{
+	int dscp = read_inner(skb, peer);
+
+	if (dscp >= 0 || !headers_in_pages(skb, INNER_HEADERS))
+		return dscp;
+	pull_headers(skb, INNER_HEADERS);
+	return read_inner(skb, peer);
+}
+
+/* Only what is absent is written: of the same stamp every entry is as good. */
+static __noinline int note_flow(struct __sk_buff *skb, __u32 stamp)
+{
+	struct dscp_flow flow = { .ifindex = skb->ifindex };
+
+	if (!bpf_map_lookup_elem(&flows, &stamp))
+		bpf_map_update_elem(&flows, &stamp, &flow, BPF_NOEXIST);
+	return 0;
+}
+
+static __always_inline __u32 *recent_stamp(__u32 stamp)
+{
+	__u32 index = stamp % DSCP_RECENT;
+
+	return bpf_map_lookup_elem(&recent, &index);
+}
+
+static __always_inline void stamp_mark(struct __sk_buff *skb, __u32 mark)
+{
+	__u32 hash, stamp, *last;
+
+	hash = bpf_get_hash_recalc(skb);
+	stamp = dscp_stamp(hash, mark);
+	bpf_set_hash(skb, stamp);
+	last = recent_stamp(stamp);
+	if (last && *last != stamp) {
+		note_flow(skb, stamp);
+		*last = stamp;
+	}
+}
+
+static __always_inline void stamp_packet(struct __sk_buff *skb)
+{
+	int dscp = inner_dscp(skb, NULL);
+
+	if (dscp >= 0)
+		stamp_mark(skb, dscp);
+}
+
+SEC("tc/egress_inner")
+int egress_inner(struct __sk_buff *skb)
+{
+	stamp_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* What the policy for that destination, or else the tunnel's, makes of a DSCP: another, or
+ * DSCP_KEEP. */
+static __always_inline __u32 peer_policy(const struct dscp_peer *peer, struct dscp_tunnel *tunnel,
+					 __u32 dscp)
+{
+	struct dscp_policy *policy = bpf_map_lookup_elem(&peers, peer);
+
+	if (!policy)
+		policy = &tunnel->egress;
+	return policy->to[dscp & (DSCP_VALUES - 1)];
+}
+
+static __always_inline __u32 final_mark(const struct dscp_peer *peer, __u32 dscp)
+{
+	__u32 slot = peer->slot, to;
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
+
+	if (!tunnel)
+		return UNKNOWN;
+	to = peer_policy(peer, tunnel, dscp);
+	return DSCP_MARK_FINAL | (to == DSCP_KEEP ? DSCP_MARK_KEEP : to & (DSCP_VALUES - 1));
+}
+
+/* A device that is no tunnel's, or not yet: its packets are nobody's. */
+static __always_inline void stamp_by_peer(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, mark, *slot;
+	struct dscp_peer peer = {};
+	int dscp;
+
+	slot = bpf_map_lookup_elem(&devices, &ifindex);
+	if (!slot)
+		return;
+	peer.slot = *slot;
+	dscp = inner_dscp(skb, &peer);
+	if (dscp < 0)
+		return;
+	mark = final_mark(&peer, dscp);
+	if (mark != UNKNOWN)
+		stamp_mark(skb, mark);
+}
+
+SEC("tc/egress_inner_peers")
+int egress_inner_peers(struct __sk_buff *skb)
+{
+	stamp_by_peer(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* Of an outer packet. */
+enum part { PART_ALL, PART_FIRST, PART_LATER, PART_LAST };
+
+/* What egress_outer finds out about a packet. */
+struct outer {
+	void *ip; /* the IP header */
+	__u32 payload; /* offset from skb->data of what follows that header */
+	__u32 slot;
+	__u32 inner; /* in clear text: offset of the inner packet */
+	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
+	__u32 source; /* UDP port */
+	enum part part;
+	__u32 id; /* of a fragment: its identification, and the protocol of what is in fragments */
+	__u32 protocol;
+	bool ip6;
+	bool data; /* carries an inner packet */
+};
+
+static __always_inline bool kind_registered(__u32 kind)
+{
+	__u32 zero = 0;
+	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
+
+	return cfg && cfg->kinds & (1u << kind);
+}
+
+/* VXLAN and geneve have the VNI at the same place: the second word, upper 24 bits. */
+static __noinline int slot_by_vni(const struct dscp_port *port, __u32 family, __u32 number,
+				  __be32 vni)
+{
+	struct dscp_endpoint key = {
+		.kind = port->kind,
+		.family = family,
+		.port = number,
+		.id = bpf_ntohl(vni) >> 8,
+	};
+	__u32 *slot = bpf_map_lookup_elem(&endpoints, &key);
+
+	return slot ? *slot : port->slot;
+}
+
+/* VXLAN, GPE included. word: the first one of its header. */
+static __always_inline void find_in_vxlan(struct outer *o, __u32 word)
+{
+	__u32 next = word & 0xff;
+
+	o->inner = o->payload + sizeof(struct udp_header) + 8;
+	if (!(word & VXLAN_GPE) || next == 3)
+		o->type = ETH_P_TEB;
+	else if (next == 1)
+		o->type = ETH_P_IP;
+	else if (next == 2)
+		o->type = ETH_P_IPV6;
+}
+
+/* Geneve: version (2 bits), length of the options in words (6), flags (8), ethertype (16). */
+static __always_inline void find_in_geneve(struct outer *o, __u32 word)
+{
+	o->inner = o->payload + sizeof(struct udp_header) + 8 + (word >> 24 & 0x3f) * 4;
+	o->type = word & 0xffff;
+}
+
+/* By what follows the UDP header, of which two words can be read. */
+static __always_inline bool match_payload(struct outer *o, const struct udp_header *udp,
+					  const struct dscp_port *by_source,
+					  const struct dscp_port *by_dest)
+{
+	const packet_be32 *payload = (const void *)(udp + 1);
+	__u32 kind = by_dest->kind;
+
+	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
+		o->slot = by_source->slot;
+		o->data = payload[0] == WIREGUARD_DATA &&
+			  bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
+		return true;
+	}
+	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
+		return false;
+	o->slot = slot_by_vni(by_dest, o->ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
+	if (kind == DSCP_KIND_VXLAN)
+		find_in_vxlan(o, bpf_ntohl(payload[0]));
+	else
+		find_in_geneve(o, bpf_ntohl(payload[0]));
+	return o->slot;
+}
+
+/*
+ * Whose UDP packet is it? False: nobody's we know. The source port of VXLAN and geneve is a hash,
+ * and may happen to be a tunnel's: WireGuard's messages are known by their type, then the
+ * destination port decides, and a user space tunnel comes last.
+ */
+static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, void *end)
+{
+	struct dscp_port *by_source, *by_dest;
+	__u32 source, dest;
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	source = bpf_ntohs(udp->source);
+	dest = bpf_ntohs(udp->dest);
+	by_source = bpf_map_lookup_elem(&ports, &source);
+	by_dest = bpf_map_lookup_elem(&ports, &dest);
+	if (!by_source || !by_dest)
+		return false;
+	o->source = source;
+	o->data = true;
+	if ((void *)(udp + 2) <= end && match_payload(o, udp, by_source, by_dest))
+		return true;
+	if (by_source->kind == DSCP_KIND_UDP) {
+		o->slot = by_source->slot;
+		return true;
+	}
+	return nothing_registered();
+}
+
+/* Which tunnel has these outer addresses? One with both configured comes first. */
+static __noinline int slot_by_address(struct dscp_endpoint *key)
+{
+	const struct dscp_endpoint full = *key;
+	__u32 *slot;
+
+	UNROLL
+	for (int any = 0; any < 4; any++) {
+		*key = full;
+		if (any & 1)
+			__builtin_memset(key->local, 0, sizeof(key->local));
+		if (any & 2)
+			__builtin_memset(key->remote, 0, sizeof(key->remote));
+		slot = bpf_map_lookup_elem(&endpoints, key);
+		if (slot)
+			return *slot;
+	}
+	return 0;
+}
+
+/* Where the inner packet is in GRE of version 0, given the first word of its header. */
+static __always_inline void find_in_gre(struct outer *o, __u32 word)
+{
+	o->inner = o->payload + 4;
+	if (word & GRE_ROUTING)
+		return;
+	if (word & GRE_CHECKSUM)
+		o->inner += 4;
+	if (word & GRE_KEY)
+		o->inner += 4;
+	if (word & GRE_SEQUENCE)
+		o->inner += 4;
+	o->type = word & 0xffff;
+}
+
+/* No kind that is served: a device of its own, whose key is not in GRE's header. */
+static __always_inline bool is_erspan(__u32 type)
+{
+	return type == ETH_P_ERSPAN || type == ETH_P_ERSPAN2;
+}
+
+/* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP), or
+ * ERSPAN. */
+static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
+{
+	const packet_be32 *key;
+	__u32 word;
+
+	GCC_KEEP(gre);
+	key = gre + 1;
+	if ((void *)key > end)
+		return false;
+	word = bpf_ntohl(*gre);
+	if (word & GRE_VERSION || is_erspan(word & 0xffff))
+		return false;
+	find_in_gre(o, word);
+	if (!(word & GRE_KEY))
+		return true;
+	if (word & GRE_CHECKSUM)
+		key++; /* behind the checksum */
+	if ((void *)(key + 1) > end)
+		return false;
+	*id = bpf_ntohl(*key);
+	return true;
+}
+
+/* A packet of GRE or IPIP: payload is what follows the outer header of that IP protocol; key has
+ * the addresses. */
+static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payload, void *end,
+				     struct dscp_endpoint *key)
+{
+	if (protocol == IP_PROTO_GRE)
+		key->kind = DSCP_KIND_GRE;
+	else if (protocol == IP_PROTO_IPIP || protocol == IP_PROTO_IPV6)
+		key->kind = DSCP_KIND_IPIP;
+	else
+		return false;
+	if (!kind_registered(key->kind))
+		return false;
+	if (protocol == IP_PROTO_GRE) {
+		if (!match_gre(o, payload, end, &key->id))
+			return false;
+	} else {
+		o->inner = o->payload;
+		o->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+	}
+	o->data = true;
+	o->slot = slot_by_address(key);
+	return o->slot;
+}
+
+static __always_inline enum part part_of(bool begins, bool more)
+{
+	if (begins)
+		return more ? PART_FIRST : PART_ALL;
+	return more ? PART_LATER : PART_LAST;
+}
+
+/* IPv4 in all its forms. The range of o->ip has been checked for the fixed header. False too for
+ * the later fragments: they have no port. */
+static __always_inline bool match_ip4(struct outer *o, void *end)
+{
+	struct ip4_header *ip = o->ip;
+	__u32 ihl = (ip->version_ihl & 0xf) * 4;
+	struct dscp_endpoint key = { .family = 4 };
+
+	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip))
+		return false;
+	o->protocol = ip->protocol;
+	o->id = ip->id;
+	o->part = part_of(!(ip->fragment & bpf_htons(IP4_OFFSET_MASK)),
+			  ip->fragment & bpf_htons(IP4_MORE));
+	if (o->part >= PART_LATER)
+		return false;
+	o->payload += ihl;
+	if (ip->protocol == IP_PROTO_UDP)
+		return match_udp(o, o->ip + ihl, end);
+	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
+	return match_ip(o, ip->protocol, o->ip + ihl, end, &key);
+}
+
+static __always_inline bool match_ip6(struct outer *o, void *end)
+{
+	struct dscp_endpoint key = { .family = 6 };
+	struct ip6_header *ip = o->ip;
+	unsigned long length = sizeof(*ip);
+	struct ip6_fragment *fragment;
+	__u32 next = ip->next;
+	__u8 *option;
+
+	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
+		return false;
+	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
+		option = o->ip + length;
+		if ((void *)(option + 2) > end)
+			return false;
+		next = option[0];
+		length += (option[1] + 1) * 8;
+	}
+	/* Behind it: ip6_find_1stfragopt() passes over destination options. */
+	if (next == IP_PROTO_FRAGMENT) {
+		fragment = o->ip + length;
+		if ((void *)(fragment + 1) > end)
+			return false;
+		next = o->protocol = fragment->next;
+		o->id = fragment->id;
+		o->part = part_of(!(fragment->offset & bpf_htons(IP6_OFFSET_MASK)),
+				  fragment->offset & bpf_htons(IP6_MORE));
+		if (o->part >= PART_LATER)
+			return false;
+		length += sizeof(*fragment);
+	}
+	o->payload += length;
+	if (next == IP_PROTO_UDP)
+		return match_udp(o, o->ip + length, end);
+	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
+	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
+	return match_ip(o, next, o->ip + length, end, &key);
+}
+
+static __always_inline bool is_stamp(__u32 hash)
+{
+	__u32 *last = recent_stamp(hash);
+
+	/* No hash at all reads as 0, and so does an empty place of the cache. */
+	return hash && ((last && *last == hash) || bpf_map_lookup_elem(&flows, &hash));
+}
+
+/* DSCP_MARK_*, by the hash of the outer packet: the stamp itself tells it. */
+static __always_inline __u32 stamped_mark(__u32 hash)
+{
+	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_MARK_BITS : UNKNOWN;
+}
+
+/*
+ * The mark of a fragmented packet of a local connected socket. For each of its fragments, the first
+ * one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the stamp: so
+ * look which marks that socket's packets were stamped with, from first on. More than one: nobody
+ * knows which. Both sums begin with a number that the verifier does not know, so that it need not
+ * go through every combination.
+ */
+VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
+{
+	__u32 count = hash, sum = hash;
+
+	asm volatile("" : "+r"(count), "+r"(sum));
+	for (__u32 i = 0; i <= DSCP_VALUES; i++) {
+		__u32 mark = first + i;
+
+		if (i == DSCP_VALUES && first)
+			mark = DSCP_MARK_FINAL | DSCP_MARK_KEEP;
+		else if (i == DSCP_VALUES)
+			break;
+		if (!is_stamp(dscp_stamp(hash, mark)))
+			continue;
+		count++;
+		sum += mark;
+	}
+	return count - hash == 1 ? sum - hash : UNKNOWN;
+}
+
+/* What the tunnel's policy makes of a mark. */
+static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot, __u32 mark)
+{
+	if (mark & DSCP_MARK_FINAL)
+		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
+	if (mark == UNKNOWN || !slot)
+		return mark;
+	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
+}
+
+/* An inner IP header in clear text. */
+struct clear {
+	__u32 offset; /* from skb->data */
+	__u32 word; /* its first two bytes: the version and the DS field are there */
+	bool ip6;
+};
+
+/* Reads the ethertype of a frame and what follows behind up to two VLAN tags. */
+static __always_inline bool load_frame(struct __sk_buff *skb, struct clear *c, __u32 *type)
+{
+	__be16 words[2];
+
+	c->offset += offsetof(struct ethhdr, h_proto);
+	UNROLL
+	for (int i = 0; i <= MAX_VLAN_TAGS; i++) {
+		if (bpf_skb_load_bytes(skb, c->offset, words, sizeof(words)))
+			return false;
+		if (!is_vlan(words[0]))
+			break;
+		c->offset += sizeof(struct vlan_tag);
+	}
+	c->offset += sizeof(words[0]);
+	*type = bpf_ntohs(words[0]);
+	c->word = bpf_ntohs(words[1]);
+	return true;
+}
+
+/* False: no IP inside, or not to be found. bpf_skb_load_bytes() also reaches what is not in the
+ * linear part, and packet pointers stay good. */
+static __always_inline bool load_clear(struct __sk_buff *skb, struct clear *c, __u32 type)
+{
+	__be16 word;
+
+	if (type == ETH_P_TEB) {
+		if (!load_frame(skb, c, &type))
+			return false;
+	} else {
+		if (bpf_skb_load_bytes(skb, c->offset, &word, sizeof(word)))
+			return false;
+		c->word = bpf_ntohs(word);
+	}
+	c->ip6 = type == ETH_P_IPV6;
+	return (type == ETH_P_IP && c->word >> 12 == 4) || (c->ip6 && c->word >> 12 == 6);
+}
+
+static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tunnel *tunnel,
+					  __u32 slot, const struct clear *c)
+{
+	__u32 dscp = (c->word >> (c->ip6 ? 6 : 2)) & (DSCP_VALUES - 1);
+	struct dscp_peer peer = { .slot = slot };
+	long err;
+
+	if (!(tunnel->flags & DSCP_TUNNEL_PEERS))
+		return tunnel->egress.to[dscp];
+	peer.family = c->ip6 ? 6 : 4;
+	peer.prefixlen = DSCP_PEER_BITS + (c->ip6 ? 128 : 32);
+	if (c->ip6)
+		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip6_header, dest),
+					 peer.address, 16);
+	else
+		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, dest),
+					 peer.address, 4);
+	return err ? UNKNOWN : peer_policy(&peer, tunnel, dscp);
+}
+
+/* The DSCP for a packet of a tunnel in clear text. offset, type: of the inner packet. */
+VERIFIED_ONCE int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __u32 type)
+{
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
+	struct clear c = { .offset = offset };
+
+	if (!tunnel || !load_clear(skb, &c, type))
+		return UNKNOWN;
+	return clear_policy(skb, tunnel, slot, &c);
+}
+
+/* Can a UDP socket's packet be in there, by itself, as a fragment or in another tunnel? */
+static __always_inline bool may_carry_udp(struct __sk_buff *skb, const struct clear *c)
+{
+	__u32 offset =
+		c->ip6 ? offsetof(struct ip6_header, next) : offsetof(struct ip4_header, protocol);
+	__u8 protocol;
+
+	if (bpf_skb_load_bytes(skb, c->offset + offset, &protocol, 1))
+		return true;
+	return protocol != IP_PROTO_TCP && protocol != IP_PROTO_ICMP && protocol != IP_PROTO_ICMP6;
+}
+
+/*
+ * True if a local program has written this outer packet itself: skb->sk is a socket that sends from
+ * its port, or a raw one of its protocol. But of a tunnel's packet skb->sk is the socket of the
+ * innermost packet, which may happen to be of the same protocol and port. So the packet is the
+ * program's own only if that socket's packet cannot be inside. When in doubt it is the tunnel's, or
+ * a policy would leak: a program that writes a message with UDP inside gets the policy. A packet
+ * socket's (AF_PACKET) can be either, and counts as the inner packet's.
+ */
+VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
+			     __u32 type)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct clear c = { .offset = offset };
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || (sk->family != FAMILY_INET && sk->family != FAMILY_INET6) ||
+	    sk->protocol != protocol)
+		return 0;
+	if (sk->type != SOCKET_RAW && sk->src_port != source)
+		return 0;
+	return !load_clear(skb, &c, type) || !may_carry_udp(skb, &c);
+}
+
+/* Is skb->sk worth a look by is_program()? It has nearly always another port. A raw socket's is the
+ * protocol. */
+static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol, __u32 source)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && (sk->src_port == source || sk->src_port == protocol);
+}
+
+/* The usual inner packet: in the linear part, without VLAN tags and peer maps. */
+static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
+					const struct outer *o, __u32 *dscp)
+{
+	const __be16 *inner = packet_start(skb) + (o->inner & MAX_INNER_OFFSET);
+	__u32 type = o->type, word, version;
+
+	asm volatile("" : "+r"(inner)); /* one register, which is compared and then read by */
+	if (tunnel->flags & DSCP_TUNNEL_PEERS || (void *)(inner + 8) > packet_end(skb))
+		return false;
+	if (type == ETH_P_TEB) {
+		type = bpf_ntohs(inner[6]);
+		inner += 7;
+	}
+	word = bpf_ntohs(inner[0]);
+	version = word >> 12;
+	if (type == ETH_P_IP && version == 4)
+		*dscp = tunnel->egress.to[(word >> 2) & (DSCP_VALUES - 1)];
+	else if (type == ETH_P_IPV6 && version == 6)
+		*dscp = tunnel->egress.to[(word >> 6) & (DSCP_VALUES - 1)];
+	else
+		return false;
+	return true;
+}
+
+/* A tunnel's own packets do not leave by its device: what looks like them there is inside it. */
+static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+{
+	return tunnel->flags & DSCP_TUNNEL_EGRESS &&
+	       (tunnel->ifindex != skb->ifindex || tunnel->netns != tunnel->uplink_netns);
+}
+
+static __always_inline __u32 outer_protocol(const struct outer *o, __u32 kind)
+{
+	if (kind == DSCP_KIND_GRE)
+		return IP_PROTO_GRE;
+	if (kind == DSCP_KIND_IPIP)
+		return o->type == ETH_P_IP ? IP_PROTO_IPIP : IP_PROTO_IPV6;
+	return IP_PROTO_UDP;
+}
+
+/* By a slot of its own: a struct of which the address is taken cannot be in registers. */
+static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&tunnels, &slot);
+}
+
+/* The DSCP this outer packet should have. */
+static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
+{
+	struct dscp_tunnel *tunnel = tunnel_of(o->slot);
+	__u32 mark, dscp, protocol;
+	bool clear;
+
+	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+		return NOT_OURS;
+	if (!o->data)
+		return SKIPPED;
+	clear = dscp_kind_is_clear(tunnel->kind);
+	if (clear) {
+		protocol = outer_protocol(o, tunnel->kind);
+		if (may_be_program(skb, protocol, o->source) &&
+		    is_program(skb, protocol, o->source, o->inner, o->type))
+			return NOT_OURS;
+	}
+	if (tunnel->flags & DSCP_TUNNEL_FIXED)
+		return tunnel->outer_dscp;
+	if (clear && clear_usual(skb, tunnel, o, &dscp))
+		return dscp;
+	if (clear)
+		return clear_dscp(skb, o->slot, o->inner, o->type);
+	mark = stamped_mark(skb->hash);
+	if (mark == UNKNOWN && o->part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
+	    skb->sk)
+		mark = mark_of_socket(skb->hash,
+				      tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0);
+	return marked_dscp(tunnel, o->slot, mark);
+}
+
+static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer *o, __u32 dscp)
+{
+	__u32 slot = o->slot, packets = wire_packets(skb), ds;
+	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
+	struct ip4_header *ip4 = o->ip;
+	struct ip6_header *ip6 = o->ip;
+
+	if (!c)
+		return;
+	if (dscp == SKIPPED) {
+		c->skipped += packets;
+		return;
+	}
+	ds = o->ip6 ? (bpf_ntohs(ip6->version_ds) >> 4) & 0xff : ip4->ds;
+	if (dscp == UNKNOWN) {
+		c->unknown += packets;
+	} else if (dscp == DSCP_KEEP || dscp == ds >> 2) {
+		c->unchanged += packets;
+	} else {
+		ds = (dscp << 2 | (ds & DSCP_ECN_MASK)) & 0xff;
+		if (o->ip6)
+			ip6_set_ds(ip6, ds);
+		else
+			ip4_set_ds(ip4, ds);
+		c->marked += packets;
+	}
+	c->dscp[dscp_index(ds)] += packets;
+}
+
+static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
+{
+	__u32 dscp = wanted_dscp(skb, o);
+
+	if (dscp != NOT_OURS)
+		write_dscp(skb, o, dscp);
+}
+
+/* The range has been checked before, where the verifier knows of which version the header is. */
+static __always_inline void set_key(struct dscp_fragment_key *key, const struct __sk_buff *skb,
+				    const struct outer *o, void *end)
+{
+	const struct ip4_header *ip4 = o->ip;
+	const struct ip6_header *ip6 = o->ip;
+
+	key->ifindex = skb->ifindex;
+	key->id = o->id;
+	key->protocol = o->protocol;
+	if (!o->ip6) {
+		key->family = 4;
+		__builtin_memcpy(key->source, ip4->source, sizeof(ip4->source));
+		__builtin_memcpy(key->dest, ip4->dest, sizeof(ip4->dest));
+	} else if ((void *)(ip6 + 1) <= end) {
+		key->family = 6;
+		__builtin_memcpy(key->source, ip6->source, sizeof(ip6->source));
+		__builtin_memcpy(key->dest, ip6->dest, sizeof(ip6->dest));
+	}
+}
+
+/* Notes whose packet a first fragment begins, or that it is nobody's: the identification of an
+ * earlier packet is used again. */
+static __always_inline void note_fragment(const struct dscp_fragment_key *key,
+					  const struct dscp_fragment *note)
+{
+	if (note->dscp <= UNKNOWN && (note->slot || note->dscp != UNKNOWN))
+		bpf_map_update_elem(&fragments, key, note, BPF_ANY);
+	else if (bpf_map_lookup_elem(&fragments, key))
+		bpf_map_delete_elem(&fragments, key);
+}
+
+/*
+ * A later fragment has no port: it is the tunnel's if the first one of the same packet was. What
+ * has been read counts only if the note was there before and afterwards: in between another CPU may
+ * have used the element of an LRU map for something else.
+ */
+static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
+					const struct dscp_fragment_key *key)
+{
+	struct dscp_fragment *note = bpf_map_lookup_elem(&fragments, key);
+	struct dscp_tunnel *tunnel;
+	__u32 dscp;
+
+	if (!note)
+		return NOT_OURS;
+	o->slot = note->slot;
+	dscp = note->dscp;
+	barrier();
+	if (o->part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
+				 : !bpf_map_lookup_elem(&fragments, key))
+		return NOT_OURS;
+	tunnel = tunnel_of(o->slot);
+	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+		return NOT_OURS;
+	return dscp;
+}
+
+static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o, void *end,
+					 bool ours)
+{
+	__u32 dscp = ours ? wanted_dscp(skb, o) : NOT_OURS;
+	struct dscp_fragment_key key = {};
+
+	if (o->part != PART_ALL) {
+		set_key(&key, skb, o, end);
+		if (o->part == PART_FIRST)
+			note_fragment(&key,
+				      &(struct dscp_fragment){ .slot = o->slot, .dscp = dscp });
+		else
+			dscp = noted_dscp(skb, o, &key);
+	}
+	if (dscp != NOT_OURS)
+		write_dscp(skb, o, dscp);
+}
+
+/* The same offset, of which the verifier knows the range alone: it need not go through all that
+ * follows again for each of the values that find_ip() returns. */
+static __always_inline __u32 some_offset(const struct __sk_buff *skb, __u32 offset)
+{
+	__u32 noise = skb->len;
+
+	offset ^= noise;
+	asm volatile("" : "+r"(offset));
+	return (offset ^ noise) & MAX_IP_OFFSET;
+}
+
+/* Options, fragments, GRE, IPIP, headers outside the linear part. */
+static __noinline int rewrite_unusual(struct __sk_buff *skb)
+{
+	struct outer o = {};
+	__be16 type;
+	void *end;
+	int offset;
+	bool ours;
+
+	pull_headers(skb, OUTER_HEADERS);
+	offset = find_ip(skb, &type);
+	if (offset < 0)
+		return 0;
+	o.payload = some_offset(skb, offset);
+	o.ip = packet_start(skb) + o.payload;
+	o.ip6 = type == bpf_htons(ETH_P_IPV6);
+	end = packet_end(skb);
+	if (type == bpf_htons(ETH_P_IP) && o.ip + sizeof(struct ip4_header) <= end)
+		ours = match_ip4(&o, end);
+	else if (o.ip6 && o.ip + sizeof(struct ip6_header) <= end)
+		ours = match_ip6(&o, end);
+	else
+		return 0;
+	mark_unusual(skb, &o, end, ours);
+	return 0;
+}
+
+/* IPv4 without options and not a fragment, else the long way. */
+static __always_inline void rewrite_ip4(struct __sk_buff *skb, __u32 offset)
+{
+	void *start = packet_start(skb) + offset, *end = packet_end(skb);
+	struct outer o = { .ip = start, .payload = offset + sizeof(struct ip4_header) };
+	struct ip4_header *ip = start;
+
+	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || ip->version_ihl != 0x45 ||
+	    ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE) ||
+	    (ip->protocol != IP_PROTO_UDP && ip->protocol != IP_PROTO_TCP))
+		rewrite_unusual(skb);
+	else if (ip->protocol == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
+		mark(skb, &o);
+}
+
+static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
+{
+	void *start = packet_start(skb) + offset, *end = packet_end(skb);
+	struct outer o = {
+		.ip = start,
+		.payload = offset + sizeof(struct ip6_header),
+		.ip6 = true,
+	};
+	struct ip6_header *ip = start;
+
+	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || bpf_ntohs(ip->version_ds) >> 12 != 6 ||
+	    (ip->next != IP_PROTO_UDP && ip->next != IP_PROTO_TCP))
+		rewrite_unusual(skb);
+	else if (ip->next == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
+		mark(skb, &o);
+}
+
+static __always_inline void rewrite_packet(struct __sk_buff *skb)
+{
+	__be16 type;
+	int offset;
+
+	/* Encapsulation clears skb_iif (skb_scrub_packet()): what came in by another device is
+	 * forwarded, and may well be the WireGuard of a host behind us, with our port. */
+	if (skb->ingress_ifindex)
+		return;
+	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
+	offset = find_ip(skb, &type);
+	GCC_KEEP(offset);
+	if (type == bpf_htons(ETH_P_IP))
+		rewrite_ip4(skb, offset & MAX_IP_OFFSET);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		rewrite_ip6(skb, offset & MAX_IP_OFFSET);
+}
+
+SEC("tc/egress_outer")
+int egress_outer(struct __sk_buff *skb)
+{
+	rewrite_packet(skb);
+	return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "GPL";

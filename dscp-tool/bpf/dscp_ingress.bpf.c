@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Ingress, the way "tc": the DSCP of the outer header onto the packet that comes out of a tunnel.
+ *
+ *   ingress_outer  at the uplink's ingress notes the outer header under the address of the skb
+ *   ingress_inner  at the tunnel device's ingress looks it up and rewrites the inner header
+ *
+ * The skb that arrives at the uplink is the one that leaves the tunnel, for WireGuard as for any
+ * tunnel of the kernel, and decapsulation leaves the outer header in memory in front of the packet.
+ * An address alone proves nothing: packets die on their way, and another one, which came in by
+ * another device, gets the same skb. So a note is believed only if the outer header it was made
+ * from lies in front of the inner packet. The DSCP is a part of what is compared.
+ * Of a tunnel in clear text, a packet without a note may show its outer header by itself
+ * (bpf_clear.h).
+ *
+ * Works with nothing configured too (plain tc): WireGuard on any port, VXLAN and geneve on theirs.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "bpf_clear.h"
+#include "bpf_inflight.h"
+
+#define VXLAN_PORT 4789 /* RFC 7348 */
+#define GENEVE_PORT 6081 /* RFC 8926 */
+
+#define TUNNEL_HEADER 8 /* VXLAN's and geneve's */
+#define MAX_DISTANCE 511 /* 60 bytes of IPv4, 8 of UDP, 260 of geneve */
+
+/* A packet that may be a tunnel's, seen at the uplink. */
+struct passing {
+	void *ip; /* the IP header */
+	void *payload; /* of IP */
+	void *end;
+	__u32 headers; /* length of the IP header, with extensions */
+	__u32 total; /* length of the IP packet */
+	__u32 protocol;
+	__u32 ds;
+};
+
+enum verdict {
+	OTHER, /* not a tunnel's, or nothing inside */
+	CUT, /* its headers are not in the linear part of the skb */
+	NOTE,
+};
+
+static __always_inline bool kind_arrives(__u32 kind)
+{
+	__u32 zero = 0;
+	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
+
+	return cfg && cfg->arriving & (1u << kind);
+}
+
+static __always_inline void count_skipped(struct __sk_buff *skb, __u32 slot)
+{
+	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
+
+	if (c)
+		c->skipped += wire_packets(skb);
+}
+
+/* What kind of tunnel has this UDP port? */
+static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
+{
+	struct dscp_port *entry = bpf_map_lookup_elem(&ports, &port);
+
+	if (!entry)
+		return DSCP_KIND_NONE;
+	if (entry->arrives) {
+		*slot = entry->arrives == DSCP_KIND_WIREGUARD ? entry->slot : 0;
+		return entry->arrives;
+	}
+	if (!nothing_registered())
+		return DSCP_KIND_NONE;
+	return port == VXLAN_PORT    ? DSCP_KIND_VXLAN
+	       : port == GENEVE_PORT ? DSCP_KIND_GENEVE
+				     : DSCP_KIND_WIREGUARD;
+}
+
+/* The inner packet begins so many bytes behind the IP header. (Numbers, where pointers would be
+ * simpler: clang 14 subtracts pointers in 32-bit registers, which the verifier does not take.) */
+static __always_inline void set_distance(struct dscp_inflight *note, const struct passing *p,
+					 __u32 bytes)
+{
+	note->distance = p->headers + bytes;
+	note->length = p->total - note->distance;
+}
+
+static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const struct passing *p,
+						    struct dscp_inflight *note)
+{
+	struct udp_header *udp = p->payload;
+	struct wireguard_message *message = (void *)(udp + 1);
+
+	if (!is_wireguard(message->type))
+		return OTHER;
+	if (!carries_packet(udp, message->type)) {
+		count_skipped(skb, note->slot);
+		return OTHER;
+	}
+	note->distance = p->headers + sizeof(*udp) + sizeof(*message);
+	note->length = wireguard_inner(bpf_ntohs(udp->length));
+	note->flags = DSCP_NOTE_PADDED;
+	return NOTE;
+}
+
+static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struct passing *p,
+					      struct dscp_inflight *note)
+{
+	struct udp_header *udp = p->payload;
+	packet_be32 *tunnel = (void *)(udp + 1);
+	__u32 kind, slot = 0, options = 0;
+
+	if ((void *)(udp + 1) > p->end)
+		return CUT;
+	kind = kind_by_port(bpf_ntohs(udp->dest), &slot);
+	if (kind == DSCP_KIND_NONE)
+		return OTHER;
+	if ((void *)(udp + 2) > p->end)
+		return CUT;
+	note->slot = slot;
+	if (kind == DSCP_KIND_WIREGUARD)
+		return match_wireguard(skb, p, note);
+	if (kind == DSCP_KIND_GENEVE) /* options, in words, in the low six bits of its first byte */
+		options = (bpf_ntohl(*tunnel) >> 24 & 0x3f) * 4;
+	set_distance(note, p, sizeof(*udp) + TUNNEL_HEADER + options);
+	return NOTE;
+}
+
+/* RFC 2890: four bytes, and four more each for checksum, key and sequence number. */
+static __always_inline enum verdict match_gre(const struct passing *p, struct dscp_inflight *note)
+{
+	packet_be32 *gre = p->payload;
+	__u32 flags;
+
+	if ((void *)(gre + 1) > p->end)
+		return CUT;
+	flags = bpf_ntohl(*gre);
+	if (flags & 0x00070000) /* PPTP */
+		return OTHER;
+	set_distance(note, p, 4 * (1 + (flags >> 31) + (flags >> 29 & 1) + (flags >> 28 & 1)));
+	return NOTE;
+}
+
+static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const struct passing *p,
+						 struct dscp_inflight *note)
+{
+	if (p->protocol == IP_PROTO_UDP)
+		return match_udp(skb, p, note);
+	if (p->protocol == IP_PROTO_GRE && kind_arrives(DSCP_KIND_GRE))
+		return match_gre(p, note);
+	if ((p->protocol == IP_PROTO_IPIP || p->protocol == IP_PROTO_IPV6) &&
+	    kind_arrives(DSCP_KIND_IPIP)) {
+		set_distance(note, p, 0);
+		return NOTE;
+	}
+	return OTHER;
+}
+
+/* Fragments are put together in another skb, with another header: nothing to note. */
+static __always_inline enum verdict match_ip4(struct __sk_buff *skb, struct passing *p,
+					      struct dscp_inflight *note)
+{
+	struct ip4_header *ip = p->ip;
+	__u32 ihl;
+
+	if ((void *)(ip + 1) > p->end)
+		return CUT;
+	ihl = (ip->version_ihl & 0xf) * 4;
+	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip) ||
+	    ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE))
+		return OTHER;
+	p->headers = ihl;
+	p->payload = p->ip + ihl;
+	p->total = bpf_ntohs(ip->length);
+	p->protocol = ip->protocol;
+	p->ds = ip->ds;
+	return match_tunnel(skb, p, note);
+}
+
+static __always_inline enum verdict match_ip6(struct __sk_buff *skb, struct passing *p,
+					      struct dscp_inflight *note)
+{
+	struct ip6_header *ip = p->ip;
+	__u8 *option = (void *)(ip + 1);
+
+	if ((void *)(ip + 1) > p->end)
+		return CUT;
+	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
+		return OTHER;
+	p->headers = sizeof(*ip);
+	p->payload = ip + 1;
+	p->total = bpf_ntohs(ip->payload) + sizeof(*ip);
+	p->protocol = ip->next;
+	p->ds = (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
+	if (p->protocol == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
+		if ((void *)(option + 2) > p->end)
+			return CUT;
+		p->protocol = option[0];
+		p->headers += (option[1] + 1) * 8;
+		p->payload += (option[1] + 1) * 8;
+	}
+	return match_tunnel(skb, p, note);
+}
+
+static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct dscp_inflight *note)
+{
+	struct passing p = {};
+	enum verdict verdict = OTHER;
+	__be16 type;
+	int offset = find_ip(skb, &type);
+
+	if (offset < 0)
+		return OTHER;
+	p.ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
+	p.end = packet_end(skb);
+	if (type == bpf_htons(ETH_P_IP))
+		verdict = match_ip4(skb, &p, note);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		verdict = match_ip6(skb, &p, note);
+	if (verdict != NOTE)
+		return verdict;
+	if (p.ip + DSCP_NOTE_BYTES > p.end)
+		return OTHER;
+	__builtin_memcpy(note->header, p.ip, DSCP_NOTE_BYTES);
+	note->ds = p.ds;
+	return NOTE;
+}
+
+static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_inflight *note)
+{
+	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
+
+	put_note(&key, note);
+}
+
+/* Headers in pages: some drivers leave them there. */
+static __noinline int note_unusual(struct __sk_buff *skb)
+{
+	struct dscp_inflight note = {};
+
+	pull_headers(skb, OUTER_HEADERS);
+	if (match_packet(skb, &note) == NOTE)
+		keep_note(skb, &note);
+	return 0;
+}
+
+SEC("tc/ingress_outer")
+int ingress_outer(struct __sk_buff *skb)
+{
+	struct dscp_inflight note = {};
+	enum verdict verdict = match_packet(skb, &note);
+
+	if (verdict == NOTE)
+		keep_note(skb, &note);
+	else if (verdict == CUT)
+		note_unusual(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* True if these are the first bytes of one header. Between uplink and tunnel a queue may have set
+ * CE, and a router have decremented the hop limit. The bytes of a number are as they are in memory.
+ */
+static __always_inline bool is_same_header(__u64 header, __u64 noted)
+{
+	const __u64 ip4 = bpf_cpu_to_be64(0xfffcffffffffffff); /* all but ECN */
+	const __u64 ip6 = bpf_cpu_to_be64(0xffcfffffffffff00); /* all but ECN and hop limit */
+	bool is_ip4 = (*(const __u8 *)&noted) >> 4 == 4;
+
+	return !((header ^ noted) & (is_ip4 ? ip4 : ip6));
+}
+
+/* Is the outer header that the note was made from in front of this packet? */
+static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note)
+{
+	__u64 header;
+	__u32 distance = note->distance, length = note->length;
+
+	if (distance > MAX_DISTANCE)
+		return false;
+	/* skb_vlan_untag() has moved the Ethernet addresses over the inner VLAN tag. */
+	if (skb->vlan_present) {
+		distance += sizeof(struct vlan_tag);
+		length -= sizeof(struct vlan_tag);
+	}
+	if (!length_fits(skb, length, note->flags & DSCP_NOTE_PADDED ? WIREGUARD_PADDING : 0))
+		return false;
+	if (bpf_probe_read_kernel(&header, sizeof(header), packet_start(skb) - distance))
+		return false;
+	return is_same_header(header, note_bytes(note));
+}
+
+/* Of the bytes that have been compared, not of the rest of the note: the kernel uses elements of an
+ * LRU map again while they are read, so that the two may be of different packets. */
+static __always_inline __u32 header_dscp(const __u8 *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] >> 2 : (ip[0] << 2 & 0x3c) | ip[1] >> 6;
+}
+
+/* Returns whether it was a WireGuard message. */
+static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
+{
+	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
+	struct dscp_inflight note;
+
+	if (!take_note(&key, &note) || !is_of_packet(skb, &note))
+		return false;
+	a->dscp = header_dscp(note.header);
+	if (note.slot && is_slot_of(skb, note.slot))
+		a->slot = note.slot;
+	return note.flags & DSCP_NOTE_PADDED;
+}
+
+/* Without a note: the header in front of the packet, if the tunnel is in clear text. */
+static __always_inline void read_without_note(struct __sk_buff *skb, struct arrival *a)
+{
+	a->slot = slot_by_device(skb);
+	if (a->slot)
+		a->dscp = front_dscp(skb, a->slot);
+}
+
+SEC("tc/ingress_inner")
+int ingress_inner(struct __sk_buff *skb)
+{
+	struct arrival a = { .dscp = UNKNOWN };
+	bool wireguard = recall(skb, &a);
+
+	if (a.dscp == UNKNOWN)
+		read_without_note(skb, &a);
+	mark_arrival(skb, &a, !wireguard);
+	return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Ingress, the way "xdp": for WireGuard behind uplinks that change packets before TC sees them.
+ *
+ *   ingress_outer  an XDP program at the uplink notes the outer DS field under receiver index and
+ *                  counter of the message, which no other message ever has
+ *   ingress_inner  at the tunnel device's ingress reads these two in front of the decrypted packet
+ *
+ * Anybody can send a message with a counter that is in use; it dies in decryption, but its note is
+ * there. So notes that contradict each other are worth nothing, and the UDP header and, where it is
+ * without options, the IP header in front of the packet must agree with the note.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "bpf_front.h"
+#include "bpf_inflight.h"
+
+#define IP_PROTO_HOPOPTS 0
+#define MAX_EXTENSIONS 3
+#define MAX_EXTENSION_LENGTH 0xfff /* mask; up to (255 + 1) * 8 bytes */
+
+/* A cursor in the packet. */
+struct cursor {
+	void *at;
+	void *end;
+};
+
+static __always_inline bool skip(struct cursor *c, __u32 bytes)
+{
+	c->at += bytes;
+	return c->at <= c->end;
+}
+
+/* Ethernet and VLAN tags; the ethertype, or 0. */
+static __always_inline __be16 skip_link(struct cursor *c)
+{
+	struct ethhdr *eth = c->at;
+	struct vlan_tag *tag;
+	__be16 type;
+
+	if (!skip(c, sizeof(*eth)))
+		return 0;
+	type = AT_ONCE(eth->h_proto);
+	UNROLL
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		tag = c->at;
+		if (!is_vlan(type))
+			break;
+		if (!skip(c, sizeof(*tag)))
+			return 0;
+		type = tag->type;
+	}
+	return type;
+}
+
+/* To the UDP header, of which the first fragment has it all. */
+static __always_inline bool skip_ip4(struct cursor *c, __u32 *ds)
+{
+	struct ip4_header *ip = c->at;
+	__u32 ihl;
+
+	if ((void *)(ip + 1) > c->end)
+		return false;
+	ihl = (ip->version_ihl & 0xf) * 4;
+	*ds = ip->ds;
+	return ip->version_ihl >> 4 == 4 && ihl >= sizeof(*ip) && ip->protocol == IP_PROTO_UDP &&
+	       !(ip->fragment & bpf_htons(IP4_OFFSET_MASK)) && skip(c, ihl);
+}
+
+/* One extension header, *next being its number; false if there is none, or it ends the search. */
+static __always_inline bool skip_extension(struct cursor *c, __u32 *next)
+{
+	struct ip6_fragment *fragment = c->at;
+	__u32 length = sizeof(*fragment);
+
+	if ((void *)(fragment + 1) > c->end)
+		return false;
+	if (*next == IP_PROTO_FRAGMENT && fragment->offset & bpf_htons(IP6_OFFSET_MASK))
+		return false;
+	if (*next != IP_PROTO_FRAGMENT)
+		length = (fragment->reserved + 1) * 8; /* its place is the length of the others */
+	*next = fragment->next;
+	return skip(c, length & MAX_EXTENSION_LENGTH);
+}
+
+static __always_inline bool skip_ip6(struct cursor *c, __u32 *ds)
+{
+	struct ip6_header *ip = c->at;
+	__u32 next;
+
+	if (!skip(c, sizeof(*ip)))
+		return false;
+	*ds = (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
+	next = ip->next;
+	UNROLL
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		if (next != IP_PROTO_HOPOPTS && next != IP_PROTO_DSTOPTS &&
+		    next != IP_PROTO_FRAGMENT)
+			break;
+		if (!skip_extension(c, &next))
+			return false;
+	}
+	return bpf_ntohs(ip->version_ds) >> 12 == 6 && next == IP_PROTO_UDP;
+}
+
+/* Both ports and the length. The checksum is changed when segments are made of what GRO merged. */
+static __always_inline void note_udp(struct dscp_inflight *note, const struct udp_header *udp)
+{
+	__builtin_memset(note->header, 0, sizeof(note->header));
+	__builtin_memcpy(note->header, udp, offsetof(struct udp_header, check));
+}
+
+static __always_inline void keep_note(const struct dscp_inflight_key *key,
+				      const struct dscp_inflight *note)
+{
+	const struct dscp_inflight *old = find_note(key);
+	struct dscp_inflight mixed;
+
+	if (!old) {
+		put_note(key, note);
+		return;
+	}
+	/* Anew, not in its place: by now another packet's note may be there. */
+	mixed = *old;
+	if (mixed.ds >> 2 != note->ds >> 2 || note_bytes(&mixed) != note_bytes(note)) {
+		mixed.flags |= DSCP_NOTE_MIXED;
+		put_note(key, &mixed);
+	}
+}
+
+static __always_inline void count_skipped(__u32 slot)
+{
+	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
+
+	if (c)
+		c->skipped++;
+}
+
+/* The packet begins with its UDP header. */
+static __always_inline void note_message(const struct cursor *c, __u32 ds)
+{
+	struct dscp_inflight_key key = { .way = DSCP_WAY_XDP };
+	struct dscp_inflight note = { .ds = ds };
+	const struct udp_header *udp = c->at;
+	const struct wireguard_message *message = (const void *)(udp + 1);
+	struct dscp_port *port;
+	__u32 number;
+
+	if ((void *)(message + 1) > c->end)
+		return;
+	number = bpf_ntohs(udp->dest);
+	port = bpf_map_lookup_elem(&ports, &number);
+	if (!port || (port->arrives != DSCP_KIND_WIREGUARD && !nothing_registered()) ||
+	    !is_wireguard(message->type))
+		return;
+	if (!carries_packet(udp, message->type)) {
+		count_skipped(port->slot);
+		return;
+	}
+	key.receiver = message->receiver;
+	__builtin_memcpy(&key.id, &message->counter, sizeof(key.id));
+	note.slot = port->slot;
+	note.distance = FRONT_UDP;
+	note.length = wireguard_inner(bpf_ntohs(udp->length));
+	note.flags = DSCP_NOTE_PADDED;
+	note_udp(&note, udp);
+	keep_note(&key, &note);
+}
+
+SEC("xdp")
+int ingress_outer(struct xdp_md *ctx)
+{
+	struct cursor c = { (void *)(unsigned long)ctx->data,
+			    (void *)(unsigned long)ctx->data_end };
+	__be16 type = skip_link(&c);
+	__u32 ds;
+
+	if ((type == bpf_htons(ETH_P_IP) && skip_ip4(&c, &ds)) ||
+	    (type == bpf_htons(ETH_P_IPV6) && skip_ip6(&c, &ds)))
+		note_message(&c, ds);
+	return XDP_PASS;
+}
+
+/* The part behind the IP header must be there; the rest may lie before the buffer's beginning. */
+static __always_inline bool read_front(struct __sk_buff *skb, struct front *front)
+{
+	void *data = packet_start(skb);
+
+	if (!bpf_probe_read_kernel(front, sizeof(*front), data - sizeof(*front)))
+		return true;
+	__builtin_memset(front, 0, sizeof(*front));
+	return !bpf_probe_read_kernel(&front->udp, FRONT_UDP, data - FRONT_UDP);
+}
+
+static __always_inline bool note_agrees(const struct dscp_inflight *note, const struct front *front)
+{
+	struct dscp_inflight own = {};
+	__u32 plain = plain_dscp(front);
+
+	note_udp(&own, &front->udp);
+	return !(note->flags & DSCP_NOTE_MIXED) && (plain == UNKNOWN || plain == note->ds >> 2) &&
+	       note_bytes(&own) == note_bytes(note);
+}
+
+static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
+{
+	struct dscp_inflight_key key = { .way = DSCP_WAY_XDP };
+	struct dscp_inflight note;
+	struct front front;
+
+	if (!read_front(skb, &front) || !message_fits(skb, &front))
+		return;
+	key.receiver = front.message.receiver;
+	key.id = front.message.counter;
+	if (!take_note(&key, &note) || !note_agrees(&note, &front))
+		return;
+	a->dscp = note.ds >> 2;
+	if (is_slot_of(skb, note.slot))
+		a->slot = note.slot;
+}
+
+SEC("tc/ingress_inner")
+int ingress_inner(struct __sk_buff *skb)
+{
+	struct arrival a = { .dscp = UNKNOWN };
+
+	recall(skb, &a);
+	mark_arrival(skb, &a, false);
+	return TC_ACT_UNSPEC;
+}
+
+char _license[] SEC("license") = "GPL";

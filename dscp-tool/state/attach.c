@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Which hooks the tunnels need, and what is attached there. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "state/state.h"
+
+/* The tunnel that has a hook; NULL: none. */
+static const struct dscp_tunnel *tunnel_of(const struct state *state, const struct hook *hook)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex == (__u32)hook->ifindex &&
+		    state->tunnels[slot].netns == hook->netns)
+			return &state->tunnels[slot];
+	return NULL;
+}
+
+static bool is_program(const struct hook *hook, const char *name)
+{
+	return !strcmp(hook->program, name);
+}
+
+/* The program for a hook. tunnel: whose device it is, if it is at a tunnel's. */
+static int program_fd(const struct state *state, const struct hook *hook,
+		      const struct dscp_tunnel *tunnel)
+{
+	enum state_program program = EGRESS_INNER;
+
+	if (is_program(hook, "egress_outer"))
+		program = EGRESS_OUTER;
+	else if (is_program(hook, "ingress_outer"))
+		program = INGRESS_OUTER;
+	else if (is_program(hook, "egress_inner") && tunnel && tunnel->flags & DSCP_TUNNEL_PEERS)
+		program = EGRESS_INNER_PEERS;
+	else if (is_program(hook, "ingress_inner"))
+		program = !tunnel || tunnel->way == DSCP_WAY_TC ? INGRESS_INNER
+			  : tunnel->way == DSCP_WAY_PEEK	? PEEK_INNER
+								: XDP_INNER;
+	return state->programs[program];
+}
+
+static int attach_xdp(const struct state *state, const struct hook *hook)
+{
+	struct bpf_object *object = object_open_xdp(STATE_DIR, state->maps);
+
+	if (!object)
+		return state_failed("cannot read", "the built-in BPF object", -errno);
+	return hook_attach_xdp(STATE_DIR, hook, object, state->programs[XDP_INNER]);
+}
+
+static int attach(const struct state *state, const struct hook *hook,
+		  const struct dscp_tunnel *tunnel, enum attach_kind kind)
+{
+	struct hook_state present;
+
+	if (hook->point != HOOK_XDP)
+		return hook_attach(STATE_DIR, hook, program_fd(state, hook, tunnel), kind);
+	if (!hook_query(STATE_DIR, hook, &present) && present.health == HOOK_OK)
+		return 0;
+	return attach_xdp(state, hook);
+}
+
+static bool hook_needed(const struct state *state, const struct hook *hook)
+{
+	struct hook hooks[MAX_HOOKS];
+
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+		unsigned int n = state->tunnels[slot].ifindex
+					 ? state_hooks(&state->tunnels[slot], hooks)
+					 : 0;
+
+		for (unsigned int i = 0; i < n; i++)
+			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
+			    hooks[i].point == hook->point && is_program(hook, hooks[i].program))
+				return true;
+	}
+	return false;
+}
+
+/* A hook of an earlier load gets the program that is now in force; a broken one is left to the
+ * next load of its tunnel. */
+static int update_hook(const struct hook *hook, void *ctx)
+{
+	struct hook_state state;
+	int err = hook_query(STATE_DIR, hook, &state);
+
+	if (err || state.health != HOOK_OK || !hook_needed(ctx, hook))
+		return 0;
+	if (hook->point == HOOK_XDP)
+		return attach_xdp(ctx, hook);
+	return hook_update(STATE_DIR, hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
+}
+
+int state_update_hooks(struct state *state)
+{
+	return hook_for_each(STATE_DIR, update_hook, state);
+}
+
+/* The hooks of one program, on all uplinks. */
+static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks,
+				 const char *program, enum hook_point point)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < t->n_uplinks; i++)
+		if (t->uplinks[i] != DSCP_UPLINK_ABSENT)
+			hooks[n++] = hook_for(program, point, t->uplink_netns, t->uplinks[i],
+					      t->uplink_names[i]);
+	return n;
+}
+
+/* In clear text egress_outer reads the inner packet itself. */
+static bool needs_stamp(const struct dscp_tunnel *t)
+{
+	return !(t->flags & DSCP_TUNNEL_FIXED) && !dscp_kind_is_clear(t->kind);
+}
+
+unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
+{
+	unsigned int n = 0;
+
+	if (t->flags & DSCP_TUNNEL_EGRESS) {
+		if (needs_stamp(t))
+			hooks[n++] = hook_for("egress_inner", HOOK_EGRESS, t->netns, t->ifindex,
+					      t->name);
+		n += uplink_hooks(t, hooks + n, "egress_outer", HOOK_EGRESS);
+	}
+	if (t->flags & DSCP_TUNNEL_INGRESS) {
+		if (t->way != DSCP_WAY_PEEK)
+			n += uplink_hooks(t, hooks + n, "ingress_outer",
+					  t->way == DSCP_WAY_XDP ? HOOK_XDP : HOOK_INGRESS);
+		hooks[n++] = hook_for("ingress_inner", HOOK_INGRESS, t->netns, t->ifindex, t->name);
+	}
+	return n;
+}
+
+static enum hook_stage stage_of(const struct hook *hook)
+{
+	return is_program(hook, "egress_inner") || is_program(hook, "ingress_outer") ? STAGE_READ
+										     : STAGE_WRITE;
+}
+
+int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
+		 enum attach_kind kind)
+{
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && !err; i++)
+		if (stage_of(&hooks[i]) == stage)
+			err = attach(state, &hooks[i], tunnel, kind);
+	return err;
+}
+
+int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states)
+{
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+	int err = 0;
+
+	for (unsigned int i = 0; i < n && !err; i++)
+		err = hook_query(STATE_DIR, &hooks[i], &states[i]);
+	return err ? state_failed("cannot read", STATE_DIR "/hooks", err) : 0;
+}
+
+void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
+		       const struct hook_state *before)
+{
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = state_hooks(tunnel, hooks);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (before[i].health == HOOK_OK && hooks[i].point != HOOK_XDP)
+			attach(state, &hooks[i], tunnel_of(state, &hooks[i]), before[i].attach);
+}
+
+struct prune {
+	const struct state *state;
+	int err;
+};
+
+/* One that cannot be removed from here is no reason to keep the others. */
+static int prune_hook(const struct hook *hook, void *ctx)
+{
+	struct prune *prune = ctx;
+	int err = hook_needed(prune->state, hook) ? 0 : hook_detach(STATE_DIR, hook);
+
+	if (err)
+		prune->err = err;
+	return 0;
+}
+
+int state_prune(struct state *state)
+{
+	struct prune prune = { .state = state };
+	int err = hook_for_each(STATE_DIR, prune_hook, &prune);
+
+	if (err)
+		return state_failed("cannot list", STATE_DIR "/hooks", err);
+	if (state->programs[XDP_INNER] >= 0)
+		hook_sweep_xdp(STATE_DIR, state->programs[XDP_INNER]);
+	if (prune.err)
+		return prune.err;
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (state->tunnels[slot].ifindex)
+			return 0;
+	return state_remove();
+}
+
+/* By the id: a program of the same instructions that another copy of the tool has loaded, or an
+ * earlier load with a map of another size, has other maps. */
+static bool same_program(uint32_t prog_id, int fd)
+{
+	struct bpf_prog_info wanted = {};
+	__u32 len = sizeof(wanted);
+
+	/* True also if that cannot be known. */
+	return bpf_obj_get_info_by_fd(fd, &wanted, &len) || wanted.id == prog_id;
+}
+
+bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
+		      const struct hook *hook, const struct hook_state *present)
+{
+	return present->health != HOOK_OK || hook->point == HOOK_XDP ||
+	       same_program(present->prog_id, program_fd(state, hook, tunnel));
+}

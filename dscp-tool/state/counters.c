@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "state/counters.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "state/map.h"
+#include "state/state.h"
+
+/* Room for the counters on all CPUs; NULL: see errno. */
+static struct dscp_counters *per_cpu(int *cpus)
+{
+	*cpus = libbpf_num_possible_cpus();
+	return *cpus < 0 ? NULL : calloc(*cpus, sizeof(struct dscp_counters));
+}
+
+static void add(struct dscp_counters *sum, const struct dscp_counters *other)
+{
+	sum->marked += other->marked;
+	sum->unchanged += other->unchanged;
+	sum->unknown += other->unknown;
+	sum->skipped += other->skipped;
+	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		sum->dscp[dscp] += other->dscp[dscp];
+}
+
+/* Adds what an array has; of a slot that it has no room for, nothing. */
+static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
+{
+	int cpus, err = 0;
+	struct dscp_counters *values = per_cpu(&cpus);
+
+	if (!values)
+		return -errno;
+	if (bpf_map_lookup_elem(fd, &slot, values))
+		err = errno == ENOENT ? 0 : -errno;
+	else
+		for (int cpu = 0; cpu < cpus; cpu++)
+			add(sum, &values[cpu]);
+	free(values);
+	return err;
+}
+
+static uint32_t carried_key(enum state_map map, uint32_t slot)
+{
+	return map == MAP_ARRIVALS ? slot | DSCP_CARRIED_ARRIVALS : slot;
+}
+
+/* What arrays of before have counted; all zero if there is nothing. */
+static int read_carried(const struct state *state, uint32_t key, struct dscp_carried *carried)
+{
+	memset(carried, 0, sizeof(*carried));
+	if (state->maps[MAP_CARRIED] < 0 ||
+	    !bpf_map_lookup_elem(state->maps[MAP_CARRIED], &key, carried) || errno == ENOENT)
+		return 0;
+	return -errno;
+}
+
+int counters_read(const struct state *state, enum state_map map, uint32_t slot,
+		  struct dscp_counters *sum)
+{
+	int fd = state->maps[map], err;
+	struct dscp_carried carried;
+
+	err = read_carried(state, carried_key(map, slot), &carried);
+	*sum = carried.counters;
+	if (err || fd < 0 || (carried.map && carried.map == map_id(fd)))
+		return err;
+	return add_array(fd, slot, sum);
+}
+
+static int clear(const struct state *state, enum state_map map, uint32_t slot)
+{
+	uint32_t key = carried_key(map, slot);
+	int cpus, err = 0;
+	struct dscp_counters *values;
+
+	if (state->maps[MAP_CARRIED] >= 0 && bpf_map_delete_elem(state->maps[MAP_CARRIED], &key) &&
+	    errno != ENOENT)
+		return -errno;
+	if (state->maps[map] < 0)
+		return 0;
+	values = per_cpu(&cpus);
+	if (!values || bpf_map_update_elem(state->maps[map], &slot, values, BPF_ANY))
+		err = -errno;
+	free(values);
+	return err;
+}
+
+static int failed(int err)
+{
+	return err ? state_failed("cannot write the counters in", STATE_DIR "/maps", err) : 0;
+}
+
+int counters_clear(const struct state *state, uint32_t slot)
+{
+	int err = clear(state, MAP_COUNTERS, slot);
+
+	return failed(err ? err : clear(state, MAP_ARRIVALS, slot));
+}
+
+uint32_t counters_wanted(const struct state *state, enum state_map map, uint32_t slot)
+{
+	uint32_t slots = state->maps[map] < 0 ? 0 : map_capacity(state->maps[map]);
+	uint32_t wanted = slots;
+
+	while (wanted && wanted <= slot)
+		wanted *= 2;
+	return wanted == slots ? 0 : wanted;
+}
+
+/* The counts and the array that they end with change in one step. */
+static int carry_slot(const struct state *state, int old, uint32_t id, uint32_t slot, uint32_t key)
+{
+	const struct dscp_counters none = {};
+	struct dscp_counters sum = {};
+	struct dscp_carried carried;
+	int err = add_array(old, slot, &sum);
+
+	if (!err)
+		err = read_carried(state, key, &carried);
+	if (err || carried.map == id || !memcmp(&sum, &none, sizeof(sum)))
+		return err;
+	add(&carried.counters, &sum);
+	carried.map = id;
+	return bpf_map_update_elem(state->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
+}
+
+int counters_carry(struct state *state, enum state_map map, int old)
+{
+	uint32_t slots = map_capacity(old), id = map_id(old);
+	int err = slots && id ? 0 : -EINVAL;
+
+	if (!err && state->maps[MAP_CARRIED] < 0)
+		err = state_make_carried(state);
+	for (uint32_t slot = 1; !err && slot < slots; slot++)
+		err = carry_slot(state, old, id, slot, carried_key(map, slot));
+	return failed(err);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "state/map.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+/* Entries per system call. A batch must hold the largest bucket of the hash, and that is small. */
+#define BATCH 4096
+
+/* All zero if the kernel does not tell. */
+static struct bpf_map_info info_of(int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+uint32_t map_capacity(int fd)
+{
+	return info_of(fd).max_entries;
+}
+
+uint32_t map_id(int fd)
+{
+	return info_of(fd).id;
+}
+
+long map_for_each(int fd, size_t key_size, size_t value_size,
+		  void (*each)(void *ctx, const void *key, const void *value), void *ctx)
+{
+	char *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
+	bool more = true, started = false;
+	long total = 0, err = keys && values ? 0 : -ENOMEM;
+	uint32_t position, n;
+
+	while (!err && more) {
+		n = BATCH;
+		if (bpf_map_lookup_batch(fd, started ? &position : NULL, &position, keys, values,
+					 &n, NULL)) {
+			more = false;
+			err = errno == ENOENT ? 0 : -errno;
+		}
+		started = true;
+		for (uint32_t i = 0; each && !err && i < n; i++)
+			each(ctx, keys + i * key_size, values + i * value_size);
+		total += err ? 0 : n;
+	}
+	free(keys);
+	free(values);
+	return err ? err : total;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "state/objects.h"
+#include "util/embedded.h"
+
+EMBEDDED(dscp_egress_bpf);
+EMBEDDED(dscp_ingress_bpf);
+EMBEDDED(dscp_ingress_peek_bpf);
+EMBEDDED(dscp_ingress_xdp_bpf);
+
+#define OBJECT(name) "dscp_" #name, dscp_##name##_bpf_start, dscp_##name##_bpf_end
+
+static const struct {
+	const char *name;
+	const unsigned char *start, *end;
+} objects[N_OBJECTS] = {
+	[OBJECT_EGRESS] = { OBJECT(egress) },
+	[OBJECT_INGRESS] = { OBJECT(ingress) },
+#ifdef HAVE_CORE
+	[OBJECT_PEEK] = { OBJECT(ingress_peek) },
+#endif
+	[OBJECT_XDP] = { OBJECT(ingress_xdp) },
+};
+
+static const struct {
+	enum object_id object;
+	const char *name; /* in the object */
+	const char *pin;
+} programs[N_PROGRAMS] = {
+	[EGRESS_INNER] = { OBJECT_EGRESS, "egress_inner", "egress_inner" },
+	[EGRESS_INNER_PEERS] = { OBJECT_EGRESS, "egress_inner_peers", "egress_inner_peers" },
+	[EGRESS_OUTER] = { OBJECT_EGRESS, "egress_outer", "egress_outer" },
+	[INGRESS_INNER] = { OBJECT_INGRESS, "ingress_inner", "ingress_inner" },
+	[INGRESS_OUTER] = { OBJECT_INGRESS, "ingress_outer", "ingress_outer" },
+	[PEEK_INNER] = { OBJECT_PEEK, "ingress_inner", "ingress_inner_peek" },
+	[XDP_INNER] = { OBJECT_XDP, "ingress_inner", "ingress_inner_xdp" },
+};
+
+/* As the objects declare them, or as the tool makes them. */
+static const struct {
+	char name[12];
+	uint8_t type;
+	uint8_t key_size;
+	uint16_t value_size;
+	uint32_t max_entries; /* 0: see capacity_fits() */
+} maps[N_MAPS] = {
+	[MAP_CONFIG] = { "config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_config), 1 },
+	[MAP_TUNNELS] = { "tunnels", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_tunnel),
+			  DSCP_MAX_TUNNELS },
+	[MAP_PORTS] = { "ports", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_port), 65536 },
+	[MAP_ENDPOINTS] = { "endpoints", BPF_MAP_TYPE_HASH, sizeof(struct dscp_endpoint), 4,
+			    DSCP_MAX_ENDPOINTS },
+	[MAP_DEVICES] = { "devices", BPF_MAP_TYPE_HASH, 4, 4, DSCP_MAX_TUNNELS },
+	[MAP_PEERS] = { "peers", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct dscp_peer),
+			sizeof(struct dscp_policy), DSCP_PEERS },
+	[MAP_FLOWS] = { "flows", BPF_MAP_TYPE_LRU_HASH, 4, sizeof(struct dscp_flow), 0 },
+	[MAP_RECENT] = { "recent", BPF_MAP_TYPE_ARRAY, 4, 4, DSCP_RECENT },
+	[MAP_FRAGMENTS] = { "fragments", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_fragment_key),
+			    sizeof(struct dscp_fragment), DSCP_FRAGMENTS },
+	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
+			   0 },
+	[MAP_PRESENT] = { "present", BPF_MAP_TYPE_DEVMAP, 4, 4, PRESENT_ENTRIES },
+	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
+			  DSCP_WAITING },
+	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),
+			   sizeof(struct dscp_inflight), DSCP_INFLIGHT },
+	[MAP_ARRIVALS] = { "arrivals", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
+			   0 },
+	[MAP_CARRIED] = { "carried", BPF_MAP_TYPE_HASH, 4, sizeof(struct dscp_carried),
+			  DSCP_CARRIED },
+};
+
+const char *object_map_name(enum state_map map)
+{
+	return maps[map].name;
+}
+
+static bool capacity_fits(enum state_map map, uint32_t entries)
+{
+	if (maps[map].max_entries)
+		return entries == maps[map].max_entries;
+	/* flows can have any, counters and arrivals start with few and double. */
+	return map == MAP_FLOWS || (entries >= DSCP_FIRST_SLOTS && entries <= DSCP_MAX_TUNNELS &&
+				    !(entries & (entries - 1)));
+}
+
+bool object_map_fits(enum state_map map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	/* Of a program or a link the kernel tells something else, which does not fit. */
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == maps[map].type &&
+	       info.key_size == maps[map].key_size && info.value_size == maps[map].value_size &&
+	       capacity_fits(map, info.max_entries);
+}
+
+const char *object_program_pin(enum state_program program)
+{
+	return programs[program].pin;
+}
+
+bool object_program_fits(enum state_program program, int fd)
+{
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_PROG_TYPE_SCHED_CLS &&
+	       !strncmp(info.name, programs[program].name, sizeof(info.name) - 1);
+}
+
+enum object_id object_of(enum state_program program)
+{
+	return programs[program].object;
+}
+
+enum object_id object_of_way(enum dscp_way way)
+{
+	return way == DSCP_WAY_TC     ? OBJECT_INGRESS
+	       : way == DSCP_WAY_PEEK ? OBJECT_PEEK
+				      : OBJECT_XDP;
+}
+
+bool object_present(enum object_id id)
+{
+	return objects[id].name;
+}
+
+uint64_t objects_digest(void)
+{
+	uint64_t digest = 0xcbf29ce484222325ull;
+
+	for (int i = 0; i < N_OBJECTS; i++)
+		if (object_present(i))
+			digest = (digest ^ embedded_sum(objects[i].end)) * 0x100000001b3ull;
+	return digest;
+}
+
+static int set_map(struct bpf_map *m, enum state_map map, const char *dir, int fd,
+		   const struct object_sizes *sizes)
+{
+	const uint32_t entries = fd < 0 ? sizes->entries[map] : 0;
+	char path[PATH_MAX];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/maps/%s", dir, object_map_name(map));
+	err = bpf_map__set_pin_path(m, fd >= 0 || (entries && sizes->unpinned) ? NULL : path);
+	if (!err && fd >= 0)
+		err = bpf_map__reuse_fd(m, fd);
+	if (!err && entries)
+		err = bpf_map__set_max_entries(m, entries);
+	return err;
+}
+
+static struct bpf_object *open_object(enum object_id id, const char *dir, const int fds[N_MAPS],
+				      const struct object_sizes *sizes)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[id].name);
+	struct bpf_object *object = embedded_open(objects[id].start, objects[id].end, &opts);
+	struct bpf_map *m;
+	int err = 0;
+
+	for (int map = 0; object && !err && map < N_MAPS; map++) {
+		m = bpf_object__find_map_by_name(object, object_map_name(map));
+		if (m)
+			err = set_map(m, map, dir, fds[map], sizes);
+	}
+	if (!err)
+		return object;
+	bpf_object__close(object);
+	errno = -err;
+	return NULL;
+}
+
+static bool is_xdp(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_XDP;
+}
+
+struct bpf_object *object_open(enum object_id id, const char *dir, const int fds[N_MAPS],
+			       const struct object_sizes *sizes)
+{
+	struct bpf_object *object = open_object(id, dir, fds, sizes);
+	struct bpf_program *program;
+
+	/* The sections have names of their own, so that `tc ... sec NAME` can tell them apart;
+	 * libbpf does not derive the type from those. */
+	if (object)
+		bpf_object__for_each_program (program, object) {
+			if (is_xdp(program))
+				bpf_program__set_autoload(program, false);
+			else
+				bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+		}
+	return object;
+}
+
+struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS])
+{
+	const struct object_sizes sizes = {};
+	struct bpf_object *object = open_object(OBJECT_XDP, dir, fds, &sizes);
+	struct bpf_program *program;
+
+	if (object)
+		bpf_object__for_each_program (program, object)
+			bpf_program__set_autoload(program, is_xdp(program));
+	return object;
+}
+
+int object_program_fd(const struct bpf_object *object, enum object_id id,
+		      enum state_program program)
+{
+	if (programs[program].object != id)
+		return -1;
+	return bpf_program__fd(bpf_object__find_program_by_name(object, programs[program].name));
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "state/peers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <bpf/bpf.h>
+
+#include "state/state.h"
+#include "util/args.h"
+#include "util/dscp.h"
+
+static int inet_family(const struct dscp_peer *peer)
+{
+	return peer->family == 4 ? AF_INET : AF_INET6;
+}
+
+static unsigned int length_of(const struct dscp_peer *peer)
+{
+	return peer->prefixlen - DSCP_PEER_BITS;
+}
+
+void peers_name(const struct dscp_peer *peer, char name[PEER_NAME_LEN])
+{
+	char address[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(inet_family(peer), peer->address, address, sizeof(address));
+	snprintf(name, PEER_NAME_LEN, "%s/%u", address, length_of(peer));
+}
+
+static bool same_prefix(const struct dscp_peer *a, const struct dscp_peer *b)
+{
+	return a->prefixlen == b->prefixlen && a->family == b->family &&
+	       !memcmp(a->address, b->address, sizeof(a->address));
+}
+
+/* Index of a prefix, or -1. */
+static int find(const struct peer_maps *peers, const struct dscp_peer *peer)
+{
+	for (unsigned int i = 0; i < peers->n; i++)
+		if (same_prefix(&peers->maps[i].peer, peer))
+			return i;
+	return -1;
+}
+
+/* Clears what is beyond the length. False: nothing was there. */
+static bool clear_host_bits(struct dscp_peer *peer)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < sizeof(peer->address); i++) {
+		int bits = (int)length_of(peer) - (int)i * 8;
+		uint8_t mask = bits >= 8 ? 0xff : bits > 0 ? 0xff << (8 - bits) : 0;
+
+		any |= peer->address[i] & ~mask;
+		peer->address[i] &= mask;
+	}
+	return any;
+}
+
+/* ADDRESS[/LENGTH] */
+static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err_len)
+{
+	char *slash = strchr(text, '/'), name[PEER_NAME_LEN];
+	unsigned long length, longest;
+
+	if (slash)
+		*slash = '\0';
+	memset(peer, 0, sizeof(*peer));
+	if (inet_pton(AF_INET, text, peer->address) == 1)
+		peer->family = 4;
+	else if (inet_pton(AF_INET6, text, peer->address) == 1)
+		peer->family = 6;
+	if (!peer->family) {
+		snprintf(err, err_len, "'%s' is no IPv4 or IPv6 address", text);
+		return -EINVAL;
+	}
+	if (peer->family == 6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer->address)) {
+		snprintf(err, err_len, "'%s' is an IPv4 address: write it as one", text);
+		return -EINVAL;
+	}
+	longest = peer->family == 4 ? 32 : 128;
+	length = longest;
+	if (slash && args_number(slash + 1, 0, longest, &length, NULL, 0)) {
+		snprintf(err, err_len, "'%s' is no prefix length of %s: 0 to %lu", slash + 1, text,
+			 longest);
+		return -EINVAL;
+	}
+	peer->prefixlen = DSCP_PEER_BITS + length;
+	if (!clear_host_bits(peer))
+		return 0;
+	peers_name(peer, name);
+	snprintf(err, err_len, "%s/%lu has bits beyond its length: the prefix is %s", text, length,
+		 name);
+	return -EINVAL;
+}
+
+/* More than there is room for is not in the map: apply_tunnel() sees to that. */
+void peers_insert(struct peer_maps *peers, const struct peer_map *map)
+{
+	unsigned int i = peers->n;
+
+	/* Read without the lock, an entry may come twice. */
+	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer) >= 0)
+		return;
+	for (; i && peers->maps[i - 1].peer.prefixlen < map->peer.prefixlen; i--)
+		peers->maps[i] = peers->maps[i - 1];
+	peers->maps[i] = *map;
+	peers->n++;
+}
+
+static int add(struct peer_maps *peers, const struct dscp_peer *peer, const char *text, char *err,
+	       size_t err_len)
+{
+	struct peer_map map = { .peer = *peer };
+	char name[PEER_NAME_LEN];
+	int known = find(peers, peer), ret;
+
+	if (known >= 0)
+		return dscp_policy_parse(&peers->maps[known].policy, text, err, err_len);
+	dscp_policy_unnamed(&map.policy);
+	ret = dscp_policy_parse(&map.policy, text, err, err_len);
+	if (ret)
+		return ret;
+	if (peers->n == DSCP_MAX_PEERS) {
+		peers_name(peer, name);
+		snprintf(err, err_len, "%s is one too many: at most %d", name, DSCP_MAX_PEERS);
+		return -EINVAL;
+	}
+	peers_insert(peers, &map);
+	return 0;
+}
+
+/* IPv6 has colons and a map has none; but 10.0.0.5 or fd00::5 alone is no map either. */
+static bool is_map(const char *text)
+{
+	return strchr(text, '=') || !strcasecmp(text, "copy");
+}
+
+int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err_len)
+{
+	char *copy = strdup(text), *colon = copy ? strrchr(copy, ':') : NULL;
+	struct dscp_peer peer;
+	int ret;
+
+	if (!copy || !colon || !is_map(colon + 1)) {
+		snprintf(err, err_len,
+			 "'%s' is no PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0",
+			 text);
+		free(copy);
+		return -EINVAL;
+	}
+	*colon = '\0';
+	ret = parse_prefix(&peer, copy, err, err_len);
+	if (!ret)
+		ret = add(peers, &peer, colon + 1, err, err_len);
+	free(copy);
+	return ret;
+}
+
+void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
+{
+	for (unsigned int i = 0; i < peers->n; i++)
+		dscp_policy_complete(&peers->maps[i].policy, own);
+}
+
+static int failed(const char *what, int err)
+{
+	return state_failed(what, STATE_DIR "/maps/peers", err);
+}
+
+int peers_for_each(const struct state *state, void (*each)(void *ctx, const struct peer_map *map),
+		   void *ctx)
+{
+	int fd = state->maps[MAP_PEERS];
+	struct dscp_peer last;
+	struct peer_map map;
+	bool first = true;
+
+	while (!bpf_map_get_next_key(fd, first ? NULL : &last, &map.peer)) {
+		first = false;
+		last = map.peer;
+		if (!bpf_map_lookup_elem(fd, &last, &map.policy))
+			each(ctx, &map);
+	}
+	return errno == ENOENT ? 0 : failed("cannot read", -errno);
+}
+
+struct of_slot {
+	struct peer_maps *peers;
+	uint32_t slot;
+};
+
+static void read_one(void *ctx, const struct peer_map *map)
+{
+	const struct of_slot *wanted = ctx;
+
+	if (map->peer.slot == wanted->slot)
+		peers_insert(wanted->peers, map);
+}
+
+int peers_read(const struct state *state, uint32_t slot, struct peer_maps *peers)
+{
+	struct of_slot wanted = { .peers = peers, .slot = slot };
+
+	peers->n = 0;
+	return peers_for_each(state, read_one, &wanted);
+}
+
+/* The longest first: until a destination has its new policy, nothing that is new matches it. */
+int peers_add(const struct state *state, uint32_t slot, const struct peer_maps *peers)
+{
+	for (unsigned int i = 0; i < peers->n; i++) {
+		struct dscp_peer peer = peers->maps[i].peer;
+
+		peer.slot = slot;
+		if (bpf_map_update_elem(state->maps[MAP_PEERS], &peer, &peers->maps[i].policy,
+					BPF_ANY))
+			return failed("cannot write", -errno);
+	}
+	return 0;
+}
+
+/* The shortest first: while a destination has an old policy, it is its own. */
+int peers_remove_others(const struct state *state, uint32_t slot, const struct peer_maps *peers)
+{
+	struct peer_maps present;
+	int err = peers_read(state, slot, &present);
+
+	for (unsigned int i = present.n; !err && i-- > 0;)
+		if (find(peers, &present.maps[i].peer) < 0 &&
+		    bpf_map_delete_elem(state->maps[MAP_PEERS], &present.maps[i].peer))
+			err = failed("cannot write", -errno);
+	return err;
+}

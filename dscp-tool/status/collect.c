@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "status/status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/conflict.h"
+#include "state/counters.h"
+#include "tunnel/flowtable.h"
+#include "state/map.h"
+#include "tunnel/tunnel.h"
+#include "util/log.h"
+#include "util/netlink.h"
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+{
+	va_list args;
+
+	if (status->n_problems == MAX_PROBLEMS)
+		return;
+	va_start(args, fmt);
+	vsnprintf(status->problems[status->n_problems++], sizeof(*status->problems), fmt, args);
+	va_end(args);
+}
+
+/* True of what check_netns() or check_device() says, once. */
+static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
+{
+	if (hook->netns != status->tunnel->netns)
+		return !*status->uplink_netns;
+	return status->netns_gone || hook->ifindex == (int)status->tunnel->ifindex;
+}
+
+static void check_hook(struct tunnel_status *status, const struct hook *hook,
+		       const struct hook_state *state)
+{
+	switch (state->health) {
+	case HOOK_MISSING:
+		problem(status, "%s is not attached to %s: load the tunnel again", hook->program,
+			hook->dev);
+		break;
+	case HOOK_GONE:
+		if (!is_said_elsewhere(status, hook))
+			problem(status, "the device %s (number %d) is gone: load the tunnel again",
+				hook->dev, hook->ifindex);
+		break;
+	case HOOK_OK:
+	case HOOK_ELSEWHERE:
+		break;
+	}
+}
+
+bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
+{
+	return tunnel->uplink_netns != tunnel->netns;
+}
+
+static void check_netns(struct tunnel_status *status, const struct state *state, uint32_t slot)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	status->netns_gone = !state_is_present(state, slot, PRESENT_NETNS);
+	if (uplinks_elsewhere(t) && (!state_is_present(state, slot, PRESENT_UPLINK_NETNS) ||
+				     !netns_path(t->uplink_netns, status->uplink_netns))) {
+		*status->uplink_netns = 0;
+		problem(status,
+			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
+			"load it again",
+			t->uplink_netns);
+	}
+	log_printable(status->uplink_netns);
+}
+
+/* A device that has only the number, or is in a namespace that has, has nothing of ours. */
+static void check_number(struct tunnel_status *status, const struct state *state, uint32_t slot,
+			 unsigned int i)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	const struct hook *hook = &status->hooks[i];
+	bool of_tunnel = hook->netns == t->netns && hook->ifindex == (int)t->ifindex;
+	enum state_present what = of_tunnel		    ? PRESENT_DEVICE
+				  : hook->netns == t->netns ? PRESENT_NETNS
+							    : PRESENT_UPLINK_NETNS;
+
+	if (!state_is_present(state, slot, what))
+		status->states[i].health = HOOK_GONE;
+}
+
+static void device_gone(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	char number[sizeof(" (number 4294967295)")] = "";
+	struct nl_link link;
+	struct nl_error why;
+
+	if (status->netns_gone)
+		problem(status, "its network namespace is gone: unload it, or load it again");
+	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
+		problem(status, "%s was made anew since: load it again", t->name);
+	else {
+		if (!(t->ifindex & DSCP_IFINDEX_GONE))
+			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
+		problem(status, "the device %s%s is gone: unload it, or load it again", t->name,
+			number);
+	}
+}
+
+/* A device is the one that was loaded, whatever its name is now. */
+static void check_device(struct tunnel_status *status, const struct state *state, uint32_t slot)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	struct nl_link link;
+	struct nl_error why;
+	char text[sizeof(*status->problems)];
+
+	if (!state_is_present(state, slot, PRESENT_DEVICE)) {
+		device_gone(status);
+		return;
+	}
+	if (t->netns != netns_own() || nl_link_by_index(t->ifindex, &link, &why))
+		return;
+	if (state_is_name(link.name))
+		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+	if (tunnel_port_changed(t, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (flowtable_bypasses(t, &link, text, sizeof(text)))
+		problem(status, "%s", text);
+}
+
+static void check_uplinks(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	for (int i = 0; i < t->n_uplinks; i++)
+		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
+			problem(status,
+				"there is no uplink %s: when there is, load the tunnel again "
+				"(monitor does)",
+				t->uplink_names[i]);
+}
+
+static unsigned int neighbours(const struct tunnel_status *status, unsigned int i,
+			       enum hook_side side, struct hook_neighbour *list)
+{
+	int n = hook_neighbours(STATE_DIR, &status->hooks[i], &status->states[i], side, list,
+				MAX_NEIGHBOURS);
+
+	return n < 0 ? 0 : n > MAX_NEIGHBOURS ? MAX_NEIGHBOURS : n;
+}
+
+/* Who is in front of our program and behind, and what queues what it has marked. */
+static void look_around(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	NETNS_VISIT(hook->netns);
+	struct nl_error why;
+
+	status->n_ahead[i] = neighbours(status, i, HOOK_AHEAD, status->ahead[i]);
+	status->n_behind[i] = neighbours(status, i, HOOK_BEHIND, status->behind[i]);
+	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
+	    hook->netns == netns_own())
+		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+}
+
+/* What makes egress_inner the last one again. */
+static const char *remedy_behind(const struct tunnel_status *status,
+				 const struct hook_neighbour *behind)
+{
+	if (behind->attach == ATTACH_CLSACT && behind->priority == UINT16_MAX)
+		return "give it a priority below 65535, and load the tunnel again";
+	if (behind->attach == ATTACH_CLSACT && status->tunnel->attach == ATTACH_TCX)
+		return "load the tunnel again, with --attach clsact";
+	return "load the tunnel again";
+}
+
+/* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
+static void check_behind(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook_neighbour *behind = status->behind[i];
+	char more[32] = "";
+
+	if (!status->n_behind[i])
+		return;
+	if (status->n_behind[i] > 1)
+		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
+	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
+		*behind->name ? behind->name : "a program", more, status->hooks[i].program,
+		status->hooks[i].dev, remedy_behind(status, behind));
+}
+
+static int collect_tunnel(const struct state *state, uint32_t slot, struct tunnel_status *status)
+{
+	int err;
+
+	memset(status, 0, sizeof(*status));
+	status->tunnel = &state->tunnels[slot];
+	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
+	check_netns(status, state, slot);
+	status->n_hooks = state_hooks(status->tunnel, status->hooks);
+	for (unsigned int i = 0; i < status->n_hooks; i++) {
+		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);
+		if (err)
+			return err;
+		check_number(status, state, slot, i);
+		check_hook(status, &status->hooks[i], &status->states[i]);
+		status->current[i] = state_is_current(state, status->tunnel, &status->hooks[i],
+						      &status->states[i]);
+		if (!status->current[i])
+			problem(status,
+				"%s at %s is another program than it should be: load the "
+				"tunnel again",
+				status->hooks[i].program, status->hooks[i].dev);
+		look_around(status, i);
+		check_behind(status, i);
+	}
+	check_device(status, state, slot);
+	check_uplinks(status);
+	err = counters_read(state, MAP_COUNTERS, slot, &status->egress);
+	return err ? err : counters_read(state, MAP_ARRIVALS, slot, &status->ingress);
+}
+
+static unsigned int count_tunnels(const struct state *state, uint32_t first, uint32_t last)
+{
+	unsigned int n = 0;
+
+	for (uint32_t slot = first; slot <= last; slot++)
+		n += state->tunnels[slot].ifindex != 0;
+	return n;
+}
+
+static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int j = 0; j < n && !tunnels[i].same_name; j++)
+			tunnels[i].same_name = i != j &&
+					       !strcmp(tunnels[i].name, tunnels[j].name) &&
+					       tunnels[i].tunnel->netns == tunnels[j].tunnel->netns;
+	}
+}
+
+static int collect_tunnels(const struct state *state, uint32_t first, uint32_t last,
+			   struct status *status)
+{
+	int err = 0;
+
+	/* calloc(0, ...) may be NULL. */
+	status->tunnels = calloc(1 + count_tunnels(state, first, last), sizeof(*status->tunnels));
+	if (!status->tunnels)
+		return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
+	for (uint32_t slot = first; slot <= last && !err; slot++) {
+		if (!state->tunnels[slot].ifindex)
+			continue;
+		err = collect_tunnel(state, slot, &status->tunnels[status->n_tunnels++]);
+		if (err)
+			log_error("%s: cannot read its state: %s", state->tunnels[slot].name,
+				  log_strerror(err));
+	}
+	find_same_names(status->tunnels, status->n_tunnels);
+	return err;
+}
+
+struct strangers {
+	const struct state *state;
+	struct status *status;
+};
+
+/* One device is enough to say. */
+static void add_stranger(void *ctx, uint32_t slot, const char *device)
+{
+	const struct strangers *strangers = ctx;
+	struct status *status = strangers->status;
+
+	for (unsigned int i = 0; i < status->n_tunnels; i++) {
+		struct tunnel_status *t = &status->tunnels[i];
+
+		if (t->tunnel != &strangers->state->tunnels[slot] || t->has_stranger)
+			continue;
+		t->has_stranger = true;
+		problem(t,
+			"packets of %s, which is not loaded, are marked like its own: load it too, "
+			"or give it another port, key or address",
+			device);
+	}
+}
+
+struct peer_lists {
+	struct tunnel_status *of_slot[DSCP_MAX_TUNNELS]; /* NULL: has none, or is not asked for */
+};
+
+static void collect_peer(void *ctx, const struct peer_map *map)
+{
+	const struct peer_lists *lists = ctx;
+	struct tunnel_status *status = lists->of_slot[map->peer.slot % DSCP_MAX_TUNNELS];
+
+	if (status)
+		peers_insert(status->peers, map);
+}
+
+/* In one go for all: the map is not sorted by tunnel. */
+static int collect_peers(const struct state *state, struct status *status)
+{
+	struct peer_lists lists = {};
+	bool any = false;
+
+	for (unsigned int i = 0; i < status->n_tunnels; i++) {
+		struct tunnel_status *t = &status->tunnels[i];
+
+		if (!(t->tunnel->flags & DSCP_TUNNEL_PEERS))
+			continue;
+		t->peers = calloc(1, sizeof(*t->peers));
+		if (!t->peers)
+			return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
+		lists.of_slot[t->tunnel - state->tunnels] = t;
+		any = true;
+	}
+	return any ? peers_for_each(state, collect_peer, &lists) : 0;
+}
+
+static int collect_flows(const struct state *state, struct status *status)
+{
+	int fd = state->maps[MAP_FLOWS];
+	long n = map_for_each(fd, sizeof(uint32_t), sizeof(struct dscp_flow), NULL, NULL);
+
+	if (n < 0) {
+		log_error("cannot read the map flows: %s", log_strerror(n));
+		return n;
+	}
+	status->flows = n;
+	status->flows_capacity = map_capacity(fd);
+	return 0;
+}
+
+int status_collect(const struct state *state, uint32_t slot, struct status *status)
+{
+	int err;
+
+	memset(status, 0, sizeof(*status));
+	status->loaded = state->tunnels;
+	if (!status->loaded)
+		return 0;
+	flowtable_look_anew();
+	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
+	if (!err)
+		conflict_strangers(state, add_stranger,
+				   &(struct strangers){ .state = state, .status = status });
+	if (!err)
+		err = collect_peers(state, status);
+	return err ? err : collect_flows(state, status);
+}
+
+void status_free(struct status *status)
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		free(status->tunnels[i].peers);
+	free(status->tunnels);
+}
+
+bool status_healthy(const struct status *status)
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		if (status->tunnels[i].n_problems)
+			return false;
+	return true;
+}
+
+bool has_egress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
+}
+
+bool has_ingress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
+}
+
+uint64_t counters_seen(const struct dscp_counters *c)
+{
+	return c->marked + c->unchanged + c->unknown;
+}

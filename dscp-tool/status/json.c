@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "status/status.h"
+
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+#include "tunnel/tunnel.h"
+#include "util/dscp.h"
+
+static const char *direction(const struct tunnel_status *status)
+{
+	if (!has_ingress(status))
+		return "egress";
+	return has_egress(status) ? "both" : "ingress";
+}
+
+static struct json_object *json_policy(const struct dscp_policy *policy)
+{
+	struct json_object *map = json_object_new_object();
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		if (policy->to[dscp] != dscp)
+			json_object_object_add(
+				map, dscp_name(dscp),
+				json_object_new_string(dscp_policy_name(policy, dscp)));
+	return map;
+}
+
+static struct json_object *json_peers(const struct peer_maps *peers)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; peers && i < peers->n; i++) {
+		struct json_object *object = json_object_new_object();
+		char name[PEER_NAME_LEN];
+
+		peers_name(&peers->maps[i].peer, name);
+		json_object_object_add(object, "prefix", json_object_new_string(name));
+		json_object_object_add(object, "map", json_policy(&peers->maps[i].policy));
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+static void json_number(struct json_object *object, const char *key, uint64_t number)
+{
+	json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+static void json_string(struct json_object *object, const char *key, const char *string)
+{
+	json_object_object_add(object, key, json_object_new_string(string));
+}
+
+static struct json_object *json_counters(const struct dscp_counters *c)
+{
+	struct json_object *object = json_object_new_object(), *dscps = json_object_new_object();
+
+	json_number(object, "seen", counters_seen(c));
+	json_number(object, "marked", c->marked);
+	json_number(object, "unchanged", c->unchanged);
+	json_number(object, "unknown", c->unknown);
+	json_number(object, "skipped", c->skipped);
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		if (c->dscp[dscp])
+			json_number(dscps, dscp_name(dscp), c->dscp[dscp]);
+	json_object_object_add(object, "dscp", dscps);
+	return object;
+}
+
+static struct json_object *json_neighbours(const struct hook_neighbour *neighbours, unsigned int n)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct hook_neighbour *neighbour = &neighbours[i];
+		struct json_object *object = json_object_new_object();
+
+		json_string(object, "name", neighbour->name);
+		json_string(object, "attach", attach_kind_name(neighbour->attach));
+		if (neighbour->attach == ATTACH_CLSACT)
+			json_number(object, "priority", neighbour->priority);
+		json_object_object_add(
+			object, "prog_id",
+			neighbour->prog_id ? json_object_new_uint64(neighbour->prog_id) : NULL);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+static struct json_object *json_hook(const struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	const struct hook_state *state = &status->states[i];
+	struct json_object *object = json_object_new_object();
+
+	json_string(object, "dev", hook->dev);
+	json_number(object, "ifindex", hook->ifindex);
+	json_string(object, "hook", hook_point_name(hook->point));
+	json_string(object, "program", hook->program);
+	json_object_object_add(object, "attach",
+			       state->attach == ATTACH_AUTO
+				       ? NULL
+				       : json_object_new_string(attach_kind_name(state->attach)));
+	if (state->attach == ATTACH_CLSACT)
+		json_number(object, "priority", state->priority);
+	json_object_object_add(object, "prog_id",
+			       state->prog_id ? json_object_new_uint64(state->prog_id) : NULL);
+	json_string(object, "state", hook_health_name(state->health));
+	json_object_object_add(object, "ahead",
+			       json_neighbours(status->ahead[i], status->n_ahead[i]));
+	json_object_object_add(object, "behind",
+			       json_neighbours(status->behind[i], status->n_behind[i]));
+	if (*status->qdiscs[i])
+		json_string(object, "qdisc", status->qdiscs[i]);
+	return object;
+}
+
+/* Which way, and why. */
+static struct json_object *json_way(const struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	struct json_object *object;
+
+	if (!has_ingress(status))
+		return NULL;
+	object = json_object_new_object();
+	json_string(object, "way", tunnel_way_name(t->way));
+	json_object_object_add(object, "auto",
+			       json_object_new_boolean(t->flags & DSCP_TUNNEL_AUTO_WAY));
+	json_string(object, "reason",
+		    t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
+	return object;
+}
+
+static struct json_object *json_uplink_netns(const struct tunnel_status *status)
+{
+	struct json_object *object;
+
+	if (!uplinks_elsewhere(status->tunnel))
+		return NULL;
+	object = json_object_new_object();
+	json_number(object, "inode", status->tunnel->uplink_netns);
+	json_object_object_add(object, "path",
+			       *status->uplink_netns ? json_object_new_string(status->uplink_netns)
+						     : NULL);
+	return object;
+}
+
+static struct json_object *json_tunnel(const struct tunnel_status *status)
+{
+	struct json_object *object = json_object_new_object(), *ports = json_object_new_array(),
+			   *hooks = json_object_new_array(), *problems = json_object_new_array(),
+			   *counters = json_object_new_object();
+	const struct dscp_tunnel *t = status->tunnel;
+	bool fixed = t->flags & DSCP_TUNNEL_FIXED;
+
+	json_string(object, "tunnel", status->name);
+	json_number(object, "ifindex", t->ifindex);
+	json_string(object, "kind", t->link_kind);
+	json_string(object, "direction", direction(status));
+	for (int i = 0; i < t->n_ports; i++)
+		json_object_array_add(ports, json_object_new_int(t->ports[i]));
+	json_object_object_add(object, "ports", ports);
+	json_object_object_add(object, "healthy", json_object_new_boolean(!status->n_problems));
+	for (unsigned int i = 0; i < status->n_problems; i++)
+		json_object_array_add(problems, json_object_new_string(status->problems[i]));
+	json_object_object_add(object, "problems", problems);
+	json_object_object_add(object, "egress_map",
+			       has_egress(status) ? json_policy(&t->egress) : NULL);
+	json_object_object_add(object, "peer_maps", json_peers(status->peers));
+	json_object_object_add(object, "ingress_map",
+			       has_ingress(status) ? json_policy(&t->ingress) : NULL);
+	json_object_object_add(object, "ingress_hook", json_way(status));
+	json_object_object_add(object, "outer_dscp",
+			       fixed ? json_object_new_string(dscp_name(t->outer_dscp)) : NULL);
+	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
+	for (unsigned int i = 0; i < status->n_hooks; i++)
+		json_object_array_add(hooks, json_hook(status, i));
+	json_object_object_add(object, "hooks", hooks);
+	json_object_object_add(counters, "egress", json_counters(&status->egress));
+	json_object_object_add(counters, "ingress", json_counters(&status->ingress));
+	json_object_object_add(object, "counters", counters);
+	return object;
+}
+
+static struct json_object *json_flows(const struct status *status)
+{
+	struct json_object *object;
+
+	if (!status->loaded)
+		return NULL;
+	object = json_object_new_object();
+	json_number(object, "entries", status->flows);
+	json_number(object, "capacity", status->flows_capacity);
+	return object;
+}
+
+/* One line, also for --watch. */
+void status_print_json(const struct status *status)
+{
+	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		json_object_array_add(list, json_tunnel(&status->tunnels[i]));
+	json_object_object_add(root, "tunnels", list);
+	json_object_object_add(root, "flows", json_flows(status));
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN |
+							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(root);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * The text format of OpenMetrics 1.0: all of a metric family in one place, a TYPE line without the
+ * "_total" that the samples of a counter have, no two samples with the same labels.
+ */
+#include "status/status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/dscp.h"
+
+static void print_family(const char *name, const char *type, const char *help)
+{
+	printf("# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+/* A device's name may have quotes and backslashes; ends of lines have been taken out of it. */
+static void print_label(const char *name, const char *value)
+{
+	printf("%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			putchar('\\');
+		putchar(*value);
+	}
+	putchar('"');
+}
+
+/* A sample's name and first labels. Two network namespaces may have tunnels of the same name: those
+ * of others say which. And a device that is gone may have had the name that another has now: then
+ * their numbers do. */
+static void open_sample(const char *metric, const struct tunnel_status *status)
+{
+	printf("%s{", metric);
+	print_label("tunnel", status->name);
+	if (status->tunnel->netns != netns_own())
+		printf(",netns=\"%" PRIu64 "\"", (uint64_t)status->tunnel->netns);
+	if (status->same_name)
+		printf(",ifindex=\"%u\"", status->tunnel->ifindex);
+}
+
+static void add_label(const char *name, const char *value)
+{
+	putchar(',');
+	print_label(name, value);
+}
+
+static void close_sample(uint64_t value)
+{
+	printf("} %" PRIu64 "\n", value);
+}
+
+static void print_results(const struct tunnel_status *status, const char *direction,
+			  const struct dscp_counters *c)
+{
+	const struct {
+		const char *name;
+		uint64_t packets;
+	} results[] = {
+		{ "marked", c->marked },
+		{ "unchanged", c->unchanged },
+		{ "unknown", c->unknown },
+		{ "skipped", c->skipped },
+	};
+
+	for (unsigned int i = 0; i < sizeof(results) / sizeof(*results); i++) {
+		open_sample("dscp_tool_packets_total", status);
+		add_label("direction", direction);
+		add_label("result", results[i].name);
+		close_sample(results[i].packets);
+	}
+}
+
+static void print_dscps(const struct tunnel_status *status, const char *direction,
+			const struct dscp_counters *c)
+{
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		if (!c->dscp[dscp])
+			continue;
+		open_sample("dscp_tool_dscp_packets_total", status);
+		add_label("direction", direction);
+		add_label("dscp", dscp_name(dscp));
+		close_sample(c->dscp[dscp]);
+	}
+}
+
+/* What cannot be judged from this network namespace has no sample. */
+static void print_hooks(const struct tunnel_status *status)
+{
+	for (unsigned int i = 0; i < status->n_hooks; i++) {
+		if (status->states[i].health == HOOK_ELSEWHERE)
+			continue;
+		open_sample("dscp_tool_hook_ok", status);
+		add_label("device", status->hooks[i].dev);
+		add_label("hook", hook_point_name(status->hooks[i].point));
+		add_label("program", status->hooks[i].program);
+		close_sample(status->states[i].health == HOOK_OK && status->current[i]);
+	}
+}
+
+static void for_each_direction(const struct status *status,
+			       void (*print)(const struct tunnel_status *status,
+					     const char *direction, const struct dscp_counters *c))
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++) {
+		const struct tunnel_status *tunnel = &status->tunnels[i];
+
+		if (has_egress(tunnel))
+			print(tunnel, "egress", &tunnel->egress);
+		if (has_ingress(tunnel))
+			print(tunnel, "ingress", &tunnel->ingress);
+	}
+}
+
+static void print_flows(const struct status *status)
+{
+	print_family("dscp_tool_flows", "gauge", "Flows whose mark is known, of all tunnels.");
+	if (status->loaded)
+		printf("dscp_tool_flows %" PRIu32 "\n", status->flows);
+	print_family("dscp_tool_flows_capacity", "gauge", "Flows that there is room for.");
+	if (status->loaded)
+		printf("dscp_tool_flows_capacity %" PRIu32 "\n", status->flows_capacity);
+}
+
+void status_print_openmetrics(const struct status *status)
+{
+	print_family("dscp_tool_packets", "counter",
+		     "Packets of the tunnel by what was done to them.");
+	for_each_direction(status, print_results);
+	print_family("dscp_tool_dscp_packets", "counter",
+		     "Data packets of the tunnel by the DSCP that they went on with.");
+	for_each_direction(status, print_dscps);
+	print_family("dscp_tool_hook_ok", "gauge",
+		     "Whether the program is attached to the device as it should be.");
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		print_hooks(&status->tunnels[i]);
+	print_flows(status);
+	puts("# EOF");
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* What `dscp-tool status` knows (status_collect.c), and the ways to print it, a file each. */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "state/peers.h"
+#include "state/state.h"
+#include "util/netns.h"
+
+#define MAX_NEIGHBOURS 8 /* that are shown, on each side */
+#define MAX_PROBLEMS (6 + MAX_HOOKS)
+
+/* All that is known of a loaded tunnel, from the kernel, at this moment. */
+struct tunnel_status {
+	const struct dscp_tunnel *tunnel;
+	/* Where the uplinks are, if in another network namespace; "": not, or it is gone. */
+	char uplink_netns[NETNS_PATH];
+	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
+	bool netns_gone; /* that of the tunnel */
+	bool same_name; /* as another one of its network namespace */
+	bool has_stranger; /* a device that is not loaded looks like it */
+	struct hook hooks[MAX_HOOKS];
+	struct hook_state states[MAX_HOOKS];
+	bool current[MAX_HOOKS]; /* the program there is the one that it should be */
+	struct hook_neighbour ahead[MAX_HOOKS][MAX_NEIGHBOURS];
+	struct hook_neighbour behind[MAX_HOOKS]
+				    [MAX_NEIGHBOURS]; /* egress_inner, see check_behind() */
+	unsigned int n_ahead[MAX_HOOKS], n_behind[MAX_HOOKS];
+	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
+	unsigned int n_hooks;
+	struct dscp_counters egress, ingress;
+	struct peer_maps *peers; /* NULL: none */
+	char problems[MAX_PROBLEMS][320];
+	unsigned int n_problems;
+};
+
+struct status {
+	bool loaded; /* anything at all; else there are no flows either */
+	struct tunnel_status *tunnels;
+	unsigned int n_tunnels;
+	uint32_t flows, flows_capacity; /* of all tunnels together */
+};
+
+/* Of the tunnel in that slot, or of all (0). The state must outlive the status. Returns 0, or a
+ * negative errno after a message; status_free() in any case. */
+int status_collect(const struct state *state, uint32_t slot, struct status *status);
+void status_free(struct status *status);
+
+bool status_healthy(const struct status *status);
+
+bool has_egress(const struct tunnel_status *status);
+bool has_ingress(const struct tunnel_status *status);
+bool uplinks_elsewhere(const struct dscp_tunnel *tunnel);
+uint64_t counters_seen(const struct dscp_counters *c);
+
+void status_print_text(const struct status *status);
+void status_print_json(const struct status *status);
+void status_print_openmetrics(const struct status *status);
+
+#endif

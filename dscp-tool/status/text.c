@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+#include "status/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tunnel/tunnel.h"
+#include "util/dscp.h"
+
+#define BAR_COLUMNS 30 /* that 100 % has */
+
+/* The target that more than half of all codepoints have, or -1: "*=CS0" says it in one word. */
+static int common_target(const struct dscp_policy *policy)
+{
+	unsigned int counts[DSCP_KEEP + 1] = {};
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		if (++counts[policy->to[dscp]] > DSCP_VALUES / 2)
+			return policy->to[dscp];
+	return -1;
+}
+
+static void print_policy(const char *title, const struct dscp_policy *policy)
+{
+	int common = common_target(policy);
+	bool any = common >= 0;
+
+	printf("  %-9s", title);
+	if (any)
+		printf(" *=%s", common == DSCP_KEEP ? "keep" : dscp_name(common));
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		if (policy->to[dscp] == (common < 0 ? (int)dscp : common))
+			continue;
+		printf(" %s=%s", dscp_name(dscp), dscp_policy_name(policy, dscp));
+		any = true;
+	}
+	printf("%s\n", any ? "" : " as it is");
+}
+
+static void print_peers(const struct peer_maps *peers)
+{
+	char title[PEER_NAME_LEN + sizeof("to ")], name[PEER_NAME_LEN];
+
+	for (unsigned int i = 0; peers && i < peers->n; i++) {
+		peers_name(&peers->maps[i].peer, name);
+		snprintf(title, sizeof(title), "to %s", name);
+		print_policy(title, &peers->maps[i].policy);
+	}
+}
+
+static void print_policies(const struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	if (t->flags & DSCP_TUNNEL_FIXED)
+		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
+	else if (has_egress(status))
+		print_policy("map out", &t->egress);
+	print_peers(status->peers);
+	if (!has_ingress(status))
+		return;
+	print_policy("map in", &t->ingress);
+	printf("  way in    %s: %s\n", tunnel_way_name(t->way),
+	       t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
+}
+
+/* Of 30 columns so many as the share, and one at least: a packet that was there shows. */
+static void print_bar(double share)
+{
+	int columns = share * BAR_COLUMNS + 0.5;
+
+	for (int i = 0; i < columns || !i; i++)
+		putchar('#');
+}
+
+/* The chart of one direction: each line has all its words, for grep and awk. */
+static void print_chart(const struct dscp_counters *c, const char *title)
+{
+	double total = 0; /* does not wrap, whatever is in the map */
+	uint64_t largest = 0;
+	int width;
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		total += c->dscp[dscp];
+		if (c->dscp[dscp] > largest)
+			largest = c->dscp[dscp];
+	}
+	width = snprintf(NULL, 0, "%" PRIu64, largest);
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		double share;
+
+		if (!c->dscp[dscp])
+			continue;
+		share = c->dscp[dscp] / total;
+		printf("  %-9s %-4s %*" PRIu64 " %5.1f%% ", title, dscp_name(dscp), width,
+		       (uint64_t)c->dscp[dscp], 100 * share);
+		print_bar(share);
+		putchar('\n');
+	}
+}
+
+static void print_counters(const struct dscp_counters *c, const char *name, const char *title)
+{
+	printf("  %-9s seen %" PRIu64 ", marked %" PRIu64 ", unchanged %" PRIu64
+	       ", unknown %" PRIu64 ", skipped %" PRIu64 "\n",
+	       name, counters_seen(c), (uint64_t)c->marked, (uint64_t)c->unchanged,
+	       (uint64_t)c->unknown, (uint64_t)c->skipped);
+	print_chart(c, title);
+}
+
+static void print_neighbour(const struct hook_neighbour *neighbour, const char *where,
+			    const char *effect)
+{
+	printf("    %s  %s, %s", where, *neighbour->name ? neighbour->name : "a program",
+	       attach_kind_name(neighbour->attach));
+	if (neighbour->attach == ATTACH_CLSACT)
+		printf(", priority %" PRIu32, neighbour->priority);
+	if (neighbour->prog_id)
+		printf(", id %" PRIu32, neighbour->prog_id);
+	printf(" (if it %s)\n", effect);
+}
+
+static void print_neighbours(const struct tunnel_status *status, unsigned int i)
+{
+	for (unsigned int n = 0; n < status->n_ahead[i]; n++)
+		print_neighbour(&status->ahead[i][n], "before it",
+				"ends the chain, ours does not run");
+	for (unsigned int n = 0; n < status->n_behind[i]; n++)
+		print_neighbour(&status->behind[i][n], "behind it",
+				"changes the DSCP, ours has read another one");
+}
+
+static void print_hook(const struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+	const struct hook_state *state = &status->states[i];
+
+	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook->point), hook->program);
+	if (state->attach != ATTACH_AUTO)
+		printf("%s, ", attach_kind_name(state->attach));
+	if (state->attach == ATTACH_CLSACT && state->health == HOOK_OK)
+		printf("priority %" PRIu32 ", ", state->priority);
+	if (state->prog_id)
+		printf("id %" PRIu32 ", ", state->prog_id);
+	printf("%s", hook_health_name(state->health));
+	if (*status->qdiscs[i])
+		printf(", then qdisc %s", status->qdiscs[i]);
+	if (hook->netns != status->tunnel->netns && *status->uplink_netns)
+		printf(", in %s", status->uplink_netns);
+	printf("\n");
+	print_neighbours(status, i);
+}
+
+static void print_tunnel(const struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	printf("%s: %s", status->name, *t->link_kind ? t->link_kind : "udp");
+	for (int i = 0; i < t->n_ports; i++)
+		printf("%s %u", i ? "," : " port", t->ports[i]);
+	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
+	for (unsigned int i = 0; i < status->n_problems; i++)
+		printf("  problem   %s\n", status->problems[i]);
+	print_policies(status);
+	for (unsigned int i = 0; i < status->n_hooks; i++)
+		print_hook(status, i);
+	if (has_egress(status))
+		print_counters(&status->egress, "egress", "left with");
+	if (has_ingress(status))
+		print_counters(&status->ingress, "ingress", "now with");
+}
+
+void status_print_text(const struct status *status)
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		print_tunnel(&status->tunnels[i]);
+	if (status->n_tunnels)
+		printf("flows       %" PRIu32 " of %" PRIu32 ", for all tunnels together\n",
+		       status->flows, status->flows_capacity);
+	else
+		puts("no tunnel is loaded");
+}
