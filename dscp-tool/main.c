@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "util/log.h"
+#include "util/reason.h"
 
 static const struct {
 	const struct arg_command *command;
@@ -102,6 +103,10 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	int status;
+
 	log_capture_libbpf();
-	return flushed(dispatch(argc, argv));
+	status = dispatch(argc, argv);
+	reason_print();
+	return flushed(status);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Reasons: the sentences of what has failed below a command. A function that fails returns a
+ * negative errno and leaves the sentence here, as dlopen() does for dlerror(); it does not print,
+ * since monitor tries the same thing again and again, and says once why it does not work. The
+ * command prints what is kept, or clears it. Sentences are kept in their order: the first is the
+ * cause, what follows came up when a change was taken back.
+ */
+#ifndef UTIL_REASON_H
+#define UTIL_REASON_H
+
+/* Keeps the sentence; returns err. */
+int failed(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Keeps a sentence about something that succeeds, but not as one would expect. */
+void advise(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The first sentence of failed() since it was cleared, "" if there is none. */
+const char *reason_first(void);
+
+/* Prints what is kept, a line each on stderr, and clears it. */
+void reason_print(void);
+void reason_clear(void);
+
+#endif
