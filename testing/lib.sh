@@ -245,14 +245,15 @@ thin()
 every=1
 
 # points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with
-# these words, which does its work. On an emulated processor, where a kill and what follows take
-# seconds, each fourth of these.
+# these words, which does its work: without --long each second of these, and on an emulated processor,
+# where a kill and what follows take seconds, each eighth.
 points_of()
 {
 	local -; set +x
-	local each=1
+	local each=2
 
-	! short_form || each=4
+	[ -z "$DSCP_TEST_LONG" ] || each=1
+	! short_form || each=8
 	[ -x "$step" ] || fail "testing/step/step is not built"
 	check on "$1" "$step" --every "$every" --list -- "$TOOL" "${@:2}"
 	[ "$(wc -l <<<"$OUTPUT")" -gt 9 ] || fail "too few points: $OUTPUT"

@@ -44,7 +44,7 @@ programs_are_gone()
 # the thousand.
 test_thousand_cycles()
 {
-	local nodes=(a b c d) node pids=() pid kinds each=50
+	local nodes=(a b c d) node pids=() pid kinds each=25
 
 	[ -z "$DSCP_TEST_LONG" ] || each=250
 	! short_form || { each=15 nodes=(a b); }
