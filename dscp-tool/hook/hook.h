@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "state/programs.h"
+
 enum attach_kind {
 	ATTACH_AUTO, /* what is there already, else TCX where the kernel has it, else clsact */
 	ATTACH_TCX,
@@ -26,8 +28,6 @@ enum attach_kind {
 	ATTACH_XDP_NATIVE, /* by the driver */
 	ATTACH_XDP_GENERIC, /* by the network stack */
 };
-
-enum hook_point { HOOK_EGRESS, HOOK_INGRESS, HOOK_XDP };
 
 struct hook {
 	uint64_t netns; /* inode of the network namespace of ifindex */

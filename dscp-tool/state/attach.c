@@ -29,7 +29,7 @@ static bool is_program(const struct hook *hook, const char *name)
 static int program_fd(const struct state *state, const struct hook *hook,
 		      const struct dscp_tunnel *tunnel)
 {
-	enum state_program program = EGRESS_INNER;
+	enum program program = EGRESS_INNER;
 
 	if (is_program(hook, "egress_outer"))
 		program = EGRESS_OUTER;

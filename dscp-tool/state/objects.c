@@ -30,20 +30,6 @@ static const struct {
 	[OBJECT_XDP] = { OBJECT(ingress_xdp) },
 };
 
-static const struct {
-	enum object_id object;
-	const char *name; /* in the object */
-	const char *pin;
-} programs[N_PROGRAMS] = {
-	[EGRESS_INNER] = { OBJECT_EGRESS, "egress_inner", "egress_inner" },
-	[EGRESS_INNER_PEERS] = { OBJECT_EGRESS, "egress_inner_peers", "egress_inner_peers" },
-	[EGRESS_OUTER] = { OBJECT_EGRESS, "egress_outer", "egress_outer" },
-	[INGRESS_INNER] = { OBJECT_INGRESS, "ingress_inner", "ingress_inner" },
-	[INGRESS_OUTER] = { OBJECT_INGRESS, "ingress_outer", "ingress_outer" },
-	[PEEK_INNER] = { OBJECT_PEEK, "ingress_inner", "ingress_inner_peek" },
-	[XDP_INNER] = { OBJECT_XDP, "ingress_inner", "ingress_inner_xdp" },
-};
-
 /* As the objects declare them, or as the tool makes them. */
 static const struct {
 	char name[12];
@@ -103,23 +89,13 @@ bool object_map_fits(enum state_map map, int fd)
 	       capacity_fits(map, info.max_entries);
 }
 
-const char *object_program_pin(enum state_program program)
-{
-	return programs[program].pin;
-}
-
-bool object_program_fits(enum state_program program, int fd)
+bool object_program_fits(enum program program, int fd)
 {
 	struct bpf_prog_info info = {};
 	uint32_t len = sizeof(info);
 
 	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_PROG_TYPE_SCHED_CLS &&
 	       !strncmp(info.name, programs[program].name, sizeof(info.name) - 1);
-}
-
-enum object_id object_of(enum state_program program)
-{
-	return programs[program].object;
 }
 
 enum object_id object_of_way(enum dscp_way way)
@@ -215,8 +191,7 @@ struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS])
 	return object;
 }
 
-int object_program_fd(const struct bpf_object *object, enum object_id id,
-		      enum state_program program)
+int object_program_fd(const struct bpf_object *object, enum object_id id, enum program program)
 {
 	if (programs[program].object != id)
 		return -1;

@@ -9,6 +9,8 @@
 
 #include <dscp/abi.h>
 
+#include "state/programs.h"
+
 enum state_map {
 	MAP_CONFIG,
 	MAP_TUNNELS,
@@ -36,31 +38,14 @@ enum state_present { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRES
 
 #define N_EGRESS_MAPS MAP_WAITING
 
-/* TC programs. The XDP program is loaded by libxdp, once per uplink. */
-enum state_program {
-	EGRESS_INNER,
-	EGRESS_INNER_PEERS,
-	EGRESS_OUTER,
-	INGRESS_INNER,
-	INGRESS_OUTER,
-	PEEK_INNER,
-	XDP_INNER,
-	N_PROGRAMS,
-};
-
-enum object_id { OBJECT_EGRESS, OBJECT_INGRESS, OBJECT_PEEK, OBJECT_XDP, N_OBJECTS };
-
 struct bpf_object;
 
 /* Name of a map in its object and of its pin. */
 const char *object_map_name(enum state_map map);
 /* That descriptor is of a map of this type and these sizes. */
 bool object_map_fits(enum state_map map, int fd);
-/* Name of a program's pin. */
-const char *object_program_pin(enum state_program program);
 /* That descriptor is of a program of this name, for TC. */
-bool object_program_fits(enum state_program program, int fd);
-enum object_id object_of(enum state_program program);
+bool object_program_fits(enum program program, int fd);
 /* The object whose programs do ingress that way. */
 enum object_id object_of_way(enum dscp_way way);
 
@@ -87,7 +72,6 @@ struct bpf_object *object_open(enum object_id id, const char *dir, const int fds
 struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS]);
 
 /* Descriptor of one of the programs of a loaded object, or -1 if it is of another object. */
-int object_program_fd(const struct bpf_object *object, enum object_id id,
-		      enum state_program program);
+int object_program_fd(const struct bpf_object *object, enum object_id id, enum program program);
 
 #endif

@@ -125,9 +125,9 @@ static void map_path(char *path, enum state_map map)
 	snprintf(path, PATH_MAX, STATE_DIR "/maps/%s", object_map_name(map));
 }
 
-static void program_path(char *path, enum state_program program)
+static void program_path(char *path, enum program program)
 {
-	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", object_program_pin(program));
+	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", programs[program].pin);
 }
 
 static int read_config(int fd, struct dscp_config *config)
@@ -415,7 +415,7 @@ static int pin_programs(const struct state *state, enum object_id id)
 	for (int i = 0; i < N_PROGRAMS; i++) {
 		int err;
 
-		if (object_of(i) != id)
+		if (programs[i].object != id)
 			continue;
 		program_path(path, i);
 		err = hook_pin(STATE_DIR, state->programs[i], path);
@@ -489,7 +489,7 @@ static int load_object(struct state *state, enum object_id id, const struct obje
 static bool has_programs(const struct state *state, enum object_id id)
 {
 	for (int i = 0; i < N_PROGRAMS; i++)
-		if (object_of(i) == id && state->programs[i] < 0)
+		if (programs[i].object == id && state->programs[i] < 0)
 			return false;
 	return true;
 }
@@ -551,9 +551,9 @@ static int load_anew(struct state *state, const struct renewal *before)
 	int err = 0;
 
 	for (int i = 0; i < N_PROGRAMS && !err; i++)
-		if ((before->programs[i] >= 0 || object_of(i) == OBJECT_EGRESS) &&
+		if ((before->programs[i] >= 0 || programs[i].object == OBJECT_EGRESS) &&
 		    state->programs[i] < 0)
-			err = load_object(state, object_of(i), &before->sizes);
+			err = load_object(state, programs[i].object, &before->sizes);
 	return err;
 }
 

@@ -89,10 +89,6 @@ bool state_is_name(const char name[DSCP_IFNAMSIZ]);
 /* The hooks a tunnel needs, at most MAX_HOOKS. Returns how many. */
 unsigned int state_hooks(const struct dscp_tunnel *tunnel, struct hook *hooks);
 
-/* In which order programs are attached: those that find out a packet's mark, then those that write
- * it. */
-enum hook_stage { STAGE_READ, STAGE_WRITE };
-
 /* Attaches the programs of one stage to a tunnel's hooks. */
 int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
 		 enum attach_kind kind);

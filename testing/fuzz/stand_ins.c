@@ -140,7 +140,7 @@ int bpf_obj_get(const char *path)
 		if (strstr(path, "/maps/") && !strcmp(name, object_map_name(i)))
 			return FD_MAP + i;
 	for (int i = 0; i < N_PROGRAMS; i++)
-		if (strstr(path, "/programs/") && !strcmp(name, object_program_pin(i)))
+		if (strstr(path, "/programs/") && !strcmp(name, programs[i].pin))
 			return FD_PROGRAM + i;
 	return fuzz_maps->pinned ? FD_LINK : failure(ENOENT);
 }
@@ -286,13 +286,6 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 	[MAP_CARRIED] = MAP_INFO(HASH, 4, sizeof(struct dscp_carried), DSCP_CARRIED),
 };
 
-/* Of its pin. */
-static const char *program_name(enum state_program program)
-{
-	return program == PEEK_INNER || program == XDP_INNER ? "ingress_inner"
-							     : object_program_pin(program);
-}
-
 int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *len)
 {
 	struct bpf_prog_info *program = info;
@@ -305,7 +298,7 @@ int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *len)
 		program->type = BPF_PROG_TYPE_SCHED_CLS;
 		if (fd < FD_PROGRAM + N_PROGRAMS)
 			snprintf(program->name, sizeof(program->name), "%s",
-				 program_name(fd - FD_PROGRAM));
+				 programs[fd - FD_PROGRAM].name);
 	}
 	if (fd == FD_LINK && fuzz_maps)
 		memcpy(info, fuzz_maps->info,
