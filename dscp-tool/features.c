@@ -197,7 +197,7 @@ static const struct {
 	{ "set_hash", has_set_hash, FOR_ALL, "no stamp on packets (Linux 4.13)" },
 	{ "load_bytes_relative", has_relative_load, FOR_ALL,
 	  "no look at the network header (Linux 4.18)" },
-	{ "tcx", hook_tcx_supported, OPTIONAL,
+	{ "tcx", tcx_supported, OPTIONAL,
 	  "programs are attached by clsact (TCX came with Linux 6.6)" },
 	{ "clsact", has_clsact, OPTIONAL,
 	  "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
@@ -208,7 +208,7 @@ static const struct {
 	{ "probe_read_kernel", has_probe_read, FOR_INGRESS, "no ingress" },
 	{ "co_re", has_core, OPTIONAL,
 	  "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
-	{ "libxdp", hook_xdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
+	{ "libxdp", libxdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
 	{ "wireguard", nl_wireguard_present, OPTIONAL,
 	  "no WireGuard in this kernel, or its module is not loaded" },
 };

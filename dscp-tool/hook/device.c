@@ -10,7 +10,7 @@
 
 #include "hook/hook.h"
 
-int hook_device_pin(const char *dir, int ifindex, const char *path)
+int device_pin(const char *dir, int ifindex, const char *path)
 {
 	const __u32 zero = 0, number = ifindex;
 	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "device", sizeof(zero), sizeof(number), 1,
@@ -20,13 +20,13 @@ int hook_device_pin(const char *dir, int ifindex, const char *path)
 	if (!err && bpf_map_update_elem(fd, &zero, &number, BPF_ANY))
 		err = -errno;
 	if (!err)
-		err = hook_pin(dir, fd, path);
+		err = pin_put(dir, fd, path);
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-bool hook_device_is_there(const char *path)
+bool device_is_pinned(const char *path)
 {
 	const __u32 zero = 0;
 	__u32 number;

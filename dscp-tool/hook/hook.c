@@ -103,7 +103,7 @@ const char *hook_health_name(enum hook_health health)
 	return names[health];
 }
 
-bool hook_tcx_supported(void)
+bool tcx_supported(void)
 {
 	__u32 flags = 0, ids[1], n = 0;
 
@@ -185,7 +185,7 @@ static void new_path(char *path, const char *dir)
 	unlink(path);
 }
 
-int hook_pin(const char *dir, int fd, const char *path)
+int pin_put(const char *dir, int fd, const char *path)
 {
 	char new[PATH_MAX];
 
@@ -270,7 +270,7 @@ static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, con
 		close(after);
 	if (link < 0)
 		return refused(hook, "the kernel does not attach (tcx)", link);
-	err = hook_pin(dir, link, path);
+	err = pin_put(dir, link, path);
 	close(link);
 	return err ? refused(hook, "cannot pin the link of", err) : 0;
 }
@@ -301,7 +301,7 @@ static void tcx_remove(const char *path)
 /* clsact */
 
 struct filter_search {
-	struct hook_owner owner;
+	struct owner owner;
 	uint32_t prog_id;
 	const char *program; /* the beginning of its name */
 	uint32_t except; /* a priority, if not 0 */
@@ -318,7 +318,7 @@ static int match_filter(const struct nl_filter *filter, void *ctx)
 	if (search->except && filter->priority == search->except)
 		return 0;
 	if (!exact &&
-	    !(filter->prog_id && hook_owner_has(&search->owner, filter->prog_id, search->program)))
+	    !(filter->prog_id && owner_has(&search->owner, filter->prog_id, search->program)))
 		return 0;
 	search->ours++;
 	if (exact || !search->found.prog_id || search->found.prog_id != search->prog_id)
@@ -411,7 +411,7 @@ static int clsact_release(const char *dir, const struct hook *hook)
 	err = access(path, F_OK) ? 1 : sibling_uses_clsact(dir, hook);
 	if (err)
 		return err < 0 ? err : 0;
-	if (hook->netns == netns_own() && hook_device_is_there(path)) {
+	if (hook->netns == netns_own() && device_is_pinned(path)) {
 		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
 			err = nl_filters(hook->ifindex, PARENT(m), match_filter, &search, &why);
 		if (!err && search.ours)
@@ -432,7 +432,7 @@ static int clsact_make(const char *dir, const struct hook *hook)
 	int err;
 
 	qdisc_path(path, dir, hook);
-	err = hook_device_pin(dir, hook->ifindex, path);
+	err = device_pin(dir, hook->ifindex, path);
 	if (err)
 		return refused(hook, "cannot pin the qdisc's mark for", err);
 	err = bpf_tc_hook_create(&tc);
@@ -466,7 +466,7 @@ static int clsact_prepare(const char *dir, const struct hook *hook)
 		log_error("%s: the qdisc '%s' at ffff: leaves no place for clsact: remove it first "
 			  "(tc qdisc del dev %s ingress), or use %s",
 			  hook->dev, kind, hook->dev,
-			  hook_tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
+			  tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
 		return -EEXIST;
 	}
 	return clsact_make(dir, hook);
@@ -552,7 +552,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	int err;
 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
-	err = hook_pin(dir, prog_fd, path);
+	err = pin_put(dir, prog_fd, path);
 	if (err)
 		return refused(hook, "cannot pin", err);
 	err = clsact_prepare(dir, hook);
@@ -612,7 +612,7 @@ static bool in_reach(const struct hook *hook, struct hook_state *state)
 static int query_xdp(const struct hook *hook, struct hook_state *state)
 {
 	struct xdp_hook_state xdp = {};
-	int err = hook_xdp_query(hook->ifindex, state->prog_id, &xdp);
+	int err = libxdp_query(hook->ifindex, state->prog_id, &xdp);
 
 	if (!err && xdp.attached) {
 		state->health = HOOK_OK;
@@ -712,7 +712,7 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 		close(fd);
 		return err ? refused(hook, "cannot replace", err) : 0;
 	}
-	err = hook_pin(dir, prog_fd, path);
+	err = pin_put(dir, prog_fd, path);
 	if (!err)
 		err = clsact_put(hook, prog_fd, state->priority, true);
 	return err ? refused(hook, "cannot replace", err) : 0;
@@ -736,7 +736,7 @@ static int clsact_remove_all(const char *dir, const struct hook *hook, int pinne
 	int err = clsact_remove(dir, hook, prog_id);
 
 	if (err)
-		hook_pin(dir, pinned, path); /* as it was: the link goes with its pin */
+		pin_put(dir, pinned, path); /* as it was: the link goes with its pin */
 	else
 		err = clsact_release(dir, hook);
 	return err ? refused(hook, "cannot remove", err) : 0;
@@ -751,7 +751,7 @@ static int convert(const char *dir, const struct hook *hook, int prog_fd, const 
 	if (old->attach == ATTACH_TCX) {
 		err = clsact_attach(dir, hook, prog_fd, path);
 		if (err)
-			hook_pin(dir, fd, path);
+			pin_put(dir, fd, path);
 		else
 			bpf_link_detach(fd); /* at once */
 	} else {
@@ -928,11 +928,11 @@ static int choose_kind(const char *dir, const struct hook *hook, enum attach_kin
 	const enum attach_kind other = other_kind(dir, hook);
 
 	if (kind == ATTACH_AUTO)
-		kind = hook_tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
+		kind = tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
 				       !has_filters(dir, hook)
 			       ? ATTACH_TCX
 			       : ATTACH_CLSACT;
-	if (kind == ATTACH_TCX && !hook_tcx_supported()) {
+	if (kind == ATTACH_TCX && !tcx_supported()) {
 		log_error("%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
 			  hook->dev);
 		return -EOPNOTSUPP;
@@ -1073,11 +1073,10 @@ int hook_update(const char *dir, const struct hook *hook, int prog_fd)
 static int pin_sibling(const char *dir, const char *path, int sibling_fd, bool *made)
 {
 	*made = access(path, F_OK);
-	return *made ? hook_pin(dir, sibling_fd, path) : 0;
+	return *made ? pin_put(dir, sibling_fd, path) : 0;
 }
 
-int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
-		    int sibling_fd)
+int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *object, int sibling_fd)
 {
 	NETNS_VISIT(hook->netns);
 	struct hook_state state;
@@ -1099,18 +1098,18 @@ int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object 
 		bpf_object__close(object);
 		return refused(hook, "cannot pin", err);
 	}
-	old_id = hook_xdp_find(hook->ifindex, hook->program, sibling_fd);
+	old_id = libxdp_find(hook->ifindex, hook->program, sibling_fd);
 	if (!old_id && state.prog_id) /* somebody took it away; libxdp's pins for it are there */
-		hook_xdp_detach(hook->ifindex, hook->dev, state.prog_id);
-	err = hook_xdp_attach(hook->ifindex, hook->dev, object, hook->program, old_id, &fd);
+		libxdp_detach(hook->ifindex, hook->dev, state.prog_id);
+	err = libxdp_attach(hook->ifindex, hook->dev, object, hook->program, old_id, &fd);
 	if (err) {
 		if (made && !old_id)
 			unlink(path);
 		return err;
 	}
-	err = hook_pin(dir, fd, path);
+	err = pin_put(dir, fd, path);
 	if (err) {
-		hook_xdp_detach(hook->ifindex, hook->dev, program_id(fd));
+		libxdp_detach(hook->ifindex, hook->dev, program_id(fd));
 		refused(hook, "cannot pin", err);
 	}
 	close(fd);
@@ -1121,11 +1120,11 @@ int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object 
 static int remove_xdp(const struct hook *hook, const struct hook_state *state, const char *path)
 {
 	int fd = hook->netns == netns_own() ? bpf_obj_get(path) : -1;
-	uint32_t id = fd < 0 ? 0 : hook_xdp_find(hook->ifindex, hook->program, fd);
+	uint32_t id = fd < 0 ? 0 : libxdp_find(hook->ifindex, hook->program, fd);
 
 	if (fd >= 0)
 		close(fd);
-	return hook_xdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
+	return libxdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
 }
 
 static int remove_program(const char *dir, const struct hook *hook, const struct hook_state *state,
@@ -1214,7 +1213,7 @@ static bool parse_pin(const char *name, struct hook *hook)
 	return true;
 }
 
-int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx)
+int pin_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx)
 {
 	char path[PATH_MAX];
 	struct dirent **names;
@@ -1242,10 +1241,10 @@ static int is_xdp_at(const struct hook *hook, void *ctx)
 /* In whichever network namespace; and if it is not to be known. */
 static bool xdp_in_use(int ifindex, const void *dir)
 {
-	return hook_for_each(dir, is_xdp_at, &ifindex);
+	return pin_for_each(dir, is_xdp_at, &ifindex);
 }
 
-void hook_sweep_xdp(const char *dir, int sibling_fd)
+void xdp_sweep(const char *dir, int sibling_fd)
 {
-	hook_xdp_sweep("ingress_outer", sibling_fd, xdp_in_use, dir);
+	libxdp_sweep("ingress_outer", sibling_fd, xdp_in_use, dir);
 }

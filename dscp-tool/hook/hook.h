@@ -12,8 +12,8 @@
  * A hook in another network namespace is worked on there, for which CAP_SYS_ADMIN is needed.
  * Functions return 0 or a negative errno; when they fail they have said why (log_error).
  */
-#ifndef UTIL_HOOK_H
-#define UTIL_HOOK_H
+#ifndef HOOK_H
+#define HOOK_H
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -63,10 +63,10 @@ struct hook hook_for(const char *program, enum hook_point point, uint64_t netns,
 		     const char *dev);
 
 /* True if this kernel has TCX (Linux 6.6). */
-bool hook_tcx_supported(void);
+bool tcx_supported(void);
 
 /* Pins fd at path, below DIR, in one step: in place of what is there, which stays if that fails. */
-int hook_pin(const char *dir, int fd, const char *path);
+int pin_put(const char *dir, int fd, const char *path);
 
 struct bpf_object;
 
@@ -80,8 +80,7 @@ int hook_update(const char *dir, const struct hook *hook, int prog_fd);
 /* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
  * open and not loaded. Takes the object over. sibling_fd: a program that uses the same maps; pinned
  * until the other is there, so that a kill in between leaves nothing that cannot be found. */
-int hook_attach_xdp(const char *dir, const struct hook *hook, struct bpf_object *object,
-		    int sibling_fd);
+int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *object, int sibling_fd);
 
 /* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
  * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, out of reach. */
@@ -116,10 +115,10 @@ bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct ho
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
  * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.
  */
-int hook_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
+int pin_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
 
 /* Takes away what libxdp has left of our XDP programs, where a process was killed inside it: for
  * device numbers of which no XDP pin is in DIR/hooks. sibling_fd: as above. */
-void hook_sweep_xdp(const char *dir, int sibling_fd);
+void xdp_sweep(const char *dir, int sibling_fd);
 
 #endif

@@ -93,7 +93,7 @@ static int find_program(int ifindex, uint32_t prog_id, enum xdp_attach_mode *mod
 	return err == -ENODEV ? 0 : err;
 }
 
-bool hook_xdp_supported(void)
+bool libxdp_supported(void)
 {
 	return true;
 }
@@ -101,10 +101,10 @@ bool hook_xdp_supported(void)
 static bool is_like(const struct xdp_program *program, const char *name, int like_fd)
 {
 	return program && !strcmp(xdp_program__name(program), name) &&
-	       hook_owner_shares_map(xdp_program__fd(program), like_fd);
+	       owner_shares_map(xdp_program__fd(program), like_fd);
 }
 
-uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
+uint32_t libxdp_find(int ifindex, const char *name, int like_fd)
 {
 	struct xdp_program *program = NULL;
 	struct xdp_multiprog *there;
@@ -124,7 +124,7 @@ uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
 	return id;
 }
 
-int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
+int libxdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
 {
 	enum xdp_attach_mode mode;
 	int err;
@@ -187,7 +187,7 @@ static bool is_unwanted(const struct unwanted *what, int ifindex, int prog_fd)
 		return false;
 	if (!what->name)
 		return ifindex == what->ifindex && info.id == what->prog_id;
-	return !strcmp(info.name, what->name) && hook_owner_shares_map(prog_fd, what->like_fd) &&
+	return !strcmp(info.name, what->name) && owner_shares_map(prog_fd, what->like_fd) &&
 	       !what->in_use(ifindex, what->ctx);
 }
 
@@ -270,8 +270,8 @@ static void remove_leftovers(int ifindex, uint32_t prog_id)
 	remove_unwanted(&what);
 }
 
-void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		    const void *ctx)
+void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		  const void *ctx)
 {
 	const struct unwanted what = {
 		.name = name,
@@ -302,7 +302,7 @@ static int take_away(int ifindex, uint32_t prog_id, enum xdp_attach_mode mode)
 	return err;
 }
 
-int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id)
+int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 {
 	enum xdp_attach_mode mode, now;
 	int err;
@@ -411,9 +411,9 @@ static int join(int ifindex, const char *dev, struct bpf_object *object, const c
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
 	err = put(program, ifindex, dev);
 	if (!err && old_prog_id) {
-		err = hook_xdp_detach(ifindex, dev, old_prog_id);
+		err = libxdp_detach(ifindex, dev, old_prog_id);
 		if (err)
-			hook_xdp_detach(ifindex, dev, xdp_program__id(program));
+			libxdp_detach(ifindex, dev, xdp_program__id(program));
 	}
 	xdp_program__close(program);
 	return err;
@@ -467,12 +467,12 @@ static int hand_out(int ifindex, const char *dev, const struct bpf_program *prog
 		return 0;
 	err = refused(dev, "cannot hold the XDP program", -errno);
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
-		hook_xdp_detach(ifindex, dev, info.id);
+		libxdp_detach(ifindex, dev, info.id);
 	return err;
 }
 
-int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
-		    uint32_t old_prog_id, int *prog_fd)
+int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
+		  uint32_t old_prog_id, int *prog_fd)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
 	enum xdp_attach_mode mode;
@@ -498,7 +498,7 @@ int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, con
 
 #else
 
-bool hook_xdp_supported(void)
+bool libxdp_supported(void)
 {
 	return false;
 }
@@ -509,8 +509,8 @@ static int without_libxdp(const char *dev, const char *what)
 	return -EOPNOTSUPP;
 }
 
-int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
-		    uint32_t old_prog_id, int *prog_fd)
+int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
+		  uint32_t old_prog_id, int *prog_fd)
 {
 	(void)ifindex;
 	(void)name;
@@ -520,15 +520,15 @@ int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, con
 	return without_libxdp(dev, "--ingress-hook xdp is not possible");
 }
 
-int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id)
+int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 {
 	(void)ifindex;
 	(void)prog_id;
 	return without_libxdp(dev, "an XDP program cannot be detached");
 }
 
-void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		    const void *ctx)
+void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		  const void *ctx)
 {
 	(void)name;
 	(void)like_fd;
@@ -536,7 +536,7 @@ void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, c
 	(void)ctx;
 }
 
-uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
+uint32_t libxdp_find(int ifindex, const char *name, int like_fd)
 {
 	(void)ifindex;
 	(void)name;
@@ -544,7 +544,7 @@ uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd)
 	return 0;
 }
 
-int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
+int libxdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
 {
 	(void)ifindex;
 	(void)prog_id;

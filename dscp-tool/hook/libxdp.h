@@ -3,7 +3,7 @@
 /*
  * One XDP program of ours at one device, beside those of others: through the dispatcher of libxdp,
  * whose protocol all programs that share a device have to follow. libxdp is optional; without it
- * hook_xdp_attach() says so.
+ * libxdp_attach() says so.
  *
  * libxdp keeps pins of its own, BPFFS/xdp/dispatch-IFINDEX-ID/, where BPFFS is /sys/fs/bpf or
  * $LIBXDP_BPFFS. They go with the last program; the directory BPFFS/xdp, which is its lock,
@@ -13,8 +13,8 @@
  * Functions return 0 or a negative errno. When attach or detach fail they have said why
  * (log_error).
  */
-#ifndef UTIL_HOOK_XDP_H
-#define UTIL_HOOK_XDP_H
+#ifndef HOOK_LIBXDP_H
+#define HOOK_LIBXDP_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,7 +34,7 @@ struct xdp_hook_state {
 };
 
 /* True if built with libxdp. */
-bool hook_xdp_supported(void);
+bool libxdp_supported(void);
 
 /* Makes the XDP program called name (of the function) run at a device, early in the chain, and
  * those behind it too. Native mode where the driver has it, else generic; where programs are
@@ -46,26 +46,26 @@ bool hook_xdp_supported(void);
  * Our older program old_prog_id there (0: none) is taken away once the new one is in place; if
  * that fails, the new one is taken away instead. *prog_fd is a new descriptor of the program, for
  * the caller to pin and close: libxdp loads it, so nobody knew it before. */
-int hook_xdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
-		    uint32_t old_prog_id, int *prog_fd);
+int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
+		  uint32_t old_prog_id, int *prog_fd);
 
 /* Takes our program away and leaves the others. Nothing there, or no such device: 0, and what
  * libxdp pinned for the program goes, which a device that is deleted leaves behind. */
-int hook_xdp_detach(int ifindex, const char *dev, uint32_t prog_id);
+int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id);
 
 /* The id of a program of that name which is attached there and has a map in common with the program
  * like_fd, or 0: ours, when a process was killed before it could remember which. */
-uint32_t hook_xdp_find(int ifindex, const char *name, int like_fd);
+uint32_t libxdp_find(int ifindex, const char *name, int like_fd);
 
 /* Takes away what a process that was killed inside libxdp has left in BPFFS/xdp: dispatchers that
  * never ran, or run no more. Ours have one program alone, of that name and with a map in common
  * with the program like_fd. They stay at a device number for which in_use() says yes: there one of
  * them runs, and another may in a moment, since libxdp pins first. A pin that libxdp has made to
  * try out links goes as well. */
-void hook_xdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		    const void *ctx);
+void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
+		  const void *ctx);
 
 /* Is the program with that id attached there, as a part of the dispatcher or alone? */
-int hook_xdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);
+int libxdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);
 
 #endif

@@ -43,7 +43,7 @@ static bool have_one_in_common(const uint32_t *a, unsigned int n_a, const uint32
 	return false;
 }
 
-bool hook_owner_shares_map(int prog_fd, int like_fd)
+bool owner_shares_map(int prog_fd, int like_fd)
 {
 	struct program program, like;
 
@@ -51,7 +51,7 @@ bool hook_owner_shares_map(int prog_fd, int like_fd)
 	       have_one_in_common(program.maps, program.n_maps, like.maps, like.n_maps);
 }
 
-static void add_map(struct hook_owner *owner, int fd)
+static void add_map(struct owner *owner, int fd)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
@@ -60,7 +60,7 @@ static void add_map(struct hook_owner *owner, int fd)
 		owner->maps[owner->n_maps++] = info.id;
 }
 
-static void add_program(struct hook_owner *owner, int fd)
+static void add_program(struct owner *owner, int fd)
 {
 	struct program program;
 
@@ -71,8 +71,8 @@ static void add_program(struct hook_owner *owner, int fd)
 }
 
 /* Calls add for each pin in a directory below the owner's. */
-static void read_pins(struct hook_owner *owner, const char *below,
-		      void (*add)(struct hook_owner *owner, int fd))
+static void read_pins(struct owner *owner, const char *below,
+		      void (*add)(struct owner *owner, int fd))
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct dirent **names;
@@ -95,7 +95,7 @@ static void read_pins(struct hook_owner *owner, const char *below,
 	free(names);
 }
 
-static void read_owner(struct hook_owner *owner)
+static void read_owner(struct owner *owner)
 {
 	if (owner->read)
 		return;
@@ -104,7 +104,7 @@ static void read_owner(struct hook_owner *owner)
 	read_pins(owner, "programs", add_program);
 }
 
-static bool is_pinned(const struct hook_owner *owner, uint32_t prog_id, const char *name)
+static bool is_pinned(const struct owner *owner, uint32_t prog_id, const char *name)
 {
 	for (unsigned int i = 0; i < owner->n_programs; i++)
 		if (owner->programs[i] == prog_id && !strncmp(owner->names[i], name, strlen(name)))
@@ -112,7 +112,7 @@ static bool is_pinned(const struct hook_owner *owner, uint32_t prog_id, const ch
 	return false;
 }
 
-bool hook_owner_has(struct hook_owner *owner, uint32_t prog_id, const char *name)
+bool owner_has(struct owner *owner, uint32_t prog_id, const char *name)
 {
 	struct program program;
 	int fd = bpf_prog_get_fd_by_id(prog_id);

@@ -4,8 +4,8 @@
  * Whose a BPF program is. Names, tags and handles are the same in each copy of the tool, and a
  * machine may have several, each with a bpffs of its own; maps are not.
  */
-#ifndef UTIL_HOOK_OWNER_H
-#define UTIL_HOOK_OWNER_H
+#ifndef HOOK_OWNER_H
+#define HOOK_OWNER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 
 /* The maps pinned in DIR/maps and the programs pinned in DIR/programs. Zero but for dir: they are
  * read when first needed. */
-struct hook_owner {
+struct owner {
 	const char *dir;
 	bool read;
 	uint32_t maps[OWNER_IDS], programs[OWNER_IDS];
@@ -23,11 +23,11 @@ struct hook_owner {
 };
 
 /* True if the two programs have a map in common. */
-bool hook_owner_shares_map(int prog_fd, int like_fd);
+bool owner_shares_map(int prog_fd, int like_fd);
 
 /* True if the program is of that owner and its name begins with name: it has one of the owner's
  * maps, or is pinned. Without CAP_SYS_ADMIN the kernel does not show a program's maps to somebody
  * who knows only the id; then it has to be pinned. */
-bool hook_owner_has(struct hook_owner *owner, uint32_t prog_id, const char *name);
+bool owner_has(struct owner *owner, uint32_t prog_id, const char *name);
 
 #endif

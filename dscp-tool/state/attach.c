@@ -50,7 +50,7 @@ static int attach_xdp(const struct state *state, const struct hook *hook)
 
 	if (!object)
 		return state_failed("cannot read", "the built-in BPF object", -errno);
-	return hook_attach_xdp(STATE_DIR, hook, object, state->programs[XDP_INNER]);
+	return xdp_attach(STATE_DIR, hook, object, state->programs[XDP_INNER]);
 }
 
 static int attach(const struct state *state, const struct hook *hook,
@@ -98,7 +98,7 @@ static int update_hook(const struct hook *hook, void *ctx)
 
 int state_update_hooks(struct state *state)
 {
-	return hook_for_each(STATE_DIR, update_hook, state);
+	return pin_for_each(STATE_DIR, update_hook, state);
 }
 
 /* The hooks of one program, on all uplinks. */
@@ -199,12 +199,12 @@ static int prune_hook(const struct hook *hook, void *ctx)
 int state_prune(struct state *state)
 {
 	struct prune prune = { .state = state };
-	int err = hook_for_each(STATE_DIR, prune_hook, &prune);
+	int err = pin_for_each(STATE_DIR, prune_hook, &prune);
 
 	if (err)
 		return state_failed("cannot list", STATE_DIR "/hooks", err);
 	if (state->programs[XDP_INNER] >= 0)
-		hook_sweep_xdp(STATE_DIR, state->programs[XDP_INNER]);
+		xdp_sweep(STATE_DIR, state->programs[XDP_INNER]);
 	if (prune.err)
 		return prune.err;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)

@@ -418,7 +418,7 @@ static int pin_programs(const struct state *state, enum object_id id)
 		if (programs[i].object != id)
 			continue;
 		program_path(path, i);
-		err = hook_pin(STATE_DIR, state->programs[i], path);
+		err = pin_put(STATE_DIR, state->programs[i], path);
 		if (err)
 			return state_failed("cannot pin", path, err);
 	}
@@ -432,7 +432,7 @@ static int pin_map(const struct state *state, enum state_map map)
 	int err;
 
 	map_path(path, map);
-	err = hook_pin(STATE_DIR, state->maps[map], path);
+	err = pin_put(STATE_DIR, state->maps[map], path);
 	return err ? state_failed("cannot pin", path, err) : 0;
 }
 

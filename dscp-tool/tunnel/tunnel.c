@@ -195,7 +195,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 			  request->name);
 		return -EOPNOTSUPP;
 	}
-	if (request->way == DSCP_WAY_XDP && !hook_xdp_supported()) {
+	if (request->way == DSCP_WAY_XDP && !libxdp_supported()) {
 		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
 			  request->name, object_present(OBJECT_PEEK) ? "peek or " : "");
 		return -EOPNOTSUPP;

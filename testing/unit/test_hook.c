@@ -227,7 +227,7 @@ static void assert_no_clsact(void)
 
 #define NEEDS_TCX()                                                                                \
 	do {                                                                                       \
-		if (!hook_tcx_supported()) {                                                       \
+		if (!tcx_supported()) {                                                            \
 			print_message("skipped: this kernel has no TCX\n");                        \
 			skip();                                                                    \
 		}                                                                                  \
@@ -369,7 +369,7 @@ static void two_of_ours(void **state)
 {
 	static const char *const names[] = { "egress_inner", "egress_outer", "egress_inner" };
 	const enum attach_kind kinds[] = { ATTACH_CLSACT, ATTACH_TCX };
-	const unsigned int n_kinds = hook_tcx_supported() ? 2 : 1;
+	const unsigned int n_kinds = tcx_supported() ? 2 : 1;
 
 	(void)state;
 	for (unsigned int i = 0; i < 2 * n_kinds; i++) {
@@ -445,13 +445,13 @@ static void killed_between_pin_and_filter(void **state)
 	attach(THEIRS, "egress_outer", ATTACH_CLSACT);
 	snprintf(path, sizeof(path), OURS "/hooks/%llu-%d-egress_outer",
 		 (unsigned long long)netns_own(), device);
-	assert_int_equal(hook_pin(OURS, fd, path), 0);
+	assert_int_equal(pin_put(OURS, fd, path), 0);
 	assert_at(OURS, "egress_outer", id, ATTACH_CLSACT, 1);
 	assert_int_equal(hook_attach(OURS, &at, fd, ATTACH_AUTO), 0);
 	assert_at(OURS, "egress_outer", id_of(fd), ATTACH_CLSACT, 1);
 	close(fd);
 	fd = program(OURS, "egress_outer");
-	assert_int_equal(hook_pin(OURS, fd, path), 0);
+	assert_int_equal(pin_put(OURS, fd, path), 0);
 	close(fd);
 	assert_int_equal(hook_detach(OURS, &at), 0);
 	run("[ $(tc filter show dev t0 egress | grep -c egress_outer:) = 1 ]");

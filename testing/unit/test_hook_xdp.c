@@ -119,7 +119,7 @@ static uint32_t attach(int ifindex, uint32_t old)
 	uint32_t id;
 	int fd = -1;
 
-	assert_int_equal(hook_xdp_attach(ifindex, "t1", open_object(), "xdp_ours", old, &fd), 0);
+	assert_int_equal(libxdp_attach(ifindex, "t1", open_object(), "xdp_ours", old, &fd), 0);
 	id = id_of(fd);
 	close(fd);
 	return id;
@@ -129,7 +129,7 @@ static void assert_attached(int ifindex, uint32_t prog_id, enum xdp_mode mode)
 {
 	struct xdp_hook_state state;
 
-	assert_int_equal(hook_xdp_query(ifindex, prog_id, &state), 0);
+	assert_int_equal(libxdp_query(ifindex, prog_id, &state), 0);
 	assert_int_equal(state.attached, mode != XDP_HOOK_NONE);
 	assert_int_equal(state.mode, mode);
 	assert_int_equal(state.prog_id, mode == XDP_HOOK_NONE ? 0 : prog_id);
@@ -283,11 +283,11 @@ static void native(void **state)
 	(void)state;
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_attached(world.ifindex, id, XDP_HOOK_NONE);
 	assert_counts("t1", 0, 0);
 	assert_int_equal(dispatchers(), 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 }
 
 /* A bridge has no XDP of its own. */
@@ -305,7 +305,7 @@ static void generic(void **state)
 	id = attach(bridge, id);
 	assert_attached(bridge, id, XDP_HOOK_GENERIC);
 	assert_counts("b0", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(bridge, "b0", id), 0);
+	assert_int_equal(libxdp_detach(bridge, "b0", id), 0);
 	assert_counts("b0", 0, 0);
 	assert_int_equal(dispatchers(), 0);
 }
@@ -320,7 +320,7 @@ static void jumbo(void **state)
 	id = attach(world.ifindex, 0);
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 }
 
 static void beside(bool theirs_first, enum xdp_attach_mode mode, enum xdp_mode want)
@@ -338,11 +338,11 @@ static void beside(bool theirs_first, enum xdp_attach_mode mode, enum xdp_mode w
 	id = attach(world.ifindex, id);
 	assert_attached(world.ifindex, id, want);
 	assert_counts("t1", PACKETS, PACKETS);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_attached(world.ifindex, id, XDP_HOOK_NONE);
 	assert_counts("t1", 0, PACKETS);
 	assert_int_equal(dispatchers(), 1);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_counts("t1", 0, PACKETS);
 	run("ip link del t0");
 	assert_int_equal(libxdp_clean_references(world.ifindex), 0);
@@ -374,7 +374,7 @@ static void theirs_alone(void **state)
 	(void)state;
 	attach_alone(world.ifindex);
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -EBUSY);
 	assert_said("t1: an XDP program is there that is not in libxdp's dispatcher (xdp_theirs, ");
 	assert_int_equal(fd, -1);
@@ -391,7 +391,7 @@ static void pins_hidden(void **state)
 	attach_theirs(world.ifindex, XDP_MODE_NATIVE);
 	run("mkdir " BPFFS "/hidden && mv " BPFFS "/xdp/dispatch-* " BPFFS "/hidden");
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -EBUSY);
 	assert_said("t1: XDP programs are there whose pins are not in the bpffs");
 	assert_counts("t1", 0, PACKETS);
@@ -409,12 +409,12 @@ static void exchange(void **state)
 	assert_attached(world.ifindex, second, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
 	assert_int_equal(dispatchers(), has_dispatcher);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", second), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", second), 0);
 	assert_int_equal(dispatchers(), 0);
 	/* An old one that is not there any more is no hindrance. */
 	first = attach(world.ifindex, second);
 	assert_counts("t1", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", first), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", first), 0);
 }
 
 /* libxdp attaches like this where the kernel cannot do dispatchers. */
@@ -431,7 +431,7 @@ static void without_dispatcher(void **state)
 	id = attach(world.ifindex, id);
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	unsetenv("LIBXDP_SKIP_DISPATCHER");
 	assert_attached(world.ifindex, id, XDP_HOOK_NONE);
 	assert_counts("t1", 0, 0);
@@ -444,13 +444,13 @@ static void refused_by_verifier(void **state)
 
 	(void)state;
 	keep_stderr();
-	assert_true(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_bad", id, &fd) < 0);
+	assert_true(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_bad", id, &fd) < 0);
 	/* Linux 7.3 has new words for it, and advice behind them, which is not the reason. */
 	if (!strstr(said(), "R1 min value is outside of the allowed memory range"))
 		assert_non_null(strstr(words, "R1 offset is outside of the packet"));
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_int_equal(dispatchers(), 0);
 }
 
@@ -460,7 +460,7 @@ static void no_such_program(void **state)
 
 	(void)state;
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "none", 0, &fd),
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "none", 0, &fd),
 			 -ENOENT);
 	assert_said("t1: there is no XDP program 'none' in the object");
 }
@@ -473,7 +473,7 @@ static void no_dispatcher_object(void **state)
 	(void)state;
 	setenv("LIBXDP_OBJECT_PATH", "/nonexistent", 1);
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -ENOENT);
 	unsetenv("LIBXDP_OBJECT_PATH");
 	assert_said("Couldn't find a BPF file with name xdp-dispatcher.o");
@@ -486,12 +486,11 @@ static void no_such_device(void **state)
 
 	(void)state;
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(12345, "gone", open_object(), "xdp_ours", 0, &fd),
-			 -ENODEV);
+	assert_int_equal(libxdp_attach(12345, "gone", open_object(), "xdp_ours", 0, &fd), -ENODEV);
 	assert_said("gone: ");
-	assert_int_equal(hook_xdp_query(12345, 1, &none), 0);
+	assert_int_equal(libxdp_query(12345, 1, &none), 0);
 	assert_false(none.attached);
-	assert_int_equal(hook_xdp_detach(12345, "gone", 1), 0);
+	assert_int_equal(libxdp_detach(12345, "gone", 1), 0);
 }
 
 /* A deleted device leaves libxdp's pins, and with them the program; detaching takes them away. */
@@ -503,9 +502,9 @@ static void device_deleted(void **state)
 	run("ip link del t0");
 	assert_attached(world.ifindex, id, XDP_HOOK_NONE);
 	assert_int_equal(dispatchers(), has_dispatcher);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id + 1), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id + 1), 0);
 	assert_int_equal(dispatchers(), has_dispatcher);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_int_equal(dispatchers(), 0);
 }
 
@@ -520,7 +519,7 @@ static void detached_by_others(void **state)
 	id = attach(world.ifindex, id);
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_int_equal(dispatchers(), has_dispatcher);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_int_equal(dispatchers(), 0);
 }
 
@@ -534,7 +533,7 @@ static void deleted_with_theirs(void **state)
 	id = attach(world.ifindex, 0);
 	attach_theirs(world.ifindex, XDP_MODE_NATIVE);
 	run("ip link del t0");
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	assert_int_equal(dispatchers(), 1);
 	assert_int_equal(libxdp_clean_references(world.ifindex), 0);
 	assert_int_equal(dispatchers(), 0);
@@ -548,7 +547,7 @@ static bool is_number(int ifindex, const void *number)
 /* How many dispatchers are left when those go that are like the program, but for one device's. */
 static int swept(int like_fd, int in_use)
 {
-	hook_xdp_sweep("xdp_ours", like_fd, is_number, &in_use);
+	libxdp_sweep("xdp_ours", like_fd, is_number, &in_use);
 	return dispatchers();
 }
 
@@ -557,8 +556,7 @@ static int leave_stale(void)
 {
 	int fd = -1;
 
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
-			 0);
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd), 0);
 	assert_int_equal(bpf_xdp_detach(world.ifindex, 0, NULL), 0);
 	return fd;
 }
@@ -578,7 +576,7 @@ static void sweep_stale(void **state)
 	assert_int_equal(swept(fd, live), 1);
 	assert_attached(live, id, XDP_HOOK_NATIVE);
 	assert_int_equal(swept(fd, live), 1);
-	assert_int_equal(hook_xdp_detach(live, "t0", id), 0);
+	assert_int_equal(libxdp_detach(live, "t0", id), 0);
 	assert_int_equal(dispatchers(), 0);
 	assert_int_equal(swept(fd, 0), 0);
 	close(fd);
@@ -657,12 +655,11 @@ static void pinned(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(hook_xdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
-			 0);
+	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd), 0);
 	assert_int_equal(bpf_obj_pin(fd, BPFFS "/ours"), 0);
 	id = id_of(fd);
 	close(fd);
-	assert_int_equal(hook_xdp_detach(world.ifindex, "t1", id), 0);
+	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 	fd = bpf_obj_get(BPFFS "/ours");
 	assert_true(fd >= 0);
 	assert_int_equal(id_of(fd), id);
@@ -673,7 +670,7 @@ static void pinned(void **state)
 static void supported(void **state)
 {
 	(void)state;
-	assert_true(hook_xdp_supported());
+	assert_true(libxdp_supported());
 }
 
 /* A mount namespace with a bpffs of this process alone. */
@@ -731,16 +728,16 @@ static void stubs(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_false(hook_xdp_supported());
+	assert_false(libxdp_supported());
 	keep_stderr();
-	assert_int_equal(hook_xdp_attach(1, "lo", open_object(), "xdp_ours", 0, &fd), -EOPNOTSUPP);
+	assert_int_equal(libxdp_attach(1, "lo", open_object(), "xdp_ours", 0, &fd), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: --ingress-hook xdp is not possible");
-	assert_int_equal(hook_xdp_query(1, 1, &none), 0);
+	assert_int_equal(libxdp_query(1, 1, &none), 0);
 	assert_false(none.attached);
 	keep_stderr();
-	assert_int_equal(hook_xdp_detach(1, "lo", 1), -EOPNOTSUPP);
+	assert_int_equal(libxdp_detach(1, "lo", 1), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: ");
-	hook_xdp_sweep("xdp_ours", -1, NULL, NULL);
+	libxdp_sweep("xdp_ours", -1, NULL, NULL);
 }
 
 static int run_all(void)
