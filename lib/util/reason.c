@@ -36,6 +36,18 @@ int failed(int err, const char *fmt, ...)
 	return err;
 }
 
+int refused(int err, const char *fmt, ...)
+{
+	const char *reason = log_reason();
+	char text[SENTENCE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return failed(err, "%s: %s%s%s", text, log_strerror(err), *reason ? ": " : "", reason);
+}
+
 void advise(const char *fmt, ...)
 {
 	va_list args;

@@ -13,6 +13,10 @@
 /* Keeps the sentence; returns err. */
 int failed(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of a request to the kernel or to libbpf: behind the sentence come the error's name, and
+ * the reason that the kernel or libbpf gave since log_reason_reset(), if there is one. */
+int refused(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Keeps a sentence about something that succeeds, but not as one would expect. */
 void advise(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
