@@ -14,7 +14,7 @@
 #include "command.h"
 #include "state/map.h"
 #include "state/state.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/dscp.h"
 #include "util/log.h"
 

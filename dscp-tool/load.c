@@ -8,7 +8,7 @@
 #include "command.h"
 #include "state/peers.h"
 #include "state/state.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/dscp.h"
 #include "util/log.h"
 #include "util/netns.h"

@@ -21,7 +21,7 @@
 #include "state/apply.h"
 #include "command.h"
 #include "state/state.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "state/state.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"

@@ -12,7 +12,7 @@
 #include "state/counters.h"
 #include "tunnel/flowtable.h"
 #include "state/map.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
 

@@ -6,7 +6,7 @@
 
 #include <json-c/json.h>
 
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/dscp.h"
 
 static const char *direction(const struct tunnel_status *status)

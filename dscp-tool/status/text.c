@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/dscp.h"
 
 #define BAR_COLUMNS 30 /* that 100 % has */

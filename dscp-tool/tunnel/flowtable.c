@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "util/netns.h"
 
 #define MAX_FLOWTABLES 8 /* of one device */

@@ -9,7 +9,7 @@
 #include "state/objects.h"
 #include "privileges.h"
 #include "state/state.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/discover.h"
 #include "hook/hook.h"
 #include "hook/libxdp.h"
 #include "util/log.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* What the kernel says of a tunnel device: its kind, and how to know its outer packets. */
-#ifndef TUNNEL_H
-#define TUNNEL_H
+#ifndef DISCOVER_H
+#define DISCOVER_H
 
 #include <stdbool.h>
 #include <stdint.h>
