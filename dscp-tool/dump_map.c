@@ -14,7 +14,7 @@
 #include "command.h"
 #include "state/map.h"
 #include "state/state.h"
-#include "tunnel/discover.h"
+#include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/log.h"
 
@@ -146,11 +146,11 @@ static void print_note(void *ctx, const void *key, const void *value)
 		snprintf(message, sizeof(message), "%08x:%" PRIu64, le32toh(id->receiver),
 			 (uint64_t)le64toh(id->id));
 	if (!config->json) {
-		printf("%s\t%s\t%s\t%u%s%s\n", tunnel_way_name(id->way), dscp, name ? name : "-",
+		printf("%s\t%s\t%s\t%u%s%s\n", method_name(id->way), dscp, name ? name : "-",
 		       note->length, *message ? "\t" : "", message);
 		return;
 	}
-	begin_json(config, "way", tunnel_way_name(id->way), dscp, name);
+	begin_json(config, "way", method_name(id->way), dscp, name);
 	printf(",\"length\":%u%s%s%s}", note->length, *message ? ",\"message\":\"" : "", message,
 	       *message ? "\"" : "");
 }

@@ -9,6 +9,7 @@
 #include "state/peers.h"
 #include "state/state.h"
 #include "tunnel/discover.h"
+#include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/log.h"
 #include "util/netns.h"
@@ -103,7 +104,7 @@ static int set_ingress_hook(void *config, const char *value, char *err, size_t e
 
 	load->hook_asked = true;
 	for (*way = DSCP_WAY_NONE; *way <= DSCP_WAY_XDP; (*way)++)
-		if (!strcmp(value, tunnel_way_name(*way)))
+		if (!strcmp(value, method_name(*way)))
 			return 0;
 	snprintf(err, err_len, "'%s' is none of auto, tc, peek, xdp", value);
 	return -EINVAL;
@@ -229,7 +230,7 @@ int run_load(int argc, char **argv)
 		err = netns_by_name("--uplink-netns", config.uplink_netns,
 				    &config.request.uplink_netns);
 	if (err >= 0)
-		err = tunnel_discover(&config.request, &tunnel);
+		err = discover_tunnel(&config.request, &tunnel);
 	if (err == TUNNEL_USAGE)
 		return EXIT_USAGE;
 	if (!err)

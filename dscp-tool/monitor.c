@@ -301,13 +301,13 @@ static int discover_name(const struct dscp_tunnel *old, const char *name, struct
 			 char *why)
 {
 	char uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
-	struct tunnel_request request = tunnel_request_of(old, name);
+	struct tunnel_request request = discover_request_of(old, name);
 	int err;
 
 	find_uplink_names(old, &request, uplinks);
 	request.uplinks_may_be_absent = true;
 	log_divert(why, TEXT);
-	err = tunnel_discover(&request, new);
+	err = discover_tunnel(&request, new);
 	log_divert(NULL, 0);
 	return err;
 }

@@ -130,7 +130,7 @@ static void look_at(const struct nl_link *link, void *ctx)
 	struct dscp_tunnel device;
 	uint32_t own;
 
-	if (!link->up || link->elsewhere || !tunnel_of_link(link, &device))
+	if (!link->up || link->elsewhere || !discover_link(link, &device))
 		return;
 	own = state_find_ifindex(look->state, link->ifindex);
 	if (look->new && look->new->ifindex == (__u32)link->ifindex &&

@@ -128,9 +128,9 @@ static void check_device(struct tunnel_status *status, const struct state *state
 		return;
 	if (state_is_name(link.name))
 		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
-	if (tunnel_port_changed(t, text, sizeof(text)))
+	if (discover_port_changed(t, text, sizeof(text)))
 		problem(status, "%s", text);
-	if (tunnel_uplinks_changed(t, link.name, text, sizeof(text)))
+	if (discover_uplinks_changed(t, link.name, text, sizeof(text)))
 		problem(status, "%s", text);
 	if (flowtable_bypasses(t, &link, text, sizeof(text)))
 		problem(status, "%s", text);

@@ -6,7 +6,7 @@
 
 #include <json-c/json.h>
 
-#include "tunnel/discover.h"
+#include "tunnel/method.h"
 #include "util/dscp.h"
 
 static const char *direction(const struct tunnel_status *status)
@@ -127,11 +127,11 @@ static struct json_object *json_way(const struct tunnel_status *status)
 	if (!has_ingress(status))
 		return NULL;
 	object = json_object_new_object();
-	json_string(object, "way", tunnel_way_name(t->way));
+	json_string(object, "way", method_name(t->way));
 	json_object_object_add(object, "auto",
 			       json_object_new_boolean(t->flags & DSCP_TUNNEL_AUTO_WAY));
 	json_string(object, "reason",
-		    t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
+		    t->flags & DSCP_TUNNEL_AUTO_WAY ? method_reason(t) : "asked for");
 	return object;
 }
 

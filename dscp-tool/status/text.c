@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tunnel/discover.h"
+#include "tunnel/method.h"
 #include "util/dscp.h"
 
 #define BAR_COLUMNS 30 /* that 100 % has */
@@ -61,8 +61,8 @@ static void print_policies(const struct tunnel_status *status)
 	if (!has_ingress(status))
 		return;
 	print_policy("map in", &t->ingress);
-	printf("  way in    %s: %s\n", tunnel_way_name(t->way),
-	       t->flags & DSCP_TUNNEL_AUTO_WAY ? tunnel_way_reason(t) : "asked for");
+	printf("  way in    %s: %s\n", method_name(t->way),
+	       t->flags & DSCP_TUNNEL_AUTO_WAY ? method_reason(t) : "asked for");
 }
 
 /* Of 30 columns so many as the share, and one at least: a packet that was there shows. */

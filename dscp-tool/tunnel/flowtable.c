@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tunnel/discover.h"
+#include "tunnel/uplinks.h"
 #include "util/netns.h"
 
 #define MAX_FLOWTABLES 8 /* of one device */
@@ -103,7 +103,7 @@ static bool find_lowest(int ifindex, struct bypass *bypass)
 			return false;
 	memcpy(bypass->lowest, link.name, IFNAMSIZ);
 	bypass->out = bypass->tunnel->flags & DSCP_TUNNEL_EGRESS &&
-		      !tunnel_has_uplink(bypass->tunnel, link.ifindex);
+		      !uplinks_has(bypass->tunnel, link.ifindex);
 	bypass->in = bypass->tunnel->flags & DSCP_TUNNEL_INGRESS;
 	return strcmp(link.kind, "bridge") && (bypass->out || bypass->in);
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Chooses the method by which a tunnel's ingress finds the outer DSCP. */
+#include "tunnel/method.h"
+
+#include <errno.h>
+
+#include "features.h"
+#include "hook/libxdp.h"
+#include "privileges.h"
+#include "state/objects.h"
+#include "util/log.h"
+
+const char *method_name(enum dscp_way way)
+{
+	static const char *const names[] = {
+		[DSCP_WAY_NONE] = "auto",
+		[DSCP_WAY_TC] = "tc",
+		[DSCP_WAY_PEEK] = "peek",
+		[DSCP_WAY_XDP] = "xdp",
+	};
+
+	return way < sizeof(names) / sizeof(*names) ? names[way] : "unknown";
+}
+
+const char *method_reason(const struct dscp_tunnel *tunnel)
+{
+	if (tunnel->way == DSCP_WAY_PEEK)
+		return "wireguard, and the kernel has BTF";
+	if (tunnel->kind != DSCP_KIND_WIREGUARD)
+		return "the only way for other tunnels than wireguard";
+	if (!object_present(OBJECT_PEEK))
+		return "built without CO-RE, which peek needs";
+	return "the kernel has no BTF, which peek needs";
+}
+
+/* peek and xdp know WireGuard's header, and each needs something that may be missing. */
+static int check_way(const struct tunnel_request *request, const struct dscp_tunnel *tunnel)
+{
+	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
+		return 0;
+	if (tunnel->kind != DSCP_KIND_WIREGUARD) {
+		log_error("%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
+			  "it",
+			  request->name, method_name(request->way), tunnel->link_kind);
+		return TUNNEL_USAGE;
+	}
+	if (request->way == DSCP_WAY_PEEK && !object_present(OBJECT_PEEK)) {
+		log_error("%s: built without CO-RE, which --ingress-hook peek needs: use "
+			  "--ingress-hook tc",
+			  request->name);
+		return -EOPNOTSUPP;
+	}
+	if (request->way == DSCP_WAY_PEEK && !features_has_btf()) {
+		log_error("%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
+			  " cannot be read: use --ingress-hook tc",
+			  request->name);
+		return -EOPNOTSUPP;
+	}
+	if (request->way == DSCP_WAY_XDP && !libxdp_supported()) {
+		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
+			  request->name, object_present(OBJECT_PEEK) ? "peek or " : "");
+		return -EOPNOTSUPP;
+	}
+	/* The load would succeed, and unload not find the program by its number. */
+	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin()) {
+		log_error("%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
+			  "needs: use peek or tc",
+			  request->name);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static bool can_peek(void)
+{
+	return object_present(OBJECT_PEEK) && features_has_btf();
+}
+
+int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	const char *reason;
+	int err;
+
+	if (tunnel->kind == DSCP_KIND_UDP) {
+		log_error("%s: a user space tunnel, whose packets come out without their outer "
+			  "header: --direction egress is all there is",
+			  request->name);
+		return TUNNEL_USAGE;
+	}
+	err = check_way(request, tunnel);
+	if (err)
+		return err;
+	reason = features_no_probe_read();
+	if (reason) {
+		log_error("%s: no ingress on this kernel, whose programs may not read what is in "
+			  "front of a packet: %s. Use --direction egress",
+			  request->name, reason);
+		return -EOPNOTSUPP;
+	}
+	tunnel->flags |= DSCP_TUNNEL_INGRESS;
+	tunnel->way = request->way;
+	if (tunnel->way != DSCP_WAY_NONE)
+		return 0;
+	tunnel->flags |= DSCP_TUNNEL_AUTO_WAY;
+	tunnel->way =
+		tunnel->kind == DSCP_KIND_WIREGUARD && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
+	if (tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->way == DSCP_WAY_TC)
+		log_warning("%s: ingress by tc: %s", request->name, method_reason(tunnel));
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The methods by which ingress finds the outer DSCP of a packet: tc, peek and xdp. */
+#ifndef METHOD_H
+#define METHOD_H
+
+#include <dscp/abi.h>
+
+#include "tunnel/request.h"
+
+/* Chooses the method of a tunnel whose kind is known: the one that is asked for, or the best one
+ * that this kernel and this build have. Returns 0, TUNNEL_USAGE or a negative errno, after a
+ * message. */
+int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+
+/* The word for a method on the command line. */
+const char *method_name(enum dscp_way way);
+
+/* Returns the reason for the method of a tunnel with DSCP_TUNNEL_AUTO_WAY. */
+const char *method_reason(const struct dscp_tunnel *tunnel);
+
+#endif

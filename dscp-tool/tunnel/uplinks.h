@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The uplinks of a tunnel: the devices that its outer packets leave by. */
+#ifndef UPLINKS_H
+#define UPLINKS_H
+
+#include <stdbool.h>
+
+#include <dscp/abi.h>
+
+#include "tunnel/request.h"
+
+struct nl_link;
+struct nl_wireguard;
+
+/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. wg: NULL
+ * for other kinds. Returns 0, TUNNEL_USAGE or a negative errno, after a message. */
+int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
+		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel);
+
+/* False if no program of the tunnel is at an uplink. */
+bool uplinks_needed(const struct dscp_tunnel *tunnel);
+
+/* True if the tunnel is registered with the uplink of that number. */
+bool uplinks_has(const struct dscp_tunnel *tunnel, __u32 ifindex);
+
+#endif
