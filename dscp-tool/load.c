@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "state/apply.h"
+#include "state/change.h"
 #include "command.h"
 #include "state/peers.h"
 #include "state/state.h"

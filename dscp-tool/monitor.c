@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "state/apply.h"
+#include "state/change.h"
 #include "command.h"
 #include "state/state.h"
 #include "tunnel/discover.h"

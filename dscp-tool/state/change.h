@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-#ifndef APPLY_H
-#define APPLY_H
+#ifndef CHANGE_H
+#define CHANGE_H
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "state/apply.h"
+#include "state/change.h"
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/peers.h"
