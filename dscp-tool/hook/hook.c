@@ -23,6 +23,7 @@
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 /* Of our filters, for people who read `tc filter show`. It proves nothing: other copies of the tool
  * use it too. */
@@ -125,14 +126,9 @@ static void qdisc_path(char *path, const char *dir, const struct hook *hook)
 		 hook->ifindex);
 }
 
-/* A log line for what libbpf or bpf(2) refused, with the kernel's own sentence if there is one. */
-static int refused(const struct hook *hook, const char *what, int err)
+static int hook_refused(const struct hook *hook, const char *what, int err)
 {
-	const char *reason = log_reason();
-
-	log_error("%s: %s %s: %s%s%s", hook->dev, what, hook->program, log_strerror(err),
-		  *reason ? ": " : "", reason);
-	return err;
+	return refused(err, "%s: %s %s", hook->dev, what, hook->program);
 }
 
 static uint32_t program_id(int prog_fd)
@@ -269,10 +265,10 @@ static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, con
 	if (after >= 0)
 		close(after);
 	if (link < 0)
-		return refused(hook, "the kernel does not attach (tcx)", link);
+		return hook_refused(hook, "the kernel does not attach (tcx)", link);
 	err = pin_put(dir, link, path);
 	close(link);
-	return err ? refused(hook, "cannot pin the link of", err) : 0;
+	return err ? hook_refused(hook, "cannot pin the link of", err) : 0;
 }
 
 /* The device of a TCX link, 0 once that device is gone. */
@@ -434,17 +430,17 @@ static int clsact_make(const char *dir, const struct hook *hook)
 	qdisc_path(path, dir, hook);
 	err = device_pin(dir, hook->ifindex, path);
 	if (err)
-		return refused(hook, "cannot pin the qdisc's mark for", err);
+		return hook_refused(hook, "cannot pin the qdisc's mark for", err);
 	err = bpf_tc_hook_create(&tc);
 	if (!err)
 		return 0;
 	if (err != -EEXIST) {
 		clsact_release(dir, hook); /* it may be there, if only the answer was lost */
-		return refused(hook, "cannot add the qdisc clsact for", err);
+		return hook_refused(hook, "cannot add the qdisc clsact for", err);
 	}
 	unlink(path);
 	if (nl_ingress_qdisc(hook->ifindex, kind, &why) || !qdisc_will_do(hook, kind))
-		return refused(hook, "cannot add the qdisc clsact for", err);
+		return hook_refused(hook, "cannot add the qdisc clsact for", err);
 	return 0;
 }
 
@@ -455,20 +451,18 @@ static int clsact_prepare(const char *dir, const struct hook *hook)
 	struct nl_error why;
 	int err = nl_ingress_qdisc(hook->ifindex, kind, &why);
 
-	if (err) {
-		log_error("%s: cannot list qdiscs: %s", hook->dev, why.text);
-		return err;
-	}
+	if (err)
+		return failed(err, "%s: cannot list qdiscs: %s", hook->dev, why.text);
 	if (qdisc_will_do(hook, kind))
 		return 0;
-	if (*kind) {
-		/* libbpf would take -EEXIST for "clsact is there" and attach to ingress. */
-		log_error("%s: the qdisc '%s' at ffff: leaves no place for clsact: remove it first "
-			  "(tc qdisc del dev %s ingress), or use %s",
-			  hook->dev, kind, hook->dev,
-			  tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
-		return -EEXIST;
-	}
+	/* libbpf would take -EEXIST for "clsact is there" and attach to ingress. */
+	if (*kind)
+		return failed(
+			-EEXIST,
+			"%s: the qdisc '%s' at ffff: leaves no place for clsact: remove it first "
+			"(tc qdisc del dev %s ingress), or use %s",
+			hook->dev, kind, hook->dev,
+			tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
 	return clsact_make(dir, hook);
 }
 
@@ -554,7 +548,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
 	err = pin_put(dir, prog_fd, path);
 	if (err)
-		return refused(hook, "cannot pin", err);
+		return hook_refused(hook, "cannot pin", err);
 	err = clsact_prepare(dir, hook);
 	if (err) {
 		unlink(path);
@@ -565,7 +559,7 @@ static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, 
 		return 0;
 	err = clsact_add(hook, prog_fd, &priority);
 	if (err) {
-		refused(hook, "the kernel does not attach (clsact)", err);
+		hook_refused(hook, "the kernel does not attach (clsact)", err);
 		/* It may be there, if only the answer was lost; else its pin finds it later. */
 		if (!clsact_remove(dir, hook, program_id(prog_fd)) && !clsact_release(dir, hook))
 			unlink(path);
@@ -581,7 +575,7 @@ static int clsact_move(const char *dir, const struct hook *hook, int prog_fd)
 
 	if (!err)
 		err = clsact_remove_except(dir, hook, program_id(prog_fd), priority);
-	return err ? refused(hook, "cannot move", err) : 0;
+	return err ? hook_refused(hook, "cannot move", err) : 0;
 }
 
 /* Both */
@@ -710,12 +704,12 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 		fd = bpf_obj_get(path);
 		err = bpf_link_update(fd, prog_fd, NULL) ? -errno : 0;
 		close(fd);
-		return err ? refused(hook, "cannot replace", err) : 0;
+		return err ? hook_refused(hook, "cannot replace", err) : 0;
 	}
 	err = pin_put(dir, prog_fd, path);
 	if (!err)
 		err = clsact_put(hook, prog_fd, state->priority, true);
-	return err ? refused(hook, "cannot replace", err) : 0;
+	return err ? hook_refused(hook, "cannot replace", err) : 0;
 }
 
 /* A filter beside a TCX link, from a change between the two that was killed half way; and clsact,
@@ -726,7 +720,7 @@ static int clsact_sweep(const char *dir, const struct hook *hook)
 
 	if (!err)
 		err = clsact_release(dir, hook);
-	return err ? refused(hook, "cannot remove a filter beside", err) : 0;
+	return err ? hook_refused(hook, "cannot remove a filter beside", err) : 0;
 }
 
 /* Where a TCX link has taken its place: the filter, and clsact. */
@@ -739,7 +733,7 @@ static int clsact_remove_all(const char *dir, const struct hook *hook, int pinne
 		pin_put(dir, pinned, path); /* as it was: the link goes with its pin */
 	else
 		err = clsact_release(dir, hook);
-	return err ? refused(hook, "cannot remove", err) : 0;
+	return err ? hook_refused(hook, "cannot remove", err) : 0;
 }
 
 /* From one kind to the other: the new one first, so that no packet passes unmarked. */
@@ -932,18 +926,18 @@ static int choose_kind(const char *dir, const struct hook *hook, enum attach_kin
 				       !has_filters(dir, hook)
 			       ? ATTACH_TCX
 			       : ATTACH_CLSACT;
-	if (kind == ATTACH_TCX && !tcx_supported()) {
-		log_error("%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
-			  hook->dev);
-		return -EOPNOTSUPP;
-	}
-	if (wrong_order(hook, kind, other)) {
-		log_error("%s: %s by %s would run on the wrong side of what is attached there by "
-			  "%s for another tunnel: use --attach %s",
-			  hook->dev, hook->program, attach_kind_name(kind), attach_kind_name(other),
-			  attach_kind_name(other));
-		return -EINVAL;
-	}
+	if (kind == ATTACH_TCX && !tcx_supported())
+		return failed(
+			-EOPNOTSUPP,
+			"%s: no TCX in this kernel (it came with Linux 6.6): use --attach clsact",
+			hook->dev);
+	if (wrong_order(hook, kind, other))
+		return failed(
+			-EINVAL,
+			"%s: %s by %s would run on the wrong side of what is attached there by "
+			"%s for another tunnel: use --attach %s",
+			hook->dev, hook->program, attach_kind_name(kind), attach_kind_name(other),
+			attach_kind_name(other));
 	return kind;
 }
 
@@ -952,9 +946,9 @@ static int not_in_reach(const struct hook *hook)
 {
 	if (hook->netns == netns_own())
 		return 0;
-	log_error("%s: its network namespace cannot be entered (CAP_SYS_ADMIN is needed)",
-		  hook->dev);
-	return -EXDEV;
+	return failed(-EXDEV,
+		      "%s: its network namespace cannot be entered (CAP_SYS_ADMIN is needed)",
+		      hook->dev);
 }
 
 /* Behind TCX programs of others, where the same program cannot be attached a second time: clsact
@@ -987,7 +981,7 @@ static int go_last(const char *dir, const struct hook *hook, int prog_fd, const 
 	int err = list_neighbours(dir, &behind);
 
 	if (err < 0)
-		return refused(hook, "cannot see who runs behind", err);
+		return hook_refused(hook, "cannot see who runs behind", err);
 	if (state->attach == ATTACH_CLSACT)
 		return behind.clsact && clsact_priority(hook) > state->priority
 			       ? clsact_move(dir, hook, prog_fd)
@@ -1026,7 +1020,7 @@ static int begin_change(const char *dir, const struct hook *hook, char *path,
 	int err = hook_query(dir, hook, state);
 
 	if (err)
-		return refused(hook, "cannot read the pin of", err);
+		return hook_refused(hook, "cannot read the pin of", err);
 	log_reason_reset();
 	new_path(path, dir); /* of a load that was killed: it may hold a link that is in our way */
 	pin_path(path, dir, hook);
@@ -1096,7 +1090,7 @@ int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *obje
 		err = pin_sibling(dir, path, sibling_fd, &made);
 	if (err) {
 		bpf_object__close(object);
-		return refused(hook, "cannot pin", err);
+		return hook_refused(hook, "cannot pin", err);
 	}
 	old_id = libxdp_find(hook->ifindex, hook->program, sibling_fd);
 	if (!old_id && state.prog_id) /* somebody took it away; libxdp's pins for it are there */
@@ -1110,7 +1104,7 @@ int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *obje
 	err = pin_put(dir, fd, path);
 	if (err) {
 		libxdp_detach(hook->ifindex, hook->dev, program_id(fd));
-		refused(hook, "cannot pin", err);
+		hook_refused(hook, "cannot pin", err);
 	}
 	close(fd);
 	return err;
@@ -1149,21 +1143,20 @@ int hook_detach(const char *dir, const struct hook *hook)
 	int err = hook_query(dir, hook, &state);
 
 	if (err)
-		return refused(hook, "cannot read the pin of", err);
-	if (state.health == HOOK_ELSEWHERE) {
-		log_error("%s: %s is attached in another network namespace: unload there, or "
-			  "with CAP_SYS_ADMIN",
-			  hook->dev, hook->program);
-		return -EXDEV;
-	}
+		return hook_refused(hook, "cannot read the pin of", err);
+	if (state.health == HOOK_ELSEWHERE)
+		return failed(-EXDEV,
+			      "%s: %s is attached in another network namespace: unload there, or "
+			      "with CAP_SYS_ADMIN",
+			      hook->dev, hook->program);
 	pin_path(path, dir, hook);
 	err = remove_program(dir, hook, &state, path);
 	if (!err)
 		err = clsact_release(dir, hook);
 	if (err)
-		return refused(hook, "cannot remove", err);
+		return hook_refused(hook, "cannot remove", err);
 	if (unlink(path) && errno != ENOENT)
-		return refused(hook, "cannot remove the pin of", -errno);
+		return hook_refused(hook, "cannot remove the pin of", -errno);
 	return 0;
 }
 

@@ -10,7 +10,8 @@
  * The pins are all the memory there is: what they say is checked against the kernel each time.
  * Names are numbers because bpffs allows no dot in a name, and interfaces do (eth0.34).
  * A hook in another network namespace is worked on there, for which CAP_SYS_ADMIN is needed.
- * Functions return 0 or a negative errno; when they fail they have said why (log_error).
+ * Functions return 0 or a negative errno. Where one fails it has left a sentence (failed()), unless
+ * noted.
  */
 #ifndef HOOK_H
 #define HOOK_H

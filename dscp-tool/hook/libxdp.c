@@ -10,6 +10,7 @@
 
 #include "hook/owner.h"
 #include "util/log.h"
+#include "util/reason.h"
 
 #ifdef HAVE_LIBXDP
 
@@ -47,14 +48,6 @@ static void capture_messages(void)
 	libbpf_set_print(libbpf_print);
 	libxdp_set_print(on_libxdp_print);
 	log_reason_reset();
-}
-
-static int refused(const char *dev, const char *what, int err)
-{
-	const char *reason = log_reason();
-
-	log_error("%s: %s: %s%s%s", dev, what, log_strerror(err), *reason ? ": " : "", reason);
-	return err;
 }
 
 /* What runs at a device; *there is NULL if nothing does. */
@@ -318,7 +311,7 @@ int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 			err = 0;
 	}
 	if (err)
-		return refused(dev, "cannot detach the XDP program", err);
+		return refused(err, "%s: cannot detach the XDP program", dev);
 	remove_leftovers(ifindex, prog_id);
 	return 0;
 }
@@ -351,16 +344,17 @@ static int no_place(const char *dev, const struct xdp_multiprog *there)
 		program = xdp_multiprog__hw_prog(there);
 	name = program ? xdp_program__name(program) : NULL;
 	if (name && !strcmp(name, "xdp_dispatcher"))
-		log_error("%s: XDP programs are there whose pins are not in the bpffs that libxdp "
-			  "uses (/sys/fs/bpf/xdp or $LIBXDP_BPFFS): use the bpffs that they were "
-			  "attached with, or another --ingress-hook",
-			  dev);
-	else
-		log_error("%s: an XDP program is there that is not in libxdp's dispatcher (%s, "
-			  "id %u), and leaves no place for another: remove it, or attach it with "
-			  "xdp-loader(8), or use another --ingress-hook",
-			  dev, name ? name : "?", xdp_program__id(program));
-	return -EBUSY;
+		return failed(
+			-EBUSY,
+			"%s: XDP programs are there whose pins are not in the bpffs that libxdp "
+			"uses (/sys/fs/bpf/xdp or $LIBXDP_BPFFS): use the bpffs that they were "
+			"attached with, or another --ingress-hook",
+			dev);
+	return failed(-EBUSY,
+		      "%s: an XDP program is there that is not in libxdp's dispatcher (%s, "
+		      "id %u), and leaves no place for another: remove it, or attach it with "
+		      "xdp-loader(8), or use another --ingress-hook",
+		      dev, name ? name : "?", xdp_program__id(program));
 }
 
 /* The mode that has to be used; UNSPEC if that is our choice. */
@@ -371,7 +365,7 @@ static int mode_in_use(int ifindex, const char *dev, enum xdp_attach_mode *mode)
 
 	*mode = there ? xdp_multiprog__attach_mode(there) : XDP_MODE_UNSPEC;
 	if (err)
-		refused(dev, "cannot see which XDP programs are there", err);
+		refused(err, "%s: cannot see which XDP programs are there", dev);
 	else if (there && xdp_multiprog__is_legacy(there))
 		err = no_place(dev, there);
 	xdp_multiprog__close(there);
@@ -394,7 +388,7 @@ static int put(struct xdp_program *program, int ifindex, const char *dev)
 		log_reason_reset();
 		err = xdp_program__attach(program, ifindex, XDP_MODE_SKB, 0);
 	}
-	return err ? refused(dev, "cannot attach the XDP program", err) : 0;
+	return err ? refused(err, "%s: cannot attach the XDP program", dev) : 0;
 }
 
 /* Into the dispatcher, then the old one out of it. */
@@ -406,7 +400,7 @@ static int join(int ifindex, const char *dev, struct bpf_object *object, const c
 	int err;
 
 	if (!program)
-		return refused(dev, "cannot use the XDP program", -errno);
+		return refused(-errno, "%s: cannot use the XDP program", dev);
 	xdp_program__set_run_prio(program, RUN_PRIORITY);
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
 	err = put(program, ifindex, dev);
@@ -447,13 +441,13 @@ static int exchange(int ifindex, const char *dev, struct bpf_object *object,
 	bpf_program__set_autoload(program, true);
 	err = bpf_object__load(object);
 	if (err)
-		return refused(dev, "cannot load the XDP program", err);
+		return refused(err, "%s: cannot load the XDP program", dev);
 	opts.old_prog_fd = bpf_prog_get_fd_by_id(old_prog_id);
 	if (opts.old_prog_fd < 0)
-		return refused(dev, "cannot get the old XDP program", -errno);
+		return refused(-errno, "%s: cannot get the old XDP program", dev);
 	err = bpf_xdp_attach(ifindex, bpf_program__fd(program), flags, &opts);
 	close(opts.old_prog_fd);
-	return err ? refused(dev, "cannot replace the XDP program", err) : 0;
+	return err ? refused(err, "%s: cannot replace the XDP program", dev) : 0;
 }
 
 static int hand_out(int ifindex, const char *dev, const struct bpf_program *program, int *prog_fd)
@@ -465,7 +459,7 @@ static int hand_out(int ifindex, const char *dev, const struct bpf_program *prog
 	*prog_fd = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0);
 	if (*prog_fd >= 0)
 		return 0;
-	err = refused(dev, "cannot hold the XDP program", -errno);
+	err = refused(-errno, "%s: cannot hold the XDP program", dev);
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 		libxdp_detach(ifindex, dev, info.id);
 	return err;
@@ -480,9 +474,8 @@ int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const
 
 	capture_messages();
 	if (!program) {
-		log_error("%s: there is no XDP program '%s' in the object", dev, name);
 		bpf_object__close(object);
-		return -ENOENT;
+		return failed(-ENOENT, "%s: there is no XDP program '%s' in the object", dev, name);
 	}
 	if (kernel_has_frags())
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
@@ -505,8 +498,7 @@ bool libxdp_supported(void)
 
 static int without_libxdp(const char *dev, const char *what)
 {
-	log_error("%s: built without libxdp: %s", dev, what);
-	return -EOPNOTSUPP;
+	return failed(-EOPNOTSUPP, "%s: built without libxdp: %s", dev, what);
 }
 
 int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,

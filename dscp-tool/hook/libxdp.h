@@ -10,8 +10,8 @@
  * stays. It has to be the same bpffs each time, or libxdp does not find its own programs.
  * ifindex is of the network namespace that this process is in.
  *
- * Functions return 0 or a negative errno. When attach or detach fail they have said why
- * (log_error).
+ * Functions return 0 or a negative errno. Where attach or detach fails the sentence is kept
+ * (failed()).
  */
 #ifndef HOOK_LIBXDP_H
 #define HOOK_LIBXDP_H

@@ -32,6 +32,7 @@
 #include <util/embedded.h>
 #include "hook/libxdp.h"
 #include <util/log.h>
+#include <util/reason.h>
 
 #include "xdp_test.h"
 
@@ -54,39 +55,10 @@ static struct bpf_object *open_object(void)
 	return object;
 }
 
-/* What the module says on stderr: keep_stderr() takes it, said() hands it out. */
-static char words[8192];
-static int real_stderr = -1;
-static FILE *kept;
-
-static void keep_stderr(void)
-{
-	kept = tmpfile();
-	assert_non_null(kept);
-	fflush(stderr);
-	real_stderr = dup(STDERR_FILENO);
-	assert_int_equal(dup2(fileno(kept), STDERR_FILENO), STDERR_FILENO);
-}
-
-static const char *said(void)
-{
-	size_t len;
-
-	fflush(stderr);
-	dup2(real_stderr, STDERR_FILENO);
-	close(real_stderr);
-	real_stderr = -1;
-	rewind(kept);
-	len = fread(words, 1, sizeof(words) - 1, kept);
-	words[len] = '\0';
-	fclose(kept);
-	return words;
-}
-
 static void assert_said(const char *part)
 {
-	if (!strstr(said(), part))
-		fail_msg("'%s' is not in '%s'", part, words);
+	if (!strstr(reason_first(), part))
+		fail_msg("'%s' is not in '%s'", part, reason_first());
 }
 
 #ifdef HAVE_LIBXDP
@@ -209,8 +181,7 @@ static int new_world(void **state)
 static int end_world(void **state)
 {
 	(void)state;
-	if (real_stderr >= 0)
-		said(); /* a test that failed */
+	reason_clear();
 	close(world.sender);
 	unlink(MAP_PIN);
 	return 0;
@@ -373,7 +344,6 @@ static void theirs_alone(void **state)
 
 	(void)state;
 	attach_alone(world.ifindex);
-	keep_stderr();
 	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -EBUSY);
 	assert_said("t1: an XDP program is there that is not in libxdp's dispatcher (xdp_theirs, ");
@@ -390,7 +360,6 @@ static void pins_hidden(void **state)
 	NEEDS_DISPATCHER();
 	attach_theirs(world.ifindex, XDP_MODE_NATIVE);
 	run("mkdir " BPFFS "/hidden && mv " BPFFS "/xdp/dispatch-* " BPFFS "/hidden");
-	keep_stderr();
 	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -EBUSY);
 	assert_said("t1: XDP programs are there whose pins are not in the bpffs");
@@ -443,11 +412,10 @@ static void refused_by_verifier(void **state)
 	int fd = -1;
 
 	(void)state;
-	keep_stderr();
 	assert_true(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_bad", id, &fd) < 0);
 	/* Linux 7.3 has new words for it, and advice behind them, which is not the reason. */
-	if (!strstr(said(), "R1 min value is outside of the allowed memory range"))
-		assert_non_null(strstr(words, "R1 offset is outside of the packet"));
+	if (!strstr(reason_first(), "R1 min value is outside of the allowed memory range"))
+		assert_said("R1 offset is outside of the packet");
 	assert_attached(world.ifindex, id, XDP_HOOK_NATIVE);
 	assert_counts("t1", PACKETS, 0);
 	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
@@ -459,7 +427,6 @@ static void no_such_program(void **state)
 	int fd = -1;
 
 	(void)state;
-	keep_stderr();
 	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "none", 0, &fd),
 			 -ENOENT);
 	assert_said("t1: there is no XDP program 'none' in the object");
@@ -472,7 +439,6 @@ static void no_dispatcher_object(void **state)
 
 	(void)state;
 	setenv("LIBXDP_OBJECT_PATH", "/nonexistent", 1);
-	keep_stderr();
 	assert_int_equal(libxdp_attach(world.ifindex, "t1", open_object(), "xdp_ours", 0, &fd),
 			 -ENOENT);
 	unsetenv("LIBXDP_OBJECT_PATH");
@@ -485,7 +451,6 @@ static void no_such_device(void **state)
 	int fd = -1;
 
 	(void)state;
-	keep_stderr();
 	assert_int_equal(libxdp_attach(12345, "gone", open_object(), "xdp_ours", 0, &fd), -ENODEV);
 	assert_said("gone: ");
 	assert_int_equal(libxdp_query(12345, 1, &none), 0);
@@ -729,12 +694,12 @@ static void stubs(void **state)
 
 	(void)state;
 	assert_false(libxdp_supported());
-	keep_stderr();
+	reason_clear();
 	assert_int_equal(libxdp_attach(1, "lo", open_object(), "xdp_ours", 0, &fd), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: --ingress-hook xdp is not possible");
 	assert_int_equal(libxdp_query(1, 1, &none), 0);
 	assert_false(none.attached);
-	keep_stderr();
+	reason_clear();
 	assert_int_equal(libxdp_detach(1, "lo", 1), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: ");
 	libxdp_sweep("xdp_ours", -1, NULL, NULL);
