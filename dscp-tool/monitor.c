@@ -153,7 +153,7 @@ static bool hooks_fine(const struct state *state, const struct dscp_tunnel *tunn
 	if (state_hook_states(tunnel, states))
 		return true; /* not to be known now */
 	for (unsigned int i = 0; i < n; i++) {
-		if (hook_awaits_qdisc(STATE_DIR, &hooks[i], &states[i]))
+		if (hook_awaits_qdisc(&hooks[i], &states[i]))
 			continue;
 		fine &= states[i].health == HOOK_OK &&
 			state_is_current(state, tunnel, &hooks[i], &states[i]);

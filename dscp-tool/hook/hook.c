@@ -41,26 +41,6 @@
 
 #define PARENT(minor) TC_H_MAKE(TC_H_CLSACT, minor)
 
-/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the mark has to
- * go from one to the next: outwards onto the outer header of the first, which is the inner one of
- * the second; inwards the same in the reverse order. And egress_inner reads what others at that
- * hook have made of the packet. */
-static const struct {
-	const char *program;
-	enum hook_point point;
-	bool first, last;
-} roles[] = {
-	{ "egress_outer", HOOK_EGRESS, true, false },
-	{ "egress_inner", HOOK_EGRESS, false, true },
-	{ "ingress_inner", HOOK_INGRESS, true, false },
-	{ "ingress_outer", HOOK_INGRESS, false, false },
-};
-
-#define N_ROLES (sizeof(roles) / sizeof(*roles))
-
-/* At the end of a pin's name: the same program has two points where it can be. */
-#define XDP_SUFFIX "_xdp"
-
 const char *attach_kind_name(enum attach_kind kind)
 {
 	static const char *const names[] = {
@@ -77,18 +57,11 @@ const char *hook_point_name(enum hook_point point)
 	return point == HOOK_EGRESS ? "egress" : point == HOOK_INGRESS ? "ingress" : "xdp";
 }
 
-struct hook hook_for(const char *program, enum hook_point point, uint64_t netns, int ifindex,
-		     const char *dev)
+struct hook hook_for(const char *dir, enum role role, uint64_t netns, int ifindex, const char *dev)
 {
-	struct hook hook = { .netns = netns, .ifindex = ifindex, .point = point };
+	struct hook hook = { .dir = dir, .netns = netns, .ifindex = ifindex, .role = role };
 
 	snprintf(hook.dev, sizeof(hook.dev), "%s", dev);
-	snprintf(hook.program, sizeof(hook.program), "%s", program);
-	for (unsigned int i = 0; i < N_ROLES; i++)
-		if (roles[i].point == point && !strcmp(roles[i].program, program)) {
-			hook.first = roles[i].first;
-			hook.last = roles[i].last;
-		}
 	return hook;
 }
 
@@ -114,21 +87,21 @@ bool tcx_supported(void)
 	       errno == ENOENT;
 }
 
-static void pin_path(char *path, const char *dir, const struct hook *hook)
+static void pin_path(char *path, const struct hook *hook)
 {
-	snprintf(path, PATH_MAX, "%s/hooks/%llu-%d-%s%s", dir, (unsigned long long)hook->netns,
-		 hook->ifindex, hook->program, hook->point == HOOK_XDP ? XDP_SUFFIX : "");
+	snprintf(path, PATH_MAX, "%s/hooks/%llu-%d-%s", hook->dir, (unsigned long long)hook->netns,
+		 hook->ifindex, hook_role(hook)->pin);
 }
 
-static void qdisc_path(char *path, const char *dir, const struct hook *hook)
+static void qdisc_path(char *path, const struct hook *hook)
 {
-	snprintf(path, PATH_MAX, "%s/qdiscs/%llu-%d", dir, (unsigned long long)hook->netns,
+	snprintf(path, PATH_MAX, "%s/qdiscs/%llu-%d", hook->dir, (unsigned long long)hook->netns,
 		 hook->ifindex);
 }
 
 static int hook_refused(const struct hook *hook, const char *what, int err)
 {
-	return refused(err, "%s: %s %s", hook->dev, what, hook->program);
+	return refused(err, "%s: %s %s", hook->dev, what, hook_role(hook)->name);
 }
 
 static uint32_t program_id(int prog_fd)
@@ -158,20 +131,22 @@ static int is_link(int fd)
 }
 
 /* Our program of another role on the same device. */
-static struct hook sibling_of(const struct hook *hook, unsigned int role)
+static struct hook sibling_of(const struct hook *hook, enum role role)
 {
-	return hook_for(roles[role].program, roles[role].point, hook->netns, hook->ifindex,
-			hook->dev);
+	struct hook sibling = *hook;
+
+	sibling.role = role;
+	return sibling;
 }
 
 static uint32_t tc_minor(const struct hook *hook)
 {
-	return hook->point == HOOK_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS;
+	return hook_role(hook)->point == HOOK_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS;
 }
 
 static enum bpf_tc_attach_point tc_point(const struct hook *hook)
 {
-	return hook->point == HOOK_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+	return hook_role(hook)->point == HOOK_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
 /* The name of a pin on its way to its place, with no pin under it. */
@@ -197,7 +172,7 @@ int pin_put(const char *dir, int fd, const char *path)
 
 static enum bpf_attach_type tcx_type(const struct hook *hook)
 {
-	return hook->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
+	return hook_role(hook)->point == HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
 }
 
 /* Fills in the programs at that point of the device, by their order; returns how many there are, or
@@ -217,9 +192,9 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 		.prog_fd = prog_fd,
 		.target_ifindex = hook->ifindex,
 		.attach_type = tcx_type(hook),
-		.flags = after_link >= 0 ? BPF_F_AFTER | BPF_F_LINK
-			 : hook->last	 ? BPF_F_AFTER
-					 : BPF_F_BEFORE,
+		.flags = after_link >= 0	 ? BPF_F_AFTER | BPF_F_LINK
+			 : hook_role(hook)->last ? BPF_F_AFTER
+						 : BPF_F_BEFORE,
 		.relative_fd = after_link < 0 ? 0 : after_link,
 	};
 	const struct timespec pause = { .tv_nsec = 10000000 };
@@ -234,19 +209,19 @@ static int tcx_create(const struct hook *hook, int prog_fd, int after_link)
 }
 
 /* The link of our program that has to run before this one at the same point, or -1. */
-static int tcx_predecessor(const char *dir, const struct hook *hook)
+static int tcx_predecessor(const struct hook *hook)
 {
-	unsigned int role = 0;
+	enum role role = 0;
 	struct hook sibling;
 	char path[PATH_MAX];
 	int fd;
 
-	if (hook->first || hook->last)
+	if (hook_role(hook)->first || hook_role(hook)->last)
 		return -1;
-	while (roles[role].point != hook->point || !roles[role].first)
+	while (program_roles[role].point != hook_role(hook)->point || !program_roles[role].first)
 		role++;
 	sibling = sibling_of(hook, role);
-	pin_path(path, dir, &sibling);
+	pin_path(path, &sibling);
 	fd = bpf_obj_get(path);
 	if (fd >= 0 && is_link(fd) <= 0) {
 		close(fd);
@@ -255,9 +230,9 @@ static int tcx_predecessor(const char *dir, const struct hook *hook)
 	return fd;
 }
 
-static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
+static int tcx_attach(const struct hook *hook, int prog_fd, const char *path)
 {
-	int after = tcx_predecessor(dir, hook);
+	int after = tcx_predecessor(hook);
 	int link = tcx_create(hook, prog_fd, after), err;
 
 	if (link < 0 && after >= 0) /* a dead link is no anchor */
@@ -266,7 +241,7 @@ static int tcx_attach(const char *dir, const struct hook *hook, int prog_fd, con
 		close(after);
 	if (link < 0)
 		return hook_refused(hook, "the kernel does not attach (tcx)", link);
-	err = pin_put(dir, link, path);
+	err = pin_put(hook->dir, link, path);
 	close(link);
 	return err ? hook_refused(hook, "cannot pin the link of", err) : 0;
 }
@@ -330,13 +305,13 @@ static int if_there(int err)
 
 /* The filter of our program: by the program's id (0: not known); else, where a kill came between
  * pin and filter, one that shares a map with what is pinned. Of several the last. */
-static int clsact_find_except(const char *dir, const struct hook *hook, uint32_t prog_id,
-			      uint32_t except, struct nl_filter *found)
+static int clsact_find_except(const struct hook *hook, uint32_t prog_id, uint32_t except,
+			      struct nl_filter *found)
 {
 	struct filter_search search = {
-		.owner = { .dir = dir },
+		.owner = { .dir = hook->dir },
 		.prog_id = prog_id,
-		.program = hook->program,
+		.program = hook_role(hook)->name,
 		.except = except,
 	};
 	struct nl_error why;
@@ -351,10 +326,9 @@ static int clsact_find_except(const char *dir, const struct hook *hook, uint32_t
 	return err;
 }
 
-static int clsact_find(const char *dir, const struct hook *hook, uint32_t prog_id,
-		       struct nl_filter *found)
+static int clsact_find(const struct hook *hook, uint32_t prog_id, struct nl_filter *found)
 {
-	return clsact_find_except(dir, hook, prog_id, 0, found);
+	return clsact_find_except(hook, prog_id, 0, found);
 }
 
 static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_point point)
@@ -371,21 +345,22 @@ static struct bpf_tc_hook tc_hook(const struct hook *hook, enum bpf_tc_attach_po
 /* The qdisc `ingress` has the ingress half of clsact, which is all that is needed there. */
 static bool qdisc_will_do(const struct hook *hook, const char *kind)
 {
-	return !strcmp(kind, "clsact") || (hook->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
+	return !strcmp(kind, "clsact") ||
+	       (hook_role(hook)->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
 }
 
 /* 1 if another program of ours on this device is attached by clsact, or a negative errno. */
-static int sibling_uses_clsact(const char *dir, const struct hook *hook)
+static int sibling_uses_clsact(const struct hook *hook)
 {
 	struct hook_state state;
 	struct hook sibling;
 	int err;
 
-	for (unsigned int role = 0; role < N_ROLES; role++) {
-		sibling = sibling_of(hook, role);
-		if (sibling.point == hook->point && !strcmp(sibling.program, hook->program))
+	for (enum role role = 0; role < N_ROLES; role++) {
+		if (role == hook->role)
 			continue;
-		err = hook_query(dir, &sibling, &state);
+		sibling = sibling_of(hook, role);
+		err = hook_query(&sibling, &state);
 		if (err || state.attach == ATTACH_CLSACT)
 			return err ? err : 1;
 	}
@@ -395,16 +370,16 @@ static int sibling_uses_clsact(const char *dir, const struct hook *hook)
 /* Removes clsact if it is ours and nobody has put a filter there. If somebody has, it is theirs
  * once our last program has gone; so is the one of another device that has the number now. On
  * failure the pin stays, for another try. */
-static int clsact_release(const char *dir, const struct hook *hook)
+static int clsact_release(const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, BPF_TC_EGRESS | BPF_TC_INGRESS);
-	struct filter_search search = { .owner = { .dir = dir }, .program = "" };
+	struct filter_search search = { .owner = { .dir = hook->dir }, .program = "" };
 	struct nl_error why;
 	char path[PATH_MAX];
 	int err;
 
-	qdisc_path(path, dir, hook);
-	err = access(path, F_OK) ? 1 : sibling_uses_clsact(dir, hook);
+	qdisc_path(path, hook);
+	err = access(path, F_OK) ? 1 : sibling_uses_clsact(hook);
 	if (err)
 		return err < 0 ? err : 0;
 	if (hook->netns == netns_own() && device_is_pinned(path)) {
@@ -420,22 +395,22 @@ static int clsact_release(const char *dir, const struct hook *hook)
 }
 
 /* Makes it, after a pin that says so. One that somebody else has made in the meantime is theirs. */
-static int clsact_make(const char *dir, const struct hook *hook)
+static int clsact_make(const struct hook *hook)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	char kind[IFNAMSIZ], path[PATH_MAX];
 	struct nl_error why;
 	int err;
 
-	qdisc_path(path, dir, hook);
-	err = device_pin(dir, hook->ifindex, path);
+	qdisc_path(path, hook);
+	err = device_pin(hook->dir, hook->ifindex, path);
 	if (err)
 		return hook_refused(hook, "cannot pin the qdisc's mark for", err);
 	err = bpf_tc_hook_create(&tc);
 	if (!err)
 		return 0;
 	if (err != -EEXIST) {
-		clsact_release(dir, hook); /* it may be there, if only the answer was lost */
+		clsact_release(hook); /* it may be there, if only the answer was lost */
 		return hook_refused(hook, "cannot add the qdisc clsact for", err);
 	}
 	unlink(path);
@@ -445,7 +420,7 @@ static int clsact_make(const char *dir, const struct hook *hook)
 }
 
 /* A clsact qdisc, there already or made by us; which of the two is pinned. */
-static int clsact_prepare(const char *dir, const struct hook *hook)
+static int clsact_prepare(const struct hook *hook)
 {
 	char kind[IFNAMSIZ];
 	struct nl_error why;
@@ -463,7 +438,7 @@ static int clsact_prepare(const char *dir, const struct hook *hook)
 			"(tc qdisc del dev %s ingress), or use %s",
 			hook->dev, kind, hook->dev,
 			tcx_supported() ? "--attach tcx" : "a kernel with TCX (6.6)");
-	return clsact_make(dir, hook);
+	return clsact_make(hook);
 }
 
 static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, bool replace)
@@ -476,14 +451,13 @@ static int clsact_put(const struct hook *hook, int prog_fd, uint32_t priority, b
 }
 
 /* All of them, but one of that priority. */
-static int clsact_remove_except(const char *dir, const struct hook *hook, uint32_t prog_id,
-				uint32_t except)
+static int clsact_remove_except(const struct hook *hook, uint32_t prog_id, uint32_t except)
 {
 	struct bpf_tc_hook tc = tc_hook(hook, tc_point(hook));
 	struct nl_filter filter;
 	int err;
 
-	while (!(err = clsact_find_except(dir, hook, prog_id, except, &filter))) {
+	while (!(err = clsact_find_except(hook, prog_id, except, &filter))) {
 		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter.handle,
 			    .priority = filter.priority);
 
@@ -494,9 +468,9 @@ static int clsact_remove_except(const char *dir, const struct hook *hook, uint32
 	return if_there(err);
 }
 
-static int clsact_remove(const char *dir, const struct hook *hook, uint32_t prog_id)
+static int clsact_remove(const struct hook *hook, uint32_t prog_id)
 {
-	return clsact_remove_except(dir, hook, prog_id, 0);
+	return clsact_remove_except(hook, prog_id, 0);
 }
 
 /* Of chain 0, which is where packets come in. */
@@ -515,8 +489,8 @@ static uint32_t clsact_priority(const struct hook *hook)
 	uint32_t highest = 0;
 	struct nl_error why;
 
-	if (!hook->last)
-		return hook->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
+	if (!hook_role(hook)->last)
+		return hook_role(hook)->first ? CLSACT_FIRST_PRIORITY : CLSACT_SECOND_PRIORITY;
 	nl_filters(hook->ifindex, PARENT(tc_minor(hook)), find_highest, &highest, &why);
 	if (highest < CLSACT_LAST_PRIORITY)
 		return CLSACT_LAST_PRIORITY;
@@ -535,46 +509,46 @@ static int clsact_add(const struct hook *hook, int prog_fd, uint32_t *priority)
 		err = clsact_put(hook, prog_fd, *priority, false);
 		if ((err != -EEXIST && err != -EINVAL) || !--tries)
 			return err;
-		*priority += hook->last ? -1 : 1;
+		*priority += hook_role(hook)->last ? -1 : 1;
 	}
 }
 
-static int clsact_attach(const char *dir, const struct hook *hook, int prog_fd, const char *path)
+static int clsact_attach(const struct hook *hook, int prog_fd, const char *path)
 {
 	struct nl_filter left;
 	uint32_t priority;
 	int err;
 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
-	err = pin_put(dir, prog_fd, path);
+	err = pin_put(hook->dir, prog_fd, path);
 	if (err)
 		return hook_refused(hook, "cannot pin", err);
-	err = clsact_prepare(dir, hook);
+	err = clsact_prepare(hook);
 	if (err) {
 		unlink(path);
 		return err;
 	}
 	/* Ours, whose pin somebody has removed: not to be there twice. */
-	if (!clsact_find(dir, hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
+	if (!clsact_find(hook, 0, &left) && !clsact_put(hook, prog_fd, left.priority, true))
 		return 0;
 	err = clsact_add(hook, prog_fd, &priority);
 	if (err) {
 		hook_refused(hook, "the kernel does not attach (clsact)", err);
 		/* It may be there, if only the answer was lost; else its pin finds it later. */
-		if (!clsact_remove(dir, hook, program_id(prog_fd)) && !clsact_release(dir, hook))
+		if (!clsact_remove(hook, program_id(prog_fd)) && !clsact_release(hook))
 			unlink(path);
 	}
 	return err;
 }
 
 /* To a place behind all others. The new filter comes first: what reads a mark may do so twice. */
-static int clsact_move(const char *dir, const struct hook *hook, int prog_fd)
+static int clsact_move(const struct hook *hook, int prog_fd)
 {
 	uint32_t priority;
 	int err = clsact_add(hook, prog_fd, &priority);
 
 	if (!err)
-		err = clsact_remove_except(dir, hook, program_id(prog_fd), priority);
+		err = clsact_remove_except(hook, program_id(prog_fd), priority);
 	return err ? hook_refused(hook, "cannot move", err) : 0;
 }
 
@@ -616,12 +590,12 @@ static int query_xdp(const struct hook *hook, struct hook_state *state)
 	return err;
 }
 
-static int query_filter(const char *dir, const struct hook *hook, struct hook_state *state)
+static int query_filter(const struct hook *hook, struct hook_state *state)
 {
 	struct nl_filter filter = {};
 	int err;
 
-	err = clsact_find(dir, hook, state->prog_id, &filter);
+	err = clsact_find(hook, state->prog_id, &filter);
 	if (!err) {
 		state->health = HOOK_OK;
 		state->prog_id = filter.prog_id;
@@ -655,7 +629,7 @@ static enum hook_health link_health(const struct hook *hook, int ifindex, uint32
 	return ifindex == hook->ifindex && tcx_runs(hook, prog_id) ? HOOK_OK : HOOK_MISSING;
 }
 
-static int query_pin(const char *dir, const struct hook *hook, int fd, struct hook_state *state)
+static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 {
 	int link = is_link(fd), ifindex;
 
@@ -667,15 +641,16 @@ static int query_pin(const char *dir, const struct hook *hook, int fd, struct ho
 		state->health = link_health(hook, ifindex, state->prog_id);
 		return 0;
 	}
-	if (hook->point != HOOK_XDP)
+	if (hook_role(hook)->point != HOOK_XDP)
 		state->attach = ATTACH_CLSACT;
 	state->prog_id = program_id(fd);
 	if (!in_reach(hook, state))
 		return 0;
-	return hook->point == HOOK_XDP ? query_xdp(hook, state) : query_filter(dir, hook, state);
+	return hook_role(hook)->point == HOOK_XDP ? query_xdp(hook, state)
+						  : query_filter(hook, state);
 }
 
-int hook_query(const char *dir, const struct hook *hook, struct hook_state *state)
+int hook_query(const struct hook *hook, struct hook_state *state)
 {
 	NETNS_VISIT(hook->netns);
 	char path[PATH_MAX];
@@ -683,18 +658,18 @@ int hook_query(const char *dir, const struct hook *hook, struct hook_state *stat
 
 	memset(state, 0, sizeof(*state));
 	state->health = HOOK_MISSING;
-	pin_path(path, dir, hook);
+	pin_path(path, hook);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = query_pin(dir, hook, fd, state);
+	err = query_pin(hook, fd, state);
 	close(fd);
 	return err;
 }
 
 /* A live hook of the right kind: only the program changes, in one step. */
-static int exchange(const char *dir, const struct hook *hook, const char *path,
-		    const struct hook_state *state, int prog_fd)
+static int exchange(const struct hook *hook, const char *path, const struct hook_state *state,
+		    int prog_fd)
 {
 	int fd, err;
 
@@ -706,7 +681,7 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 		close(fd);
 		return err ? hook_refused(hook, "cannot replace", err) : 0;
 	}
-	err = pin_put(dir, prog_fd, path);
+	err = pin_put(hook->dir, prog_fd, path);
 	if (!err)
 		err = clsact_put(hook, prog_fd, state->priority, true);
 	return err ? hook_refused(hook, "cannot replace", err) : 0;
@@ -714,77 +689,77 @@ static int exchange(const char *dir, const struct hook *hook, const char *path,
 
 /* A filter beside a TCX link, from a change between the two that was killed half way; and clsact,
  * also of a filter that somebody has taken away. */
-static int clsact_sweep(const char *dir, const struct hook *hook)
+static int clsact_sweep(const struct hook *hook)
 {
-	int err = clsact_remove(dir, hook, 0);
+	int err = clsact_remove(hook, 0);
 
 	if (!err)
-		err = clsact_release(dir, hook);
+		err = clsact_release(hook);
 	return err ? hook_refused(hook, "cannot remove a filter beside", err) : 0;
 }
 
 /* Where a TCX link has taken its place: the filter, and clsact. */
-static int clsact_remove_all(const char *dir, const struct hook *hook, int pinned, uint32_t prog_id,
+static int clsact_remove_all(const struct hook *hook, int pinned, uint32_t prog_id,
 			     const char *path)
 {
-	int err = clsact_remove(dir, hook, prog_id);
+	int err = clsact_remove(hook, prog_id);
 
 	if (err)
-		pin_put(dir, pinned, path); /* as it was: the link goes with its pin */
+		pin_put(hook->dir, pinned, path); /* as it was: the link goes with its pin */
 	else
-		err = clsact_release(dir, hook);
+		err = clsact_release(hook);
 	return err ? hook_refused(hook, "cannot remove", err) : 0;
 }
 
 /* From one kind to the other: the new one first, so that no packet passes unmarked. */
-static int convert(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+static int convert(const struct hook *hook, int prog_fd, const char *path,
 		   const struct hook_state *old)
 {
 	int fd = bpf_obj_get(path), err;
 
 	if (old->attach == ATTACH_TCX) {
-		err = clsact_attach(dir, hook, prog_fd, path);
+		err = clsact_attach(hook, prog_fd, path);
 		if (err)
-			pin_put(dir, fd, path);
+			pin_put(hook->dir, fd, path);
 		else
 			bpf_link_detach(fd); /* at once */
 	} else {
-		err = tcx_attach(dir, hook, prog_fd, path);
+		err = tcx_attach(hook, prog_fd, path);
 		if (!err)
-			err = clsact_remove_all(dir, hook, fd, old->prog_id, path);
+			err = clsact_remove_all(hook, fd, old->prog_id, path);
 	}
 	close(fd);
 	return err;
 }
 
 /* Our other program at the same point; -ENOENT: there is none (XDP). */
-static int query_other(const char *dir, const struct hook *hook, struct hook_state *state)
+static int query_other(const struct hook *hook, struct hook_state *state)
 {
 	struct hook sibling;
 
 	memset(state, 0, sizeof(*state));
-	for (unsigned int role = 0; role < N_ROLES; role++) {
+	for (enum role role = 0; role < N_ROLES; role++) {
+		if (role == hook->role || program_roles[role].point != hook_role(hook)->point)
+			continue;
 		sibling = sibling_of(hook, role);
-		if (sibling.point == hook->point && sibling.first != hook->first)
-			return hook_query(dir, &sibling, state);
+		return hook_query(&sibling, state);
 	}
 	return -ENOENT;
 }
 
 /* How it is attached; AUTO: it is not. */
-static enum attach_kind other_kind(const char *dir, const struct hook *hook)
+static enum attach_kind other_kind(const struct hook *hook)
 {
 	struct hook_state state;
 
-	return query_other(dir, hook, &state) || state.health != HOOK_OK ? ATTACH_AUTO
-									 : state.attach;
+	return query_other(hook, &state) || state.health != HOOK_OK ? ATTACH_AUTO : state.attach;
 }
 
 /* TCX runs before clsact, whatever the priority there. */
 static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum attach_kind other)
 {
-	return hook->first ? kind == ATTACH_CLSACT && other == ATTACH_TCX
-			   : kind == ATTACH_TCX && other == ATTACH_CLSACT;
+	return hook_role(hook)->first ? kind == ATTACH_CLSACT && other == ATTACH_TCX
+				      : kind == ATTACH_TCX && other == ATTACH_CLSACT;
 }
 
 /* Neighbours */
@@ -872,14 +847,14 @@ static int add_filter(const struct nl_filter *filter, void *ctx)
 }
 
 /* In the namespace of the hook. */
-static int list_neighbours(const char *dir, struct neighbourhood *all)
+static int list_neighbours(struct neighbourhood *all)
 {
 	const struct hook *hook = all->hook;
 	struct hook_state other;
 	struct nl_error why;
 	int err;
 
-	if (!query_other(dir, hook, &other))
+	if (!query_other(hook, &other))
 		all->sibling_id = other.prog_id;
 	err = add_tcx(all);
 	if (all->state->attach == ATTACH_TCX)
@@ -889,8 +864,8 @@ static int list_neighbours(const char *dir, struct neighbourhood *all)
 	return err < 0 ? err : (int)all->n;
 }
 
-int hook_neighbours(const char *dir, const struct hook *hook, const struct hook_state *state,
-		    enum hook_side side, struct hook_neighbour *neighbours, unsigned int max)
+int hook_neighbours(const struct hook *hook, const struct hook_state *state, enum hook_side side,
+		    struct hook_neighbour *neighbours, unsigned int max)
 {
 	NETNS_VISIT(hook->netns);
 	struct neighbourhood all = {
@@ -901,29 +876,29 @@ int hook_neighbours(const char *dir, const struct hook *hook, const struct hook_
 		.max = max,
 	};
 
-	if (state->health != HOOK_OK || hook->point == HOOK_XDP || hook->netns != netns_own() ||
-	    (side == HOOK_BEHIND && !hook->last))
+	if (state->health != HOOK_OK || hook_role(hook)->point == HOOK_XDP ||
+	    hook->netns != netns_own() || (side == HOOK_BEHIND && !hook_role(hook)->last))
 		return 0;
-	return list_neighbours(dir, &all);
+	return list_neighbours(&all);
 }
 
 /* Whether filters of others are there, which a TCX program would run before and should not. */
-static bool has_filters(const char *dir, const struct hook *hook)
+static bool has_filters(const struct hook *hook)
 {
 	const struct hook_state tcx = { .attach = ATTACH_TCX };
 	struct neighbourhood all = { .hook = hook, .state = &tcx, .side = HOOK_BEHIND };
 
-	return hook->last && list_neighbours(dir, &all) > 0 && all.clsact;
+	return hook_role(hook)->last && list_neighbours(&all) > 0 && all.clsact;
 }
 
 /* The kind to use; -EOPNOTSUPP, -EINVAL: said why not. */
-static int choose_kind(const char *dir, const struct hook *hook, enum attach_kind kind)
+static int choose_kind(const struct hook *hook, enum attach_kind kind)
 {
-	const enum attach_kind other = other_kind(dir, hook);
+	const enum attach_kind other = other_kind(hook);
 
 	if (kind == ATTACH_AUTO)
 		kind = tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
-				       !has_filters(dir, hook)
+				       !has_filters(hook)
 			       ? ATTACH_TCX
 			       : ATTACH_CLSACT;
 	if (kind == ATTACH_TCX && !tcx_supported())
@@ -936,8 +911,8 @@ static int choose_kind(const char *dir, const struct hook *hook, enum attach_kin
 			-EINVAL,
 			"%s: %s by %s would run on the wrong side of what is attached there by "
 			"%s for another tunnel: use --attach %s",
-			hook->dev, hook->program, attach_kind_name(kind), attach_kind_name(other),
-			attach_kind_name(other));
+			hook->dev, hook_role(hook)->name, attach_kind_name(kind),
+			attach_kind_name(other), attach_kind_name(other));
 	return kind;
 }
 
@@ -953,7 +928,7 @@ static int not_in_reach(const struct hook *hook)
 
 /* Behind TCX programs of others, where the same program cannot be attached a second time: clsact
  * has its place meanwhile. Where there can be no clsact, packets pass unmarked for a moment. */
-static int tcx_move(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+static int tcx_move(const struct hook *hook, int prog_fd, const char *path,
 		    const struct hook_state *tcx)
 {
 	const struct hook_state clsact = {
@@ -966,111 +941,110 @@ static int tcx_move(const char *dir, const struct hook *hook, int prog_fd, const
 
 	if (!nl_ingress_qdisc(hook->ifindex, kind, &why) && *kind && !qdisc_will_do(hook, kind)) {
 		tcx_remove(path);
-		return tcx_attach(dir, hook, prog_fd, path);
+		return tcx_attach(hook, prog_fd, path);
 	}
-	err = convert(dir, hook, prog_fd, path, tcx);
-	return err ? err : convert(dir, hook, prog_fd, path, &clsact);
+	err = convert(hook, prog_fd, path, tcx);
+	return err ? err : convert(hook, prog_fd, path, &clsact);
 }
 
 /* A hook in this state goes behind all others again, as far as that is possible with that kind.
  * What a load that was killed has left is swept. */
-static int go_last(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+static int go_last(const struct hook *hook, int prog_fd, const char *path,
 		   const struct hook_state *state, enum attach_kind kind)
 {
 	struct neighbourhood behind = { .hook = hook, .state = state, .side = HOOK_BEHIND };
-	int err = list_neighbours(dir, &behind);
+	int err = list_neighbours(&behind);
 
 	if (err < 0)
 		return hook_refused(hook, "cannot see who runs behind", err);
 	if (state->attach == ATTACH_CLSACT)
 		return behind.clsact && clsact_priority(hook) > state->priority
-			       ? clsact_move(dir, hook, prog_fd)
-			       : clsact_remove_except(dir, hook, state->prog_id, state->priority);
+			       ? clsact_move(hook, prog_fd)
+			       : clsact_remove_except(hook, state->prog_id, state->priority);
 	if (behind.clsact && kind == ATTACH_AUTO)
-		return convert(dir, hook, prog_fd, path, state);
-	return behind.tcx ? tcx_move(dir, hook, prog_fd, path, state) : 0;
+		return convert(hook, prog_fd, path, state);
+	return behind.tcx ? tcx_move(hook, prog_fd, path, state) : 0;
 }
 
 /* What is alive stays where it is. */
-static int keep(const char *dir, const struct hook *hook, int prog_fd, const char *path,
-		struct hook_state *state)
+static int keep(const struct hook *hook, int prog_fd, const char *path, struct hook_state *state)
 {
-	int err = exchange(dir, hook, path, state, prog_fd);
+	int err = exchange(hook, path, state, prog_fd);
 
 	if (!err)
 		state->prog_id = program_id(prog_fd);
-	return err || state->attach == ATTACH_CLSACT ? err : clsact_sweep(dir, hook);
+	return err || state->attach == ATTACH_CLSACT ? err : clsact_sweep(hook);
 }
 
-static int attach_anew(const char *dir, const struct hook *hook, int prog_fd, const char *path,
+static int attach_anew(const struct hook *hook, int prog_fd, const char *path,
 		       enum attach_kind kind)
 {
 	int err;
 
 	if (kind == ATTACH_CLSACT)
-		return clsact_attach(dir, hook, prog_fd, path);
-	err = tcx_attach(dir, hook, prog_fd, path);
-	return err ? err : clsact_sweep(dir, hook);
+		return clsact_attach(hook, prog_fd, path);
+	err = tcx_attach(hook, prog_fd, path);
+	return err ? err : clsact_sweep(hook);
 }
 
 /* The state of a hook, and the path of its pin, where a change begins. */
-static int begin_change(const char *dir, const struct hook *hook, char *path,
-			struct hook_state *state)
+static int begin_change(const struct hook *hook, char *path, struct hook_state *state)
 {
-	int err = hook_query(dir, hook, state);
+	int err = hook_query(hook, state);
 
 	if (err)
 		return hook_refused(hook, "cannot read the pin of", err);
 	log_reason_reset();
-	new_path(path, dir); /* of a load that was killed: it may hold a link that is in our way */
-	pin_path(path, dir, hook);
+	new_path(path,
+		 hook->dir); /* of a load that was killed: it may hold a link that is in our way */
+	pin_path(path, hook);
 	return 0;
 }
 
-int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind)
+int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
 {
 	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
-	int err = begin_change(dir, hook, path, &state);
+	int err = begin_change(hook, path, &state);
 
 	if (err)
 		return err;
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
-		err = keep(dir, hook, prog_fd, path, &state);
-		return err || !hook->last || hook->netns != netns_own()
+		err = keep(hook, prog_fd, path, &state);
+		return err || !hook_role(hook)->last || hook->netns != netns_own()
 			       ? err
-			       : go_last(dir, hook, prog_fd, path, &state, kind);
+			       : go_last(hook, prog_fd, path, &state, kind);
 	}
 	err = not_in_reach(hook);
 	if (err)
 		return err;
-	err = choose_kind(dir, hook, kind);
+	err = choose_kind(hook, kind);
 	if (err < 0)
 		return err;
 	if (state.health == HOOK_OK)
-		return convert(dir, hook, prog_fd, path, &state);
-	return attach_anew(dir, hook, prog_fd, path, err);
+		return convert(hook, prog_fd, path, &state);
+	return attach_anew(hook, prog_fd, path, err);
 }
 
-int hook_update(const char *dir, const struct hook *hook, int prog_fd)
+int hook_update(const struct hook *hook, int prog_fd)
 {
 	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
-	int err = begin_change(dir, hook, path, &state);
+	int err = begin_change(hook, path, &state);
 
-	return err || state.health != HOOK_OK ? err : keep(dir, hook, prog_fd, path, &state);
+	return err || state.health != HOOK_OK ? err : keep(hook, prog_fd, path, &state);
 }
 
 /* A pin to find the hook by, if it has none. *made: it had none. */
-static int pin_sibling(const char *dir, const char *path, int sibling_fd, bool *made)
+static int pin_sibling(const struct hook *hook, const char *path, int sibling_fd, bool *made)
 {
 	*made = access(path, F_OK);
-	return *made ? pin_put(dir, sibling_fd, path) : 0;
+	return *made ? pin_put(hook->dir, sibling_fd, path) : 0;
 }
 
-int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *object, int sibling_fd)
+int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd)
 {
 	NETNS_VISIT(hook->netns);
 	struct hook_state state;
@@ -1084,24 +1058,24 @@ int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *obje
 		return err;
 	}
 	log_reason_reset();
-	pin_path(path, dir, hook);
-	err = hook_query(dir, hook, &state);
+	pin_path(path, hook);
+	err = hook_query(hook, &state);
 	if (!err)
-		err = pin_sibling(dir, path, sibling_fd, &made);
+		err = pin_sibling(hook, path, sibling_fd, &made);
 	if (err) {
 		bpf_object__close(object);
 		return hook_refused(hook, "cannot pin", err);
 	}
-	old_id = libxdp_find(hook->ifindex, hook->program, sibling_fd);
+	old_id = libxdp_find(hook->ifindex, hook_role(hook)->name, sibling_fd);
 	if (!old_id && state.prog_id) /* somebody took it away; libxdp's pins for it are there */
 		libxdp_detach(hook->ifindex, hook->dev, state.prog_id);
-	err = libxdp_attach(hook->ifindex, hook->dev, object, hook->program, old_id, &fd);
+	err = libxdp_attach(hook->ifindex, hook->dev, object, hook_role(hook)->name, old_id, &fd);
 	if (err) {
 		if (made && !old_id)
 			unlink(path);
 		return err;
 	}
-	err = pin_put(dir, fd, path);
+	err = pin_put(hook->dir, fd, path);
 	if (err) {
 		libxdp_detach(hook->ifindex, hook->dev, program_id(fd));
 		hook_refused(hook, "cannot pin", err);
@@ -1114,33 +1088,32 @@ int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *obje
 static int remove_xdp(const struct hook *hook, const struct hook_state *state, const char *path)
 {
 	int fd = hook->netns == netns_own() ? bpf_obj_get(path) : -1;
-	uint32_t id = fd < 0 ? 0 : libxdp_find(hook->ifindex, hook->program, fd);
+	uint32_t id = fd < 0 ? 0 : libxdp_find(hook->ifindex, hook_role(hook)->name, fd);
 
 	if (fd >= 0)
 		close(fd);
 	return libxdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
 }
 
-static int remove_program(const char *dir, const struct hook *hook, const struct hook_state *state,
-			  const char *path)
+static int remove_program(const struct hook *hook, const struct hook_state *state, const char *path)
 {
-	if (hook->point == HOOK_XDP)
+	if (hook_role(hook)->point == HOOK_XDP)
 		return state->prog_id ? remove_xdp(hook, state, path) : 0;
 	if (state->attach == ATTACH_TCX)
 		tcx_remove(path); /* wherever its device is now */
 	if (state->health != HOOK_OK)
 		return 0;
 	if (state->attach == ATTACH_CLSACT)
-		return clsact_remove(dir, hook, state->prog_id);
-	return clsact_remove(dir, hook, 0); /* see clsact_sweep() */
+		return clsact_remove(hook, state->prog_id);
+	return clsact_remove(hook, 0); /* see clsact_sweep() */
 }
 
-int hook_detach(const char *dir, const struct hook *hook)
+int hook_detach(const struct hook *hook)
 {
 	NETNS_VISIT(hook->netns);
 	struct hook_state state;
 	char path[PATH_MAX];
-	int err = hook_query(dir, hook, &state);
+	int err = hook_query(hook, &state);
 
 	if (err)
 		return hook_refused(hook, "cannot read the pin of", err);
@@ -1148,11 +1121,11 @@ int hook_detach(const char *dir, const struct hook *hook)
 		return failed(-EXDEV,
 			      "%s: %s is attached in another network namespace: unload there, or "
 			      "with CAP_SYS_ADMIN",
-			      hook->dev, hook->program);
-	pin_path(path, dir, hook);
-	err = remove_program(dir, hook, &state, path);
+			      hook->dev, hook_role(hook)->name);
+	pin_path(path, hook);
+	err = remove_program(hook, &state, path);
 	if (!err)
-		err = clsact_release(dir, hook);
+		err = clsact_release(hook);
 	if (err)
 		return hook_refused(hook, "cannot remove", err);
 	if (unlink(path) && errno != ENOENT)
@@ -1160,16 +1133,16 @@ int hook_detach(const char *dir, const struct hook *hook)
 	return 0;
 }
 
-bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state)
+bool hook_awaits_qdisc(const struct hook *hook, const struct hook_state *state)
 {
 	NETNS_VISIT(hook->netns);
 	char kind[IFNAMSIZ], path[PATH_MAX];
 	struct nl_error why;
 
-	qdisc_path(path, dir, hook);
+	qdisc_path(path, hook);
 	return state->attach == ATTACH_CLSACT && state->health == HOOK_MISSING &&
-	       hook->netns == netns_own() && hook->point == HOOK_INGRESS && access(path, F_OK) &&
-	       !nl_ingress_qdisc(hook->ifindex, kind, &why) && !*kind;
+	       hook->netns == netns_own() && hook_role(hook)->point == HOOK_INGRESS &&
+	       access(path, F_OK) && !nl_ingress_qdisc(hook->ifindex, kind, &why) && !*kind;
 }
 
 static void device_name(uint64_t netns, int ifindex, char name[static IFNAMSIZ])
@@ -1184,25 +1157,20 @@ static void device_name(uint64_t netns, int ifindex, char name[static IFNAMSIZ])
 		memcpy(name, link.name, IFNAMSIZ);
 }
 
-static bool parse_pin(const char *name, struct hook *hook)
+static bool parse_pin(const char *dir, const char *name, struct hook *hook)
 {
-	unsigned int role = 0;
 	unsigned long long netns;
-	char program[32], dev[IFNAMSIZ];
-	char *suffix;
+	char pin[32], dev[IFNAMSIZ];
+	enum role role;
 	int ifindex;
 
-	if (sscanf(name, "%llu-%d-%31s", &netns, &ifindex, program) != 3)
+	if (sscanf(name, "%llu-%d-%31s", &netns, &ifindex, pin) != 3)
 		return false;
-	suffix = strstr(program, XDP_SUFFIX);
-	if (suffix)
-		*suffix = 0;
-	while (role < N_ROLES && strcmp(roles[role].program, program))
-		role++;
+	role = program_role_of_pin(pin);
 	if (role == N_ROLES)
 		return false;
 	device_name(netns, ifindex, dev);
-	*hook = hook_for(program, suffix ? HOOK_XDP : roles[role].point, netns, ifindex, dev);
+	*hook = hook_for(dir, role, netns, ifindex, dev);
 	return true;
 }
 
@@ -1218,7 +1186,7 @@ int pin_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx
 	if (n < 0)
 		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		if (!err && parse_pin(names[i]->d_name, &hook))
+		if (!err && parse_pin(dir, names[i]->d_name, &hook))
 			err = each(&hook, ctx);
 		free(names[i]);
 	}
@@ -1228,7 +1196,7 @@ int pin_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx
 
 static int is_xdp_at(const struct hook *hook, void *ctx)
 {
-	return hook->point == HOOK_XDP && hook->ifindex == *(int *)ctx;
+	return hook_role(hook)->point == HOOK_XDP && hook->ifindex == *(int *)ctx;
 }
 
 /* In whichever network namespace; and if it is not to be known. */
@@ -1239,5 +1207,5 @@ static bool xdp_in_use(int ifindex, const void *dir)
 
 void xdp_sweep(const char *dir, int sibling_fd)
 {
-	libxdp_sweep("ingress_outer", sibling_fd, xdp_in_use, dir);
+	libxdp_sweep(program_roles[ROLE_INGRESS_OUTER_XDP].name, sibling_fd, xdp_in_use, dir);
 }

@@ -31,14 +31,17 @@ enum attach_kind {
 };
 
 struct hook {
+	const char *dir; /* where the pins are */
 	uint64_t netns; /* inode of the network namespace of ifindex */
 	int ifindex;
 	char dev[IFNAMSIZ]; /* for messages */
-	char program[16]; /* "egress_inner"... */
-	enum hook_point point;
-	bool first; /* goes in front of our other program at that point of this device */
-	bool last; /* goes behind everybody, and others behind it are a fault */
+	enum role role;
 };
+
+static inline const struct role_row *hook_role(const struct hook *hook)
+{
+	return &program_roles[hook->role];
+}
 
 enum hook_health {
 	HOOK_OK,
@@ -58,10 +61,8 @@ const char *attach_kind_name(enum attach_kind kind);
 const char *hook_health_name(enum hook_health health);
 const char *hook_point_name(enum hook_point point);
 
-/* The hook for one of our programs on a device; point HOOK_XDP only for "ingress_outer", whose
- * other point is HOOK_INGRESS. */
-struct hook hook_for(const char *program, enum hook_point point, uint64_t netns, int ifindex,
-		     const char *dev);
+/* The hook for one of our programs on a device. */
+struct hook hook_for(const char *dir, enum role role, uint64_t netns, int ifindex, const char *dev);
 
 /* True if this kernel has TCX (Linux 6.6). */
 bool tcx_supported(void);
@@ -73,21 +74,21 @@ struct bpf_object;
 
 /* Makes program prog_fd run at the hook, in place of an older one without a gap, and at its place
  * among those of others: a last one goes behind them again. Not for XDP. */
-int hook_attach(const char *dir, const struct hook *hook, int prog_fd, enum attach_kind kind);
+int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind);
 
 /* The same where a program is attached already: another program, but the same kind and place. */
-int hook_update(const char *dir, const struct hook *hook, int prog_fd);
+int hook_update(const struct hook *hook, int prog_fd);
 
 /* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
  * open and not loaded. Takes the object over. sibling_fd: a program that uses the same maps; pinned
  * until the other is there, so that a kill in between leaves nothing that cannot be found. */
-int xdp_attach(const char *dir, const struct hook *hook, struct bpf_object *object, int sibling_fd);
+int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd);
 
 /* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
  * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, out of reach. */
-int hook_detach(const char *dir, const struct hook *hook);
+int hook_detach(const struct hook *hook);
 
-int hook_query(const char *dir, const struct hook *hook, struct hook_state *state);
+int hook_query(const struct hook *hook, struct hook_state *state);
 
 /* A program or filter of somebody else at the same point. */
 struct hook_neighbour {
@@ -106,12 +107,12 @@ enum hook_side {
 
 /* Who runs on that side of our program at a TC hook that is fine; at most max are written. Returns
  * how many there are, or a negative errno, without a message. */
-int hook_neighbours(const char *dir, const struct hook *hook, const struct hook_state *state,
-		    enum hook_side side, struct hook_neighbour *neighbours, unsigned int max);
+int hook_neighbours(const struct hook *hook, const struct hook_state *state, enum hook_side side,
+		    struct hook_neighbour *neighbours, unsigned int max);
 
 /* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made
  * again: a clsact of ours would stand in the way of that. */
-bool hook_awaits_qdisc(const char *dir, const struct hook *hook, const struct hook_state *state);
+bool hook_awaits_qdisc(const struct hook *hook, const struct hook_state *state);
 
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
  * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.

@@ -20,28 +20,11 @@ static const struct dscp_tunnel *tunnel_of(const struct state *state, const stru
 	return NULL;
 }
 
-static bool is_program(const struct hook *hook, const char *name)
-{
-	return !strcmp(hook->program, name);
-}
-
 /* The program for a hook. tunnel: whose device it is, if it is at a tunnel's. */
 static int program_fd(const struct state *state, const struct hook *hook,
 		      const struct dscp_tunnel *tunnel)
 {
-	enum program program = EGRESS_INNER;
-
-	if (is_program(hook, "egress_outer"))
-		program = EGRESS_OUTER;
-	else if (is_program(hook, "ingress_outer"))
-		program = INGRESS_OUTER;
-	else if (is_program(hook, "egress_inner") && tunnel && tunnel->flags & DSCP_TUNNEL_PEERS)
-		program = EGRESS_INNER_PEERS;
-	else if (is_program(hook, "ingress_inner"))
-		program = !tunnel || tunnel->way == DSCP_WAY_TC ? INGRESS_INNER
-			  : tunnel->way == DSCP_WAY_PEEK	? PEEK_INNER
-								: XDP_INNER;
-	return state->programs[program];
+	return state->programs[program_for(hook->role, tunnel)];
 }
 
 static int attach_xdp(const struct state *state, const struct hook *hook)
@@ -50,7 +33,7 @@ static int attach_xdp(const struct state *state, const struct hook *hook)
 
 	if (!object)
 		return state_failed("cannot read", "the built-in BPF object", -errno);
-	return xdp_attach(STATE_DIR, hook, object, state->programs[XDP_INNER]);
+	return xdp_attach(hook, object, state->programs[XDP_INNER]);
 }
 
 static int attach(const struct state *state, const struct hook *hook,
@@ -58,9 +41,9 @@ static int attach(const struct state *state, const struct hook *hook,
 {
 	struct hook_state present;
 
-	if (hook->point != HOOK_XDP)
-		return hook_attach(STATE_DIR, hook, program_fd(state, hook, tunnel), kind);
-	if (!hook_query(STATE_DIR, hook, &present) && present.health == HOOK_OK)
+	if (hook_role(hook)->point != HOOK_XDP)
+		return hook_attach(hook, program_fd(state, hook, tunnel), kind);
+	if (!hook_query(hook, &present) && present.health == HOOK_OK)
 		return 0;
 	return attach_xdp(state, hook);
 }
@@ -76,7 +59,7 @@ static bool hook_needed(const struct state *state, const struct hook *hook)
 
 		for (unsigned int i = 0; i < n; i++)
 			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
-			    hooks[i].point == hook->point && is_program(hook, hooks[i].program))
+			    hooks[i].role == hook->role)
 				return true;
 	}
 	return false;
@@ -87,13 +70,13 @@ static bool hook_needed(const struct state *state, const struct hook *hook)
 static int update_hook(const struct hook *hook, void *ctx)
 {
 	struct hook_state state;
-	int err = hook_query(STATE_DIR, hook, &state);
+	int err = hook_query(hook, &state);
 
 	if (err || state.health != HOOK_OK || !hook_needed(ctx, hook))
 		return 0;
-	if (hook->point == HOOK_XDP)
+	if (hook_role(hook)->point == HOOK_XDP)
 		return attach_xdp(ctx, hook);
-	return hook_update(STATE_DIR, hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
+	return hook_update(hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
 }
 
 int state_update_hooks(struct state *state)
@@ -101,48 +84,30 @@ int state_update_hooks(struct state *state)
 	return pin_for_each(STATE_DIR, update_hook, state);
 }
 
-/* The hooks of one program, on all uplinks. */
-static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks,
-				 const char *program, enum hook_point point)
+/* The hooks of one role, on all uplinks. */
+static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks, enum role role)
 {
 	unsigned int n = 0;
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] != DSCP_UPLINK_ABSENT)
-			hooks[n++] = hook_for(program, point, t->uplink_netns, t->uplinks[i],
+			hooks[n++] = hook_for(STATE_DIR, role, t->uplink_netns, t->uplinks[i],
 					      t->uplink_names[i]);
 	return n;
-}
-
-/* In clear text egress_outer reads the inner packet itself. */
-static bool needs_stamp(const struct dscp_tunnel *t)
-{
-	return !(t->flags & DSCP_TUNNEL_FIXED) && !dscp_kind_is_clear(t->kind);
 }
 
 unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
 {
 	unsigned int n = 0;
 
-	if (t->flags & DSCP_TUNNEL_EGRESS) {
-		if (needs_stamp(t))
-			hooks[n++] = hook_for("egress_inner", HOOK_EGRESS, t->netns, t->ifindex,
-					      t->name);
-		n += uplink_hooks(t, hooks + n, "egress_outer", HOOK_EGRESS);
-	}
-	if (t->flags & DSCP_TUNNEL_INGRESS) {
-		if (t->way != DSCP_WAY_PEEK)
-			n += uplink_hooks(t, hooks + n, "ingress_outer",
-					  t->way == DSCP_WAY_XDP ? HOOK_XDP : HOOK_INGRESS);
-		hooks[n++] = hook_for("ingress_inner", HOOK_INGRESS, t->netns, t->ifindex, t->name);
-	}
+	for (enum role role = 0; role < N_ROLES; role++)
+		if (!program_role_is_needed(role, t))
+			continue;
+		else if (program_roles[role].on_uplinks)
+			n += uplink_hooks(t, hooks + n, role);
+		else
+			hooks[n++] = hook_for(STATE_DIR, role, t->netns, t->ifindex, t->name);
 	return n;
-}
-
-static enum hook_stage stage_of(const struct hook *hook)
-{
-	return is_program(hook, "egress_inner") || is_program(hook, "ingress_outer") ? STAGE_READ
-										     : STAGE_WRITE;
 }
 
 int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
@@ -153,7 +118,7 @@ int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, en
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
-		if (stage_of(&hooks[i]) == stage)
+		if (hook_role(&hooks[i])->stage == stage)
 			err = attach(state, &hooks[i], tunnel, kind);
 	return err;
 }
@@ -165,7 +130,7 @@ int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *state
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
-		err = hook_query(STATE_DIR, &hooks[i], &states[i]);
+		err = hook_query(&hooks[i], &states[i]);
 	return err ? state_failed("cannot read", STATE_DIR "/hooks", err) : 0;
 }
 
@@ -176,7 +141,7 @@ void state_attach_back(const struct state *state, const struct dscp_tunnel *tunn
 	unsigned int n = state_hooks(tunnel, hooks);
 
 	for (unsigned int i = 0; i < n; i++)
-		if (before[i].health == HOOK_OK && hooks[i].point != HOOK_XDP)
+		if (before[i].health == HOOK_OK && hook_role(&hooks[i])->point != HOOK_XDP)
 			attach(state, &hooks[i], tunnel_of(state, &hooks[i]), before[i].attach);
 }
 
@@ -189,7 +154,7 @@ struct prune {
 static int prune_hook(const struct hook *hook, void *ctx)
 {
 	struct prune *prune = ctx;
-	int err = hook_needed(prune->state, hook) ? 0 : hook_detach(STATE_DIR, hook);
+	int err = hook_needed(prune->state, hook) ? 0 : hook_detach(hook);
 
 	if (err)
 		prune->err = err;
@@ -227,6 +192,6 @@ static bool same_program(uint32_t prog_id, int fd)
 bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
 		      const struct hook *hook, const struct hook_state *present)
 {
-	return present->health != HOOK_OK || hook->point == HOOK_XDP ||
+	return present->health != HOOK_OK || hook_role(hook)->point == HOOK_XDP ||
 	       same_program(present->prog_id, program_fd(state, hook, tunnel));
 }

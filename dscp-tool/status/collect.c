@@ -43,8 +43,8 @@ static void check_hook(struct tunnel_status *status, const struct hook *hook,
 {
 	switch (state->health) {
 	case HOOK_MISSING:
-		problem(status, "%s is not attached to %s: load the tunnel again", hook->program,
-			hook->dev);
+		problem(status, "%s is not attached to %s: load the tunnel again",
+			hook_role(hook)->name, hook->dev);
 		break;
 	case HOOK_GONE:
 		if (!is_said_elsewhere(status, hook))
@@ -151,8 +151,7 @@ static void check_uplinks(struct tunnel_status *status)
 static unsigned int neighbours(const struct tunnel_status *status, unsigned int i,
 			       enum hook_side side, struct hook_neighbour *list)
 {
-	int n = hook_neighbours(STATE_DIR, &status->hooks[i], &status->states[i], side, list,
-				MAX_NEIGHBOURS);
+	int n = hook_neighbours(&status->hooks[i], &status->states[i], side, list, MAX_NEIGHBOURS);
 
 	return n < 0 ? 0 : n > MAX_NEIGHBOURS ? MAX_NEIGHBOURS : n;
 }
@@ -166,7 +165,7 @@ static void look_around(struct tunnel_status *status, unsigned int i)
 
 	status->n_ahead[i] = neighbours(status, i, HOOK_AHEAD, status->ahead[i]);
 	status->n_behind[i] = neighbours(status, i, HOOK_BEHIND, status->behind[i]);
-	if (!strcmp(hook->program, "egress_outer") && status->states[i].health == HOOK_OK &&
+	if (hook->role == ROLE_EGRESS_OUTER && status->states[i].health == HOOK_OK &&
 	    hook->netns == netns_own())
 		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
 }
@@ -193,8 +192,9 @@ static void check_behind(struct tunnel_status *status, unsigned int i)
 	if (status->n_behind[i] > 1)
 		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
 	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
-		*behind->name ? behind->name : "a program", more, status->hooks[i].program,
-		status->hooks[i].dev, remedy_behind(status, behind));
+		*behind->name ? behind->name : "a program", more,
+		hook_role(&status->hooks[i])->name, status->hooks[i].dev,
+		remedy_behind(status, behind));
 }
 
 static int collect_tunnel(const struct state *state, uint32_t slot, struct tunnel_status *status)
@@ -207,7 +207,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 	check_netns(status, state, slot);
 	status->n_hooks = state_hooks(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
-		err = hook_query(STATE_DIR, &status->hooks[i], &status->states[i]);
+		err = hook_query(&status->hooks[i], &status->states[i]);
 		if (err)
 			return err;
 		check_number(status, state, slot, i);
@@ -218,7 +218,7 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 			problem(status,
 				"%s at %s is another program than it should be: load the "
 				"tunnel again",
-				status->hooks[i].program, status->hooks[i].dev);
+				hook_role(&status->hooks[i])->name, status->hooks[i].dev);
 		look_around(status, i);
 		check_behind(status, i);
 	}

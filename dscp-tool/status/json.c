@@ -98,8 +98,8 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 
 	json_string(object, "dev", hook->dev);
 	json_number(object, "ifindex", hook->ifindex);
-	json_string(object, "hook", hook_point_name(hook->point));
-	json_string(object, "program", hook->program);
+	json_string(object, "hook", hook_point_name(hook_role(hook)->point));
+	json_string(object, "program", hook_role(hook)->name);
 	json_object_object_add(object, "attach",
 			       state->attach == ATTACH_AUTO
 				       ? NULL

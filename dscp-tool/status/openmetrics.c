@@ -95,8 +95,8 @@ static void print_hooks(const struct tunnel_status *status)
 			continue;
 		open_sample("dscp_tool_hook_ok", status);
 		add_label("device", status->hooks[i].dev);
-		add_label("hook", hook_point_name(status->hooks[i].point));
-		add_label("program", status->hooks[i].program);
+		add_label("hook", hook_point_name(hook_role(&status->hooks[i])->point));
+		add_label("program", hook_role(&status->hooks[i])->name);
 		close_sample(status->states[i].health == HOOK_OK && status->current[i]);
 	}
 }

@@ -136,7 +136,8 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	const struct hook *hook = &status->hooks[i];
 	const struct hook_state *state = &status->states[i];
 
-	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook->point), hook->program);
+	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook_role(hook)->point),
+	       hook_role(hook)->name);
 	if (state->attach != ATTACH_AUTO)
 		printf("%s, ", attach_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT && state->health == HOOK_OK)

@@ -116,50 +116,50 @@ static uint32_t id_of(int prog_fd)
 	return info.id;
 }
 
-static struct hook hook(const char *name)
+static struct hook hook(const char *dir, enum role role)
 {
-	return hook_for(name, HOOK_EGRESS, netns_own(), device, "t0");
+	return hook_for(dir, role, netns_own(), device, "t0");
 }
 
 /* The tool attaches a new program of that name; its id. */
-static uint32_t attach(const char *dir, const char *name, enum attach_kind kind)
+static uint32_t attach(const char *dir, enum role role, enum attach_kind kind)
 {
-	const struct hook at = hook(name);
-	int fd = program(dir, name);
+	const struct hook at = hook(dir, role);
+	int fd = program(dir, program_roles[role].name);
 	uint32_t id = id_of(fd);
 
-	assert_int_equal(hook_attach(dir, &at, fd, kind), 0);
+	assert_int_equal(hook_attach(&at, fd, kind), 0);
 	close(fd);
 	return id;
 }
 
 /* The same program again, as load does it. */
-static void attach_again(const char *dir, const char *name, enum attach_kind kind)
+static void attach_again(const char *dir, enum role role, enum attach_kind kind)
 {
-	const struct hook at = hook(name);
+	const struct hook at = hook(dir, role);
 	struct hook_state state;
 	int fd;
 
-	assert_int_equal(hook_query(dir, &at, &state), 0);
+	assert_int_equal(hook_query(&at, &state), 0);
 	fd = bpf_prog_get_fd_by_id(state.prog_id);
 	assert_true(fd >= 0);
-	assert_int_equal(hook_attach(dir, &at, fd, kind), 0);
+	assert_int_equal(hook_attach(&at, fd, kind), 0);
 	close(fd);
 }
 
-static struct hook_state state_of(const char *dir, const char *name)
+static struct hook_state state_of(const char *dir, enum role role)
 {
-	const struct hook at = hook(name);
+	const struct hook at = hook(dir, role);
 	struct hook_state state;
 
-	assert_int_equal(hook_query(dir, &at, &state), 0);
+	assert_int_equal(hook_query(&at, &state), 0);
 	return state;
 }
 
-static void assert_at(const char *dir, const char *name, uint32_t id, enum attach_kind kind,
+static void assert_at(const char *dir, enum role role, uint32_t id, enum attach_kind kind,
 		      uint32_t priority)
 {
-	struct hook_state state = state_of(dir, name);
+	struct hook_state state = state_of(dir, role);
 
 	assert_int_equal(state.health, HOOK_OK);
 	assert_int_equal(state.prog_id, id);
@@ -168,13 +168,13 @@ static void assert_at(const char *dir, const char *name, uint32_t id, enum attac
 }
 
 /* Their names, in the order in which they run. */
-static void assert_neighbours(const char *name, enum hook_side side, const char *expected)
+static void assert_neighbours(enum role role, enum hook_side side, const char *expected)
 {
-	const struct hook_state state = state_of(OURS, name);
-	const struct hook at = hook(name);
+	const struct hook_state state = state_of(OURS, role);
+	const struct hook at = hook(OURS, role);
 	struct hook_neighbour list[8];
 	char names[8 * 65] = "";
-	int n = hook_neighbours(OURS, &at, &state, side, list, 8);
+	int n = hook_neighbours(&at, &state, side, list, 8);
 
 	assert_in_range(n, 0, 8);
 	for (int i = 0; i < n; i++)
@@ -242,10 +242,10 @@ static void last_of_filters(void **state)
 	(void)state;
 	filter("early", 10, 1);
 	filter("late", 60000, 1);
-	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
-	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, 60001);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "early late");
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_CLSACT);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_CLSACT, 60001);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "early late");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 }
 
 /* Who lets tc choose the priority is in front, and has the one that there would be without ours. */
@@ -254,34 +254,34 @@ static void automatic_priorities(void **state)
 	uint32_t id;
 
 	(void)state;
-	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
-	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST);
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_CLSACT);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_CLSACT, LAST);
 	assert_int_equal(filter("first", 0, 0), 49152);
 	assert_int_equal(filter("second", 0, 0), 49151);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "second first");
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "second first");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 }
 
 /* A filter that comes later: the next load goes behind it, hook_update() does not. */
 static void filter_behind(void **state)
 {
-	const struct hook at = hook("egress_inner");
+	const struct hook at = hook(OURS, ROLE_EGRESS_INNER);
 	uint32_t id;
 	int fd;
 
 	(void)state;
-	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_CLSACT);
 	filter("late", 50000, 1);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "late");
-	attach_again(OURS, "egress_inner", ATTACH_AUTO);
-	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, 50001);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "late");
+	attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_CLSACT, 50001);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 	filter("later", 50002, 1);
 	fd = program(OURS, "egress_inner");
-	assert_int_equal(hook_update(OURS, &at, fd), 0);
-	assert_at(OURS, "egress_inner", id_of(fd), ATTACH_CLSACT, 50001);
+	assert_int_equal(hook_update(&at, fd), 0);
+	assert_at(OURS, ROLE_EGRESS_INNER, id_of(fd), ATTACH_CLSACT, 50001);
 	close(fd);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "later");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "later");
 	run("[ $(tc filter show dev t0 egress | grep -c egress_inner:) = 1 ]");
 }
 
@@ -290,14 +290,14 @@ static void the_last_priority(void **state)
 {
 	(void)state;
 	filter("last", 65535, 1);
-	attach(OURS, "egress_inner", ATTACH_CLSACT);
+	attach(OURS, ROLE_EGRESS_INNER, ATTACH_CLSACT);
 	for (int i = 0; i < 3; i++) {
-		assert_neighbours("egress_inner", HOOK_BEHIND, "last");
-		attach_again(OURS, "egress_inner", ATTACH_AUTO);
+		assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "last");
+		attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
 		run("[ $(tc filter show dev t0 egress | grep -c egress_inner:) = 1 ]");
 	}
 	no_filter(65535, 1);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 }
 
 static void last_of_tcx(void **state)
@@ -308,16 +308,16 @@ static void last_of_tcx(void **state)
 	(void)state;
 	NEEDS_TCX();
 	early = tcx("early", false);
-	id = attach(OURS, "egress_inner", ATTACH_AUTO);
-	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "early");
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_TCX, 0);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "early");
 	late = tcx("late", false);
 	later = tcx("later", false);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "late later");
-	attach_again(OURS, "egress_inner", ATTACH_AUTO);
-	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "early late later");
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "late later");
+	attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_TCX, 0);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "early late later");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 	assert_no_clsact();
 	close(early);
 	close(late);
@@ -333,12 +333,12 @@ static void last_of_tcx_beside_ingress(void **state)
 	(void)state;
 	NEEDS_TCX();
 	run("tc qdisc add dev t0 ingress");
-	id = attach(OURS, "egress_inner", ATTACH_AUTO);
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
 	late = tcx("late", false);
-	attach_again(OURS, "egress_inner", ATTACH_TCX);
-	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "late");
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
+	attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_TCX);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_TCX, 0);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "late");
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 	run("tc qdisc show dev t0 | grep -q ' ingress '");
 	close(late);
 }
@@ -351,43 +351,44 @@ static void filters_on_a_kernel_with_tcx(void **state)
 	(void)state;
 	NEEDS_TCX();
 	filter("theirs", 10, 1);
-	id = attach(OURS, "egress_inner", ATTACH_TCX);
-	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "theirs");
-	attach_again(OURS, "egress_inner", ATTACH_TCX);
-	assert_at(OURS, "egress_inner", id, ATTACH_TCX, 0);
-	attach_again(OURS, "egress_inner", ATTACH_AUTO);
-	assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST);
-	assert_neighbours("egress_inner", HOOK_BEHIND, "");
-	id = attach(OURS, "egress_outer", ATTACH_AUTO);
-	assert_at(OURS, "egress_outer", id, ATTACH_TCX, 0);
-	assert_neighbours("egress_inner", HOOK_AHEAD, "theirs");
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_TCX);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_TCX, 0);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "theirs");
+	attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_TCX);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_TCX, 0);
+	attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
+	assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_CLSACT, LAST);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
+	id = attach(OURS, ROLE_EGRESS_OUTER, ATTACH_AUTO);
+	assert_at(OURS, ROLE_EGRESS_OUTER, id, ATTACH_TCX, 0);
+	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "theirs");
 }
 
 /* On a tunnel that is the uplink of another one: egress_outer first, whichever came first. */
 static void two_of_ours(void **state)
 {
-	static const char *const names[] = { "egress_inner", "egress_outer", "egress_inner" };
+	static const enum role order[] = { ROLE_EGRESS_INNER, ROLE_EGRESS_OUTER,
+					   ROLE_EGRESS_INNER };
 	const enum attach_kind kinds[] = { ATTACH_CLSACT, ATTACH_TCX };
 	const unsigned int n_kinds = tcx_supported() ? 2 : 1;
 
 	(void)state;
 	for (unsigned int i = 0; i < 2 * n_kinds; i++) {
-		struct hook first = hook(names[i % 2]), second = hook(names[i % 2 + 1]);
+		struct hook first = hook(OURS, order[i % 2]), second = hook(OURS, order[i % 2 + 1]);
 
-		attach(OURS, first.program, kinds[i / 2]);
-		attach(OURS, second.program, kinds[i / 2]);
+		attach(OURS, first.role, kinds[i / 2]);
+		attach(OURS, second.role, kinds[i / 2]);
 		filter("theirs", 20, 1);
-		assert_neighbours("egress_outer", HOOK_AHEAD, "");
-		assert_neighbours("egress_outer", HOOK_BEHIND, "");
-		assert_neighbours("egress_inner", HOOK_AHEAD, i / 2 ? "" : "theirs");
-		assert_neighbours("egress_inner", HOOK_BEHIND, i / 2 ? "theirs" : "");
+		assert_neighbours(ROLE_EGRESS_OUTER, HOOK_AHEAD, "");
+		assert_neighbours(ROLE_EGRESS_OUTER, HOOK_BEHIND, "");
+		assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, i / 2 ? "" : "theirs");
+		assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, i / 2 ? "theirs" : "");
 		if (!(i / 2))
-			assert_in_range(state_of(OURS, "egress_outer").priority, 1,
-					state_of(OURS, "egress_inner").priority - 1);
+			assert_in_range(state_of(OURS, ROLE_EGRESS_OUTER).priority, 1,
+					state_of(OURS, ROLE_EGRESS_INNER).priority - 1);
 		no_filter(20, 1);
-		assert_int_equal(hook_detach(OURS, &first), 0);
-		assert_int_equal(hook_detach(OURS, &second), 0);
+		assert_int_equal(hook_detach(&first), 0);
+		assert_int_equal(hook_detach(&second), 0);
 		run("tc qdisc del dev t0 clsact 2>/dev/null || true");
 	}
 }
@@ -397,91 +398,92 @@ static void two_of_ours(void **state)
 /* A filter with the handle and the name of ours. */
 static void same_handle_and_name(void **state)
 {
-	struct hook at = hook("egress_outer");
+	struct hook at = hook(OURS, ROLE_EGRESS_OUTER);
 
 	(void)state;
-	attach(OURS, "egress_outer", ATTACH_CLSACT);
+	attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
 	filter("egress_outer", 9, 0xd5c9);
-	no_filter(state_of(OURS, "egress_outer").priority, 0xd5c9);
-	assert_int_equal(state_of(OURS, "egress_outer").health, HOOK_MISSING);
-	assert_int_equal(hook_detach(OURS, &at), 0);
+	no_filter(state_of(OURS, ROLE_EGRESS_OUTER).priority, 0xd5c9);
+	assert_int_equal(state_of(OURS, ROLE_EGRESS_OUTER).health, HOOK_MISSING);
+	assert_int_equal(hook_detach(&at), 0);
 	run("tc filter show dev t0 egress | grep -q 'pref 9 .*egress_outer:'");
 	run("[ -z \"$(ls " OURS "/hooks " OURS "/qdiscs | grep -v :)\" ]");
 }
 
 static void two_copies(void **state)
 {
-	struct hook at = hook("egress_outer");
+	struct hook our = hook(OURS, ROLE_EGRESS_OUTER);
+	struct hook their = hook(THEIRS, ROLE_EGRESS_OUTER);
 	uint32_t ours, theirs;
 
 	(void)state;
-	ours = attach(OURS, "egress_outer", ATTACH_CLSACT);
-	theirs = attach(THEIRS, "egress_outer", ATTACH_CLSACT);
-	assert_at(OURS, "egress_outer", ours, ATTACH_CLSACT, 1);
-	assert_at(THEIRS, "egress_outer", theirs, ATTACH_CLSACT, 2);
-	assert_neighbours("egress_outer", HOOK_AHEAD, "");
-	assert_int_equal(hook_detach(THEIRS, &at), 0);
-	assert_at(OURS, "egress_outer", ours, ATTACH_CLSACT, 1);
-	theirs = attach(THEIRS, "egress_outer", ATTACH_CLSACT);
+	ours = attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
+	theirs = attach(THEIRS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
+	assert_at(OURS, ROLE_EGRESS_OUTER, ours, ATTACH_CLSACT, 1);
+	assert_at(THEIRS, ROLE_EGRESS_OUTER, theirs, ATTACH_CLSACT, 2);
+	assert_neighbours(ROLE_EGRESS_OUTER, HOOK_AHEAD, "");
+	assert_int_equal(hook_detach(&their), 0);
+	assert_at(OURS, ROLE_EGRESS_OUTER, ours, ATTACH_CLSACT, 1);
+	theirs = attach(THEIRS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
 	/* The qdisc that we made is theirs now. */
-	assert_int_equal(hook_detach(OURS, &at), 0);
+	assert_int_equal(hook_detach(&our), 0);
 	assert_int_equal(access(OURS "/qdiscs", F_OK), 0);
 	run("[ -z \"$(ls " OURS "/qdiscs)\" ]");
-	assert_at(THEIRS, "egress_outer", theirs, ATTACH_CLSACT, 2);
-	assert_int_equal(hook_detach(THEIRS, &at), 0);
+	assert_at(THEIRS, ROLE_EGRESS_OUTER, theirs, ATTACH_CLSACT, 2);
+	assert_int_equal(hook_detach(&their), 0);
 	run("[ -z \"$(tc filter show dev t0 egress)\" ]");
 }
 
 /* A kill between the new pin and the exchange of the filter: a map in common tells. */
 static void killed_between_pin_and_filter(void **state)
 {
-	struct hook at = hook("egress_outer");
+	struct hook at = hook(OURS, ROLE_EGRESS_OUTER);
 	int fd = program(OURS, "egress_outer");
 	char path[128];
 	uint32_t id;
 
 	(void)state;
-	id = attach(OURS, "egress_outer", ATTACH_CLSACT);
-	attach(THEIRS, "egress_outer", ATTACH_CLSACT);
+	id = attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
+	attach(THEIRS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
 	snprintf(path, sizeof(path), OURS "/hooks/%llu-%d-egress_outer",
 		 (unsigned long long)netns_own(), device);
 	assert_int_equal(pin_put(OURS, fd, path), 0);
-	assert_at(OURS, "egress_outer", id, ATTACH_CLSACT, 1);
-	assert_int_equal(hook_attach(OURS, &at, fd, ATTACH_AUTO), 0);
-	assert_at(OURS, "egress_outer", id_of(fd), ATTACH_CLSACT, 1);
+	assert_at(OURS, ROLE_EGRESS_OUTER, id, ATTACH_CLSACT, 1);
+	assert_int_equal(hook_attach(&at, fd, ATTACH_AUTO), 0);
+	assert_at(OURS, ROLE_EGRESS_OUTER, id_of(fd), ATTACH_CLSACT, 1);
 	close(fd);
 	fd = program(OURS, "egress_outer");
 	assert_int_equal(pin_put(OURS, fd, path), 0);
 	close(fd);
-	assert_int_equal(hook_detach(OURS, &at), 0);
+	assert_int_equal(hook_detach(&at), 0);
 	run("[ $(tc filter show dev t0 egress | grep -c egress_outer:) = 1 ]");
-	assert_int_equal(state_of(THEIRS, "egress_outer").health, HOOK_OK);
+	assert_int_equal(state_of(THEIRS, ROLE_EGRESS_OUTER).health, HOOK_OK);
 }
 
 /* A kill between the new place and the old one leaves two: the next load or unload takes one or
  * both. */
 static void killed_between_two_places(void **state)
 {
-	struct hook at = hook("egress_inner");
+	struct hook at = hook(OURS, ROLE_EGRESS_INNER);
 	struct bpf_tc_hook tc = { .sz = sizeof(tc),
 				  .ifindex = device,
 				  .attach_point = BPF_TC_EGRESS };
 	uint32_t id;
 
 	(void)state;
-	id = attach(OURS, "egress_inner", ATTACH_CLSACT);
+	id = attach(OURS, ROLE_EGRESS_INNER, ATTACH_CLSACT);
 	for (int i = 0; i < 2; i++) {
 		LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_prog_get_fd_by_id(id),
 			    .priority = LAST + 1 + i, .handle = 0xd5c9);
 
 		assert_int_equal(bpf_tc_attach(&tc, &opts), 0);
 		close(opts.prog_fd);
-		assert_at(OURS, "egress_inner", id, ATTACH_CLSACT, LAST + 1 + i);
-		assert_neighbours("egress_inner", HOOK_AHEAD, "");
+		assert_at(OURS, ROLE_EGRESS_INNER, id, ATTACH_CLSACT, LAST + 1 + i);
+		assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "");
 		if (i)
-			assert_int_equal(hook_detach(OURS, &at), 0);
+			assert_int_equal(hook_detach(&at), 0);
 		else
-			attach_again(OURS, "egress_inner", ATTACH_AUTO);
+			attach_again(OURS, ROLE_EGRESS_INNER, ATTACH_AUTO);
 	}
 	assert_no_clsact();
 }
