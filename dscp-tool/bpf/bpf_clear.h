@@ -18,7 +18,6 @@
 
 #define VXLAN_HEADER 0x08000000 /* a VNI is there, and nothing else */
 #define GENEVE_HEADER ETH_P_TEB /* version 0, no options, Ethernet inside */
-#define GRE_HAS_KEY 0x20000000 /* and no checksum, no sequence number */
 
 /* Behind the longest IPv4 header is what the tunnel puts there, up to 16 bytes. */
 struct clear_front {
@@ -96,9 +95,10 @@ static __always_inline bool gre_fits(const struct dscp_tunnel *tunnel,
 {
 	__u32 type = layout->frame ? ETH_P_TEB : bpf_ntohs(layout->type);
 
+	/* Neither checksum nor sequence number. */
 	if (!tunnel->endpoint.id)
 		return bpf_ntohl(front->tunnel[3]) == type;
-	return bpf_ntohl(front->tunnel[2]) == (GRE_HAS_KEY | type) &&
+	return bpf_ntohl(front->tunnel[2]) == (GRE_KEY | type) &&
 	       bpf_ntohl(front->tunnel[3]) == tunnel->endpoint.id;
 }
 
@@ -173,8 +173,7 @@ static __always_inline bool clear_ip6_fits(struct __sk_buff *skb, const struct d
 {
 	const struct ip6_header *ip = &front->ip6;
 
-	return e->family != 4 && bpf_ntohs(ip->version_ds) >> 12 == 6 &&
-	       ip->next == layout->protocol && ip->hops &&
+	return e->family != 4 && is_ip6(ip) && ip->next == layout->protocol && ip->hops &&
 	       payload_fits(skb, front, layout, bpf_ntohs(ip->payload)) &&
 	       addresses_fit(e, ip->source, ip->dest, 16);
 }
@@ -234,7 +233,7 @@ VERIFIED_ONCE int front_dscp(struct __sk_buff *skb, __u32 slot)
 	v6 = clear_ip6_fits(skb, &tunnel->endpoint, &front, &layout);
 	if (v4 == v6)
 		return UNKNOWN;
-	return v4 ? ip4->ds >> 2 : (bpf_ntohs(front.ip6.version_ds) >> 6) & (DSCP_VALUES - 1);
+	return v4 ? ip4_dscp(ip4) : ip6_dscp(&front.ip6);
 }
 
 #endif

@@ -32,12 +32,6 @@ static __always_inline bool ip4_sum_fits(const __be16 *word, unsigned int words)
 	return sum == 0xffff;
 }
 
-/* What UDP gets is whole: reassembly makes a header without offset (ip_frag_reasm()). */
-static __always_inline bool ip4_is_whole(const struct ip4_header *ip)
-{
-	return !(ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE));
-}
-
 static __always_inline bool ip4_fits(const struct ip4_header *ip, __u32 ihl, __u32 udp_length)
 {
 	return ip->version_ihl == (0x40 | ihl) && ip->protocol == IP_PROTO_UDP &&
@@ -47,14 +41,13 @@ static __always_inline bool ip4_fits(const struct ip4_header *ip, __u32 ihl, __u
 
 static __always_inline bool ip6_fits(const struct ip6_header *ip, __u32 udp_length)
 {
-	return bpf_ntohs(ip->version_ds) >> 12 == 6 && ip->next == IP_PROTO_UDP &&
-	       bpf_ntohs(ip->payload) == udp_length;
+	return is_ip6(ip) && ip->next == IP_PROTO_UDP && bpf_ntohs(ip->payload) == udp_length;
 }
 
 /* Is the message one of the length that this packet was sent in? */
 static __always_inline bool message_fits(struct __sk_buff *skb, const struct front *front)
 {
-	return carries_packet(&front->udp, front->message.type) &&
+	return wireguard_carries(&front->udp, front->message.type) &&
 	       length_fits(skb, wireguard_inner(bpf_ntohs(front->udp.length)), WIREGUARD_PADDING);
 }
 
@@ -68,7 +61,7 @@ static __always_inline __u32 plain_dscp(const struct front *front)
 
 	if (v4 == v6)
 		return UNKNOWN;
-	return v4 ? ip4->ds >> 2 : (bpf_ntohs(front->ip6.version_ds) >> 6) & (DSCP_VALUES - 1);
+	return v4 ? ip4_dscp(ip4) : ip6_dscp(&front->ip6);
 }
 
 #endif

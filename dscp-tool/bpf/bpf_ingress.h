@@ -31,13 +31,6 @@ struct wireguard_message {
 	__u64 counter; /* the same */
 } PACKET_ALIGNED;
 
-/* Of an outer packet: the UDP payload of a message that carries a packet is longer than this. */
-static __always_inline bool carries_packet(const struct udp_header *udp, __be32 type)
-{
-	return type == WIREGUARD_DATA &&
-	       bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
-}
-
 /* The packet inside, with WireGuard's padding. */
 static __always_inline __u32 wireguard_inner(__u32 udp_length)
 {
@@ -88,7 +81,7 @@ static __always_inline __u32 wanted_inner(const struct arrival *a)
 static __always_inline void set_inner_ip6(struct __sk_buff *skb, struct ip6_header *ip, __u32 ds,
 					  __u32 offset, bool summed)
 {
-	__be16 word = (ip->version_ds & bpf_htons(0xf00f)) | bpf_htons(ds << 4);
+	__be16 word = ip6_word_with_ds(ip, ds);
 
 	if (summed)
 		bpf_skb_store_bytes(skb, offset, &word, sizeof(word), BPF_F_RECOMPUTE_CSUM);
@@ -113,15 +106,14 @@ static __always_inline void count_arrival(struct __sk_buff *skb, const struct ar
 	c->dscp[dscp_index(new)] += packets;
 }
 
-/* Returns the DS field that the packet is to have, given the one it has. ECN is the tunnel's, which
- * may just have set CE (RFC 6040). */
+/* Returns the DS field that the packet is to have, given the one it has. */
 static __always_inline __u32 wanted_ds(const struct arrival *a, __u32 ds)
 {
 	__u32 dscp = wanted_inner(a);
 
 	if (dscp == UNKNOWN || dscp == DSCP_KEEP)
 		return ds;
-	return (dscp << 2 | (ds & DSCP_ECN_MASK)) & 0xff;
+	return ds_with_dscp(ds, dscp);
 }
 
 static __always_inline void mark_inner(struct __sk_buff *skb, const struct arrival *a, bool summed)
@@ -139,16 +131,16 @@ static __always_inline void mark_inner(struct __sk_buff *skb, const struct arriv
 	ip4 = packet_start(skb) + (offset & MAX_IP_OFFSET);
 	ip6 = packet_start(skb) + (offset & MAX_IP_OFFSET);
 	if (type == bpf_htons(ETH_P_IP)) {
-		if ((void *)(ip4 + 1) > packet_end(skb) || ip4->version_ihl >> 4 != 4)
+		if ((void *)(ip4 + 1) > packet_end(skb) || !is_ip4(ip4))
 			return;
 		ds = ip4->ds;
 		new = wanted_ds(a, ds);
 		if (new != ds)
 			ip4_set_ds(ip4, new);
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6)
+		if ((void *)(ip6 + 1) > packet_end(skb) || !is_ip6(ip6))
 			return;
-		ds = (bpf_ntohs(ip6->version_ds) >> 4) & 0xff;
+		ds = ip6_ds(ip6);
 		new = wanted_ds(a, ds);
 		if (new != ds)
 			set_inner_ip6(skb, ip6, new, offset & MAX_IP_OFFSET, summed);

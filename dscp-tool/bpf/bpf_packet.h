@@ -30,6 +30,13 @@
 #define IP4_MORE 0x2000
 #define IP6_OFFSET_MASK 0xfff8
 #define IP6_MORE 0x0001
+#define IP6_DS_MASK 0x0ff0 /* of version_ds */
+
+#define GRE_CHECKSUM 0x80000000u /* RFC 2784, RFC 2890; in the first word, in host byte order */
+#define GRE_ROUTING 0x40000000u /* RFC 1701: of any length */
+#define GRE_KEY 0x20000000u
+#define GRE_SEQUENCE 0x10000000u
+#define GRE_VERSION 0x00070000u
 
 #define MAX_VLAN_TAGS 2 /* in the frame: 802.1Q, or 802.1ad and 802.1Q */
 /* Mask, for the verifier: find_ip() returns at most 14 + 2 * 4, and nothing odd. */
@@ -210,6 +217,80 @@ static __always_inline bool is_wireguard(__be32 word)
 	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
 }
 
+/* True if a WireGuard message carries a packet: a keepalive is a data message with nothing inside.
+ */
+static __always_inline bool wireguard_carries(const struct udp_header *udp, __be32 type)
+{
+	return type == WIREGUARD_DATA &&
+	       bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
+}
+
+/* Length of the options behind geneve's fixed header, by the first word of that: version (2 bits),
+ * length of the options in words (6), flags (8), ethertype (16). */
+static __always_inline __u32 geneve_options(__u32 word)
+{
+	return (word >> 24 & 0x3f) * 4;
+}
+
+/* By the first two bytes of an IP header, in host byte order: the version and the DSCP. */
+static __always_inline __u32 ip_version(__u32 word)
+{
+	return word >> 12;
+}
+
+static __always_inline __u32 ip4_word_dscp(__u32 word)
+{
+	return (word >> 2) & (DSCP_VALUES - 1);
+}
+
+static __always_inline __u32 ip6_word_dscp(__u32 word)
+{
+	return (word >> 6) & (DSCP_VALUES - 1);
+}
+
+static __always_inline bool is_ip4(const struct ip4_header *ip)
+{
+	return ip->version_ihl >> 4 == 4;
+}
+
+/* Length of the header, with its options. */
+static __always_inline __u32 ip4_length(const struct ip4_header *ip)
+{
+	return (ip->version_ihl & 0xf) * 4;
+}
+
+/* What UDP gets is whole: reassembly makes a header without offset (ip_frag_reasm()). */
+static __always_inline bool ip4_is_whole(const struct ip4_header *ip)
+{
+	return !(ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE));
+}
+
+static __always_inline __u32 ip4_dscp(const struct ip4_header *ip)
+{
+	return ip->ds >> 2;
+}
+
+static __always_inline bool is_ip6(const struct ip6_header *ip)
+{
+	return ip_version(bpf_ntohs(ip->version_ds)) == 6;
+}
+
+static __always_inline __u32 ip6_ds(const struct ip6_header *ip)
+{
+	return (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
+}
+
+static __always_inline __u32 ip6_dscp(const struct ip6_header *ip)
+{
+	return ip6_word_dscp(bpf_ntohs(ip->version_ds));
+}
+
+/* That DS field with another DSCP. ECN is the tunnel's, which may just have set CE (RFC 6040). */
+static __always_inline __u32 ds_with_dscp(__u32 ds, __u32 dscp)
+{
+	return (dscp << 2 | (ds & DSCP_ECN_MASK)) & 0xff;
+}
+
 /* RFC 1624 equation 3, for the one 16-bit word that holds the DS field. */
 static __always_inline void ip4_set_ds(struct ip4_header *ip, __u32 ds)
 {
@@ -221,9 +302,15 @@ static __always_inline void ip4_set_ds(struct ip4_header *ip, __u32 ds)
 	ip->ds = ds;
 }
 
+/* The first two bytes of the header, with another DS field. */
+static __always_inline __be16 ip6_word_with_ds(const struct ip6_header *ip, __u32 ds)
+{
+	return (ip->version_ds & bpf_htons(0xffff ^ IP6_DS_MASK)) | bpf_htons(ds << 4);
+}
+
 static __always_inline void ip6_set_ds(struct ip6_header *ip, __u32 ds)
 {
-	ip->version_ds = (ip->version_ds & bpf_htons(0xf00f)) | bpf_htons(ds << 4);
+	ip->version_ds = ip6_word_with_ds(ip, ds);
 }
 
 /* As on the wire: the segments of a GSO packet leave one by one. */

@@ -82,11 +82,6 @@ struct {
 #define NOT_OURS 0x200u /* no tunnel's packet after all */
 #define SKIPPED 0x300u /* the tunnel's, but there is no packet inside */
 
-#define GRE_CHECKSUM 0x80000000u /* RFC 2784, RFC 2890; in the first word, in host byte order */
-#define GRE_ROUTING 0x40000000u /* RFC 1701: of any length */
-#define GRE_KEY 0x20000000u
-#define GRE_SEQUENCE 0x10000000u
-#define GRE_VERSION 0x00070000u
 #define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
 
 /* Of sockets. <sys/socket.h> is not for BPF. */
@@ -126,20 +121,20 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *p
 	ip4 = packet_start(skb) + offset;
 	ip6 = packet_start(skb) + offset;
 	if (type == bpf_htons(ETH_P_IP)) {
-		if ((void *)(ip4 + 1) > packet_end(skb) || ip4->version_ihl >> 4 != 4 ||
+		if ((void *)(ip4 + 1) > packet_end(skb) || !is_ip4(ip4) ||
 		    is_prototype(skb, offset, ip4->protocol))
 			return -1;
 		if (peer)
 			set_destination(peer, 4, ip4->dest, sizeof(ip4->dest));
-		return ip4->ds >> 2;
+		return ip4_dscp(ip4);
 	}
 	if (type == bpf_htons(ETH_P_IPV6)) {
-		if ((void *)(ip6 + 1) > packet_end(skb) || bpf_ntohs(ip6->version_ds) >> 12 != 6 ||
+		if ((void *)(ip6 + 1) > packet_end(skb) || !is_ip6(ip6) ||
 		    is_prototype(skb, offset, ip6->next))
 			return -1;
 		if (peer)
 			set_destination(peer, 6, ip6->dest, sizeof(ip6->dest));
-		return (bpf_ntohs(ip6->version_ds) >> 6) & (DSCP_VALUES - 1);
+		return ip6_dscp(ip6);
 	}
 	return -1;
 }
@@ -307,10 +302,9 @@ static __always_inline void find_in_vxlan(struct outer *o, __u32 word)
 		o->type = ETH_P_IPV6;
 }
 
-/* Geneve: version (2 bits), length of the options in words (6), flags (8), ethertype (16). */
 static __always_inline void find_in_geneve(struct outer *o, __u32 word)
 {
-	o->inner = o->payload + sizeof(struct udp_header) + 8 + (word >> 24 & 0x3f) * 4;
+	o->inner = o->payload + sizeof(struct udp_header) + 8 + geneve_options(word);
 	o->type = word & 0xffff;
 }
 
@@ -324,8 +318,7 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
 
 	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
 		o->slot = by_source->slot;
-		o->data = payload[0] == WIREGUARD_DATA &&
-			  bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
+		o->data = wireguard_carries(udp, payload[0]);
 		return true;
 	}
 	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
@@ -470,10 +463,10 @@ static __always_inline enum part part_of(bool begins, bool more)
 static __always_inline bool match_ip4(struct outer *o, void *end)
 {
 	struct ip4_header *ip = o->ip;
-	__u32 ihl = (ip->version_ihl & 0xf) * 4;
+	__u32 ihl = ip4_length(ip);
 	struct dscp_endpoint key = { .family = 4 };
 
-	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip))
+	if (!is_ip4(ip) || ihl < sizeof(*ip))
 		return false;
 	o->protocol = ip->protocol;
 	o->id = ip->id;
@@ -498,7 +491,7 @@ static __always_inline bool match_ip6(struct outer *o, void *end)
 	__u32 next = ip->next;
 	__u8 *option;
 
-	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
+	if (!is_ip6(ip))
 		return false;
 	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
 		option = o->ip + length;
@@ -621,13 +614,14 @@ static __always_inline bool load_clear(struct __sk_buff *skb, struct clear *c, _
 		c->word = bpf_ntohs(word);
 	}
 	c->ip6 = type == ETH_P_IPV6;
-	return (type == ETH_P_IP && c->word >> 12 == 4) || (c->ip6 && c->word >> 12 == 6);
+	return (type == ETH_P_IP && ip_version(c->word) == 4) ||
+	       (c->ip6 && ip_version(c->word) == 6);
 }
 
 static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tunnel *tunnel,
 					  __u32 slot, const struct clear *c)
 {
-	__u32 dscp = (c->word >> (c->ip6 ? 6 : 2)) & (DSCP_VALUES - 1);
+	__u32 dscp = c->ip6 ? ip6_word_dscp(c->word) : ip4_word_dscp(c->word);
 	struct dscp_peer peer = { .slot = slot };
 	long err;
 
@@ -716,11 +710,11 @@ static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp
 		inner += 7;
 	}
 	word = bpf_ntohs(inner[0]);
-	version = word >> 12;
+	version = ip_version(word);
 	if (type == ETH_P_IP && version == 4)
-		*dscp = tunnel->egress.to[(word >> 2) & (DSCP_VALUES - 1)];
+		*dscp = tunnel->egress.to[ip4_word_dscp(word)];
 	else if (type == ETH_P_IPV6 && version == 6)
-		*dscp = tunnel->egress.to[(word >> 6) & (DSCP_VALUES - 1)];
+		*dscp = tunnel->egress.to[ip6_word_dscp(word)];
 	else
 		return false;
 	return true;
@@ -793,13 +787,13 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer
 		c->skipped += packets;
 		return;
 	}
-	ds = o->ip6 ? (bpf_ntohs(ip6->version_ds) >> 4) & 0xff : ip4->ds;
+	ds = o->ip6 ? ip6_ds(ip6) : ip4->ds;
 	if (dscp == UNKNOWN) {
 		c->unknown += packets;
 	} else if (dscp == DSCP_KEEP || dscp == ds >> 2) {
 		c->unchanged += packets;
 	} else {
-		ds = (dscp << 2 | (ds & DSCP_ECN_MASK)) & 0xff;
+		ds = ds_with_dscp(ds, dscp);
 		if (o->ip6)
 			ip6_set_ds(ip6, ds);
 		else
@@ -809,7 +803,7 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer
 	c->dscp[dscp_index(ds)] += packets;
 }
 
-static __always_inline void mark(struct __sk_buff *skb, const struct outer *o)
+static __always_inline void rewrite_dscp(struct __sk_buff *skb, const struct outer *o)
 {
 	__u32 dscp = wanted_dscp(skb, o);
 
@@ -939,11 +933,10 @@ static __always_inline void rewrite_ip4(struct __sk_buff *skb, __u32 offset)
 	struct ip4_header *ip = start;
 
 	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || ip->version_ihl != 0x45 ||
-	    ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE) ||
-	    (ip->protocol != IP_PROTO_UDP && ip->protocol != IP_PROTO_TCP))
+	    !ip4_is_whole(ip) || (ip->protocol != IP_PROTO_UDP && ip->protocol != IP_PROTO_TCP))
 		rewrite_unusual(skb);
 	else if (ip->protocol == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
-		mark(skb, &o);
+		rewrite_dscp(skb, &o);
 }
 
 static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
@@ -956,11 +949,11 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 	};
 	struct ip6_header *ip = start;
 
-	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || bpf_ntohs(ip->version_ds) >> 12 != 6 ||
+	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || !is_ip6(ip) ||
 	    (ip->next != IP_PROTO_UDP && ip->next != IP_PROTO_TCP))
 		rewrite_unusual(skb);
 	else if (ip->next == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
-		mark(skb, &o);
+		rewrite_dscp(skb, &o);
 }
 
 static __always_inline void rewrite_packet(struct __sk_buff *skb)

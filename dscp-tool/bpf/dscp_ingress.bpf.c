@@ -96,7 +96,7 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 
 	if (!is_wireguard(message->type))
 		return OTHER;
-	if (!carries_packet(udp, message->type)) {
+	if (!wireguard_carries(udp, message->type)) {
 		count_skipped(skb, note->slot);
 		return OTHER;
 	}
@@ -123,8 +123,8 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 	note->slot = slot;
 	if (kind == DSCP_KIND_WIREGUARD)
 		return match_wireguard(skb, p, note);
-	if (kind == DSCP_KIND_GENEVE) /* options, in words, in the low six bits of its first byte */
-		options = (bpf_ntohl(*tunnel) >> 24 & 0x3f) * 4;
+	if (kind == DSCP_KIND_GENEVE)
+		options = geneve_options(bpf_ntohl(*tunnel));
 	set_distance(note, p, sizeof(*udp) + TUNNEL_HEADER + options);
 	return NOTE;
 }
@@ -138,7 +138,7 @@ static __always_inline enum verdict match_gre(const struct passing *p, struct ds
 	if ((void *)(gre + 1) > p->end)
 		return CUT;
 	flags = bpf_ntohl(*gre);
-	if (flags & 0x00070000) /* PPTP */
+	if (flags & GRE_VERSION) /* PPTP */
 		return OTHER;
 	set_distance(note, p, 4 * (1 + (flags >> 31) + (flags >> 29 & 1) + (flags >> 28 & 1)));
 	return NOTE;
@@ -168,9 +168,8 @@ static __always_inline enum verdict match_ip4(struct __sk_buff *skb, struct pass
 
 	if ((void *)(ip + 1) > p->end)
 		return CUT;
-	ihl = (ip->version_ihl & 0xf) * 4;
-	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip) ||
-	    ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE))
+	ihl = ip4_length(ip);
+	if (!is_ip4(ip) || ihl < sizeof(*ip) || !ip4_is_whole(ip))
 		return OTHER;
 	p->headers = ihl;
 	p->payload = p->ip + ihl;
@@ -188,13 +187,13 @@ static __always_inline enum verdict match_ip6(struct __sk_buff *skb, struct pass
 
 	if ((void *)(ip + 1) > p->end)
 		return CUT;
-	if (bpf_ntohs(ip->version_ds) >> 12 != 6)
+	if (!is_ip6(ip))
 		return OTHER;
 	p->headers = sizeof(*ip);
 	p->payload = ip + 1;
 	p->total = bpf_ntohs(ip->payload) + sizeof(*ip);
 	p->protocol = ip->next;
-	p->ds = (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
+	p->ds = ip6_ds(ip);
 	if (p->protocol == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
 		if ((void *)(option + 2) > p->end)
 			return CUT;

@@ -119,7 +119,7 @@ static __noinline __u32 optional_dscp(const struct long_front *l, __u32 found)
 		const struct ip4_header *ip = udp - ihl * 4;
 
 		if (ihl == found && ip4_fits(ip, ihl, udp_length))
-			return ip->ds >> 2;
+			return ip4_dscp(ip);
 	}
 	return UNKNOWN;
 }

@@ -63,9 +63,9 @@ static __always_inline bool skip_ip4(struct cursor *c, __u32 *ds)
 
 	if ((void *)(ip + 1) > c->end)
 		return false;
-	ihl = (ip->version_ihl & 0xf) * 4;
+	ihl = ip4_length(ip);
 	*ds = ip->ds;
-	return ip->version_ihl >> 4 == 4 && ihl >= sizeof(*ip) && ip->protocol == IP_PROTO_UDP &&
+	return is_ip4(ip) && ihl >= sizeof(*ip) && ip->protocol == IP_PROTO_UDP &&
 	       !(ip->fragment & bpf_htons(IP4_OFFSET_MASK)) && skip(c, ihl);
 }
 
@@ -92,7 +92,7 @@ static __always_inline bool skip_ip6(struct cursor *c, __u32 *ds)
 
 	if (!skip(c, sizeof(*ip)))
 		return false;
-	*ds = (bpf_ntohs(ip->version_ds) >> 4) & 0xff;
+	*ds = ip6_ds(ip);
 	next = ip->next;
 	UNROLL
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
@@ -102,7 +102,7 @@ static __always_inline bool skip_ip6(struct cursor *c, __u32 *ds)
 		if (!skip_extension(c, &next))
 			return false;
 	}
-	return bpf_ntohs(ip->version_ds) >> 12 == 6 && next == IP_PROTO_UDP;
+	return is_ip6(ip) && next == IP_PROTO_UDP;
 }
 
 /* Both ports and the length. The checksum is changed when segments are made of what GRO merged. */
@@ -155,7 +155,7 @@ static __always_inline void note_message(const struct cursor *c, __u32 ds)
 	if (!port || (port->arrives != DSCP_KIND_WIREGUARD && !nothing_registered()) ||
 	    !is_wireguard(message->type))
 		return;
-	if (!carries_packet(udp, message->type)) {
+	if (!wireguard_carries(udp, message->type)) {
 		count_skipped(port->slot);
 		return;
 	}
