@@ -24,18 +24,13 @@ int run_dump_map(int argc, char **argv);
 int run_features(int argc, char **argv);
 int run_monitor(int argc, char **argv);
 
-/* The options that several commands share. set_flag() sets a bool, with which the command's
- * configuration begins. */
-int set_flag(void *config, const char *value, char *err, size_t err_len);
-#define JSON_OPTION                                                                                \
-	{                                                                                          \
-		"json", 'j', NULL, "as JSON", set_flag, ARG_ONCE                                   \
-	}
-int set_verbose(void *config, const char *value, char *err, size_t err_len);
+/* The options that several commands share; config has a member json. */
+#define JSON_OPTION(config) "json", 'j', NULL, "as JSON", ARG_FLAG, ARG_TO(config, json)
 #define VERBOSE_OPTION                                                                             \
 	{                                                                                          \
-		"verbose", 'v', NULL, "show what libbpf and the kernel say", set_verbose, ARG_ONCE \
+		"verbose", 'v', NULL, "show what libbpf and the kernel say", .set = set_verbose    \
 	}
+int set_verbose(void *member, const char *value, char *err, size_t err_len);
 
 /* Turns args_parse()'s answer into an exit status; negative: go on. */
 int parsed(int result);

@@ -30,7 +30,7 @@ struct dump_config {
 };
 
 static const struct arg_option dump_options[] = {
-	JSON_OPTION,
+	{ JSON_OPTION(struct dump_config) },
 	VERBOSE_OPTION,
 	{},
 };

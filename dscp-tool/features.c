@@ -25,8 +25,12 @@
 
 #define LOCKDOWN_FILE "/sys/kernel/security/lockdown"
 
+struct features_config {
+	bool json;
+};
+
 static const struct arg_option features_options[] = {
-	JSON_OPTION,
+	{ JSON_OPTION(struct features_config) },
 	VERBOSE_OPTION,
 	{},
 };
@@ -273,10 +277,10 @@ static void print_text(const bool *present)
 
 int run_features(int argc, char **argv)
 {
-	bool json = false;
+	struct features_config config = {};
 	bool present[N_FEATURES];
 	unsigned int n_args;
-	int status = parsed(args_parse(&features_command, argc, argv, &json, NULL, &n_args));
+	int status = parsed(args_parse(&features_command, argc, argv, &config, NULL, &n_args));
 
 	if (status >= 0)
 		return status;
@@ -287,7 +291,7 @@ int run_features(int argc, char **argv)
 	}
 	for (unsigned int i = 0; i < N_FEATURES; i++)
 		present[i] = features[i].present();
-	if (json)
+	if (config.json)
 		print_json(present);
 	else
 		print_text(present);

@@ -1,118 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool load: marks the packets of a tunnel, or changes how. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "state/change.h"
 #include "command.h"
+#include "state/change.h"
 #include "state/peers.h"
 #include "state/state.h"
 #include "tunnel/discover.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
-#include "util/log.h"
+#include "util/macros.h"
 #include "util/netns.h"
 
 #define MIN_FLOWS 256
 #define MAX_FLOWS (16 * 1024 * 1024)
 
+enum direction { EGRESS, INGRESS, BOTH };
+
 struct load_config {
 	struct tunnel_request request;
 	struct peer_maps peers;
+	enum direction direction;
 	const char *uplink_netns; /* NULL: not given */
 	uint32_t flows; /* 0: as it is */
-	bool egress_mapped, ingress_mapped, hook_asked; /* that option was given */
 };
 
-static int set_uplink(void *config, const char *value, char *err, size_t err_len)
+static int set_map(void *member, const char *value, char *err, size_t err_len)
 {
-	struct tunnel_request *request = &((struct load_config *)config)->request;
-
-	if (request->n_uplinks == DSCP_MAX_UPLINKS) {
-		snprintf(err, err_len, "at most %d", DSCP_MAX_UPLINKS);
-		return -EINVAL;
-	}
-	request->uplinks[request->n_uplinks++] = value;
-	return 0;
+	return dscp_policy_parse(member, value, err, err_len);
 }
 
-static int set_uplink_netns(void *config, const char *value, char *err, size_t err_len)
+static int set_peer_map(void *member, const char *value, char *err, size_t err_len)
 {
-	(void)err;
-	(void)err_len;
-	((struct load_config *)config)->uplink_netns = value;
-	return 0;
+	return peers_parse(member, value, err, err_len);
 }
 
-static int set_port(void *config, const char *value, char *err, size_t err_len)
+static int set_outer_dscp(void *member, const char *value, char *err, size_t err_len)
 {
-	struct tunnel_request *request = &((struct load_config *)config)->request;
-	unsigned long port;
-
-	if (args_number(value, 1, 65535, &port, err, err_len))
-		return -EINVAL;
-	if (request->n_ports == DSCP_MAX_PORTS) {
-		snprintf(err, err_len, "at most %d", DSCP_MAX_PORTS);
-		return -EINVAL;
-	}
-	request->ports[request->n_ports++] = port;
-	return 0;
-}
-
-static int set_direction(void *config, const char *value, char *err, size_t err_len)
-{
-	struct tunnel_request *request = &((struct load_config *)config)->request;
-	bool both = !strcmp(value, "both");
-
-	request->egress = both || !strcmp(value, "egress");
-	request->ingress = both || !strcmp(value, "ingress");
-	if (request->egress || request->ingress)
-		return 0;
-	snprintf(err, err_len, "'%s' is none of egress, ingress, both", value);
-	return -EINVAL;
-}
-
-static int set_egress_map(void *config, const char *value, char *err, size_t err_len)
-{
-	struct load_config *load = config;
-
-	load->egress_mapped = true;
-	return dscp_policy_parse(&load->request.egress_map, value, err, err_len);
-}
-
-static int set_peer_map(void *config, const char *value, char *err, size_t err_len)
-{
-	struct load_config *load = config;
-
-	load->request.peer_maps = true;
-	return peers_parse(&load->peers, value, err, err_len);
-}
-
-static int set_ingress_map(void *config, const char *value, char *err, size_t err_len)
-{
-	struct load_config *load = config;
-
-	load->ingress_mapped = true;
-	return dscp_policy_parse(&load->request.ingress_map, value, err, err_len);
-}
-
-static int set_ingress_hook(void *config, const char *value, char *err, size_t err_len)
-{
-	struct load_config *load = config;
-	enum dscp_way *way = &load->request.way;
-
-	load->hook_asked = true;
-	for (*way = DSCP_WAY_NONE; *way <= DSCP_WAY_XDP; (*way)++)
-		if (!strcmp(value, method_name(*way)))
-			return 0;
-	snprintf(err, err_len, "'%s' is none of auto, tc, peek, xdp", value);
-	return -EINVAL;
-}
-
-static int set_outer_dscp(void *config, const char *value, char *err, size_t err_len)
-{
-	struct tunnel_request *request = &((struct load_config *)config)->request;
+	struct tunnel_request *request = member;
 	int dscp = dscp_parse(value);
 
 	if (dscp < 0) {
@@ -127,52 +54,68 @@ static int set_outer_dscp(void *config, const char *value, char *err, size_t err
 	return 0;
 }
 
-static int set_attach(void *config, const char *value, char *err, size_t err_len)
+static const char *direction_name(unsigned int direction)
 {
-	enum attach_kind *attach = &((struct load_config *)config)->request.attach;
+	static const char *const names[] = {
+		[EGRESS] = "egress", [INGRESS] = "ingress", [BOTH] = "both"
+	};
 
-	for (*attach = ATTACH_AUTO; *attach <= ATTACH_CLSACT; (*attach)++)
-		if (!strcmp(value, attach_kind_name(*attach)))
-			return 0;
-	snprintf(err, err_len, "'%s' is none of auto, tcx, clsact", value);
-	return -EINVAL;
+	return direction <= BOTH ? names[direction] : NULL;
 }
 
-static int set_flows(void *config, const char *value, char *err, size_t err_len)
+static const char *way_name(unsigned int way)
 {
-	unsigned long flows;
-
-	if (args_number(value, MIN_FLOWS, MAX_FLOWS, &flows, err, err_len))
-		return -EINVAL;
-	((struct load_config *)config)->flows = flows;
-	return 0;
+	return way <= DSCP_WAY_XDP ? method_name(way) : NULL;
 }
+
+/* Those that can be asked for. */
+static const char *attach_name(unsigned int attach)
+{
+	return attach <= ATTACH_CLSACT ? attach_kind_name(attach) : NULL;
+}
+
+/* --peer-map has a sentence of its own. */
+#define NEED_EGRESS                                                                                \
+	{                                                                                          \
+		offsetof(struct load_config, direction), INGRESS, "--direction egress or both"     \
+	}
+static const struct arg_need egress = NEED_EGRESS, egress_by_peer = NEED_EGRESS;
+static const struct arg_need ingress = { offsetof(struct load_config, direction), EGRESS,
+					 "--direction ingress or both" };
+
+#define TO(member) ARG_TO(struct load_config, member)
+#define LIST(array, n) ARG_LIST(struct load_config, array, n)
+#define EXCLUDED .excluded = { "outer-dscp", " leaves nothing to map: it" }
 
 static const struct arg_option load_options[] = {
 	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
-	  set_uplink, ARG_REPEATS },
+	  ARG_STRING, LIST(request.uplinks, request.n_uplinks) },
 	{ "uplink-netns", 'n', "NETNS", "the uplinks' network namespace: a name, PID or path",
-	  set_uplink_netns, ARG_ONCE },
-	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", set_direction,
-	  ARG_ONCE },
-	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]",
-	  set_egress_map, ARG_REPEATS },
+	  ARG_STRING, TO(uplink_netns) },
+	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", ARG_WORD,
+	  TO(direction), .word = direction_name },
+	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]", ARG_SET,
+	  .repeats = true, TO(request.egress_map), .set = set_map, .needs = &egress, EXCLUDED },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
-	  set_peer_map, ARG_REPEATS },
+	  ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .needs = &egress_by_peer,
+	  EXCLUDED },
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
-	  set_ingress_map, ARG_REPEATS },
+	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map, .needs = &ingress },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
-	  set_ingress_hook, ARG_ONCE },
-	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", set_outer_dscp, ARG_ONCE },
-	{ "attach", 'a', "HOW", "auto, tcx or clsact", set_attach, ARG_ONCE },
-	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", set_port, ARG_REPEATS },
-	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", set_flows,
-	  ARG_ONCE },
+	  ARG_WORD, TO(request.way), .word = way_name, .needs = &ingress },
+	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", ARG_SET, TO(request),
+	  .set = set_outer_dscp, .needs = &egress },
+	{ "attach", 'a', "HOW", "auto, tcx or clsact", ARG_WORD, TO(request.attach),
+	  .word = attach_name },
+	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", ARG_NUMBER,
+	  LIST(request.ports, request.n_ports), .min = 1, .max = 65535 },
+	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", ARG_NUMBER,
+	  TO(flows), .min = MIN_FLOWS, .max = MAX_FLOWS },
 	VERBOSE_OPTION,
 	{},
 };
 
-_Static_assert(sizeof(load_options) / sizeof(*load_options) <= ARGS_MAX_OPTIONS + 1,
+_Static_assert(ARRAY_SIZE(load_options) <= ARGS_MAX_OPTIONS + 1,
 	       "args_parse() has no room for so many options");
 
 const struct arg_command load_command = {
@@ -184,56 +127,56 @@ const struct arg_command load_command = {
 	.max_args = 1,
 };
 
-/* Options that mean nothing together. */
-static bool contradiction(const struct load_config *config)
+/* The defaults. */
+static void prepare(struct load_config *config)
 {
-	const struct tunnel_request *request = &config->request;
-	const char *reason = NULL;
+	dscp_policy_identity(&config->request.egress_map);
+	/* A network that sets all to CS0 is not to erase what is inside. */
+	dscp_policy_identity(&config->request.ingress_map);
+	config->request.ingress_map.to[0] = DSCP_KEEP;
+}
 
-	if (config->egress_mapped && request->fixed)
-		reason = "--outer-dscp leaves nothing to map: it excludes --egress-map";
-	else if (request->peer_maps && request->fixed)
-		reason = "--outer-dscp leaves nothing to map: it excludes --peer-map";
-	else if (!request->egress && (config->egress_mapped || request->fixed))
-		reason = "--egress-map and --outer-dscp need --direction egress or both";
-	else if (!request->egress && request->peer_maps)
-		reason = "--peer-map needs --direction egress or both";
-	else if (!request->ingress && (config->ingress_mapped || config->hook_asked))
-		reason = "--ingress-map and --ingress-hook need --direction ingress or both";
-	if (reason)
-		log_error("%s", reason);
-	return reason;
+static void complete(struct load_config *config)
+{
+	config->request.egress = config->direction != INGRESS;
+	config->request.ingress = config->direction != EGRESS;
+	config->request.peer_maps = config->peers.n;
+	/* --egress-map may come behind --peer-map. */
+	peers_complete(&config->peers, &config->request.egress_map);
+}
+
+/* The exit status. */
+static int load(struct load_config *config)
+{
+	_cleanup_close_ int lock = state_lock();
+	struct dscp_tunnel tunnel;
+	int err = 0;
+
+	if (lock < 0)
+		return EXIT_REFUSED;
+	if (config->uplink_netns)
+		err = netns_by_name("--uplink-netns", config->uplink_netns,
+				    &config->request.uplink_netns);
+	if (!err)
+		err = discover_tunnel(&config->request, &tunnel);
+	if (err == TUNNEL_USAGE)
+		return EXIT_USAGE;
+	if (!err)
+		err = apply_tunnel(&tunnel, &config->peers, config->flows);
+	return err ? EXIT_REFUSED : EXIT_DONE;
 }
 
 int run_load(int argc, char **argv)
 {
 	struct load_config config = {};
-	struct dscp_tunnel tunnel;
 	unsigned int n_args;
-	int status, err;
+	int status;
 
-	config.request.egress = true;
-	dscp_policy_identity(&config.request.egress_map);
-	/* A network that sets all to CS0 is not to erase what is inside. */
-	dscp_policy_identity(&config.request.ingress_map);
-	config.request.ingress_map.to[0] = DSCP_KEEP;
+	prepare(&config);
 	status = parsed(
 		args_parse(&load_command, argc, argv, &config, &config.request.name, &n_args));
 	if (status >= 0)
 		return status;
-	if (contradiction(&config))
-		return EXIT_USAGE;
-	/* --egress-map may come behind --peer-map. */
-	peers_complete(&config.peers, &config.request.egress_map);
-	err = state_lock();
-	if (err >= 0 && config.uplink_netns)
-		err = netns_by_name("--uplink-netns", config.uplink_netns,
-				    &config.request.uplink_netns);
-	if (err >= 0)
-		err = discover_tunnel(&config.request, &tunnel);
-	if (err == TUNNEL_USAGE)
-		return EXIT_USAGE;
-	if (!err)
-		err = apply_tunnel(&tunnel, &config.peers, config.flows);
-	return err ? EXIT_REFUSED : EXIT_DONE;
+	complete(&config);
+	return load(&config);
 }

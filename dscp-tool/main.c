@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Finds the command that the first word names, and prints the reasons if it fails. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "command.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/reason.h"
 
 static const struct {
@@ -19,51 +21,35 @@ static const struct {
 	{ &features_command, run_features }, { &monitor_command, run_monitor },
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
-
-int set_flag(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)value;
-	(void)err;
-	(void)err_len;
-	*(bool *)config = true;
-	return 0;
-}
-
-int set_verbose(void *config, const char *value, char *err, size_t err_len)
-{
-	(void)config;
-	(void)value;
-	(void)err;
-	(void)err_len;
-	log_set_verbose(true);
-	return 0;
-}
-
-int parsed(int result)
-{
-	return result < 0 ? EXIT_USAGE : result > 0 ? EXIT_DONE : -1;
-}
-
-int not_loaded(const char *tunnel)
-{
-	log_error("%s: not loaded", tunnel);
-	return EXIT_NOT_LOADED;
-}
-
 static void usage(FILE *to)
 {
 	fprintf(to,
 		"Usage: dscp-tool COMMAND [OPTION...]\n\n"
 		"Carries the DSCP of the packets in a tunnel onto the packets that carry them.\n\n"
 		"Commands:\n");
-	for (unsigned int i = 0; i < N_COMMANDS; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-10s %-18s %s\n", commands[i].command->name,
 			commands[i].command->synopsis, commands[i].command->help);
 	fprintf(to,
 		"  %-10s %-18s %s\n\n"
 		"See dscp-tool COMMAND --help, and the man page dscp-tool(8).\n",
 		"help", "", "this text; also --version");
+}
+
+/* For the completion of a shell, and for tests; see args_list(). */
+static int list(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		args_list(commands[i].command);
+	return EXIT_DONE;
+}
+
+static int help(const char *option)
+{
+	if (option && !strcmp(option, "--complete"))
+		return list();
+	usage(stdout);
+	return EXIT_DONE;
 }
 
 static int version(void)
@@ -85,13 +71,11 @@ static int dispatch(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	for (unsigned int i = 0; i < N_COMMANDS; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(name, commands[i].command->name))
 			return commands[i].run(argc - 1, argv + 1);
-	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {
-		usage(stdout);
-		return EXIT_DONE;
-	}
+	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
+		return help(argv[2]);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		return version();
 	if (*name)

@@ -49,7 +49,7 @@ struct monitor {
 	unsigned int n_names; /* 0: all tunnels */
 	struct said *said; /* by slot */
 	uint32_t *followed; /* by slot: ifindex of the tunnel that had one of the names */
-	unsigned long interval; /* seconds between two looks without an event */
+	uint32_t interval; /* seconds between two looks without an event */
 	bool watching; /* the first look is over */
 	bool busy; /* at the last look another process had the lock */
 	/* Of the last look with the lock: */
@@ -57,15 +57,9 @@ struct monitor {
 	bool failed; /* a repair */
 };
 
-static int set_interval(void *config, const char *value, char *err, size_t err_len)
-{
-	return args_number(value, 1, MAX_INTERVAL, &((struct monitor *)config)->interval, err,
-			   err_len);
-}
-
 static const struct arg_option monitor_options[] = {
-	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)", set_interval,
-	  ARG_ONCE },
+	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)", ARG_NUMBER,
+	  ARG_TO(struct monitor, interval), .min = 1, .max = MAX_INTERVAL },
 	VERBOSE_OPTION,
 	{},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool status: whether tunnels work, and their counters. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,34 +9,24 @@
 #include "command.h"
 #include "state/state.h"
 #include "status/status.h"
-#include "util/log.h"
 
 #define MAX_WATCH 3600 /* seconds */
 #define CLEAR_SCREEN "\033[H\033[2J" /* ECMA-48: CUP, ED */
 
 struct status_config {
-	bool json; /* first, for set_flag() */
+	bool json;
 	bool openmetrics;
-	unsigned long watch; /* seconds; 0: once */
+	uint32_t watch; /* seconds; 0: once */
 	const char *separator; /* goes in front of a block, unless an error comes instead */
 };
 
-static int set_openmetrics(void *config, const char *value, char *err, size_t err_len)
-{
-	return set_flag(&((struct status_config *)config)->openmetrics, value, err, err_len);
-}
-
-static int set_watch(void *config, const char *value, char *err, size_t err_len)
-{
-	return args_number(value, 1, MAX_WATCH, &((struct status_config *)config)->watch, err,
-			   err_len);
-}
-
 static const struct arg_option status_options[] = {
-	JSON_OPTION,
-	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", set_openmetrics,
-	  ARG_ONCE },
-	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", set_watch, ARG_ONCE },
+	{ JSON_OPTION(struct status_config), .excluded = { "openmetrics", "" } },
+	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", ARG_FLAG,
+	  ARG_TO(struct status_config, openmetrics) },
+	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", ARG_NUMBER,
+	  ARG_TO(struct status_config, watch), .min = 1, .max = MAX_WATCH,
+	  .excluded = { "openmetrics", " is one reading: it" } },
 	VERBOSE_OPTION,
 	{},
 };
@@ -119,17 +110,6 @@ static int watch(struct status_config *config, const char *name)
 	}
 }
 
-static bool contradictory(const struct status_config *config)
-{
-	if (config->openmetrics && config->json)
-		log_error("--openmetrics excludes --json");
-	else if (config->openmetrics && config->watch)
-		log_error("--openmetrics is one reading: it excludes --watch");
-	else
-		return false;
-	return true;
-}
-
 int run_status(int argc, char **argv)
 {
 	struct status_config config = { .separator = "" };
@@ -139,7 +119,5 @@ int run_status(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (contradictory(&config))
-		return EXIT_USAGE;
 	return config.watch ? watch(&config, name) : show(&config, name);
 }

@@ -8,8 +8,12 @@
 #include "state/state.h"
 #include "util/log.h"
 
+struct unload_config {
+	bool all;
+};
+
 static const struct arg_option unload_options[] = {
-	{ "all", 'a', NULL, "every tunnel", set_flag, ARG_ONCE },
+	{ "all", 'a', NULL, "every tunnel", ARG_FLAG, ARG_TO(struct unload_config, all) },
 	VERBOSE_OPTION,
 	{},
 };
@@ -97,14 +101,14 @@ static int unload_name(const char *name)
 
 int run_unload(int argc, char **argv)
 {
-	bool all = false;
+	struct unload_config config = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
-	int status = parsed(args_parse(&unload_command, argc, argv, &all, &name, &n_args));
+	int status = parsed(args_parse(&unload_command, argc, argv, &config, &name, &n_args));
 
 	if (status >= 0)
 		return status;
-	if (all == (n_args == 1)) {
+	if (config.all == (n_args == 1)) {
 		log_error("unload needs the name of one tunnel, or --all");
 		return EXIT_USAGE;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads a command line by the table of its command. */
 #include "args.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "reason.h"
 
 #define PROGRAM "dscp-tool"
 
@@ -17,7 +18,8 @@ struct parse {
 	void *config;
 	const char **args;
 	unsigned int *n_args;
-	const char *given[ARGS_MAX_OPTIONS]; /* values, in the order of the command's options */
+	/* Values, of a flag its name, in the order of the command's options; NULL: not given. */
+	const char *given[ARGS_MAX_OPTIONS];
 };
 
 static const struct arg_option help_option = {
@@ -59,7 +61,7 @@ static int option_text(const struct arg_option *option, char *text, size_t size)
 			option->metavar ? " " : "", option->metavar ? option->metavar : "");
 }
 
-void args_usage(const struct arg_command *command)
+static void print_usage(const struct arg_command *command)
 {
 	char text[128];
 	int width = option_text(&help_option, text, sizeof(text));
@@ -104,22 +106,85 @@ static const struct arg_option *find_option(const struct arg_command *command, c
 	return strcmp(arg, "-h") ? NULL : &help_option;
 }
 
+/* Writes "auto, tcx, clsact", with that separator. */
+static void join_words(const struct arg_option *option, const char *separator, char *text,
+		       size_t size)
+{
+	size_t len = 0;
+
+	for (unsigned int i = 0; option->word(i) && len < size; i++)
+		len += snprintf(text + len, size - len, "%s%s", i ? separator : "",
+				option->word(i));
+}
+
+static int parse_word(const struct arg_option *option, const char *value, unsigned long *number,
+		      char *err, size_t err_len)
+{
+	char words[128] = "";
+
+	for (*number = 0; option->word(*number); ++*number)
+		if (!strcmp(value, option->word(*number)))
+			return 0;
+	join_words(option, ", ", words, sizeof(words));
+	snprintf(err, err_len, "'%s' is none of %s", value, words);
+	return -EINVAL;
+}
+
+static void store(const struct arg_option *option, void *member, const char *value,
+		  unsigned long number)
+{
+	if (option->type == ARG_FLAG)
+		*(bool *)member = true;
+	else if (option->type == ARG_STRING)
+		*(const char **)member = value;
+	else if (option->size == sizeof(uint16_t))
+		*(uint16_t *)member = number;
+	else
+		*(uint32_t *)member = number;
+}
+
+/* Returns 0, or -EINVAL with a sentence in err. */
+static int set_member(const struct arg_option *option, char *config, const char *value, char *err,
+		      size_t err_len)
+{
+	char *member = config + option->offset;
+	unsigned long number = 0;
+	unsigned int *count;
+
+	if (option->type == ARG_SET)
+		return option->set(member, value, err, err_len);
+	if (option->type == ARG_NUMBER &&
+	    args_number(value, option->min, option->max, &number, err, err_len))
+		return -EINVAL;
+	if (option->type == ARG_WORD && parse_word(option, value, &number, err, err_len))
+		return -EINVAL;
+	if (option->limit) {
+		count = (unsigned int *)(config + option->count);
+		if (*count == option->limit) {
+			snprintf(err, err_len, "at most %u", option->limit);
+			return -EINVAL;
+		}
+		member += option->size * (*count)++;
+	}
+	store(option, member, value, number);
+	return 0;
+}
+
 static int set_option(struct parse *parse, const struct arg_option *option, const char *value)
 {
 	const char **given = &parse->given[option - parse->command->options];
 	char err[256] = "";
 
-	if (value && *given && option->times == ARG_ONCE) {
-		log_error("--%s is given twice, with '%.40s' and '%.40s': give it once "
-			  "(see " PROGRAM " %s --help)",
-			  option->name, *given, value, parse->command->name);
-		return -EINVAL;
-	}
-	*given = value;
-	if (!option->set(parse->config, value, err, sizeof(err)))
+	if (value && *given && !option->repeats)
+		return failed(-EINVAL,
+			      "--%s is given twice, with '%.40s' and '%.40s': give it once "
+			      "(see " PROGRAM " %s --help)",
+			      option->name, *given, value, parse->command->name);
+	*given = value ? value : option->name;
+	if (!set_member(option, parse->config, value, err, sizeof(err)))
 		return 0;
-	log_error("--%s: %s (see " PROGRAM " %s --help)", option->name, err, parse->command->name);
-	return -EINVAL;
+	return failed(-EINVAL, "--%s: %s (see " PROGRAM " %s --help)", option->name, err,
+		      parse->command->name);
 }
 
 /* Handles the option whose value is value or else next. Returns how many words it took, or
@@ -130,18 +195,16 @@ static int take_option(struct parse *parse, const struct arg_option *option, con
 	const char *command = parse->command->name;
 	int words = 1;
 
-	if (!option->metavar && value) {
-		log_error("--%s takes no value, but got '%s' (see " PROGRAM " %s --help)",
-			  option->name, value, command);
-		return -EINVAL;
-	}
+	if (!option->metavar && value)
+		return failed(-EINVAL,
+			      "--%s takes no value, but got '%s' (see " PROGRAM " %s --help)",
+			      option->name, value, command);
 	if (option->metavar && !value) {
 		/* Never another option: then the value was forgotten. */
-		if (!next || !strncmp(next, "--", 2)) {
-			log_error("--%s needs a value: --%s %s (see " PROGRAM " %s --help)",
-				  option->name, option->name, option->metavar, command);
-			return -EINVAL;
-		}
+		if (!next || !strncmp(next, "--", 2))
+			return failed(-EINVAL,
+				      "--%s needs a value: --%s %s (see " PROGRAM " %s --help)",
+				      option->name, option->name, option->metavar, command);
 		value = next;
 		words = 2;
 	}
@@ -153,9 +216,8 @@ static int refuse_count(const struct arg_command *command, const char *arg, cons
 {
 	const char *synopsis = command->synopsis ? command->synopsis : "";
 
-	log_error("%s %s: usage: " PROGRAM " %s%s%s (see " PROGRAM " %s --help)", arg, what,
-		  command->name, *synopsis ? " " : "", synopsis, command->name);
-	return -EINVAL;
+	return failed(-EINVAL, "%s %s: usage: " PROGRAM " %s%s%s (see " PROGRAM " %s --help)", arg,
+		      what, command->name, *synopsis ? " " : "", synopsis, command->name);
 }
 
 static int take_argument(struct parse *parse, const char *arg)
@@ -181,16 +243,55 @@ static int take_word(struct parse *parse, char **argv)
 	if (argv[0][0] != '-' || !argv[0][1])
 		return take_argument(parse, argv[0]) ? -EINVAL : 1;
 	option = find_option(command, argv[0], &value);
-	if (!option) {
-		log_error("there is no option '%s' (see " PROGRAM " %s --help)", argv[0],
-			  command->name);
-		return -EINVAL;
-	}
+	if (!option)
+		return failed(-EINVAL, "there is no option '%s' (see " PROGRAM " %s --help)",
+			      argv[0], command->name);
 	if (option != &help_option)
 		return take_option(parse, option, value, argv[1]);
 	if (value)
 		return take_option(parse, option, value, NULL);
-	args_usage(command);
+	print_usage(command);
+	return 0;
+}
+
+static bool is_given(const struct parse *parse, const char *name)
+{
+	for (const struct arg_option *o = parse->command->options; o->name; o++)
+		if (!strcmp(o->name, name))
+			return parse->given[o - parse->command->options];
+	return false;
+}
+
+/* Names all options with that need: "--egress-map and --outer-dscp need". */
+static int refuse_need(const struct arg_command *command, const struct arg_need *need)
+{
+	char names[128] = "";
+	unsigned int n = 0;
+	size_t len = 0;
+
+	for (const struct arg_option *o = command->options; o->name && len < sizeof(names); o++)
+		if (o->needs == need)
+			len += snprintf(names + len, sizeof(names) - len, "%s--%s",
+					n++ ? " and " : "", o->name);
+	return failed(-EINVAL, "%s need%s %s", names, n > 1 ? "" : "s", need->what);
+}
+
+/* Refuses options that mean nothing together, or without another. */
+static int check_together(const struct parse *parse)
+{
+	const struct arg_option *options = parse->command->options, *o;
+
+	for (o = options; o && o->name; o++)
+		if (o->excluded.by && parse->given[o - options] && is_given(parse, o->excluded.by))
+			return failed(-EINVAL, "--%s%s excludes --%s", o->excluded.by,
+				      o->excluded.because, o->name);
+	for (o = options; o && o->name; o++) {
+		const struct arg_need *need = parse->given[o - options] ? o->needs : NULL;
+
+		if (need && *(const unsigned int *)((const char *)parse->config + need->offset) ==
+				    need->refused)
+			return refuse_need(parse->command, need);
+	}
 	return 0;
 }
 
@@ -216,5 +317,23 @@ int args_parse(const struct arg_command *command, int argc, char **argv, void *c
 	}
 	if (*n_args < command->min_args)
 		return refuse_count(command, "an argument", "is missing");
-	return 0;
+	return check_together(&parse);
+}
+
+static void list_option(const struct arg_command *command, const struct arg_option *option)
+{
+	printf("%s --%s -%.1s", command->name, option->name, &option->letter);
+	if (option->metavar)
+		printf(" %s", option->metavar);
+	for (unsigned int i = 0; option->word && option->word(i); i++)
+		printf(" %s", option->word(i));
+	putchar('\n');
+}
+
+void args_list(const struct arg_command *command)
+{
+	printf("%s%s%s\n", command->name, *command->synopsis ? " " : "", command->synopsis);
+	for (const struct arg_option *o = command->options; o->name; o++)
+		list_option(command, o);
+	list_option(command, &help_option);
 }

@@ -3,26 +3,66 @@
 /*
  * Table-driven command lines: options anywhere, "--name=value" and "--name value" alike, names
  * match exactly, "--" ends them. getopt_long() is not used because it accepts abbreviations.
+ *
+ * The table of a command is the only list of its options: it says where a value goes in the
+ * command's configuration, what the value can be, and which options exclude each other.
  */
 #ifndef UTIL_ARGS_H
 #define UTIL_ARGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* An option with a value is refused when it is given twice, or its values add up. */
-enum arg_times { ARG_ONCE, ARG_REPEATS };
+#include "macros.h"
+
+enum arg_type {
+	ARG_SET, /* set() reads the value */
+	ARG_FLAG, /* bool, without a value */
+	ARG_STRING, /* const char * */
+	ARG_NUMBER, /* uint32_t or uint16_t, from min to max */
+	ARG_WORD, /* an enum, by the names of its values */
+};
+
+/* An option with it is refused while an ARG_WORD of the configuration has that value. */
+struct arg_need {
+	uint16_t offset;
+	unsigned int refused;
+	const char *what; /* is needed: "--direction egress or both" */
+};
+
+/* An option with it is refused beside the other one. */
+struct arg_exclusion {
+	const char *by; /* name of the other option */
+	const char *because; /* a clause in "--BY excludes --NAME", behind BY; or "" */
+};
 
 struct arg_option {
 	const char *name; /* without the dashes */
 	char letter; /* short form, or 0 */
 	const char *metavar; /* NULL: a flag without a value */
 	const char *help; /* one line */
-	/* Called for each occurrence, value NULL for a flag. Returns 0, or -EINVAL after having
-	 * written what is wrong with value, and the legal range, to err. */
-	int (*set)(void *config, const char *value, char *err, size_t err_len);
-	enum arg_times times;
+	enum arg_type type;
+	bool repeats; /* the values of several add up; else a second one is refused */
+	/* In the configuration, see ARG_TO() and ARG_LIST(); limit 0: not a list. */
+	uint16_t offset, size, count, limit;
+	uint32_t min, max; /* ARG_NUMBER */
+	const char *(*word)(unsigned int value); /* ARG_WORD: a name, or NULL behind the last */
+	/* ARG_SET: called for each occurrence with the member at offset, value NULL for a flag.
+	 * Returns 0, or -EINVAL after having written what is wrong with value, and the legal
+	 * range, to err. */
+	int (*set)(void *member, const char *value, char *err, size_t err_len);
+	const struct arg_need *needs;
+	struct arg_exclusion excluded;
 };
+
+/* Where the value of an option goes: to a member of the command's configuration, */
+#define ARG_TO(config, member)                                                                     \
+	.offset = offsetof(config, member), .size = sizeof(((config *)0)->member)
+/* or to the next free element of an array, of which n have been given. */
+#define ARG_LIST(config, array, n)                                                                 \
+	.repeats = true, .offset = offsetof(config, array), .count = offsetof(config, n),          \
+	.size = sizeof(*((config *)0)->array), .limit = ARRAY_SIZE(((config *)0)->array)
 
 struct arg_command {
 	const char *name;
@@ -35,14 +75,16 @@ struct arg_command {
 
 #define ARGS_MAX_OPTIONS 16 /* of a command */
 
-/* Sorts argv (argv[0] is the command's name): options go to their set functions with config,
- * the positional arguments to args[0..*n_args). Returns 0, 1 when --help was given and printed
- * to stdout, -EINVAL after a one-line message on stderr. args must hold command->max_args. */
+/* Sorts argv (argv[0] is the command's name): values of options go to config, the positional
+ * arguments to args[0..*n_args). Returns 0, 1 when --help was given and printed to stdout, or
+ * -EINVAL and has left the sentence. args must hold command->max_args. */
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args);
 
-/* Usage text of one command, generated from its table, to stdout. */
-void args_usage(const struct arg_command *command);
+/* The table for programs, to stdout: a line for the command and one for each option, with blanks between the
+ * words: "COMMAND [SYNOPSIS]" and "COMMAND --NAME -LETTER [METAVAR [WORD...]]"; "-" stands for a
+ * letter that there is not. */
+void args_list(const struct arg_command *command);
 
 /* A whole number, decimal or 0x hex, nothing before or after it, within [min, max].
  * Returns 0, or -EINVAL with the sentence in err. */

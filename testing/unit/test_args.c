@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* The parser of command lines, with tables of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,47 +13,37 @@
 
 #include "capture.h"
 #include <util/args.h>
+#include <util/reason.h>
 
 struct config {
 	bool json;
 	unsigned long port;
 	int n_ports, n_json;
 	const char *uplinks[4];
-	int n_uplinks;
+	unsigned int n_uplinks;
 };
 
-static int set_json(void *config, const char *value, char *err, size_t err_len)
+static int set_json(void *member, const char *value, char *err, size_t err_len)
 {
 	(void)err;
 	(void)err_len;
 	assert_null(value);
-	((struct config *)config)->json = true;
-	((struct config *)config)->n_json++;
+	((struct config *)member)->json = true;
+	((struct config *)member)->n_json++;
 	return 0;
 }
 
-static int set_port(void *config, const char *value, char *err, size_t err_len)
+static int set_port(void *member, const char *value, char *err, size_t err_len)
 {
-	((struct config *)config)->n_ports++;
-	return args_number(value, 1, 65535, &((struct config *)config)->port, err, err_len);
-}
-
-static int set_uplink(void *config, const char *value, char *err, size_t err_len)
-{
-	struct config *c = config;
-
-	if (c->n_uplinks == 4) {
-		snprintf(err, err_len, "at most 4");
-		return -EINVAL;
-	}
-	c->uplinks[c->n_uplinks++] = value;
-	return 0;
+	((struct config *)member)->n_ports++;
+	return args_number(value, 1, 65535, &((struct config *)member)->port, err, err_len);
 }
 
 static const struct arg_option options[] = {
-	{ "uplink", 'u', "DEV", "device of the outer packets", set_uplink, ARG_REPEATS },
-	{ "port", 'p', "N", "UDP port", set_port, ARG_ONCE },
-	{ "json", 'j', NULL, "for programs", set_json, ARG_ONCE },
+	{ "uplink", 'u', "DEV", "device of the outer packets", ARG_STRING,
+	  ARG_LIST(struct config, uplinks, n_uplinks) },
+	{ "port", 'p', "N", "UDP port", .set = set_port },
+	{ "json", 'j', NULL, "for programs", .set = set_json },
 	{ 0 },
 };
 
@@ -65,8 +56,48 @@ static const struct arg_command load = {
 	.max_args = 2,
 };
 
+/* A member of each type, between others that no option is to change. */
+enum colour { RED, GREEN, BLUE };
+
+struct typed {
+	uint32_t before;
+	bool flag;
+	uint16_t numbers[3], behind_numbers;
+	uint32_t number, behind_number;
+	enum colour colour, behind_colour;
+	const char *name;
+	unsigned int n_numbers;
+	uint32_t behind;
+};
+
+static const char *colour_name(unsigned int colour)
+{
+	static const char *const names[] = { "red", "green", "blue" };
+
+	return colour <= BLUE ? names[colour] : NULL;
+}
+
+static const struct arg_need not_red = { offsetof(struct typed, colour), RED, "--colour green" };
+
+static const struct arg_option typed_options[] = {
+	{ "flag", 0, NULL, "", ARG_FLAG, ARG_TO(struct typed, flag) },
+	{ "port", 'p', "N", "", ARG_NUMBER, ARG_LIST(struct typed, numbers, n_numbers), .min = 1,
+	  .max = 65535 },
+	{ "size", 's', "N", "", ARG_NUMBER, ARG_TO(struct typed, number), .max = UINT32_MAX,
+	  .excluded = { "flag", " is small: it" } },
+	{ "colour", 'c', "COLOUR", "", ARG_WORD, ARG_TO(struct typed, colour),
+	  .word = colour_name },
+	{ "name", 'n', "NAME", "", ARG_STRING, ARG_TO(struct typed, name), .needs = &not_red },
+	{},
+};
+
+static const struct arg_command typed_command = {
+	.name = "load", .synopsis = "", .help = "", .options = typed_options
+};
+
 /* Results of the last parse(). */
 static struct config config;
+static struct typed typed;
 static const char *args[2];
 static unsigned int n_args;
 static char out[4096];
@@ -78,9 +109,12 @@ static int parse_with(const struct arg_command *command, int argc, char **argv)
 	int ret;
 
 	memset(&config, 0, sizeof(config));
+	memset(&typed, 0, sizeof(typed));
 	c1 = capture(stdout);
 	c2 = capture(stderr);
-	ret = args_parse(command, argc, argv, &config, args, &n_args);
+	ret = args_parse(command, argc, argv, command == &typed_command ? (void *)&typed : &config,
+			 args, &n_args);
+	reason_print();
 	end_capture(&c2, errors, sizeof(errors));
 	end_capture(&c1, out, sizeof(out));
 	return ret;
@@ -141,6 +175,71 @@ static void given_twice(void **state)
 	assert_int_equal(config.n_json, 3);
 	assert_int_equal(parse("load", "wg0", "-p", "2", "--", "-p"), 0);
 	assert_int_equal(config.port, 2);
+}
+
+#define parse_typed(...)                                                                           \
+	parse_with(&typed_command, COUNT("load", __VA_ARGS__),                                     \
+		   (char *[]){ "load", __VA_ARGS__, NULL })
+
+#define assert_typed_refused(sentence, ...)                                                        \
+	do {                                                                                       \
+		assert_int_equal(parse_typed(__VA_ARGS__), -EINVAL);                               \
+		assert_string_equal(errors, "dscp-tool: " sentence "\n");                          \
+	} while (0)
+#define SEE " (see dscp-tool load --help)"
+
+static void types(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_typed("--flag", "-p", "65535", "--port=0x1", "-p", "7", "-c", "blue",
+				     "--name", "x"),
+			 0);
+	assert_true(typed.flag);
+	assert_int_equal(typed.n_numbers, 3);
+	assert_int_equal(typed.numbers[0], 65535);
+	assert_int_equal(typed.numbers[1], 1);
+	assert_int_equal(typed.numbers[2], 7);
+	assert_int_equal(typed.colour, BLUE);
+	assert_string_equal(typed.name, "x");
+	assert_int_equal(parse_typed("-s", "0xffffffff"), 0);
+	assert_int_equal(typed.number, UINT32_MAX);
+	assert_int_equal(typed.before | typed.behind_numbers | typed.behind_number |
+				 typed.behind_colour | typed.behind,
+			 0);
+	assert_typed_refused("--port: at most 3" SEE, "-p", "1", "-p", "1", "-p", "1", "-p", "1");
+	/* A wrong value comes before a full list. */
+	assert_typed_refused("--port: 0 is out of range: use 1 to 65535" SEE, "-p", "1", "-p", "1",
+			     "-p", "1", "-p", "0");
+	assert_typed_refused("--colour: 'Red' is none of red, green, blue" SEE, "-c", "Red");
+	assert_typed_refused("--colour: '' is none of red, green, blue" SEE, "--colour=");
+}
+
+static void together(void **state)
+{
+	(void)state;
+	assert_typed_refused("--flag is small: it excludes --size", "--size=1", "--flag");
+	assert_typed_refused("--name needs --colour green", "--name=x");
+	assert_typed_refused("--name needs --colour green", "--name=x", "-c", "red");
+	assert_int_equal(parse_typed("--name=x", "-c", "green"), 0);
+}
+
+static const char listed[] = "load\n"
+			     "load --flag -\n"
+			     "load --port -p N\n"
+			     "load --size -s N\n"
+			     "load --colour -c COLOUR red green blue\n"
+			     "load --name -n NAME\n"
+			     "load --help -h\n";
+
+static void list(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	c = capture(stdout);
+	args_list(&typed_command);
+	end_capture(&c, out, sizeof(out));
+	assert_string_equal(out, listed);
 }
 
 static void odd_values(void **state)
@@ -297,7 +396,7 @@ static void number_refuses(void **state)
 	char err[128];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		if (args_number(bad[i], 1, 10, &n, err, sizeof(err)) != -EINVAL)
 			fail_msg("'%s' was accepted", bad[i]);
 		assert_non_null(strstr(err, "use 1 to 10"));
@@ -308,17 +407,13 @@ static void number_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_anywhere),
-		cmocka_unit_test(repeated),
-		cmocka_unit_test(given_twice),
-		cmocka_unit_test(odd_values),
-		cmocka_unit_test(double_dash),
-		cmocka_unit_test(unknown),
-		cmocka_unit_test(wrong_values),
-		cmocka_unit_test(wrong_count),
-		cmocka_unit_test(help),
-		cmocka_unit_test(no_options),
-		cmocka_unit_test(number_accepts),
+		cmocka_unit_test(options_anywhere), cmocka_unit_test(repeated),
+		cmocka_unit_test(given_twice),	    cmocka_unit_test(types),
+		cmocka_unit_test(together),	    cmocka_unit_test(list),
+		cmocka_unit_test(odd_values),	    cmocka_unit_test(double_dash),
+		cmocka_unit_test(unknown),	    cmocka_unit_test(wrong_values),
+		cmocka_unit_test(wrong_count),	    cmocka_unit_test(help),
+		cmocka_unit_test(no_options),	    cmocka_unit_test(number_accepts),
 		cmocka_unit_test(number_refuses),
 	};
 
