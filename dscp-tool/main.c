@@ -41,6 +41,7 @@ static int list(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		args_list(commands[i].command);
+	puts("help");
 	return EXIT_DONE;
 }
 

@@ -47,7 +47,9 @@ struct arg_option {
 	/* In the configuration, see ARG_TO() and ARG_LIST(); limit 0: not a list. */
 	uint16_t offset, size, count, limit;
 	uint32_t min, max; /* ARG_NUMBER */
-	const char *(*word)(unsigned int value); /* ARG_WORD: a name, or NULL behind the last */
+	/* The name of a value of ARG_WORD, or NULL behind the last. For completion also words of
+	 * which a value of ARG_SET is made. */
+	const char *(*word)(unsigned int value);
 	/* ARG_SET: called for each occurrence with the member at offset, value NULL for a flag.
 	 * Returns 0, or -EINVAL after having written what is wrong with value, and the legal
 	 * range, to err. */

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "args.h"
+#include "macros.h"
 
 #define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 #define QUOTED 40 /* how much of an entry an error repeats */
@@ -33,7 +34,7 @@ static const struct {
 	{ "NQB", 45 }, /* RFC 9956 */
 	{ "DF", 0 }, /* RFC 2474's default, read only: an earlier entry has the name for output */
 };
-#define N_NAMES (sizeof(names) / sizeof(*names))
+#define N_NAMES ARRAY_SIZE(names)
 
 const char *dscp_name(unsigned int dscp)
 {
@@ -46,6 +47,20 @@ const char *dscp_name(unsigned int dscp)
 	dscp %= DSCP_VALUES;
 	snprintf(numbers[dscp], sizeof(numbers[dscp]), "%u", dscp);
 	return numbers[dscp];
+}
+
+const char *dscp_word(unsigned int i)
+{
+	return i < N_NAMES ? names[i].name : NULL;
+}
+
+const char *dscp_policy_word(unsigned int i)
+{
+	static const char *const words[] = { "keep", "copy" };
+
+	if (i < N_NAMES)
+		return names[i].name;
+	return i - N_NAMES < ARRAY_SIZE(words) ? words[i - N_NAMES] : NULL;
 }
 
 int dscp_parse(const char *text)

@@ -15,6 +15,10 @@
  * Static storage; dscp must be below 64. */
 const char *dscp_name(unsigned int dscp);
 
+/* The names, and the words of a policy: names, keep, copy; NULL behind the last. */
+const char *dscp_word(unsigned int i);
+const char *dscp_policy_word(unsigned int i);
+
 /* One codepoint, by name (any case; DF is CS0) or number (decimal or 0x hex). Returns the
  * codepoint or -EINVAL. */
 int dscp_parse(const char *text);

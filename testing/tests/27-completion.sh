@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Completion for bash, as readline would call it.
+# Completion for bash, as readline would call it; and the man page against the tool's own table.
 
 . testing/tunnels.sh
 
@@ -49,18 +49,20 @@ test_commands_and_options_are_those_of_the_tool()
 	offers '' monitor --interval v
 }
 
+# The lines of the table that are options: COMMAND --OPTION -LETTER [VALUE [WORD...]]
+table() { "$TOOL" help --complete | grep '^[a-z-]* --'; }
+
 # No tunnel is offered where an option of load has a value.
 test_values_are_those_of_the_tool()
 {
-	local option rest n=0
+	local option letter value
 
 	lone_node
-	while read -r option rest; do
-		[[ $option != --uplink && $rest =~ ^[A-Z:]+\  ]] || continue
-		n=$((n + 1))
+	while read -r _ option letter value; do
+		[[ $value && $value != DEV ]] || continue
 		check_exit 1 grep vx4 <(complete_words load "$option" v)
-	done < <("$TOOL" load --help | sed -n 's/^  -., //p')
-	[ $n = 10 ]
+		check_exit 1 grep vx4 <(complete_words load "$letter" v)
+	done < <(table | grep '^load ')
 	offers 'egress ingress both' load vx4 --direction ''
 	offers 'both' load vx4 --direction = b
 	offers 'peek' load vx4 -H p
@@ -92,6 +94,47 @@ test_names_of_dscps()
 		check_exit 2 on a "$TOOL" load nope --outer-dscp "$name"
 	done
 	[ "$(complete_words load vx4 -o '' | wc -w)" = 25 ]
+}
+
+# The page as text: without the marks of scdoc.
+page() { sed -e '/^;/d' -e 's/[*_\\]//g' dscp-tool/dscp-tool.8.scd; }
+
+# synopsis COMMAND: in one line
+synopsis()
+{
+	page | sed -n '/^# SYNOPSIS/,/^# DESCRIPTION/p' | tr '\n' ' ' |
+		sed 's/dscp-tool /\n/g; s/++/ /g' | grep "^$1 "
+}
+
+# section COMMAND: the heads of its options, with an indented line below
+section()
+{
+	page | sed -n "/^# COMMANDS/,/^# /{/^## $1\$/,/^##* /p}" |
+		awk '/^\t/ && last ~ /^-/ { print last } { last = $0 }'
+}
+
+# What the man page should say: "-d, --direction egress|ingress|both", "--interval SECONDS". All
+# commands have --verbose and --help: these it says once.
+test_man_page_has_each_option()
+{
+	local command option letter value words
+
+	for command in $("$TOOL" help --complete | cut -d ' ' -f 1 | uniq | grep -vx help); do
+		synopsis "$command" >"$T/synopsis"
+		while read -r _ option letter value words; do
+			[[ $option != --verbose && $option != --help ]] || continue
+			# A value is said by its name, but one of a few words is any of them.
+			[[ $value != HOW && $value != DIRECTION ]] || value=${words// /|}
+			check_grep "[[| ]$option${value:+ ${value//|/[|]}}([]| ]|\$)" cat "$T/synopsis"
+			[ "$letter" = - ] || option="$letter, $option"
+			echo "$option${value:+ $value}"
+		done < <(table | grep "^$command ") >"$T/want"
+		check diff "$T/want" <(section "$command")
+		grep -o -e '--[a-z-]*' "$T/synopsis" | check diff <(grep -o -e '--[a-z-]*' "$T/want") -
+	done
+	for option in '-h, --help' '-v, --verbose'; do
+		check grep -q -e "$option" <(page | tr '\n' ' ')
+	done
 }
 
 test_devices()
