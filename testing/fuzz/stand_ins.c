@@ -27,7 +27,7 @@
 
 enum { FD_MAP = 1000, FD_PROGRAM = 1100, FD_LINK = 1200, FD_OTHER = 1300, FD_FOREIGN = 1400 };
 #define OTHER_PATH "/run/netns/blue"
-#define PADDING 32 /* netlink.c has room behind, and zeroes it */
+#define PADDING 32 /* nl_core.c has room behind, and zeroes it */
 
 const struct fuzz_maps *fuzz_maps;
 const uint8_t *fuzz_answers;
