@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads and writes names of codepoints and policies, and says which part of a text is no policy. */
 #include "dscp.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Unpacks the BPF objects that the program carries, and hands them to libbpf. */
 #include "embedded.h"
 
 #include <errno.h>

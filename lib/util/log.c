@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Prints messages, and keeps the words of libbpf and the kernel that tell why something failed. */
 #include "log.h"
 
 #include <stdarg.h>

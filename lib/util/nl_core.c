@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Exchanges messages with the kernel: requests, dumps that start anew, and errors as text. */
+#include "nl_core.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "log.h"
-#include "nl_core.h"
 
 #ifndef NETLINK_GET_STRICT_CHK /* Linux 4.20 */
 #define NETLINK_GET_STRICT_CHK 12

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Waits for changes of links, addresses, routes, rules and qdiscs. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>

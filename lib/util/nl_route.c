@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Finds the device of a route, and the devices of the default routes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

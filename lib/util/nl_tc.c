@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads ingress qdiscs and the filters at the hooks of clsact. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads the port, the mark and the endpoints of a WireGuard device. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,8 @@
  * The system that the tool meets here: pins and maps as fuzz_maps says, one device, two network
  * namespaces. Nothing here reaches the kernel, and a descriptor is only a number.
  */
+#include "stand_ins.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -19,7 +21,6 @@
 #include "state/objects.h"
 #include "state/state.h"
 #include "fuzz.h"
-#include "stand_ins.h"
 
 #undef stat
 #undef statfs

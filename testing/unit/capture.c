@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Keep what goes to stdout or stderr in a file until it is read. */
+#include "capture.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +10,6 @@
 #include <cmocka.h>
 
 #include <unistd.h>
-
-#include "capture.h"
 
 struct capture capture(FILE *stream)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* How much of the long loops is run. */
+#include "effort.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +10,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "effort.h"
 #include "random.h"
 
 /* A number of the environment, or 0. */

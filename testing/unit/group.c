@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Run the cases of a group, in another order if the environment says so. */
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +13,6 @@
 #include <string.h>
 
 #include "effort.h"
-#include "group.h"
 #include "random.h"
 
 static void swap(struct CMUnitTest *a, struct CMUnitTest *b)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Set the maps of a loaded object back to their state after the load. */
+#include "maps.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +15,6 @@
 #include <sys/mman.h>
 
 #include <bpf/bpf.h>
-
-#include "maps.h"
 
 #define MAX_KEY 64
 #define ENTRIES 100 /* of a hash table, by maps_fill() */

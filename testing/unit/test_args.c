@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The parser of command lines, with tables of its own. */
+/* Tests args: command lines that are read, and those that are refused, with the words for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Tests embedded: an object that opens, and damaged ones that do not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

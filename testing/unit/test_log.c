@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Tests log: messages as they are printed, and the reasons found in those of libbpf. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Tests mix.h: hashes that were set stay as good as random ones for choosing a queue. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

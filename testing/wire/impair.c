@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Damages, doubles, delays and forges the frames of a wire, by count. */
+#include "impair.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -7,7 +10,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "impair.h"
 #include "options.h"
 #include "packet.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Puts packets on a device by a packet socket. */
+#include "inject.h"
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -12,8 +15,6 @@
 #include <netpacket/packet.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include "inject.h"
 
 #define RETRIES 1000
 #define RETRY_US 1000

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Judges captured packets one by one, and counts verdicts. */
+#include "judge.h"
+
 #include <stdarg.h>
 #include <string.h>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include "judge.h"
 
 #define COMPLAINTS_MAX 10
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Receives the packets of a device by a packet socket, with the frames that were lost. */
+#include "observe.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +13,6 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include "observe.h"
 #include "options.h"
 
 /* The kernel doubles it. A whole TCP stream fits, since that is read behind its end. */

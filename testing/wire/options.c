@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads command lines of the harness, and complains about wrong ones. */
+#include "options.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +10,6 @@
 #include <string.h>
 
 #include <arpa/inet.h>
-
-#include "options.h"
 
 void complain(const char *fmt, ...)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* wire others: traffic of other people on an Ethernet uplink, the same for the same seed. */
+#include "others.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "inject.h"
-#include "others.h"
 #include "pattern.h"
 #include "wire.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Keeps the time between packets, and ends at a signal. */
 #include <errno.h>
 #include <time.h>
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Builds packets from their parts, and takes them apart again. */
+#include "packet.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include <arpa/inet.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
-
-#include "packet.h"
 
 #define IP4_LEN 20
 #define IP6_LEN 40

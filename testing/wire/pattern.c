@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Builds the packets of one kind of traffic. */
+#include "pattern.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -10,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "pattern.h"
 #include "wire.h"
 
 #define DEFAULT_TTL 64

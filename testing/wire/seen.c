@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Keeps account of packets that were sent and of those that were seen. */
+#include "seen.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "seen.h"
 
 int seen_init(struct seen *s, unsigned int count)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Sends the packets of one pattern, by a socket or on a device. */
+#include "sender.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "sender.h"
 
 #define ECT0 2
 

@@ -5,6 +5,8 @@
  * frame that arrives at a device of a third one. So many are on their way at most, each packet has
  * to arrive, each byte of it once.
  */
+#include "storm.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,8 +17,6 @@
 #include <net/ethernet.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-
-#include "storm.h"
 
 #define SAID_MAX 5
 

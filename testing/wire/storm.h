@@ -8,6 +8,8 @@
 #ifndef WIRE_STORM_H
 #define WIRE_STORM_H
 
+#include <string.h>
+
 #include "inject.h"
 #include "observe.h"
 #include "wire.h"

@@ -5,12 +5,12 @@
  * The next packet is sent when earlier ones were seen, so that none is lost in a queue, and each
  * has to be seen exactly once.
  */
+#include "through.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "through.h"
 
 #define IN_FLIGHT_MAX 1024
 

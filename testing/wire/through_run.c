@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Runs "wire through": sends, waits, and judges the packets that arrive. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Test harness: sends known packets, captures them, and judges them by their bytes. */
+#include "wire.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "wire.h"
 
 static const struct command *const commands[] = {
 	&send_command,	  &udp_command,	    &tcp_command,   &tcp_server_command, &ping_command,
