@@ -13,7 +13,7 @@
 
 #include "command.h"
 #include "state/map.h"
-#include "state/state.h"
+#include "state/registry.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/log.h"
@@ -21,7 +21,7 @@
 struct dump_config {
 	bool json;
 	uint32_t slot; /* only this tunnel; 0: all */
-	const struct state *state;
+	const struct pins *pins;
 	const char *separator; /* in front of the next entry */
 	/* The last flow's device. To look for it among all slots each time would be most of what a
 	 * million entries cost. */
@@ -60,9 +60,9 @@ static void begin_json(struct dump_config *config, const char *key, const char *
 /* NULL: of no tunnel, as by plain tc. */
 static const char *tunnel_name(const struct dump_config *config, uint32_t slot)
 {
-	if (!slot || slot >= DSCP_MAX_TUNNELS || !config->state->tunnels[slot].ifindex)
+	if (!slot || slot >= DSCP_MAX_TUNNELS || !config->pins->tunnels[slot].ifindex)
 		return NULL;
-	return config->state->tunnels[slot].name;
+	return config->pins->tunnels[slot].name;
 }
 
 static void print_flow(void *ctx, const void *key, const void *value)
@@ -74,10 +74,10 @@ static void print_flow(void *ctx, const void *key, const void *value)
 	bool final = mark & DSCP_MARK_FINAL;
 	char hash[16];
 
-	if (config->slot && flow->ifindex != config->state->tunnels[config->slot].ifindex)
+	if (config->slot && flow->ifindex != config->pins->tunnels[config->slot].ifindex)
 		return;
 	if (config->ifindex != flow->ifindex)
-		config->name = state_device_name(config->state, flow->ifindex);
+		config->name = registry_device_name(config->pins, flow->ifindex);
 	config->ifindex = flow->ifindex;
 	snprintf(hash, sizeof(hash), "0x%08x", stamp);
 	if (!config->json) {
@@ -172,7 +172,7 @@ static void print_waiting(void *config, const void *key, const void *value)
 
 static const struct dump {
 	const char *name;
-	enum state_map map;
+	enum pinned_map map;
 	size_t key_size, value_size;
 	void (*print)(void *config, const void *key, const void *value);
 } dumps[] = {
@@ -188,13 +188,13 @@ static const struct dump {
 
 static enum exit_status dump_map(struct dump_config *config, const struct dump *dump)
 {
-	int fd = config->state->maps[dump->map];
+	int fd = config->pins->maps[dump->map];
 	long n = 0;
 
-	if (config->state->tunnels && fd >= 0)
+	if (config->pins->tunnels && fd >= 0)
 		n = map_for_each(fd, dump->key_size, dump->value_size, dump->print, config);
 	if (n < 0)
-		log_error("cannot read the map %s: %s", object_map_name(dump->map),
+		log_error("cannot read the map %s: %s", objects_map_name(dump->map),
 			  log_strerror(n));
 	return n < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
@@ -227,7 +227,7 @@ static int dump_maps(struct dump_config *config)
 int run_dump_map(int argc, char **argv)
 {
 	struct dump_config config = {};
-	struct state state = {};
+	struct pins pins = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
 	int status = parsed(args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
@@ -235,13 +235,13 @@ int run_dump_map(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	err = state_open(&state);
+	err = pins_open(&pins);
 	if (err && err != -ENOENT)
 		return EXIT_REFUSED;
-	config.state = &state;
+	config.pins = &pins;
 	if (n_args && !err)
-		config.slot = state_find(&state, name);
+		config.slot = registry_find(&pins, name);
 	status = n_args && !config.slot ? not_loaded(name) : dump_maps(&config);
-	state_close(&state);
+	pins_close(&pins);
 	return status;
 }

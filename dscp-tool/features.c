@@ -100,7 +100,7 @@ bool features_has_btf(void)
 
 static bool has_core(void)
 {
-	return object_present(OBJECT_PEEK);
+	return objects_has(OBJECT_PEEK);
 }
 
 /* A program with no instruction but "return 0". */

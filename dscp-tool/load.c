@@ -7,7 +7,7 @@
 #include "command.h"
 #include "state/change.h"
 #include "state/peers.h"
-#include "state/state.h"
+#include "state/pins.h"
 #include "tunnel/discover.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
@@ -150,7 +150,7 @@ static void complete(struct load_config *config)
 /* The exit status. */
 static int load(struct load_config *config)
 {
-	_cleanup_close_ int lock = state_lock();
+	_cleanup_close_ int lock = pins_lock();
 	struct dscp_tunnel tunnel;
 	int err = 0;
 
@@ -164,7 +164,7 @@ static int load(struct load_config *config)
 	if (err == TUNNEL_USAGE)
 		return EXIT_USAGE;
 	if (!err)
-		err = apply_tunnel(&tunnel, &config->peers, config->flows);
+		err = change_tunnel(&tunnel, &config->peers, config->flows);
 	return err ? EXIT_REFUSED : EXIT_DONE;
 }
 

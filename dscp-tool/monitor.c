@@ -20,7 +20,10 @@
 
 #include "state/change.h"
 #include "command.h"
-#include "state/state.h"
+#include "state/hooks.h"
+#include "state/install.h"
+#include "state/present.h"
+#include "state/registry.h"
 #include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
@@ -137,20 +140,20 @@ static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunn
 		log_info("%s", text);
 }
 
-static bool hooks_fine(const struct state *state, const struct dscp_tunnel *tunnel)
+static bool hooks_fine(const struct pins *pins, const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
+	unsigned int n = hooks_of(tunnel, hooks);
 	bool fine = true;
 
-	if (state_hook_states(tunnel, states))
+	if (hooks_states(tunnel, states))
 		return true; /* not to be known now */
 	for (unsigned int i = 0; i < n; i++) {
 		if (hook_awaits_qdisc(&hooks[i], &states[i]))
 			continue;
 		fine &= states[i].health == HOOK_OK &&
-			state_is_current(state, tunnel, &hooks[i], &states[i]);
+			hooks_current(pins, tunnel, &hooks[i], &states[i]);
 	}
 	return fine;
 }
@@ -174,14 +177,14 @@ static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 }
 
 /* What is different, in words; "" if nothing is. */
-static void describe(const struct state *state, uint32_t slot, const struct dscp_tunnel *new,
+static void describe(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
 		     char *text)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	char word[64];
 
 	*text = 0;
-	if (!state_is_present(state, slot, PRESENT_DEVICE))
+	if (!present_is(pins, slot, PRESENT_DEVICE))
 		add(text, "the device was made anew");
 	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
 		add(text, "the device was renamed");
@@ -197,22 +200,22 @@ static void describe(const struct state *state, uint32_t slot, const struct dscp
 		add(text, "another way of ingress");
 	if (!*text && memcmp(old, new, sizeof(*old)))
 		add(text, "its outer packets look different");
-	if (!*text && !hooks_fine(state, old))
+	if (!*text && !hooks_fine(pins, old))
 		add(text, "a program was taken away");
 }
 
 /* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
  * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
  */
-static int find_name(const struct state *state, uint32_t slot, char *name, char *why)
+static int find_name(const struct pins *pins, uint32_t slot, char *name, char *why)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	uint32_t other;
 
-	if (state_is_present(state, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
+	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
 		return 0;
 	memcpy(name, old->name, DSCP_IFNAMSIZ);
-	other = state_find(state, name);
+	other = registry_find(pins, name);
 	if (!other || other == slot)
 		return 0;
 	snprintf(why, TEXT,
@@ -239,9 +242,9 @@ static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
+	unsigned int n = hooks_of(tunnel, hooks);
 
-	if (!ifindex || state_hook_states(tunnel, states))
+	if (!ifindex || hooks_states(tunnel, states))
 		return false;
 	for (unsigned int i = 0; i < n; i++)
 		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
@@ -271,12 +274,12 @@ static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_reque
 }
 
 /* False, and says why, if a namespace has only the number of the one that was loaded. */
-static bool namespaces_present(const struct state *state, uint32_t slot, char *why)
+static bool namespaces_present(const struct pins *pins, uint32_t slot, char *why)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
-	const bool own = state_is_present(state, slot, PRESENT_NETNS);
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
+	const bool own = present_is(pins, slot, PRESENT_NETNS);
 
-	if (own && state_is_present(state, slot, PRESENT_UPLINK_NETNS))
+	if (own && present_is(pins, slot, PRESENT_UPLINK_NETNS))
 		return true;
 	snprintf(why, TEXT,
 		 "%.15s: the network namespace of its uplinks is gone (number %llu): unload it, or "
@@ -307,13 +310,13 @@ static int discover_name(const struct dscp_tunnel *old, const char *name, struct
 }
 
 /* The tunnel as load would find it now. */
-static int discover(const struct state *state, uint32_t slot, struct dscp_tunnel *new, char *why)
+static int discover(const struct pins *pins, uint32_t slot, struct dscp_tunnel *new, char *why)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	char name[IF_NAMESIZE] = "";
 	int err;
 
-	if (!namespaces_present(state, slot, why) || find_name(state, slot, name, why))
+	if (!namespaces_present(pins, slot, why) || find_name(pins, slot, name, why))
 		return -ENODEV;
 	err = discover_name(old, name, new, why);
 	if (err && !if_nametoindex(name))
@@ -332,7 +335,7 @@ static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunn
 	int err;
 
 	log_divert(why, sizeof(why));
-	err = apply_tunnel(new, NULL, 0);
+	err = change_tunnel(new, NULL, 0);
 	log_divert(NULL, 0);
 	m->failed |= err != 0;
 	m->n_broken += err != 0;
@@ -344,20 +347,20 @@ static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunn
 	say(m, slot, old, err ? text : "");
 }
 
-static void check_tunnel(struct monitor *m, const struct state *state, uint32_t slot)
+static void check_tunnel(struct monitor *m, const struct pins *pins, uint32_t slot)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	char why[TEXT] = "", change[TEXT];
 	struct dscp_tunnel new;
 
 	m->n_tunnels++;
-	if (discover(state, slot, &new, why)) {
+	if (discover(pins, slot, &new, why)) {
 		m->n_broken++;
 		say(m, slot, old, why);
 		return;
 	}
 	log_divert(why, sizeof(why));
-	describe(state, slot, &new, change);
+	describe(pins, slot, &new, change);
 	log_divert(NULL, 0);
 	if (*change)
 		apply_again(m, slot, old, &new, change);
@@ -402,22 +405,22 @@ static void end_look(struct monitor *m)
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
-	int lock = state_try_lock(), err;
-	struct state state;
+	int lock = pins_try_lock(), err;
+	struct pins pins;
 
 	begin_look(m, lock == -EBUSY);
 	if (lock < 0)
 		return lock;
-	err = state_open(&state);
-	if (!err && !state_is_ours(&state))
+	err = pins_open(&pins);
+	if (!err && !install_is_ours(&pins))
 		err = replaced();
-	if (!err && state_mend(&state))
+	if (!err && install_mend(&pins))
 		m->failed = true;
 	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
-		if (is_followed(m, slot, &state.tunnels[slot]))
-			check_tunnel(m, &state, slot);
+		if (is_followed(m, slot, &pins.tunnels[slot]))
+			check_tunnel(m, &pins, slot);
 	if (err != -ENOENT)
-		state_close(&state);
+		pins_close(&pins);
 	close(lock);
 	if (err && err != -ENOENT)
 		return err;

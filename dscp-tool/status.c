@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "state/state.h"
+#include "state/registry.h"
 #include "status/status.h"
 
 #define MAX_WATCH 3600 /* seconds */
@@ -51,12 +51,12 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_text(status);
 }
 
-static int report(const struct status_config *config, const struct state *state, uint32_t slot)
+static int report(const struct status_config *config, const struct pins *pins, uint32_t slot)
 {
 	struct status status;
 	int exit_status = EXIT_REFUSED;
 
-	if (!status_collect(state, slot, &status)) {
+	if (!status_collect(pins, slot, &status)) {
 		print(config, &status);
 		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
 	}
@@ -67,16 +67,16 @@ static int report(const struct status_config *config, const struct state *state,
 /* name: NULL for all tunnels */
 static int show(const struct status_config *config, const char *name)
 {
-	struct state state = {};
+	struct pins pins = {};
 	uint32_t slot = 0;
-	int err = state_open(&state), exit_status;
+	int err = pins_open(&pins), exit_status;
 
 	if (err && err != -ENOENT)
 		return EXIT_REFUSED;
 	if (name && !err)
-		slot = state_find(&state, name);
-	exit_status = name && !slot ? not_loaded(name) : report(config, &state, slot);
-	state_close(&state);
+		slot = registry_find(&pins, name);
+	exit_status = name && !slot ? not_loaded(name) : report(config, &pins, slot);
+	pins_close(&pins);
 	return exit_status;
 }
 

@@ -5,7 +5,9 @@
 #include "command.h"
 #include "state/peers.h"
 #include "privileges.h"
-#include "state/state.h"
+#include "state/hooks.h"
+#include "state/install.h"
+#include "state/registry.h"
 #include "util/log.h"
 
 struct unload_config {
@@ -33,7 +35,7 @@ static bool removable(const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 
-	if (privileges_check_loaded(tunnel) || state_hook_states(tunnel, states))
+	if (privileges_check_loaded(tunnel) || hooks_states(tunnel, states))
 		return false;
 	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
 		if (states[i].health != HOOK_ELSEWHERE)
@@ -46,54 +48,54 @@ static bool removable(const struct dscp_tunnel *tunnel)
 	return true;
 }
 
-static int free_slot(struct state *state, uint32_t slot)
+static int free_slot(struct pins *pins, uint32_t slot)
 {
 	const struct peer_maps no_peers = {};
 	const struct dscp_tunnel none = {};
 	int err;
 
-	if (!state->tunnels[slot].ifindex)
+	if (!pins->tunnels[slot].ifindex)
 		return 0;
-	if (!removable(&state->tunnels[slot]))
+	if (!removable(&pins->tunnels[slot]))
 		return -EXDEV;
-	err = state_register(state, slot, &none);
-	return err ? err : peers_remove_others(state, slot, &no_peers);
+	err = registry_write(pins, slot, &none);
+	return err ? err : peers_remove_others(pins, slot, &no_peers);
 }
 
 /* slot 0: all of them. One that cannot go is no reason to keep the others. */
-static int unload(struct state *state, uint32_t slot)
+static int unload(struct pins *pins, uint32_t slot)
 {
 	uint32_t last = slot ? slot : DSCP_MAX_TUNNELS - 1;
 	int err = 0, pruned;
 
 	for (slot = slot ? slot : 1; slot <= last; slot++)
-		if (free_slot(state, slot))
+		if (free_slot(pins, slot))
 			err = -EXDEV;
-	pruned = state_prune(state);
+	pruned = install_prune(pins);
 	return err ? err : pruned;
 }
 
 static int unload_name(const char *name)
 {
-	struct state state;
+	struct pins pins;
 	uint32_t slot = 0;
-	int err = state_open(&state);
+	int err = pins_open(&pins);
 
-	if (err == -ENOENT && state_remove())
+	if (err == -ENOENT && pins_remove())
 		return EXIT_REFUSED;
 	if (err == -ENOENT)
 		return name ? not_loaded(name) : EXIT_DONE;
 	if (err)
 		return EXIT_REFUSED;
 	if (name)
-		slot = state_find(&state, name);
+		slot = registry_find(&pins, name);
 	if (name && !slot)
-		slot = state_find_gone(&state, name);
+		slot = registry_find_gone(&pins, name);
 	if (!name || slot)
-		err = unload(&state, slot);
+		err = unload(&pins, slot);
 	else
-		err = state_prune(&state); /* after an unload that was killed half way */
-	state_close(&state);
+		err = install_prune(&pins); /* after an unload that was killed half way */
+	pins_close(&pins);
 	if (name && !slot)
 		return not_loaded(name);
 	return err ? EXIT_REFUSED : EXIT_DONE;
@@ -112,7 +114,7 @@ int run_unload(int argc, char **argv)
 		log_error("unload needs the name of one tunnel, or --all");
 		return EXIT_USAGE;
 	}
-	if (state_lock() < 0)
+	if (pins_lock() < 0)
 		return EXIT_REFUSED;
 	return unload_name(n_args ? name : NULL);
 }

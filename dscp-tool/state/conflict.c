@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "state/state.h"
+#include "state/present.h"
+#include "state/registry.h"
+#include "state/sane.h"
 #include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
@@ -89,7 +91,7 @@ static int check_two(const struct dscp_tunnel *new, const struct dscp_tunnel *t)
 
 /* A look at all devices of the namespaces of uplinks, where egress_outer runs. */
 struct look {
-	const struct state *state;
+	const struct pins *pins;
 	uint32_t slot; /* of a tunnel that is going to be loaded, or 0 */
 	const struct dscp_tunnel *new; /* that one */
 	bool marked[DSCP_MAX_TUNNELS]; /* outwards; its device is there */
@@ -99,7 +101,7 @@ struct look {
 
 static const struct dscp_tunnel *tunnel_in(const struct look *look, uint32_t slot)
 {
-	return look->slot && slot == look->slot ? look->new : &look->state->tunnels[slot];
+	return look->slot && slot == look->slot ? look->new : &look->pins->tunnels[slot];
 }
 
 static bool address_fits(const __u8 of_tunnel[16], const __u8 of_device[16])
@@ -132,7 +134,7 @@ static void look_at(const struct nl_link *link, void *ctx)
 
 	if (!link->up || link->elsewhere || !discover_link(link, &device))
 		return;
-	own = state_find_ifindex(look->state, link->ifindex);
+	own = registry_find_ifindex(look->pins, link->ifindex);
 	if (look->new && look->new->ifindex == (__u32)link->ifindex &&
 	    look->new->netns == netns_own())
 		own = look->slot;
@@ -140,7 +142,7 @@ static void look_at(const struct nl_link *link, void *ctx)
 		return;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
 		if (look->marked[slot] && taken_for(&device, tunnel_in(look, slot)))
-			look->each(look->ctx, slot, state_is_name(link->name) ? link->name : "?");
+			look->each(look->ctx, slot, sane_name(link->name) ? link->name : "?");
 }
 
 /* A tunnel whose device was made anew since is not its own stranger. */
@@ -151,7 +153,7 @@ static void find_marked(struct look *look)
 
 		look->marked[slot] =
 			t->ifindex && t->flags & DSCP_TUNNEL_EGRESS &&
-			(slot == look->slot || state_is_present(look->state, slot, PRESENT_DEVICE));
+			(slot == look->slot || present_is(look->pins, slot, PRESENT_DEVICE));
 	}
 }
 
@@ -183,10 +185,10 @@ static void look_around(struct look *look)
 	}
 }
 
-void conflict_strangers(const struct state *state,
+void conflict_strangers(const struct pins *pins,
 			void (*each)(void *ctx, uint32_t slot, const char *device), void *ctx)
 {
-	look_around(&(struct look){ .state = state, .each = each, .ctx = ctx });
+	look_around(&(struct look){ .pins = pins, .each = each, .ctx = ctx });
 }
 
 /* Of a device and the tunnel whose packets its own are taken for. */
@@ -218,30 +220,29 @@ static bool looks_different(const struct dscp_tunnel *old, const struct dscp_tun
 	       memcmp(&old->endpoint, &new->endpoint, sizeof(old->endpoint));
 }
 
-static bool is_new_netns(const struct state *state, uint64_t netns)
+static bool is_new_netns(const struct pins *pins, uint64_t netns)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex &&
-		    state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
-		    state->tunnels[slot].uplink_netns == netns)
+		if (pins->tunnels[slot].ifindex && pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
+		    pins->tunnels[slot].uplink_netns == netns)
 			return false;
 	return true;
 }
 
 /* egress_outer reads what is behind the outer header, whoever has sent it. */
-static int check_strangers(const struct state *state, uint32_t slot, const struct dscp_tunnel *new)
+static int check_strangers(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
 	struct stranger stranger = { .new = new,
 				     .slot = slot,
-				     .new_netns = is_new_netns(state, new->uplink_netns) };
+				     .new_netns = is_new_netns(pins, new->uplink_netns) };
 	struct look look = {
-		.state = state, .slot = slot, .new = new, .each = keep_stranger, .ctx = &stranger
+		.pins = pins, .slot = slot, .new = new, .each = keep_stranger, .ctx = &stranger
 	};
 
 	if (!(new->flags &DSCP_TUNNEL_EGRESS))
 		return 0;
 	if (!stranger.new_netns &&
-	    !(dscp_kind_is_clear(new->kind) && looks_different(&state->tunnels[slot], new)))
+	    !(dscp_kind_is_clear(new->kind) && looks_different(&pins->tunnels[slot], new)))
 		return 0;
 	look_around(&look);
 	if (!stranger.taken_for)
@@ -253,12 +254,12 @@ static int check_strangers(const struct state *state, uint32_t slot, const struc
 	return -EADDRINUSE;
 }
 
-int conflict_check(const struct state *state, uint32_t slot, const struct dscp_tunnel *new)
+int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
 	int err = 0;
 
 	for (uint32_t other = 1; other < DSCP_MAX_TUNNELS && !err; other++)
-		if (state->tunnels[other].ifindex && other != slot)
-			err = check_two(new, &state->tunnels[other]);
-	return err ? err : check_strangers(state, slot, new);
+		if (pins->tunnels[other].ifindex && other != slot)
+			err = check_two(new, &pins->tunnels[other]);
+	return err ? err : check_strangers(pins, slot, new);
 }

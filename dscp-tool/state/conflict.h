@@ -8,15 +8,15 @@
 
 #include <dscp/abi.h>
 
-struct state;
+struct pins;
 
 /* Says why a tunnel cannot be loaded into that slot, beside those that are loaded. Returns 0 or a
  * negative errno, after a message. */
-int conflict_check(const struct state *state, uint32_t slot, const struct dscp_tunnel *new);
+int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new);
 
 /* Calls each for every loaded tunnel and device that is not loaded, but whose packets are taken for
  * that tunnel's. Only for devices in network namespaces that can be entered. */
-void conflict_strangers(const struct state *state,
+void conflict_strangers(const struct pins *pins,
 			void (*each)(void *ctx, uint32_t slot, const char *device), void *ctx);
 
 #endif

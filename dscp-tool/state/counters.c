@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* What the programs have counted for a tunnel, in the per-CPU arrays of now and of before. */
 #include "state/counters.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "state/kernel.h"
 #include "state/map.h"
-#include "state/state.h"
+#include "state/pins.h"
 
 /* Room for the counters on all CPUs; NULL: see errno. */
 static struct dscp_counters *per_cpu(int *cpus)
@@ -47,47 +49,47 @@ static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
 	return err;
 }
 
-static uint32_t carried_key(enum state_map map, uint32_t slot)
+static uint32_t carried_key(enum pinned_map map, uint32_t slot)
 {
 	return map == MAP_ARRIVALS ? slot | DSCP_CARRIED_ARRIVALS : slot;
 }
 
 /* What arrays of before have counted; all zero if there is nothing. */
-static int read_carried(const struct state *state, uint32_t key, struct dscp_carried *carried)
+static int read_carried(const struct pins *pins, uint32_t key, struct dscp_carried *carried)
 {
 	memset(carried, 0, sizeof(*carried));
-	if (state->maps[MAP_CARRIED] < 0 ||
-	    !bpf_map_lookup_elem(state->maps[MAP_CARRIED], &key, carried) || errno == ENOENT)
+	if (pins->maps[MAP_CARRIED] < 0 ||
+	    !bpf_map_lookup_elem(pins->maps[MAP_CARRIED], &key, carried) || errno == ENOENT)
 		return 0;
 	return -errno;
 }
 
-int counters_read(const struct state *state, enum state_map map, uint32_t slot,
+int counters_read(const struct pins *pins, enum pinned_map map, uint32_t slot,
 		  struct dscp_counters *sum)
 {
-	int fd = state->maps[map], err;
+	int fd = pins->maps[map], err;
 	struct dscp_carried carried;
 
-	err = read_carried(state, carried_key(map, slot), &carried);
+	err = read_carried(pins, carried_key(map, slot), &carried);
 	*sum = carried.counters;
 	if (err || fd < 0 || (carried.map && carried.map == map_id(fd)))
 		return err;
 	return add_array(fd, slot, sum);
 }
 
-static int clear(const struct state *state, enum state_map map, uint32_t slot)
+static int clear(const struct pins *pins, enum pinned_map map, uint32_t slot)
 {
 	uint32_t key = carried_key(map, slot);
 	int cpus, err = 0;
 	struct dscp_counters *values;
 
-	if (state->maps[MAP_CARRIED] >= 0 && bpf_map_delete_elem(state->maps[MAP_CARRIED], &key) &&
+	if (pins->maps[MAP_CARRIED] >= 0 && bpf_map_delete_elem(pins->maps[MAP_CARRIED], &key) &&
 	    errno != ENOENT)
 		return -errno;
-	if (state->maps[map] < 0)
+	if (pins->maps[map] < 0)
 		return 0;
 	values = per_cpu(&cpus);
-	if (!values || bpf_map_update_elem(state->maps[map], &slot, values, BPF_ANY))
+	if (!values || bpf_map_update_elem(pins->maps[map], &slot, values, BPF_ANY))
 		err = -errno;
 	free(values);
 	return err;
@@ -95,19 +97,19 @@ static int clear(const struct state *state, enum state_map map, uint32_t slot)
 
 static int failed(int err)
 {
-	return err ? state_failed("cannot write the counters in", STATE_DIR "/maps", err) : 0;
+	return err ? kernel_failed(err, "cannot write the counters in", STATE_DIR "/maps") : 0;
 }
 
-int counters_clear(const struct state *state, uint32_t slot)
+int counters_clear(const struct pins *pins, uint32_t slot)
 {
-	int err = clear(state, MAP_COUNTERS, slot);
+	int err = clear(pins, MAP_COUNTERS, slot);
 
-	return failed(err ? err : clear(state, MAP_ARRIVALS, slot));
+	return failed(err ? err : clear(pins, MAP_ARRIVALS, slot));
 }
 
-uint32_t counters_wanted(const struct state *state, enum state_map map, uint32_t slot)
+uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t slot)
 {
-	uint32_t slots = state->maps[map] < 0 ? 0 : map_capacity(state->maps[map]);
+	uint32_t slots = pins->maps[map] < 0 ? 0 : map_capacity(pins->maps[map]);
 	uint32_t wanted = slots;
 
 	while (wanted && wanted <= slot)
@@ -116,7 +118,7 @@ uint32_t counters_wanted(const struct state *state, enum state_map map, uint32_t
 }
 
 /* The counts and the array that they end with change in one step. */
-static int carry_slot(const struct state *state, int old, uint32_t id, uint32_t slot, uint32_t key)
+static int carry_slot(const struct pins *pins, int old, uint32_t id, uint32_t slot, uint32_t key)
 {
 	const struct dscp_counters none = {};
 	struct dscp_counters sum = {};
@@ -124,22 +126,35 @@ static int carry_slot(const struct state *state, int old, uint32_t id, uint32_t 
 	int err = add_array(old, slot, &sum);
 
 	if (!err)
-		err = read_carried(state, key, &carried);
+		err = read_carried(pins, key, &carried);
 	if (err || carried.map == id || !memcmp(&sum, &none, sizeof(sum)))
 		return err;
 	add(&carried.counters, &sum);
 	carried.map = id;
-	return bpf_map_update_elem(state->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
 
-int counters_carry(struct state *state, enum state_map map, int old)
+/* The map carried, which is not there yet. */
+static int make_carried(struct pins *pins)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_CARRIED), sizeof(__u32),
+				sizeof(struct dscp_carried), DSCP_CARRIED, &opts);
+
+	if (fd < 0)
+		return fd;
+	pins->maps[MAP_CARRIED] = fd;
+	return pins_put_map(pins, MAP_CARRIED);
+}
+
+int counters_carry(struct pins *pins, enum pinned_map map, int old)
 {
 	uint32_t slots = map_capacity(old), id = map_id(old);
 	int err = slots && id ? 0 : -EINVAL;
 
-	if (!err && state->maps[MAP_CARRIED] < 0)
-		err = state_make_carried(state);
+	if (!err && pins->maps[MAP_CARRIED] < 0)
+		err = make_carried(pins);
 	for (uint32_t slot = 1; !err && slot < slots; slot++)
-		err = carry_slot(state, old, id, slot, carried_key(map, slot));
+		err = carry_slot(pins, old, id, slot, carried_key(map, slot));
 	return failed(err);
 }

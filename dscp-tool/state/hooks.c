@@ -1,61 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Which hooks the tunnels need, and what is attached there. */
+#include "state/hooks.h"
+
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
-#include "state/state.h"
+#include "state/kernel.h"
 
 /* The tunnel that has a hook; NULL: none. */
-static const struct dscp_tunnel *tunnel_of(const struct state *state, const struct hook *hook)
+static const struct dscp_tunnel *tunnel_of(const struct pins *pins, const struct hook *hook)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex == (__u32)hook->ifindex &&
-		    state->tunnels[slot].netns == hook->netns)
-			return &state->tunnels[slot];
+		if (pins->tunnels[slot].ifindex == (__u32)hook->ifindex &&
+		    pins->tunnels[slot].netns == hook->netns)
+			return &pins->tunnels[slot];
 	return NULL;
 }
 
 /* The program for a hook. tunnel: whose device it is, if it is at a tunnel's. */
-static int program_fd(const struct state *state, const struct hook *hook,
+static int program_fd(const struct pins *pins, const struct hook *hook,
 		      const struct dscp_tunnel *tunnel)
 {
-	return state->programs[program_for(hook->role, tunnel)];
+	return pins->programs[program_for(hook->role, tunnel)];
 }
 
-static int attach_xdp(const struct state *state, const struct hook *hook)
+static int attach_xdp(const struct pins *pins, const struct hook *hook)
 {
-	struct bpf_object *object = object_open_xdp(STATE_DIR, state->maps);
+	struct bpf_object *object = objects_open_xdp(STATE_DIR, pins->maps);
 
 	if (!object)
-		return state_failed("cannot read", "the built-in BPF object", -errno);
-	return xdp_attach(hook, object, state->programs[XDP_INNER]);
+		return kernel_failed(-errno, "cannot read", "the built-in BPF object");
+	return xdp_attach(hook, object, pins->programs[XDP_INNER]);
 }
 
-static int attach(const struct state *state, const struct hook *hook,
+static int attach(const struct pins *pins, const struct hook *hook,
 		  const struct dscp_tunnel *tunnel, enum attach_kind kind)
 {
 	struct hook_state present;
 
 	if (hook_role(hook)->point != HOOK_XDP)
-		return hook_attach(hook, program_fd(state, hook, tunnel), kind);
+		return hook_attach(hook, program_fd(pins, hook, tunnel), kind);
 	if (!hook_query(hook, &present) && present.health == HOOK_OK)
 		return 0;
-	return attach_xdp(state, hook);
+	return attach_xdp(pins, hook);
 }
 
-static bool hook_needed(const struct state *state, const struct hook *hook)
+bool hooks_needed(const struct pins *pins, const struct hook *hook)
 {
 	struct hook hooks[MAX_HOOKS];
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		unsigned int n = state->tunnels[slot].ifindex
-					 ? state_hooks(&state->tunnels[slot], hooks)
-					 : 0;
+		unsigned int n =
+			pins->tunnels[slot].ifindex ? hooks_of(&pins->tunnels[slot], hooks) : 0;
 
 		for (unsigned int i = 0; i < n; i++)
 			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
@@ -72,16 +71,16 @@ static int update_hook(const struct hook *hook, void *ctx)
 	struct hook_state state;
 	int err = hook_query(hook, &state);
 
-	if (err || state.health != HOOK_OK || !hook_needed(ctx, hook))
+	if (err || state.health != HOOK_OK || !hooks_needed(ctx, hook))
 		return 0;
 	if (hook_role(hook)->point == HOOK_XDP)
 		return attach_xdp(ctx, hook);
 	return hook_update(hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
 }
 
-int state_update_hooks(struct state *state)
+int hooks_update(struct pins *pins)
 {
-	return pin_for_each(STATE_DIR, update_hook, state);
+	return pin_for_each(STATE_DIR, update_hook, pins);
 }
 
 /* The hooks of one role, on all uplinks. */
@@ -96,7 +95,7 @@ static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks
 	return n;
 }
 
-unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
+unsigned int hooks_of(const struct dscp_tunnel *t, struct hook *hooks)
 {
 	unsigned int n = 0;
 
@@ -110,72 +109,39 @@ unsigned int state_hooks(const struct dscp_tunnel *t, struct hook *hooks)
 	return n;
 }
 
-int state_attach(const struct state *state, const struct dscp_tunnel *tunnel, enum hook_stage stage,
+int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum hook_stage stage,
 		 enum attach_kind kind)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
+	unsigned int n = hooks_of(tunnel, hooks);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
 		if (hook_role(&hooks[i])->stage == stage)
-			err = attach(state, &hooks[i], tunnel, kind);
+			err = attach(pins, &hooks[i], tunnel, kind);
 	return err;
 }
 
-int state_hook_states(const struct dscp_tunnel *tunnel, struct hook_state *states)
+int hooks_states(const struct dscp_tunnel *tunnel, struct hook_state *states)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
+	unsigned int n = hooks_of(tunnel, hooks);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
 		err = hook_query(&hooks[i], &states[i]);
-	return err ? state_failed("cannot read", STATE_DIR "/hooks", err) : 0;
+	return err ? kernel_failed(err, "cannot read", STATE_DIR "/hooks") : 0;
 }
 
-void state_attach_back(const struct state *state, const struct dscp_tunnel *tunnel,
-		       const struct hook_state *before)
+void hooks_back(const struct pins *pins, const struct dscp_tunnel *tunnel,
+		const struct hook_state *before)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = state_hooks(tunnel, hooks);
+	unsigned int n = hooks_of(tunnel, hooks);
 
 	for (unsigned int i = 0; i < n; i++)
 		if (before[i].health == HOOK_OK && hook_role(&hooks[i])->point != HOOK_XDP)
-			attach(state, &hooks[i], tunnel_of(state, &hooks[i]), before[i].attach);
-}
-
-struct prune {
-	const struct state *state;
-	int err;
-};
-
-/* One that cannot be removed from here is no reason to keep the others. */
-static int prune_hook(const struct hook *hook, void *ctx)
-{
-	struct prune *prune = ctx;
-	int err = hook_needed(prune->state, hook) ? 0 : hook_detach(hook);
-
-	if (err)
-		prune->err = err;
-	return 0;
-}
-
-int state_prune(struct state *state)
-{
-	struct prune prune = { .state = state };
-	int err = pin_for_each(STATE_DIR, prune_hook, &prune);
-
-	if (err)
-		return state_failed("cannot list", STATE_DIR "/hooks", err);
-	if (state->programs[XDP_INNER] >= 0)
-		xdp_sweep(STATE_DIR, state->programs[XDP_INNER]);
-	if (prune.err)
-		return prune.err;
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex)
-			return 0;
-	return state_remove();
+			attach(pins, &hooks[i], tunnel_of(pins, &hooks[i]), before[i].attach);
 }
 
 /* By the id: a program of the same instructions that another copy of the tool has loaded, or an
@@ -189,9 +155,9 @@ static bool same_program(uint32_t prog_id, int fd)
 	return bpf_obj_get_info_by_fd(fd, &wanted, &len) || wanted.id == prog_id;
 }
 
-bool state_is_current(const struct state *state, const struct dscp_tunnel *tunnel,
-		      const struct hook *hook, const struct hook_state *present)
+bool hooks_current(const struct pins *pins, const struct dscp_tunnel *tunnel,
+		   const struct hook *hook, const struct hook_state *present)
 {
 	return present->health != HOOK_OK || hook_role(hook)->point == HOOK_XDP ||
-	       same_program(present->prog_id, program_fd(state, hook, tunnel));
+	       same_program(present->prog_id, program_fd(pins, hook, tunnel));
 }

@@ -64,12 +64,12 @@ static const struct {
 			  DSCP_CARRIED },
 };
 
-const char *object_map_name(enum state_map map)
+const char *objects_map_name(enum pinned_map map)
 {
 	return maps[map].name;
 }
 
-static bool capacity_fits(enum state_map map, uint32_t entries)
+static bool capacity_fits(enum pinned_map map, uint32_t entries)
 {
 	if (maps[map].max_entries)
 		return entries == maps[map].max_entries;
@@ -78,7 +78,7 @@ static bool capacity_fits(enum state_map map, uint32_t entries)
 				    !(entries & (entries - 1)));
 }
 
-bool object_map_fits(enum state_map map, int fd)
+bool objects_map_fits(enum pinned_map map, int fd)
 {
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
@@ -89,7 +89,7 @@ bool object_map_fits(enum state_map map, int fd)
 	       capacity_fits(map, info.max_entries);
 }
 
-bool object_program_fits(enum program program, int fd)
+bool objects_program_fits(enum program program, int fd)
 {
 	struct bpf_prog_info info = {};
 	uint32_t len = sizeof(info);
@@ -98,14 +98,14 @@ bool object_program_fits(enum program program, int fd)
 	       !strncmp(info.name, programs[program].name, sizeof(info.name) - 1);
 }
 
-enum object_id object_of_way(enum dscp_way way)
+enum object_id objects_of_way(enum dscp_way way)
 {
 	return way == DSCP_WAY_TC     ? OBJECT_INGRESS
 	       : way == DSCP_WAY_PEEK ? OBJECT_PEEK
 				      : OBJECT_XDP;
 }
 
-bool object_present(enum object_id id)
+bool objects_has(enum object_id id)
 {
 	return objects[id].name;
 }
@@ -115,19 +115,19 @@ uint64_t objects_digest(void)
 	uint64_t digest = 0xcbf29ce484222325ull;
 
 	for (int i = 0; i < N_OBJECTS; i++)
-		if (object_present(i))
+		if (objects_has(i))
 			digest = (digest ^ embedded_sum(objects[i].end)) * 0x100000001b3ull;
 	return digest;
 }
 
-static int set_map(struct bpf_map *m, enum state_map map, const char *dir, int fd,
+static int set_map(struct bpf_map *m, enum pinned_map map, const char *dir, int fd,
 		   const struct object_sizes *sizes)
 {
 	const uint32_t entries = fd < 0 ? sizes->entries[map] : 0;
 	char path[PATH_MAX];
 	int err;
 
-	snprintf(path, sizeof(path), "%s/maps/%s", dir, object_map_name(map));
+	snprintf(path, sizeof(path), "%s/maps/%s", dir, objects_map_name(map));
 	err = bpf_map__set_pin_path(m, fd >= 0 || (entries && sizes->unpinned) ? NULL : path);
 	if (!err && fd >= 0)
 		err = bpf_map__reuse_fd(m, fd);
@@ -145,7 +145,7 @@ static struct bpf_object *open_object(enum object_id id, const char *dir, const 
 	int err = 0;
 
 	for (int map = 0; object && !err && map < N_MAPS; map++) {
-		m = bpf_object__find_map_by_name(object, object_map_name(map));
+		m = bpf_object__find_map_by_name(object, objects_map_name(map));
 		if (m)
 			err = set_map(m, map, dir, fds[map], sizes);
 	}
@@ -161,8 +161,8 @@ static bool is_xdp(const struct bpf_program *program)
 	return bpf_program__type(program) == BPF_PROG_TYPE_XDP;
 }
 
-struct bpf_object *object_open(enum object_id id, const char *dir, const int fds[N_MAPS],
-			       const struct object_sizes *sizes)
+struct bpf_object *objects_open(enum object_id id, const char *dir, const int fds[N_MAPS],
+				const struct object_sizes *sizes)
 {
 	struct bpf_object *object = open_object(id, dir, fds, sizes);
 	struct bpf_program *program;
@@ -179,7 +179,7 @@ struct bpf_object *object_open(enum object_id id, const char *dir, const int fds
 	return object;
 }
 
-struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS])
+struct bpf_object *objects_open_xdp(const char *dir, const int fds[N_MAPS])
 {
 	const struct object_sizes sizes = {};
 	struct bpf_object *object = open_object(OBJECT_XDP, dir, fds, &sizes);
@@ -191,7 +191,7 @@ struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS])
 	return object;
 }
 
-int object_program_fd(const struct bpf_object *object, enum object_id id, enum program program)
+int objects_program_fd(const struct bpf_object *object, enum object_id id, enum program program)
 {
 	if (programs[program].object != id)
 		return -1;

@@ -11,7 +11,7 @@
 
 #include "state/programs.h"
 
-enum state_map {
+enum pinned_map {
 	MAP_CONFIG,
 	MAP_TUNNELS,
 	MAP_PORTS,
@@ -22,7 +22,7 @@ enum state_map {
 	MAP_RECENT,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
-	MAP_PRESENT, /* of the tool, in none of the objects: see state_make_present() */
+	MAP_PRESENT, /* of the tool, in none of the objects: see present_make() */
 	/* Only with ingress. */
 	MAP_WAITING,
 	MAP_INFLIGHT,
@@ -33,7 +33,7 @@ enum state_map {
 };
 
 /* Of a tunnel, in the map present. */
-enum state_present { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRESENT };
+enum presence { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRESENT };
 #define PRESENT_ENTRIES (N_PRESENT * DSCP_MAX_TUNNELS)
 
 #define N_EGRESS_MAPS MAP_WAITING
@@ -41,16 +41,16 @@ enum state_present { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRES
 struct bpf_object;
 
 /* Name of a map in its object and of its pin. */
-const char *object_map_name(enum state_map map);
+const char *objects_map_name(enum pinned_map map);
 /* That descriptor is of a map of this type and these sizes. */
-bool object_map_fits(enum state_map map, int fd);
+bool objects_map_fits(enum pinned_map map, int fd);
 /* That descriptor is of a program of this name, for TC. */
-bool object_program_fits(enum program program, int fd);
+bool objects_program_fits(enum program program, int fd);
 /* The object whose programs do ingress that way. */
-enum object_id object_of_way(enum dscp_way way);
+enum object_id objects_of_way(enum dscp_way way);
 
 /* False of that of the way peek if the BPF compiler lacks CO-RE. */
-bool object_present(enum object_id id);
+bool objects_has(enum object_id id);
 
 /* Of all objects: tells whether pinned programs are this tool's. Not of their packed form, so that
  * another gzip makes no difference. */
@@ -65,13 +65,13 @@ struct object_sizes {
 
 /* Opens an object so that its maps are those of these descriptors, and where there is none (-1) new
  * ones. NULL: errno tells why. */
-struct bpf_object *object_open(enum object_id id, const char *dir, const int fds[N_MAPS],
-			       const struct object_sizes *sizes);
+struct bpf_object *objects_open(enum object_id id, const char *dir, const int fds[N_MAPS],
+				const struct object_sizes *sizes);
 
 /* The same with the XDP program alone, for libxdp to load. All maps are there. */
-struct bpf_object *object_open_xdp(const char *dir, const int fds[N_MAPS]);
+struct bpf_object *objects_open_xdp(const char *dir, const int fds[N_MAPS]);
 
 /* Descriptor of one of the programs of a loaded object, or -1 if it is of another object. */
-int object_program_fd(const struct bpf_object *object, enum object_id id, enum program program);
+int objects_program_fd(const struct bpf_object *object, enum object_id id, enum program program);
 
 #endif

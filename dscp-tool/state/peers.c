@@ -12,7 +12,8 @@
 
 #include <bpf/bpf.h>
 
-#include "state/state.h"
+#include "state/kernel.h"
+#include "state/pins.h"
 #include "util/args.h"
 #include "util/dscp.h"
 
@@ -101,7 +102,7 @@ static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t er
 	return -EINVAL;
 }
 
-/* More than there is room for is not in the map: apply_tunnel() sees to that. */
+/* More than there is room for is not in the map: change_tunnel() sees to that. */
 void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 {
 	unsigned int i = peers->n;
@@ -172,13 +173,13 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
 
 static int failed(const char *what, int err)
 {
-	return state_failed(what, STATE_DIR "/maps/peers", err);
+	return kernel_failed(err, what, STATE_DIR "/maps/peers");
 }
 
-int peers_for_each(const struct state *state, void (*each)(void *ctx, const struct peer_map *map),
+int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
 		   void *ctx)
 {
-	int fd = state->maps[MAP_PEERS];
+	int fd = pins->maps[MAP_PEERS];
 	struct dscp_peer last;
 	struct peer_map map;
 	bool first = true;
@@ -205,22 +206,22 @@ static void read_one(void *ctx, const struct peer_map *map)
 		peers_insert(wanted->peers, map);
 }
 
-int peers_read(const struct state *state, uint32_t slot, struct peer_maps *peers)
+int peers_read(const struct pins *pins, uint32_t slot, struct peer_maps *peers)
 {
 	struct of_slot wanted = { .peers = peers, .slot = slot };
 
 	peers->n = 0;
-	return peers_for_each(state, read_one, &wanted);
+	return peers_for_each(pins, read_one, &wanted);
 }
 
 /* The longest first: until a destination has its new policy, nothing that is new matches it. */
-int peers_add(const struct state *state, uint32_t slot, const struct peer_maps *peers)
+int peers_add(const struct pins *pins, uint32_t slot, const struct peer_maps *peers)
 {
 	for (unsigned int i = 0; i < peers->n; i++) {
 		struct dscp_peer peer = peers->maps[i].peer;
 
 		peer.slot = slot;
-		if (bpf_map_update_elem(state->maps[MAP_PEERS], &peer, &peers->maps[i].policy,
+		if (bpf_map_update_elem(pins->maps[MAP_PEERS], &peer, &peers->maps[i].policy,
 					BPF_ANY))
 			return failed("cannot write", -errno);
 	}
@@ -228,14 +229,14 @@ int peers_add(const struct state *state, uint32_t slot, const struct peer_maps *
 }
 
 /* The shortest first: while a destination has an old policy, it is its own. */
-int peers_remove_others(const struct state *state, uint32_t slot, const struct peer_maps *peers)
+int peers_remove_others(const struct pins *pins, uint32_t slot, const struct peer_maps *peers)
 {
 	struct peer_maps present;
-	int err = peers_read(state, slot, &present);
+	int err = peers_read(pins, slot, &present);
 
 	for (unsigned int i = present.n; !err && i-- > 0;)
 		if (find(peers, &present.maps[i].peer) < 0 &&
-		    bpf_map_delete_elem(state->maps[MAP_PEERS], &present.maps[i].peer))
+		    bpf_map_delete_elem(pins->maps[MAP_PEERS], &present.maps[i].peer))
 			err = failed("cannot write", -errno);
 	return err;
 }

@@ -9,7 +9,7 @@
 
 #include <dscp/abi.h>
 
-struct state;
+struct pins;
 
 /* ADDRESS/LENGTH, with the terminating zero. */
 #define PEER_NAME_LEN 56
@@ -34,17 +34,17 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);
 
 void peers_name(const struct dscp_peer *peer, char name[PEER_NAME_LEN]);
 
-/* The functions of the state return 0, or a negative errno after a message. */
+/* These functions return 0, or a negative errno after a message. */
 
 /* What the map has, of all slots, in no order. */
-int peers_for_each(const struct state *state, void (*each)(void *ctx, const struct peer_map *map),
+int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
 		   void *ctx);
 void peers_insert(struct peer_maps *peers, const struct peer_map *map);
-int peers_read(const struct state *state, uint32_t slot, struct peer_maps *peers);
+int peers_read(const struct pins *pins, uint32_t slot, struct peer_maps *peers);
 
 /* Two steps from one list to another, between which the tunnel's own policy changes: each
  * destination goes from its old policy to its new one at once, with no third in between. */
-int peers_add(const struct state *state, uint32_t slot, const struct peer_maps *peers);
-int peers_remove_others(const struct state *state, uint32_t slot, const struct peer_maps *peers);
+int peers_add(const struct pins *pins, uint32_t slot, const struct peer_maps *peers);
+int peers_remove_others(const struct pins *pins, uint32_t slot, const struct peer_maps *peers);
 
 #endif

@@ -1,42 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Which tunnels are loaded, and the maps that follow from them. */
+#include "state/registry.h"
+
 #include <errno.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
-#include "state/map.h"
-#include "state/state.h"
+#include "state/kernel.h"
+#include "state/present.h"
 #include "util/netns.h"
-
-bool state_is_name(const char name[DSCP_IFNAMSIZ])
-{
-	size_t i = 0;
-
-	while (i < DSCP_IFNAMSIZ && (unsigned char)name[i] >= ' ' && name[i] != 0x7f)
-		i++;
-	return i < DSCP_IFNAMSIZ && !name[i];
-}
-
-bool state_is_sane(const struct dscp_tunnel *t)
-{
-	bool sane = t->kind != DSCP_KIND_NONE && t->kind <= DSCP_KIND_IPIP;
-
-	sane = sane && t->way <= DSCP_WAY_XDP && t->attach <= ATTACH_CLSACT;
-	sane = sane && t->n_ports <= DSCP_MAX_PORTS && t->n_uplinks <= DSCP_MAX_UPLINKS;
-	sane = sane && state_is_name(t->name) && state_is_name(t->link_kind);
-	for (unsigned int i = 0; sane && i < t->n_uplinks; i++)
-		sane = state_is_name(t->uplink_names[i]);
-	return sane || !t->ifindex;
-}
 
 #define FORGET_BATCH 1024
 
 /* In batches: one call per place took two thirds of the time of an unload. */
-void state_forget_recent(const struct state *state)
+void registry_forget_recent(const struct pins *pins)
 {
 	const __u32 none[FORGET_BATCH] = {};
 	__u32 places[FORGET_BATCH], n;
@@ -44,15 +24,15 @@ void state_forget_recent(const struct state *state)
 	for (__u32 first = 0; first < DSCP_RECENT; first += n) {
 		for (n = 0; n < FORGET_BATCH && first + n < DSCP_RECENT; n++)
 			places[n] = first + n;
-		if (!bpf_map_update_batch(state->maps[MAP_RECENT], places, none, &(__u32){ n },
+		if (!bpf_map_update_batch(pins->maps[MAP_RECENT], places, none, &(__u32){ n },
 					  NULL))
 			continue;
 		for (__u32 i = 0; i < n; i++)
-			bpf_map_update_elem(state->maps[MAP_RECENT], &places[i], none, BPF_ANY);
+			bpf_map_update_elem(pins->maps[MAP_RECENT], &places[i], none, BPF_ANY);
 	}
 }
 
-int state_write_config(const struct state *state, uint64_t build)
+int registry_write_config(const struct pins *pins, uint64_t build)
 {
 	struct dscp_config config = {
 		.magic = DSCP_ABI_MAGIC,
@@ -62,85 +42,84 @@ int state_write_config(const struct state *state, uint64_t build)
 	__u32 zero = 0;
 
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
-			config.kinds |= 1u << state->tunnels[slot].kind;
-		if (state->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
-			config.arriving |= 1u << state->tunnels[slot].kind;
+		if (pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
+			config.kinds |= 1u << pins->tunnels[slot].kind;
+		if (pins->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
+			config.arriving |= 1u << pins->tunnels[slot].kind;
 	}
-	if (!bpf_map_update_elem(state->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
+	if (!bpf_map_update_elem(pins->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
 		return 0;
-	return state_failed("cannot write", STATE_DIR "/maps/config", -errno);
+	return kernel_failed(-errno, "cannot write", STATE_DIR "/maps/config");
 }
 
-uint32_t state_find_ifindex(const struct state *state, uint32_t ifindex)
+uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex)
 {
 	uint64_t netns = netns_own();
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (state->tunnels[slot].ifindex == ifindex &&
-		    state->tunnels[slot].netns == netns &&
-		    state_is_present(state, slot, PRESENT_DEVICE))
+		if (pins->tunnels[slot].ifindex == ifindex && pins->tunnels[slot].netns == netns &&
+		    present_is(pins, slot, PRESENT_DEVICE))
 			return slot;
 	return 0;
 }
 
 /* The name that a tunnel was loaded under means no other device than the one that was loaded. */
-static bool goes_by(const struct state *state, uint32_t slot, const char *name)
+static bool goes_by(const struct pins *pins, uint32_t slot, const char *name)
 {
-	const struct dscp_tunnel *tunnel = &state->tunnels[slot];
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
 	char now[IF_NAMESIZE];
 
 	return !strncmp(tunnel->name, name, DSCP_IFNAMSIZ) &&
-	       (!state_is_present(state, slot, PRESENT_DEVICE) ||
-		!if_indextoname(tunnel->ifindex, now) || !strcmp(now, name));
+	       (!present_is(pins, slot, PRESENT_DEVICE) || !if_indextoname(tunnel->ifindex, now) ||
+		!strcmp(now, name));
 }
 
-uint32_t state_find(const struct state *state, const char *name)
+uint32_t registry_find(const struct pins *pins, const char *name)
 {
 	unsigned int ifindex = if_nametoindex(name);
-	uint32_t slot = ifindex ? state_find_ifindex(state, ifindex) : 0;
+	uint32_t slot = ifindex ? registry_find_ifindex(pins, ifindex) : 0;
 	uint64_t netns = netns_own();
 
 	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
-		const struct dscp_tunnel *t = &state->tunnels[other];
+		const struct dscp_tunnel *t = &pins->tunnels[other];
 
-		if (t->ifindex && t->netns == netns && goes_by(state, other, name) &&
-		    state_is_present(state, other, PRESENT_NETNS))
+		if (t->ifindex && t->netns == netns && goes_by(pins, other, name) &&
+		    present_is(pins, other, PRESENT_NETNS))
 			slot = other;
 	}
 	return slot;
 }
 
-uint32_t state_find_gone(const struct state *state, const char *name)
+uint32_t registry_find_gone(const struct pins *pins, const char *name)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		const struct dscp_tunnel *t = &state->tunnels[slot];
+		const struct dscp_tunnel *t = &pins->tunnels[slot];
 
 		if (t->ifindex && !strncmp(t->name, name, DSCP_IFNAMSIZ) &&
-		    !state_is_present(state, slot, PRESENT_NETNS))
+		    !present_is(pins, slot, PRESENT_NETNS))
 			return slot;
 	}
 	return 0;
 }
 
-uint32_t state_free_slot(const struct state *state)
+uint32_t registry_free_slot(const struct pins *pins)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (!state->tunnels[slot].ifindex)
+		if (!pins->tunnels[slot].ifindex)
 			return slot;
 	return 0;
 }
 
-const char *state_device_name(const struct state *state, uint32_t ifindex)
+const char *registry_device_name(const struct pins *pins, uint32_t ifindex)
 {
 	const char *name = NULL;
 
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (state->tunnels[slot].ifindex != ifindex)
+		if (pins->tunnels[slot].ifindex != ifindex)
 			continue;
 		if (name)
 			return NULL;
-		name = state->tunnels[slot].name;
+		name = pins->tunnels[slot].name;
 	}
 	return name;
 }
@@ -162,12 +141,12 @@ static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
 	return false;
 }
 
-static int derive_port(const struct state *state, __u32 number, __u32 freed)
+static int derive_port(const struct pins *pins, __u32 number, __u32 freed)
 {
 	struct dscp_port port = {};
 
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		const struct dscp_tunnel *t = &state->tunnels[slot];
+		const struct dscp_tunnel *t = &pins->tunnels[slot];
 
 		if (slot == freed || !has_port(t, number))
 			continue;
@@ -179,53 +158,53 @@ static int derive_port(const struct state *state, __u32 number, __u32 freed)
 		    (t->flags & DSCP_TUNNEL_ANY_ID && t->flags & DSCP_TUNNEL_EGRESS))
 			port.slot = slot;
 	}
-	return bpf_map_update_elem(state->maps[MAP_PORTS], &number, &port, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(pins->maps[MAP_PORTS], &number, &port, BPF_ANY) ? -errno : 0;
 }
 
 /* Devices of two namespaces can have the same number; then it tells nothing. */
-static int derive_device(const struct state *state, __u32 ifindex, __u32 freed)
+static int derive_device(const struct pins *pins, __u32 ifindex, __u32 freed)
 {
 	__u32 found = 0, n = 0;
 
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (state->tunnels[slot].ifindex != ifindex || slot == freed)
+		if (pins->tunnels[slot].ifindex != ifindex || slot == freed)
 			continue;
 		found = slot;
 		n++;
 	}
 	if (n == 1)
-		return bpf_map_update_elem(state->maps[MAP_DEVICES], &ifindex, &found, BPF_ANY)
+		return bpf_map_update_elem(pins->maps[MAP_DEVICES], &ifindex, &found, BPF_ANY)
 			       ? -errno
 			       : 0;
-	return bpf_map_delete_elem(state->maps[MAP_DEVICES], &ifindex) && errno != ENOENT ? -errno
-											  : 0;
+	return bpf_map_delete_elem(pins->maps[MAP_DEVICES], &ifindex) && errno != ENOENT ? -errno
+											 : 0;
 }
 
-static int derive_endpoint(const struct state *state, const struct dscp_endpoint *endpoint,
+static int derive_endpoint(const struct pins *pins, const struct dscp_endpoint *endpoint,
 			   __u32 freed)
 {
-	int map = state->maps[MAP_ENDPOINTS];
+	int map = pins->maps[MAP_ENDPOINTS];
 
 	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (slot != freed && state->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
-		    !memcmp(&state->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
+		if (slot != freed && pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
+		    !memcmp(&pins->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
 			return bpf_map_update_elem(map, endpoint, &slot, BPF_ANY) ? -errno : 0;
 	}
 	return bpf_map_delete_elem(map, endpoint) && errno != ENOENT ? -errno : 0;
 }
 
-static int derive(const struct state *state, const struct dscp_tunnel *tunnel, __u32 freed)
+static int derive(const struct pins *pins, const struct dscp_tunnel *tunnel, __u32 freed)
 {
 	int err = 0;
 
 	if (!tunnel->ifindex)
 		return 0;
 	for (int i = 0; i < tunnel->n_ports && !err; i++)
-		err = derive_port(state, tunnel->ports[i], freed);
+		err = derive_port(pins, tunnel->ports[i], freed);
 	if (!err)
-		err = derive_device(state, tunnel->ifindex, freed);
+		err = derive_device(pins, tunnel->ifindex, freed);
 	if (!err && tunnel->endpoint.kind)
-		err = derive_endpoint(state, &tunnel->endpoint, freed);
+		err = derive_endpoint(pins, &tunnel->endpoint, freed);
 	return err;
 }
 
@@ -250,39 +229,39 @@ static struct dscp_tunnel between(const struct dscp_tunnel *old, const struct ds
 	return middle;
 }
 
-static int write_tunnel(struct state *state, __u32 slot, const struct dscp_tunnel *tunnel)
+static int write_tunnel(struct pins *pins, __u32 slot, const struct dscp_tunnel *tunnel)
 {
-	const struct dscp_tunnel *old = &state->tunnels[slot];
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	struct dscp_tunnel middle = between(old, tunnel);
-	int map = state->maps[MAP_TUNNELS];
+	int map = pins->maps[MAP_TUNNELS];
 
 	if (old->flags & tunnel->flags & DSCP_TUNNEL_EGRESS &&
 	    (old->flags ^ tunnel->flags) & MODE &&
 	    bpf_map_update_elem(map, &slot, &middle, BPF_ANY))
 		return -errno;
-	state->tunnels[slot] = *tunnel;
+	pins->tunnels[slot] = *tunnel;
 	return bpf_map_update_elem(map, &slot, tunnel, BPF_ANY) ? -errno : 0;
 }
 
-int state_register(struct state *state, uint32_t slot, const struct dscp_tunnel *tunnel)
+int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel)
 {
-	const struct dscp_tunnel old = state->tunnels[slot];
+	const struct dscp_tunnel old = pins->tunnels[slot];
 	int err = 0;
 
 	/* No packet may find a slot that says nothing: entries that point to it go first. */
 	if (!tunnel->ifindex)
-		err = derive(state, &old, slot);
+		err = derive(pins, &old, slot);
 	if (!err)
-		err = write_tunnel(state, slot, tunnel);
+		err = write_tunnel(pins, slot, tunnel);
 	if (!err)
-		err = derive(state, tunnel, 0);
+		err = derive(pins, tunnel, 0);
 	if (!err)
-		err = derive(state, &old, 0);
+		err = derive(pins, &old, 0);
 	if (err)
-		return state_failed("cannot write the maps in", STATE_DIR, err);
+		return kernel_failed(err, "cannot write the maps in", STATE_DIR);
 	if (!tunnel->ifindex)
-		state_forget_present(state, slot);
+		present_forget(pins, slot);
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
-		state_forget_recent(state);
-	return state_write_config(state, objects_digest());
+		registry_forget_recent(pins);
+	return registry_write_config(pins, objects_digest());
 }

@@ -10,8 +10,11 @@
 
 #include "state/conflict.h"
 #include "state/counters.h"
+#include "state/kernel.h"
 #include "tunnel/flowtable.h"
 #include "state/map.h"
+#include "state/present.h"
+#include "state/sane.h"
 #include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
@@ -62,12 +65,12 @@ bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
 	return tunnel->uplink_netns != tunnel->netns;
 }
 
-static void check_netns(struct tunnel_status *status, const struct state *state, uint32_t slot)
+static void check_netns(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 
-	status->netns_gone = !state_is_present(state, slot, PRESENT_NETNS);
-	if (uplinks_elsewhere(t) && (!state_is_present(state, slot, PRESENT_UPLINK_NETNS) ||
+	status->netns_gone = !present_is(pins, slot, PRESENT_NETNS);
+	if (uplinks_elsewhere(t) && (!present_is(pins, slot, PRESENT_UPLINK_NETNS) ||
 				     !netns_path(t->uplink_netns, status->uplink_netns))) {
 		*status->uplink_netns = 0;
 		problem(status,
@@ -79,17 +82,17 @@ static void check_netns(struct tunnel_status *status, const struct state *state,
 }
 
 /* A device that has only the number, or is in a namespace that has, has nothing of ours. */
-static void check_number(struct tunnel_status *status, const struct state *state, uint32_t slot,
+static void check_number(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
 			 unsigned int i)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 	const struct hook *hook = &status->hooks[i];
 	bool of_tunnel = hook->netns == t->netns && hook->ifindex == (int)t->ifindex;
-	enum state_present what = of_tunnel		    ? PRESENT_DEVICE
-				  : hook->netns == t->netns ? PRESENT_NETNS
-							    : PRESENT_UPLINK_NETNS;
+	enum presence what = of_tunnel		       ? PRESENT_DEVICE
+			     : hook->netns == t->netns ? PRESENT_NETNS
+						       : PRESENT_UPLINK_NETNS;
 
-	if (!state_is_present(state, slot, what))
+	if (!present_is(pins, slot, what))
 		status->states[i].health = HOOK_GONE;
 }
 
@@ -113,20 +116,20 @@ static void device_gone(struct tunnel_status *status)
 }
 
 /* A device is the one that was loaded, whatever its name is now. */
-static void check_device(struct tunnel_status *status, const struct state *state, uint32_t slot)
+static void check_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 	struct nl_link link;
 	struct nl_error why;
 	char text[sizeof(*status->problems)];
 
-	if (!state_is_present(state, slot, PRESENT_DEVICE)) {
+	if (!present_is(pins, slot, PRESENT_DEVICE)) {
 		device_gone(status);
 		return;
 	}
 	if (t->netns != netns_own() || nl_link_by_index(t->ifindex, &link, &why))
 		return;
-	if (state_is_name(link.name))
+	if (sane_name(link.name))
 		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
 	if (discover_port_changed(t, text, sizeof(text)))
 		problem(status, "%s", text);
@@ -197,23 +200,23 @@ static void check_behind(struct tunnel_status *status, unsigned int i)
 		remedy_behind(status, behind));
 }
 
-static int collect_tunnel(const struct state *state, uint32_t slot, struct tunnel_status *status)
+static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
 {
 	int err;
 
 	memset(status, 0, sizeof(*status));
-	status->tunnel = &state->tunnels[slot];
+	status->tunnel = &pins->tunnels[slot];
 	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
-	check_netns(status, state, slot);
-	status->n_hooks = state_hooks(status->tunnel, status->hooks);
+	check_netns(status, pins, slot);
+	status->n_hooks = hooks_of(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(&status->hooks[i], &status->states[i]);
 		if (err)
 			return err;
-		check_number(status, state, slot, i);
+		check_number(status, pins, slot, i);
 		check_hook(status, &status->hooks[i], &status->states[i]);
-		status->current[i] = state_is_current(state, status->tunnel, &status->hooks[i],
-						      &status->states[i]);
+		status->current[i] =
+			hooks_current(pins, status->tunnel, &status->hooks[i], &status->states[i]);
 		if (!status->current[i])
 			problem(status,
 				"%s at %s is another program than it should be: load the "
@@ -222,18 +225,18 @@ static int collect_tunnel(const struct state *state, uint32_t slot, struct tunne
 		look_around(status, i);
 		check_behind(status, i);
 	}
-	check_device(status, state, slot);
+	check_device(status, pins, slot);
 	check_uplinks(status);
-	err = counters_read(state, MAP_COUNTERS, slot, &status->egress);
-	return err ? err : counters_read(state, MAP_ARRIVALS, slot, &status->ingress);
+	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
+	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }
 
-static unsigned int count_tunnels(const struct state *state, uint32_t first, uint32_t last)
+static unsigned int count_tunnels(const struct pins *pins, uint32_t first, uint32_t last)
 {
 	unsigned int n = 0;
 
 	for (uint32_t slot = first; slot <= last; slot++)
-		n += state->tunnels[slot].ifindex != 0;
+		n += pins->tunnels[slot].ifindex != 0;
 	return n;
 }
 
@@ -247,21 +250,21 @@ static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
 	}
 }
 
-static int collect_tunnels(const struct state *state, uint32_t first, uint32_t last,
+static int collect_tunnels(const struct pins *pins, uint32_t first, uint32_t last,
 			   struct status *status)
 {
 	int err = 0;
 
 	/* calloc(0, ...) may be NULL. */
-	status->tunnels = calloc(1 + count_tunnels(state, first, last), sizeof(*status->tunnels));
+	status->tunnels = calloc(1 + count_tunnels(pins, first, last), sizeof(*status->tunnels));
 	if (!status->tunnels)
-		return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
+		return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
 	for (uint32_t slot = first; slot <= last && !err; slot++) {
-		if (!state->tunnels[slot].ifindex)
+		if (!pins->tunnels[slot].ifindex)
 			continue;
-		err = collect_tunnel(state, slot, &status->tunnels[status->n_tunnels++]);
+		err = collect_tunnel(pins, slot, &status->tunnels[status->n_tunnels++]);
 		if (err)
-			log_error("%s: cannot read its state: %s", state->tunnels[slot].name,
+			log_error("%s: cannot read its state: %s", pins->tunnels[slot].name,
 				  log_strerror(err));
 	}
 	find_same_names(status->tunnels, status->n_tunnels);
@@ -269,7 +272,7 @@ static int collect_tunnels(const struct state *state, uint32_t first, uint32_t l
 }
 
 struct strangers {
-	const struct state *state;
+	const struct pins *pins;
 	struct status *status;
 };
 
@@ -282,7 +285,7 @@ static void add_stranger(void *ctx, uint32_t slot, const char *device)
 	for (unsigned int i = 0; i < status->n_tunnels; i++) {
 		struct tunnel_status *t = &status->tunnels[i];
 
-		if (t->tunnel != &strangers->state->tunnels[slot] || t->has_stranger)
+		if (t->tunnel != &strangers->pins->tunnels[slot] || t->has_stranger)
 			continue;
 		t->has_stranger = true;
 		problem(t,
@@ -306,7 +309,7 @@ static void collect_peer(void *ctx, const struct peer_map *map)
 }
 
 /* In one go for all: the map is not sorted by tunnel. */
-static int collect_peers(const struct state *state, struct status *status)
+static int collect_peers(const struct pins *pins, struct status *status)
 {
 	struct peer_lists lists = {};
 	bool any = false;
@@ -318,16 +321,16 @@ static int collect_peers(const struct state *state, struct status *status)
 			continue;
 		t->peers = calloc(1, sizeof(*t->peers));
 		if (!t->peers)
-			return state_failed("cannot read", "the state of the tunnels", -ENOMEM);
-		lists.of_slot[t->tunnel - state->tunnels] = t;
+			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
+		lists.of_slot[t->tunnel - pins->tunnels] = t;
 		any = true;
 	}
-	return any ? peers_for_each(state, collect_peer, &lists) : 0;
+	return any ? peers_for_each(pins, collect_peer, &lists) : 0;
 }
 
-static int collect_flows(const struct state *state, struct status *status)
+static int collect_flows(const struct pins *pins, struct status *status)
 {
-	int fd = state->maps[MAP_FLOWS];
+	int fd = pins->maps[MAP_FLOWS];
 	long n = map_for_each(fd, sizeof(uint32_t), sizeof(struct dscp_flow), NULL, NULL);
 
 	if (n < 0) {
@@ -339,22 +342,22 @@ static int collect_flows(const struct state *state, struct status *status)
 	return 0;
 }
 
-int status_collect(const struct state *state, uint32_t slot, struct status *status)
+int status_collect(const struct pins *pins, uint32_t slot, struct status *status)
 {
 	int err;
 
 	memset(status, 0, sizeof(*status));
-	status->loaded = state->tunnels;
+	status->loaded = pins->tunnels;
 	if (!status->loaded)
 		return 0;
 	flowtable_look_anew();
-	err = collect_tunnels(state, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
+	err = collect_tunnels(pins, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
 	if (!err)
-		conflict_strangers(state, add_stranger,
-				   &(struct strangers){ .state = state, .status = status });
+		conflict_strangers(pins, add_stranger,
+				   &(struct strangers){ .pins = pins, .status = status });
 	if (!err)
-		err = collect_peers(state, status);
-	return err ? err : collect_flows(state, status);
+		err = collect_peers(pins, status);
+	return err ? err : collect_flows(pins, status);
 }
 
 void status_free(struct status *status)

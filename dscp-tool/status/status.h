@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "state/peers.h"
-#include "state/state.h"
+#include "state/hooks.h"
 #include "util/netns.h"
 
 #define MAX_NEIGHBOURS 8 /* that are shown, on each side */
@@ -45,9 +45,9 @@ struct status {
 	uint32_t flows, flows_capacity; /* of all tunnels together */
 };
 
-/* Of the tunnel in that slot, or of all (0). The state must outlive the status. Returns 0, or a
+/* Of the tunnel in that slot, or of all (0). The pins must outlive the status. Returns 0, or a
  * negative errno after a message; status_free() in any case. */
-int status_collect(const struct state *state, uint32_t slot, struct status *status);
+int status_collect(const struct pins *pins, uint32_t slot, struct status *status);
 void status_free(struct status *status);
 
 bool status_healthy(const struct status *status);

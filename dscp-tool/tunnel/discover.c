@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "privileges.h"
-#include "state/state.h"
+#include "state/sane.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"
 #include "util/log.h"
@@ -223,7 +223,7 @@ static int find_link(const char *name, struct nl_link *link)
 		log_error("%s: %s", name, why.text);
 		return err;
 	}
-	if (state_is_name(link->name))
+	if (sane_name(link->name))
 		return 0;
 	log_error("%s: there are control characters in its name: rename it", link->name);
 	return -EINVAL;

@@ -29,7 +29,7 @@ const char *method_reason(const struct dscp_tunnel *tunnel)
 		return "wireguard, and the kernel has BTF";
 	if (tunnel->kind != DSCP_KIND_WIREGUARD)
 		return "the only way for other tunnels than wireguard";
-	if (!object_present(OBJECT_PEEK))
+	if (!objects_has(OBJECT_PEEK))
 		return "built without CO-RE, which peek needs";
 	return "the kernel has no BTF, which peek needs";
 }
@@ -45,7 +45,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 			  request->name, method_name(request->way), tunnel->link_kind);
 		return TUNNEL_USAGE;
 	}
-	if (request->way == DSCP_WAY_PEEK && !object_present(OBJECT_PEEK)) {
+	if (request->way == DSCP_WAY_PEEK && !objects_has(OBJECT_PEEK)) {
 		log_error("%s: built without CO-RE, which --ingress-hook peek needs: use "
 			  "--ingress-hook tc",
 			  request->name);
@@ -59,7 +59,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 	}
 	if (request->way == DSCP_WAY_XDP && !libxdp_supported()) {
 		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
-			  request->name, object_present(OBJECT_PEEK) ? "peek or " : "");
+			  request->name, objects_has(OBJECT_PEEK) ? "peek or " : "");
 		return -EOPNOTSUPP;
 	}
 	/* The load would succeed, and unload not find the program by its number. */
@@ -74,7 +74,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 
 static bool can_peek(void)
 {
-	return object_present(OBJECT_PEEK) && features_has_btf();
+	return objects_has(OBJECT_PEEK) && features_has_btf();
 }
 
 int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "state/state.h"
+#include "state/sane.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
@@ -34,7 +34,7 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 {
 	int at = 0, behind;
 
-	if (!state_is_name(name)) {
+	if (!sane_name(name)) {
 		log_error("uplink %s: there are control characters in its name: rename it", name);
 		return -EINVAL;
 	}

@@ -19,7 +19,8 @@
 #include <libmnl/libmnl.h>
 
 #include "state/objects.h"
-#include "state/state.h"
+#include "state/pins.h"
+#include "state/present.h"
 #include "fuzz.h"
 
 #undef stat
@@ -138,7 +139,7 @@ int bpf_obj_get(const char *path)
 	if (!fuzz_maps)
 		return failure(ENOENT);
 	for (int i = 0; i < N_MAPS; i++)
-		if (strstr(path, "/maps/") && !strcmp(name, object_map_name(i)))
+		if (strstr(path, "/maps/") && !strcmp(name, objects_map_name(i)))
 			return FD_MAP + i;
 	for (int i = 0; i < N_PROGRAMS; i++)
 		if (strstr(path, "/programs/") && !strcmp(name, programs[i].pin))

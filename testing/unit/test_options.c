@@ -20,28 +20,28 @@
 
 #define MAX_WORDS 160
 
-struct state;
+struct pins;
 
 /* dscp-tool.c's main() */
 int tool_main(int argc, char **argv);
 
-/* What the commands call first when the words are right, in place of the functions of state.c. */
-int __wrap_state_lock(void);
-int __wrap_state_open(struct state *state);
+/* What the commands call first when the words are right, in place of the functions of pins.c. */
+int __wrap_pins_lock(void);
+int __wrap_pins_open(struct pins *state);
 
 static bool asked; /* the kernel */
 static char out[4096], errors[4096];
 
-int __wrap_state_lock(void)
+int __wrap_pins_lock(void)
 {
 	asked = true;
 	return -EPERM;
 }
 
-int __wrap_state_open(struct state *state)
+int __wrap_pins_open(struct pins *state)
 {
 	(void)state;
-	return __wrap_state_lock();
+	return __wrap_pins_lock();
 }
 
 /* Runs the tool with these words, which have spaces between them. */

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Installs what the tunnels need: objects, maps and programs at every hook; and takes it away. */
+#include "state/install.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "state/counters.h"
+#include "state/hooks.h"
+#include "state/kernel.h"
+#include "state/map.h"
+#include "state/present.h"
+#include "state/registry.h"
+#include "util/log.h"
+
+#define HALF_WAY (~objects_digest()) /* in the place of the build */
+
+static void copy_flow(void *to, const void *stamp, const void *flow)
+{
+	bpf_map_update_elem(*(int *)to, stamp, flow, BPF_NOEXIST);
+}
+
+/* What is in the map flows of another size, as far as it has room: what recent holds is taken for
+ * noted there, and packets are on their way whose stamp only the old one knows. */
+static int copy_flows(int from, int to)
+{
+	long n = map_for_each(from, sizeof(__u32), sizeof(struct dscp_flow), copy_flow, &to);
+
+	return n < 0 ? n : 0;
+}
+
+/* The descriptors outlive the object. */
+static int take_descriptor(int *place, int fd)
+{
+	if (fd < 0) /* not in this object */
+		return 0;
+	if (*place >= 0)
+		close(*place);
+	*place = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return *place < 0 ? -errno : 0;
+}
+
+static int take_descriptors(struct pins *pins, const struct bpf_object *object, enum object_id id)
+{
+	int err = 0;
+
+	for (int i = 0; i < N_MAPS && !err; i++)
+		err = take_descriptor(&pins->maps[i],
+				      bpf_object__find_map_fd_by_name(object, objects_map_name(i)));
+	for (int i = 0; i < N_PROGRAMS && !err; i++)
+		err = take_descriptor(&pins->programs[i], objects_program_fd(object, id, i));
+	return err;
+}
+
+/* Loads one of this tool's objects. The maps that are there are used again. */
+static int load_object(struct pins *pins, enum object_id id, const struct object_sizes *sizes)
+{
+	struct bpf_object *object;
+	int err;
+
+	if (!objects_has(id)) {
+		log_error("a tunnel is loaded with --ingress-hook peek, which this build lacks: "
+			  "unload it first");
+		return -EOPNOTSUPP;
+	}
+	log_reason_reset();
+	object = objects_open(id, STATE_DIR, pins->maps, sizes);
+	if (!object)
+		return kernel_failed(-errno, "cannot read", "the built-in BPF object");
+	err = bpf_object__load(object);
+	if (err)
+		kernel_failed(err, "the kernel refuses", "the BPF object");
+	else if ((err = take_descriptors(pins, object, id)))
+		kernel_failed(err, "cannot keep", "the BPF object");
+	bpf_object__close(object);
+	return err;
+}
+
+static bool has_programs(const struct pins *pins, enum object_id id)
+{
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (programs[i].object == id && pins->programs[i] < 0)
+			return false;
+	return true;
+}
+
+int install_need(struct pins *pins, const struct dscp_tunnel *tunnel)
+{
+	const struct object_sizes sizes = {
+		.entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_COUNTERS]),
+	};
+	enum object_id id = objects_of_way(tunnel->way);
+	int err;
+
+	if (!(tunnel->flags & DSCP_TUNNEL_INGRESS) || has_programs(pins, id))
+		return 0;
+	err = load_object(pins, id, &sizes);
+	return err ? err : pins_put_programs(pins, id);
+}
+
+/* Programs, and maps that are made anew, with what was in their place. */
+struct renewal {
+	struct object_sizes sizes;
+	int maps[N_MAPS], programs[N_PROGRAMS]; /* -1: none, or not made anew */
+};
+
+static void set_aside(struct pins *pins, struct renewal *before)
+{
+	memcpy(before->programs, pins->programs, sizeof(before->programs));
+	memset(pins->programs, -1, sizeof(pins->programs));
+	for (int i = 0; i < N_MAPS; i++) {
+		before->maps[i] = before->sizes.entries[i] ? pins->maps[i] : -1;
+		if (before->sizes.entries[i])
+			pins->maps[i] = -1;
+	}
+}
+
+/* Closes the old one, or if the renewal has failed the new one, whose place the old one takes. */
+static void settle(int *new, int old, bool failed)
+{
+	int unused = failed ? *new : old;
+
+	if (old < 0)
+		return;
+	if (failed)
+		*new = old;
+	if (unused >= 0)
+		close(unused);
+}
+
+static void put_away(struct pins *pins, const struct renewal *before, bool failed)
+{
+	for (int i = 0; i < N_MAPS; i++)
+		settle(&pins->maps[i], before->maps[i], failed);
+	for (int i = 0; i < N_PROGRAMS; i++)
+		settle(&pins->programs[i], before->programs[i], failed);
+}
+
+static int load_anew(struct pins *pins, const struct renewal *before)
+{
+	int err = 0;
+
+	for (int i = 0; i < N_PROGRAMS && !err; i++)
+		if ((before->programs[i] >= 0 || programs[i].object == OBJECT_EGRESS) &&
+		    pins->programs[i] < 0)
+			err = load_object(pins, programs[i].object, &before->sizes);
+	return err;
+}
+
+/* Waits until no program runs any more that no hook has. Only a kernel with nohz_full= cannot do
+ * that; then a packet may be missing in the counters. */
+static void wait_for_programs(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+static int keep_counters(struct pins *pins, const struct renewal *before)
+{
+	static const enum pinned_map grown[] = { MAP_COUNTERS, MAP_ARRIVALS };
+	int err = 0;
+
+	for (int i = 0; i < 2 && !err; i++)
+		if (before->maps[grown[i]] >= 0)
+			err = counters_carry(pins, grown[i], before->maps[grown[i]]);
+	return err;
+}
+
+/* The new programs at every hook, and what the maps of before have. */
+static int exchange(struct pins *pins, const struct renewal *before)
+{
+	int old_flows = before->maps[MAP_FLOWS], err;
+
+	if (old_flows >= 0)
+		copy_flows(old_flows, pins->maps[MAP_FLOWS]);
+	err = hooks_update(pins);
+	if (err)
+		return err;
+	wait_for_programs();
+	/* What was noted meanwhile. */
+	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
+		registry_forget_recent(pins);
+	err = keep_counters(pins, before);
+	for (int i = 0; i < N_MAPS && !err; i++)
+		if (before->maps[i] >= 0)
+			err = pins_put_map(pins, i);
+	for (int i = 0; i < N_OBJECTS && !err; i++)
+		if (has_programs(pins, i))
+			err = pins_put_programs(pins, i);
+	return err;
+}
+
+/* The programs of an older build, or maps of another size: load anew and exchange everywhere. Half
+ * way not all hooks have the same maps: a load that finds it so does it all again. */
+static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
+{
+	struct renewal before = { .sizes.unpinned = true };
+	int err;
+
+	memcpy(before.sizes.entries, entries, sizeof(before.sizes.entries));
+	set_aside(pins, &before);
+	err = load_anew(pins, &before);
+	if (!err)
+		err = registry_write_config(pins, HALF_WAY);
+	if (!err)
+		err = exchange(pins, &before);
+	if (!err)
+		err = registry_write_config(pins, objects_digest());
+	put_away(pins, &before, err);
+	return err;
+}
+
+int install_room(struct pins *pins, uint32_t slot)
+{
+	const uint32_t entries[N_MAPS] = {
+		[MAP_COUNTERS] = counters_wanted(pins, MAP_COUNTERS, slot),
+		[MAP_ARRIVALS] = counters_wanted(pins, MAP_ARRIVALS, slot),
+	};
+
+	return entries[MAP_COUNTERS] || entries[MAP_ARRIVALS] ? renew(pins, entries) : 0;
+}
+
+static int create(struct pins *pins, __u32 flows)
+{
+	const struct object_sizes sizes = { .entries[MAP_FLOWS] = flows };
+	int err = pins_make();
+
+	if (!err)
+		err = load_object(pins, OBJECT_EGRESS, &sizes);
+	if (!err)
+		err = pins_put_programs(pins, OBJECT_EGRESS);
+	if (!err)
+		err = present_make(pins);
+	if (!err)
+		err = pins_read_tunnels(pins);
+	if (!err)
+		err = registry_write_config(pins, objects_digest());
+	if (err)
+		pins_remove();
+	return err;
+}
+
+bool install_is_ours(const struct pins *pins)
+{
+	struct dscp_config config = {};
+
+	return !pins_config(pins, &config) &&
+	       (config.build == objects_digest() || config.build == HALF_WAY);
+}
+
+/* If another build, another size of flows or a load that was killed calls for it. */
+static int renew_if_need_be(struct pins *pins, uint32_t flows)
+{
+	uint32_t entries[N_MAPS] = {};
+	struct dscp_config config;
+	int err = pins_config(pins, &config);
+
+	if (err)
+		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
+	if (flows != map_capacity(pins->maps[MAP_FLOWS]))
+		entries[MAP_FLOWS] = flows;
+	/* Of the load that was killed there may be an array whose counts are carried already. */
+	if (config.build != objects_digest()) {
+		entries[MAP_COUNTERS] = map_capacity(pins->maps[MAP_COUNTERS]);
+		if (pins->maps[MAP_ARRIVALS] >= 0)
+			entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_ARRIVALS]);
+	}
+	if (entries[MAP_FLOWS] || entries[MAP_COUNTERS] || !has_programs(pins, OBJECT_EGRESS))
+		return renew(pins, entries);
+	return 0;
+}
+
+int install_mend(struct pins *pins)
+{
+	struct dscp_config config = {};
+
+	return pins_config(pins, &config) || config.build != HALF_WAY ? 0
+								      : renew_if_need_be(pins, 0);
+}
+
+int install_open(struct pins *pins, uint32_t flows)
+{
+	int err = pins_open(pins);
+
+	if (err == -ENOENT) {
+		err = pins_remove(); /* of a load that was killed */
+		if (!err)
+			err = create(pins, flows);
+	}
+	if (!err)
+		err = renew_if_need_be(pins, flows);
+	if (err)
+		pins_close(pins);
+	return err;
+}
+
+struct prune {
+	const struct pins *pins;
+	int err;
+};
+
+/* One that cannot be removed from here is no reason to keep the others. */
+static int prune_hook(const struct hook *hook, void *ctx)
+{
+	struct prune *prune = ctx;
+	int err = hooks_needed(prune->pins, hook) ? 0 : hook_detach(hook);
+
+	if (err)
+		prune->err = err;
+	return 0;
+}
+
+int install_prune(struct pins *pins)
+{
+	struct prune prune = { .pins = pins };
+	int err = pin_for_each(STATE_DIR, prune_hook, &prune);
+
+	if (err)
+		return kernel_failed(err, "cannot list", STATE_DIR "/hooks");
+	if (pins->programs[XDP_INNER] >= 0)
+		xdp_sweep(STATE_DIR, pins->programs[XDP_INNER]);
+	if (prune.err)
+		return prune.err;
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (pins->tunnels[slot].ifindex)
+			return 0;
+	return pins_remove();
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/*
+ * Installs what the tunnels need: objects, maps and programs at every hook; and takes it away.
+ * Functions return 0, or a negative errno after a message.
+ */
+#ifndef STATE_INSTALL_H
+#define STATE_INSTALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "state/pins.h"
+
+/* Opens what is loaded, or makes it; brings the programs of every hook to this tool's version.
+ * flows: capacity of the map flows, 0: as it is, or DSCP_DEFAULT_FLOWS. */
+int install_open(struct pins *pins, uint32_t flows);
+
+/* Has the counters grow until they have a place for that slot: programs with larger maps take the
+ * place of those at every hook. */
+int install_room(struct pins *pins, uint32_t slot);
+
+/* Loads the programs that a tunnel's direction and way need, if they are not there. */
+int install_need(struct pins *pins, const struct dscp_tunnel *tunnel);
+
+/* The pinned programs are those that this tool carries. */
+bool install_is_ours(const struct pins *pins);
+
+/* If a load was killed while it exchanged programs: exchanges them all again. */
+int install_mend(struct pins *pins);
+
+/* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
+int install_prune(struct pins *pins);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Which devices and network namespaces are still those that were loaded. */
+#ifndef STATE_PRESENT_H
+#define STATE_PRESENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "state/pins.h"
+
+/* True if the device or namespace of a loaded tunnel is still the one that was loaded, whatever now
+ * has its number. */
+bool present_is(const struct pins *pins, uint32_t slot, enum presence what);
+
+/* Makes the map for it. Returns 0, or a negative errno after a message. */
+int present_make(struct pins *pins);
+
+/* From now on a tunnel's device and namespaces, those that have the numbers now, are those of slot;
+ * or none are. */
+int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel);
+void present_forget(const struct pins *pins, uint32_t slot);
+
+/* How it is, and back to that, when slot is as before again. */
+void present_before(const struct pins *pins, uint32_t slot, bool before[static N_PRESENT]);
+void present_back(const struct pins *pins, uint32_t slot, const bool before[static N_PRESENT]);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Which tunnels are loaded, and the maps that follow from them. */
+#ifndef STATE_REGISTRY_H
+#define STATE_REGISTRY_H
+
+#include <stdint.h>
+
+#include "state/pins.h"
+
+/* Slot of the tunnel of this network namespace with that name: its device has the name now, or it
+ * was loaded under the name and its device is gone; 0: not loaded. */
+uint32_t registry_find(const struct pins *pins, const char *name);
+/* Slot of a tunnel with that name whose network namespace is gone, and with it all that was
+ * attached there: that of a container which was started again. Not one that is only out of sight.
+ * 0: none. */
+uint32_t registry_find_gone(const struct pins *pins, const char *name);
+/* Slot of the tunnel whose device has that number in this network namespace, and is the one that
+ * was loaded. */
+uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex);
+/* 0: all are taken. */
+uint32_t registry_free_slot(const struct pins *pins);
+/* Name of the tunnel device that stamped a flow, or NULL. */
+const char *registry_device_name(const struct pins *pins, uint32_t ifindex);
+
+/* The other functions return 0, or a negative errno after a message. */
+
+/* Makes slot say what tunnel says; an all-zero tunnel frees it. Ports, endpoints and the rest
+ * of the maps follow. */
+int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel);
+
+/* build: digest of the objects, so that the pins counts as loaded. */
+int registry_write_config(const struct pins *pins, uint64_t build);
+
+/* What recent holds egress_inner takes for noted in flows. When that is not so any more, each
+ * flow has to be noted again. */
+void registry_forget_recent(const struct pins *pins);
+
+#endif
