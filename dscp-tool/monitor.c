@@ -28,6 +28,7 @@
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 #define INTERVAL 5 /* seconds, unless --interval says otherwise */
 #define MAX_INTERVAL 86400
@@ -303,9 +304,10 @@ static int discover_name(const struct dscp_tunnel *old, const char *name, struct
 
 	find_uplink_names(old, &request, uplinks);
 	request.uplinks_may_be_absent = true;
-	log_divert(why, TEXT);
 	err = discover_tunnel(&request, new);
-	log_divert(NULL, 0);
+	if (err)
+		snprintf(why, TEXT, "%s", reason_first());
+	reason_clear();
 	return err;
 }
 

@@ -12,7 +12,7 @@
 #include "state/sane.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"
-#include "util/log.h"
+#include "util/reason.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 
@@ -43,37 +43,38 @@ static enum dscp_kind kind_by_name(const char *name)
 	return DSCP_KIND_NONE;
 }
 
+static int unknown_kind(const struct tunnel_request *request, const struct nl_link *link)
+{
+	if (strcmp(link->kind, "tun"))
+		return failed(-EOPNOTSUPP,
+			      "%s: not a tunnel that is known here (%s%s): wireguard, vxlan, "
+			      "geneve, gre, ipip and their kin are",
+			      request->name, *link->kind ? "its kind is " : "it has no kind",
+			      link->kind);
+	if (request->ingress)
+		return failed(-EOPNOTSUPP,
+			      "%s: a user space tunnel, whose packets come out without their outer "
+			      "header: no ingress",
+			      request->name);
+	return failed(-EOPNOTSUPP,
+		      "%s: a user space tunnel, where no mark survives: only one mark for all "
+		      "packets is possible, --outer-dscp X --port N",
+		      request->name);
+}
+
 static int set_kind(const struct tunnel_request *request, const struct nl_link *link,
 		    struct dscp_tunnel *tunnel)
 {
 	tunnel->kind = kind_by_name(link->kind);
-	if (tunnel->kind != DSCP_KIND_NONE) {
-		if (!link->external || tunnel->kind == DSCP_KIND_VXLAN ||
-		    tunnel->kind == DSCP_KIND_GENEVE)
-			return 0;
-		log_error(
-			"%s: %s in external mode has no address of its own to know its packets by",
-			request->name, link->kind);
-		return -EOPNOTSUPP;
-	}
-	if (request->fixed && request->n_ports) {
+	if (tunnel->kind == DSCP_KIND_NONE && request->fixed && request->n_ports)
 		tunnel->kind = DSCP_KIND_UDP;
+	if (tunnel->kind == DSCP_KIND_NONE)
+		return unknown_kind(request, link);
+	if (!link->external || tunnel->kind == DSCP_KIND_VXLAN || tunnel->kind == DSCP_KIND_GENEVE)
 		return 0;
-	}
-	if (!strcmp(link->kind, "tun") && request->ingress)
-		log_error("%s: a user space tunnel, whose packets come out without their outer "
-			  "header: no ingress",
-			  request->name);
-	else if (!strcmp(link->kind, "tun"))
-		log_error("%s: a user space tunnel, where no mark survives: only one mark for all "
-			  "packets is possible, --outer-dscp X --port N",
-			  request->name);
-	else
-		log_error("%s: not a tunnel that is known here (%s%s): wireguard, vxlan, geneve, "
-			  "gre, ipip and their kin are",
-			  request->name, *link->kind ? "its kind is " : "it has no kind",
-			  link->kind);
-	return -EOPNOTSUPP;
+	return failed(-EOPNOTSUPP,
+		      "%s: %s in external mode has no address of its own to know its packets by",
+		      request->name, link->kind);
 }
 
 static bool has_ports(const struct dscp_tunnel *tunnel)
@@ -87,21 +88,20 @@ static int set_ports(const struct tunnel_request *request, uint16_t found,
 	if (!has_ports(tunnel)) {
 		if (!request->n_ports)
 			return 0;
-		log_error("%s: %s has no UDP port, --port means nothing here", request->name,
-			  tunnel->link_kind);
-		return TUNNEL_USAGE;
+		return failed(TUNNEL_USAGE, "%s: %s has no UDP port, --port means nothing here",
+			      request->name, tunnel->link_kind);
 	}
 	if (request->n_ports) {
 		memcpy(tunnel->ports, request->ports, sizeof(tunnel->ports));
 		tunnel->n_ports = request->n_ports;
 		return 0;
 	}
-	if (!found) {
-		log_error("%s: has no listen port yet: bring it up first (ip link set %s up), or "
-			  "say --port N",
-			  request->name, request->name);
-		return -EADDRNOTAVAIL;
-	}
+	if (!found)
+		return failed(
+			-EADDRNOTAVAIL,
+			"%s: has no listen port yet: bring it up first (ip link set %s up), or "
+			"say --port N",
+			request->name, request->name);
 	tunnel->ports[0] = found;
 	tunnel->n_ports = 1;
 	return 0;
@@ -112,17 +112,16 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
 	struct dscp_endpoint *endpoint = &tunnel->endpoint;
 
-	if (tunnel->kind == DSCP_KIND_UDP)
+	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP)
 		return 0;
 	if (has_ports(tunnel) && link->external) {
 		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
 		return 0;
 	}
-	if (tunnel->n_ports > 1) {
-		log_error("%s: %s has one destination port: --port can be given once", tunnel->name,
-			  link->kind);
-		return TUNNEL_USAGE;
-	}
+	if (tunnel->n_ports > 1)
+		return failed(TUNNEL_USAGE,
+			      "%s: %s has one destination port: --port can be given once",
+			      tunnel->name, link->kind);
 	endpoint->kind = tunnel->kind;
 	/* A VXLAN without any address has a socket of IPv4. */
 	endpoint->family = link->family == AF_INET6 ? 6 : 4;
@@ -149,57 +148,23 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return !set_endpoint(link, tunnel);
 }
 
-static int wireguard(const struct tunnel_request *request, const struct nl_link *link,
-		     struct dscp_tunnel *tunnel)
-{
-	struct nl_wireguard wg;
-	struct nl_error why;
-	int err = nl_wireguard_get(tunnel->ifindex, &wg, &why);
-
-	if (err) {
-		log_error("%s: cannot read the WireGuard configuration: %s", request->name,
-			  why.text);
-		return err;
-	}
-	err = set_ports(request, wg.port, tunnel);
-	if (!err)
-		err = uplinks_find(request, link, &wg, tunnel);
-	nl_wireguard_free(&wg);
-	return err;
-}
-
 /* The kernel tells whether the packets leave here, of all kinds but WireGuard and user space. */
-static int check_netns(const struct tunnel_request *request, const struct nl_link *link,
-		       const struct dscp_tunnel *tunnel)
+static int check_netns(const struct nl_link *link, const struct dscp_tunnel *tunnel)
 {
 	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
 
-	if (tunnel->kind == DSCP_KIND_UDP || elsewhere == link->elsewhere)
+	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP ||
+	    elsewhere == link->elsewhere)
 		return 0;
 	if (elsewhere)
-		log_error("%s: its packets leave in this network namespace, where it was made: "
-			  "--uplink-netns is not for it",
-			  request->name);
-	else
-		log_error("%s: its packets leave in the network namespace where it was made, and "
-			  "not in this one: say --uplink-netns with that one's name, PID or path",
-			  request->name);
-	return TUNNEL_USAGE;
-}
-
-static int other_kinds(const struct tunnel_request *request, const struct nl_link *link,
-		       struct dscp_tunnel *tunnel)
-{
-	int err = set_ports(request, link->port, tunnel);
-
-	if (!err)
-		err = set_endpoint(link, tunnel);
-	if (err)
-		return err;
-	err = check_netns(request, link, tunnel);
-	if (err)
-		return err;
-	return uplinks_find(request, link, NULL, tunnel);
+		return failed(TUNNEL_USAGE,
+			      "%s: its packets leave in this network namespace, where it was made: "
+			      "--uplink-netns is not for it",
+			      link->name);
+	return failed(TUNNEL_USAGE,
+		      "%s: its packets leave in the network namespace where it was made, and "
+		      "not in this one: say --uplink-netns with that one's name, PID or path",
+		      link->name);
 }
 
 /* CAP_SYS_ADMIN, which nothing else here needs. */
@@ -209,9 +174,8 @@ static int set_uplink_netns(const struct tunnel_request *request, struct dscp_tu
 	tunnel->uplink_netns = request->uplink_netns ? request->uplink_netns : tunnel->netns;
 	if (tunnel->uplink_netns == tunnel->netns || privileges_sys_admin())
 		return 0;
-	log_error("%s: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs",
-		  request->name);
-	return -EPERM;
+	return failed(-EPERM, "%s: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs",
+		      request->name);
 }
 
 static int find_link(const char *name, struct nl_link *link)
@@ -219,29 +183,23 @@ static int find_link(const char *name, struct nl_link *link)
 	struct nl_error why;
 	int err = nl_link_by_name(name, link, &why);
 
-	if (err) {
-		log_error("%s: %s", name, why.text);
-		return err;
-	}
+	if (err)
+		return failed(err, "%s: %s", name, why.text);
 	if (sane_name(link->name))
 		return 0;
-	log_error("%s: there are control characters in its name: rename it", link->name);
-	return -EINVAL;
+	return failed(-EINVAL, "%s: there are control characters in its name: rename it",
+		      link->name);
 }
 
-int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+static void take_request(const struct tunnel_request *request, const struct nl_link *link,
+			 struct dscp_tunnel *tunnel)
 {
-	struct nl_link link;
-	int err = find_link(request->name, &link);
-
-	if (err)
-		return err;
 	memset(tunnel, 0, sizeof(*tunnel));
-	tunnel->ifindex = link.ifindex;
+	tunnel->ifindex = link->ifindex;
+	memcpy(tunnel->name, link->name, DSCP_IFNAMSIZ);
+	memcpy(tunnel->link_kind, link->kind, DSCP_IFNAMSIZ);
 	tunnel->egress = request->egress_map;
 	tunnel->ingress = request->ingress_map;
-	memcpy(tunnel->name, link.name, DSCP_IFNAMSIZ);
-	memcpy(tunnel->link_kind, link.kind, DSCP_IFNAMSIZ);
 	tunnel->attach = request->attach;
 	if (request->egress)
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
@@ -255,16 +213,43 @@ int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tu
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;
 	}
+}
+
+static int read_wireguard(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
+{
+	struct nl_error why;
+	int err = nl_wireguard_get(tunnel->ifindex, wg, &why);
+
+	if (err)
+		failed(err, "%s: cannot read the WireGuard configuration: %s", tunnel->name,
+		       why.text);
+	return err;
+}
+
+int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+{
+	__attribute__((cleanup(nl_wireguard_free))) struct nl_wireguard wg = {};
+	struct nl_link link;
+	int err = find_link(request->name, &link);
+
+	if (err)
+		return err;
+	take_request(request, &link, tunnel);
 	err = set_kind(request, &link, tunnel);
 	if (!err)
 		err = set_uplink_netns(request, tunnel);
 	if (!err && request->ingress)
 		err = method_choose(request, tunnel);
+	if (!err && tunnel->kind == DSCP_KIND_WIREGUARD)
+		err = read_wireguard(tunnel, &wg);
 	if (err)
 		return err;
-	if (tunnel->kind == DSCP_KIND_WIREGUARD)
-		return wireguard(request, &link, tunnel);
-	return other_kinds(request, &link, tunnel);
+	err = set_ports(request, tunnel->kind == DSCP_KIND_WIREGUARD ? wg.port : link.port, tunnel);
+	if (!err)
+		err = set_endpoint(&link, tunnel);
+	if (!err)
+		err = check_netns(&link, tunnel);
+	return err ? err : uplinks_find(request, &link, &wg, tunnel);
 }
 
 struct tunnel_request discover_request_of(const struct dscp_tunnel *tunnel, const char *name)
@@ -317,7 +302,6 @@ bool discover_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name
 {
 	struct tunnel_request request = discover_request_of(tunnel, name);
 	struct dscp_tunnel now;
-	char why[256];
 	int err;
 
 	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS || !uplinks_needed(tunnel))
@@ -325,9 +309,8 @@ bool discover_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name
 	/* Ingress has the same uplinks, and asks the kernel by loading a program. */
 	request.egress = true;
 	request.ingress = false;
-	log_divert(why, sizeof(why));
 	err = discover_tunnel(&request, &now);
-	log_divert(NULL, 0);
+	reason_clear();
 	/* Without any route no packet leaves unmarked. */
 	for (int i = 0; !err && i < now.n_uplinks; i++) {
 		if (uplinks_has(tunnel, now.uplinks[i]))

@@ -13,7 +13,7 @@
 struct nl_link;
 
 /* Fills in a tunnel from the kernel's answers. Returns 0; TUNNEL_USAGE: the request does not fit
- * this tunnel; a negative errno. The reason has been logged. */
+ * this tunnel; a negative errno. The reason is kept. */
 int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
 
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is

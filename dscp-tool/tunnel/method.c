@@ -9,7 +9,7 @@
 #include "hook/libxdp.h"
 #include "privileges.h"
 #include "state/objects.h"
-#include "util/log.h"
+#include "util/reason.h"
 
 const char *method_name(enum dscp_way way)
 {
@@ -39,36 +39,32 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 {
 	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
 		return 0;
-	if (tunnel->kind != DSCP_KIND_WIREGUARD) {
-		log_error("%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
-			  "it",
-			  request->name, method_name(request->way), tunnel->link_kind);
-		return TUNNEL_USAGE;
-	}
-	if (request->way == DSCP_WAY_PEEK && !objects_has(OBJECT_PEEK)) {
-		log_error("%s: built without CO-RE, which --ingress-hook peek needs: use "
-			  "--ingress-hook tc",
-			  request->name);
-		return -EOPNOTSUPP;
-	}
-	if (request->way == DSCP_WAY_PEEK && !features_has_btf()) {
-		log_error("%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
-			  " cannot be read: use --ingress-hook tc",
-			  request->name);
-		return -EOPNOTSUPP;
-	}
-	if (request->way == DSCP_WAY_XDP && !libxdp_supported()) {
-		log_error("%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
-			  request->name, objects_has(OBJECT_PEEK) ? "peek or " : "");
-		return -EOPNOTSUPP;
-	}
+	if (tunnel->kind != DSCP_KIND_WIREGUARD)
+		return failed(
+			TUNNEL_USAGE,
+			"%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
+			"it",
+			request->name, method_name(request->way), tunnel->link_kind);
+	if (request->way == DSCP_WAY_PEEK && !objects_has(OBJECT_PEEK))
+		return failed(-EOPNOTSUPP,
+			      "%s: built without CO-RE, which --ingress-hook peek needs: use "
+			      "--ingress-hook tc",
+			      request->name);
+	if (request->way == DSCP_WAY_PEEK && !features_has_btf())
+		return failed(-EOPNOTSUPP,
+			      "%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
+			      " cannot be read: use --ingress-hook tc",
+			      request->name);
+	if (request->way == DSCP_WAY_XDP && !libxdp_supported())
+		return failed(-EOPNOTSUPP,
+			      "%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
+			      request->name, objects_has(OBJECT_PEEK) ? "peek or " : "");
 	/* The load would succeed, and unload not find the program by its number. */
-	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin()) {
-		log_error("%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
-			  "needs: use peek or tc",
-			  request->name);
-		return -EPERM;
-	}
+	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin())
+		return failed(-EPERM,
+			      "%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
+			      "needs: use peek or tc",
+			      request->name);
 	return 0;
 }
 
@@ -82,22 +78,21 @@ int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunn
 	const char *reason;
 	int err;
 
-	if (tunnel->kind == DSCP_KIND_UDP) {
-		log_error("%s: a user space tunnel, whose packets come out without their outer "
-			  "header: --direction egress is all there is",
-			  request->name);
-		return TUNNEL_USAGE;
-	}
+	if (tunnel->kind == DSCP_KIND_UDP)
+		return failed(TUNNEL_USAGE,
+			      "%s: a user space tunnel, whose packets come out without their outer "
+			      "header: --direction egress is all there is",
+			      request->name);
 	err = check_way(request, tunnel);
 	if (err)
 		return err;
 	reason = features_no_probe_read();
-	if (reason) {
-		log_error("%s: no ingress on this kernel, whose programs may not read what is in "
-			  "front of a packet: %s. Use --direction egress",
-			  request->name, reason);
-		return -EOPNOTSUPP;
-	}
+	if (reason)
+		return failed(
+			-EOPNOTSUPP,
+			"%s: no ingress on this kernel, whose programs may not read what is in "
+			"front of a packet: %s. Use --direction egress",
+			request->name, reason);
 	tunnel->flags |= DSCP_TUNNEL_INGRESS;
 	tunnel->way = request->way;
 	if (tunnel->way != DSCP_WAY_NONE)
@@ -106,6 +101,6 @@ int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunn
 	tunnel->way =
 		tunnel->kind == DSCP_KIND_WIREGUARD && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
 	if (tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->way == DSCP_WAY_TC)
-		log_warning("%s: ingress by tc: %s", request->name, method_reason(tunnel));
+		advise("%s: ingress by tc: %s", request->name, method_reason(tunnel));
 	return 0;
 }

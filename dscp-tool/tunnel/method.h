@@ -9,8 +9,8 @@
 #include "tunnel/request.h"
 
 /* Chooses the method of a tunnel whose kind is known: the one that is asked for, or the best one
- * that this kernel and this build have. Returns 0, TUNNEL_USAGE or a negative errno, after a
- * message. */
+ * that this kernel and this build have. Returns 0, TUNNEL_USAGE or a negative errno, with its
+ * reason. */
 int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
 
 /* The word for a method on the command line. */

@@ -28,6 +28,7 @@ struct tunnel_request {
 	enum attach_kind attach;
 };
 
-#define TUNNEL_USAGE 1
+/* The request does not fit the tunnel. No errno has this number. */
+#define TUNNEL_USAGE (-4096)
 
 #endif

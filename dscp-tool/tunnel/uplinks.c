@@ -10,9 +10,10 @@
 #include <string.h>
 
 #include "state/sane.h"
-#include "util/log.h"
+#include "util/macros.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 bool uplinks_has(const struct dscp_tunnel *tunnel, __u32 ifindex)
 {
@@ -34,18 +35,16 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 {
 	int at = 0, behind;
 
-	if (!sane_name(name)) {
-		log_error("uplink %s: there are control characters in its name: rename it", name);
-		return -EINVAL;
-	}
+	if (!sane_name(name))
+		return failed(-EINVAL,
+			      "uplink %s: there are control characters in its name: rename it",
+			      name);
 	while (at < tunnel->n_uplinks && strcmp(tunnel->uplink_names[at], name) < 0)
 		at++;
 	if (at < tunnel->n_uplinks && !strcmp(tunnel->uplink_names[at], name))
 		return 0;
-	if (tunnel->n_uplinks == DSCP_MAX_UPLINKS) {
-		log_error("%s: more than %d uplinks", tunnel->name, DSCP_MAX_UPLINKS);
-		return -E2BIG;
-	}
+	if (tunnel->n_uplinks == DSCP_MAX_UPLINKS)
+		return failed(-E2BIG, "%s: more than %d uplinks", tunnel->name, DSCP_MAX_UPLINKS);
 	behind = tunnel->n_uplinks++ - at;
 	memmove(&tunnel->uplinks[at + 1], &tunnel->uplinks[at], behind * sizeof(*tunnel->uplinks));
 	memmove(&tunnel->uplink_names[at + 1], &tunnel->uplink_names[at],
@@ -56,23 +55,14 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 	return 0;
 }
 
-static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
+static int add_uplink(struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
-	struct nl_link link;
-	struct nl_error why;
-	int err = nl_link_by_index(ifindex, &link, &why);
-
-	if (err) {
-		log_error("%s: uplink %d: %s", tunnel->name, ifindex, why.text);
-		return err;
-	}
-	if (tunnel->way == DSCP_WAY_XDP && link.type != ARPHRD_ETHER) {
-		log_error("%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
-			  "Ethernet frames: use peek or tc",
-			  tunnel->name, link.name);
-		return -EOPNOTSUPP;
-	}
-	return insert_uplink(tunnel, ifindex, link.name);
+	if (tunnel->way == DSCP_WAY_XDP && link->type != ARPHRD_ETHER)
+		return failed(-EOPNOTSUPP,
+			      "%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
+			      "Ethernet frames: use peek or tc",
+			      tunnel->name, link->name);
+	return insert_uplink(tunnel, link->ifindex, link->name);
 }
 
 /* In two network namespaces a number is of two devices. */
@@ -93,127 +83,160 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 		if (err == -ENODEV && request->uplinks_may_be_absent)
 			err = insert_uplink(tunnel, DSCP_UPLINK_ABSENT, request->uplinks[i]);
 		else if (err)
-			log_error("uplink %s: %s", request->uplinks[i], why.text);
-		else if (is_itself(tunnel, link.ifindex)) {
-			log_error("uplink %s: that is the tunnel itself", link.name);
-			err = TUNNEL_USAGE;
-		} else {
-			err = add_uplink(tunnel, link.ifindex);
-		}
+			failed(err, "uplink %s: %s", request->uplinks[i], why.text);
+		else if (is_itself(tunnel, link.ifindex))
+			err = failed(TUNNEL_USAGE, "uplink %s: that is the tunnel itself",
+				     link.name);
+		else
+			err = add_uplink(tunnel, &link);
 	}
 	return err;
 }
 
-/* The uplink of one peer, restricted to oif if that is not 0. A peer without a route is no reason
- * to fail if others have one. */
-static int uplink_by_route(struct dscp_tunnel *tunnel, const struct nl_endpoint *peer,
-			   uint32_t fwmark, int oif, struct nl_error *why)
-{
-	int err = nl_route_oif(peer, fwmark, &oif, why);
+/* Devices, each once. One more than a tunnel can have shows that there are too many. */
+struct devices {
+	int list[DSCP_MAX_UPLINKS + 1];
+	int n;
+};
 
-	if (err)
-		return err;
-	if (is_itself(tunnel, oif)) {
-		snprintf(why->text, sizeof(why->text),
-			 "the route to a peer leads into the tunnel itself");
-		return -ELOOP;
-	}
-	return add_uplink(tunnel, oif);
+static void add_device(struct devices *devices, int ifindex)
+{
+	for (int i = 0; i < devices->n; i++)
+		if (devices->list[i] == ifindex)
+			return;
+	if (devices->n <= DSCP_MAX_UPLINKS)
+		devices->list[devices->n++] = ifindex;
 }
 
 static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reason)
 {
-	log_error("%s: no uplink found: %s (say --uplink DEV)", tunnel->name, reason);
-	return err;
+	return failed(err, "%s: no uplink found: %s (say --uplink DEV)", tunnel->name, reason);
 }
 
 /* Nobody to ask a route for: a server whose peers have not called yet. */
-static int uplinks_by_default(struct dscp_tunnel *tunnel)
+static int devices_by_default(const struct dscp_tunnel *tunnel, struct devices *devices)
 {
-	int oifs[DSCP_MAX_UPLINKS + 1], err = 0;
+	int oifs[DSCP_MAX_UPLINKS + 1];
 	struct nl_error why;
-	int n = nl_default_oifs(oifs, DSCP_MAX_UPLINKS + 1, &why);
+	int n = nl_default_oifs(oifs, ARRAY_SIZE(oifs), &why);
 
 	if (n < 0)
 		return no_uplink(tunnel, n, why.text);
-	for (int i = 0; i < n && !err; i++)
+	for (int i = 0; i < n; i++)
 		if (!is_itself(tunnel, oifs[i]))
-			err = add_uplink(tunnel, oifs[i]);
-	if (!err && !tunnel->n_uplinks)
+			add_device(devices, oifs[i]);
+	if (!devices->n)
 		return no_uplink(tunnel, -ENETUNREACH,
 				 "it has no peer's address, and there is no default route");
-	return err;
-}
-
-static int uplinks_by_peers(struct dscp_tunnel *tunnel, const struct nl_endpoint *peers,
-			    unsigned int n, uint32_t fwmark, int oif)
-{
-	struct nl_error why = {};
-	int err = 0, last = 0;
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct nl_error one = {};
-
-		err = uplink_by_route(tunnel, &peers[i], fwmark, oif, &one);
-		if (err && !*one.text)
-			return err; /* add_uplink() has said why */
-		if (err) {
-			last = err;
-			why = one;
-		}
-	}
-	if (!tunnel->n_uplinks)
-		return no_uplink(tunnel, last, why.text);
-	if (last)
-		log_warning("%s: no uplink for some of its peers: %s", tunnel->name, why.text);
 	return 0;
 }
 
-/* VXLAN, geneve, GRE, IPIP: one remote address, or a device to send by. */
-static int uplinks_by_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
+/* The peers that a tunnel sends to. */
+struct peers {
+	const struct nl_endpoint *list;
+	unsigned int n;
+	uint32_t fwmark;
+	int oif; /* the device to restrict the routes to, or 0 */
+	struct nl_error why; /* the last one that has no route has none */
+};
+
+/* A peer without a route is no reason to fail if others have one. */
+static int devices_by_route(const struct dscp_tunnel *tunnel, struct peers *peers,
+			    struct devices *devices)
+{
+	int last = 0;
+
+	for (unsigned int i = 0; i < peers->n; i++) {
+		struct nl_error why = {};
+		int oif = peers->oif;
+		int err = nl_route_oif(&peers->list[i], peers->fwmark, &oif, &why);
+
+		if (!err && is_itself(tunnel, oif)) {
+			snprintf(why.text, sizeof(why.text),
+				 "the route to a peer leads into the tunnel itself");
+			err = -ELOOP;
+		}
+		if (!err) {
+			add_device(devices, oif);
+			continue;
+		}
+		last = err;
+		peers->why = why;
+	}
+	return devices->n ? 0 : no_uplink(tunnel, last, peers->why.text);
+}
+
+/* True, with its address, if all packets of a VXLAN, geneve, GRE or IPIP device go to one host. */
+static bool one_remote(const struct nl_link *link, struct nl_endpoint *peer)
 {
 	static const uint8_t none[16];
-	struct nl_endpoint peer = { .family = link->family };
 
 	if (link->family == AF_UNSPEC || link->multicast ||
 	    !memcmp(link->remote, none, sizeof(none)))
-		return link->lower ? add_uplink(tunnel, link->lower) : uplinks_by_default(tunnel);
-	/* The device it is bound to may be a VRF, which no packet leaves by. */
-	memcpy(&peer.v6, link->remote, link->family == AF_INET ? 4 : 16);
-	return uplinks_by_peers(tunnel, &peer, 1, link->fwmark, link->lower);
+		return false;
+	*peer = (struct nl_endpoint){ .family = link->family };
+	memcpy(&peer->v6, link->remote, link->family == AF_INET ? 4 : 16);
+	return true;
 }
 
-/* True where the uplinks are; else it says why not. */
-static bool uplinks_in_reach(const struct dscp_tunnel *tunnel)
+/* Adds the uplinks that are found for the peers of a WireGuard device, or for the remote address of
+ * another one, or else for the device that it is bound to. That device may be a VRF, which no
+ * packet leaves by, if there is a remote address. */
+static int uplinks_by_peers(const struct nl_link *link, const struct nl_wireguard *wg,
+			    struct dscp_tunnel *tunnel)
+{
+	struct peers peers = { wg->endpoints, wg->n_endpoints, wg->fwmark, link->lower, {} };
+	struct devices devices = {};
+	struct nl_endpoint remote;
+	struct nl_error why;
+	int err = 0;
+
+	if (one_remote(link, &remote))
+		peers = (struct peers){ &remote, 1, link->fwmark, link->lower, {} };
+	if (peers.n)
+		err = devices_by_route(tunnel, &peers, &devices);
+	else if (link->lower)
+		add_device(&devices, link->lower);
+	else
+		err = devices_by_default(tunnel, &devices);
+	for (int i = 0; i < devices.n && !err; i++) {
+		struct nl_link uplink;
+
+		err = nl_link_by_index(devices.list[i], &uplink, &why);
+		if (err)
+			failed(err, "%s: uplink %d: %s", tunnel->name, devices.list[i], why.text);
+		else
+			err = add_uplink(tunnel, &uplink);
+	}
+	if (!err && *peers.why.text)
+		advise("%s: no uplink for some of its peers: %s", tunnel->name, peers.why.text);
+	return err;
+}
+
+/* Fails where the uplinks are out of reach. */
+static int check_reach(const struct dscp_tunnel *tunnel)
 {
 	char path[NETNS_PATH];
 
 	if (netns_own() == tunnel->uplink_netns)
-		return true;
+		return 0;
 	if (netns_path(tunnel->uplink_netns, path))
-		log_error("%s: %s, the network namespace of its uplinks, cannot be entered",
-			  tunnel->name, path);
-	else
-		log_error("%s: the network namespace of its uplinks is gone (number %llu)",
-			  tunnel->name, tunnel->uplink_netns);
-	return false;
+		return failed(-ENODEV,
+			      "%s: %s, the network namespace of its uplinks, cannot be entered",
+			      tunnel->name, path);
+	return failed(-ENODEV, "%s: the network namespace of its uplinks is gone (number %llu)",
+		      tunnel->name, tunnel->uplink_netns);
 }
 
-/* wg: NULL for other kinds. */
 int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
+	int err = check_reach(tunnel);
 
-	if (!uplinks_in_reach(tunnel))
-		return -ENODEV;
+	if (err)
+		return err;
 	if (request->n_uplinks)
 		return uplinks_by_name(request, tunnel);
-	if (!wg)
-		return uplinks_by_link(link, tunnel);
-	if (!uplinks_needed(tunnel))
-		return 0;
-	if (wg->n_endpoints)
-		return uplinks_by_peers(tunnel, wg->endpoints, wg->n_endpoints, wg->fwmark, 0);
-	return uplinks_by_default(tunnel);
+	return uplinks_needed(tunnel) ? uplinks_by_peers(link, wg, tunnel) : 0;
 }

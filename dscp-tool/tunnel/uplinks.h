@@ -13,8 +13,9 @@
 struct nl_link;
 struct nl_wireguard;
 
-/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. wg: NULL
- * for other kinds. Returns 0, TUNNEL_USAGE or a negative errno, after a message. */
+/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. wg:
+ * empty for other kinds than WireGuard. Returns 0, TUNNEL_USAGE or a negative errno, with its
+ * reason. */
 int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel);
 

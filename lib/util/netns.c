@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Finds and enters network namespaces by their inodes. */
 #include "netns.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "macros.h"
+#include "reason.h"
 
 #define OWN "/proc/self/ns/net"
 
@@ -39,7 +41,7 @@ static int read_netns(const char *path, uint64_t *netns)
 {
 	struct statfs fs;
 	struct stat st;
-	int fd, err = 0;
+	_cleanup_close_ int fd = -1;
 
 	if (statfs(path, &fs))
 		return -errno;
@@ -47,14 +49,11 @@ static int read_netns(const char *path, uint64_t *netns)
 		return -EINVAL;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
-		err = -errno;
-	else if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
-		err = -EINVAL;
-	else
-		*netns = st.st_ino;
-	if (fd >= 0)
-		close(fd);
-	return err;
+		return -errno;
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -EINVAL;
+	*netns = st.st_ino;
+	return 0;
 }
 
 int netns_by_name(const char *option, const char *text, uint64_t *netns)
@@ -67,16 +66,17 @@ int netns_by_name(const char *option, const char *text, uint64_t *netns)
 
 	if (strchr(text, '/'))
 		err = read_netns(text, netns);
-	for (unsigned int i = 0; i < 3 && err == -ENOENT && *text && !strchr(text, '/'); i++) {
+	for (unsigned int i = 0;
+	     i < ARRAY_SIZE(places) && err == -ENOENT && *text && !strchr(text, '/'); i++) {
 		if (i == 2 && text[strspn(text, "0123456789")])
 			break;
 		if (snprintf(path, sizeof(path), places[i], text) < (int)sizeof(path))
 			err = read_netns(path, netns);
 	}
 	if (err)
-		log_error("%s '%s': %s: use a name in /run/netns, the PID of a process, or a path",
-			  option, text,
-			  err == -EINVAL ? "no network namespace" : log_strerror(err));
+		failed(err,
+		       "%s '%s': %s: use a name in /run/netns, the PID of a process, or a path",
+		       option, text, err == -EINVAL ? "no network namespace" : strerror(-err));
 	return err;
 }
 
@@ -188,28 +188,23 @@ static int open_netns(uint64_t netns)
 
 int netns_enter(uint64_t netns)
 {
-	int home, there;
+	_cleanup_close_ int there = netns == netns_own() ? -1 : open_netns(netns);
+	int home = there < 0 ? -1 : open(OWN, O_RDONLY | O_CLOEXEC);
 
-	if (netns == netns_own())
-		return -1;
-	there = open_netns(netns);
-	home = there < 0 ? -1 : open(OWN, O_RDONLY | O_CLOEXEC);
-	if (home >= 0 && setns(there, CLONE_NEWNET)) {
-		close(home);
-		home = -1;
-	}
-	if (there >= 0)
-		close(there);
-	return home;
+	if (home < 0 || !setns(there, CLONE_NEWNET))
+		return home;
+	close(home);
+	return -1;
 }
 
-/* Nothing may be done in the wrong namespace. */
+/* Nothing may be done in the wrong namespace: the one place where a process ends at once. */
 void netns_leave(const int *home)
 {
 	if (*home < 0)
 		return;
 	if (setns(*home, CLONE_NEWNET)) {
-		log_error("cannot get back to the own network namespace: %s", log_strerror(-errno));
+		failed(-errno, "cannot get back to the own network namespace: %s", strerror(errno));
+		reason_print();
 		abort();
 	}
 	close(*home);

@@ -16,7 +16,7 @@
 uint64_t netns_own(void);
 
 /* The namespace that text means, as ip-link(8) takes it: a name of ip-netns(8), else a PID; a path
- * if it has a slash. Returns 0 or a negative errno, after a message that begins with option. */
+ * if it has a slash. Returns 0 or a negative errno, with a reason that begins with option. */
 int netns_by_name(const char *option, const char *text, uint64_t *netns);
 
 /* Something that leads to a namespace: where it is mounted, as ip-netns(8) does it, else a process
