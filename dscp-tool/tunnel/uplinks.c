@@ -55,7 +55,7 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 	return 0;
 }
 
-static int add_uplink(struct dscp_tunnel *tunnel, const struct nl_link *link)
+static int add_link(struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
 	if (tunnel->way == DSCP_WAY_XDP && link->type != ARPHRD_ETHER)
 		return failed(-EOPNOTSUPP,
@@ -63,6 +63,16 @@ static int add_uplink(struct dscp_tunnel *tunnel, const struct nl_link *link)
 			      "Ethernet frames: use peek or tc",
 			      tunnel->name, link->name);
 	return insert_uplink(tunnel, link->ifindex, link->name);
+}
+
+static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
+{
+	struct nl_link link;
+	struct nl_error why;
+	int err = nl_link_by_index(ifindex, &link, &why);
+
+	return err ? failed(err, "%s: uplink %d: %s", tunnel->name, ifindex, why.text)
+		   : add_link(tunnel, &link);
 }
 
 /* In two network namespaces a number is of two devices. */
@@ -88,7 +98,7 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 			err = failed(TUNNEL_USAGE, "uplink %s: that is the tunnel itself",
 				     link.name);
 		else
-			err = add_uplink(tunnel, &link);
+			err = add_link(tunnel, &link);
 	}
 	return err;
 }
@@ -179,40 +189,6 @@ static bool one_remote(const struct nl_link *link, struct nl_endpoint *peer)
 	return true;
 }
 
-/* Adds the uplinks that are found for the peers of a WireGuard device, or for the remote address of
- * another one, or else for the device that it is bound to. That device may be a VRF, which no
- * packet leaves by, if there is a remote address. */
-static int uplinks_by_peers(const struct nl_link *link, const struct nl_wireguard *wg,
-			    struct dscp_tunnel *tunnel)
-{
-	struct peers peers = { wg->endpoints, wg->n_endpoints, wg->fwmark, link->lower, {} };
-	struct devices devices = {};
-	struct nl_endpoint remote;
-	struct nl_error why;
-	int err = 0;
-
-	if (one_remote(link, &remote))
-		peers = (struct peers){ &remote, 1, link->fwmark, link->lower, {} };
-	if (peers.n)
-		err = devices_by_route(tunnel, &peers, &devices);
-	else if (link->lower)
-		add_device(&devices, link->lower);
-	else
-		err = devices_by_default(tunnel, &devices);
-	for (int i = 0; i < devices.n && !err; i++) {
-		struct nl_link uplink;
-
-		err = nl_link_by_index(devices.list[i], &uplink, &why);
-		if (err)
-			failed(err, "%s: uplink %d: %s", tunnel->name, devices.list[i], why.text);
-		else
-			err = add_uplink(tunnel, &uplink);
-	}
-	if (!err && *peers.why.text)
-		advise("%s: no uplink for some of its peers: %s", tunnel->name, peers.why.text);
-	return err;
-}
-
 /* Fails where the uplinks are out of reach. */
 static int check_reach(const struct dscp_tunnel *tunnel)
 {
@@ -228,15 +204,33 @@ static int check_reach(const struct dscp_tunnel *tunnel)
 		      tunnel->name, tunnel->uplink_netns);
 }
 
+/* Adds the devices by which packets go to the peers of a WireGuard device, or to the remote address
+ * of another one, or else the device that it is bound to. That device may be a VRF, which no packet
+ * leaves by, if there is a remote address. */
 int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
+	struct peers peers = { wg->endpoints, wg->n_endpoints, wg->fwmark, link->lower, {} };
+	struct devices devices = {};
+	struct nl_endpoint remote;
 	int err = check_reach(tunnel);
 
-	if (err)
-		return err;
-	if (request->n_uplinks)
-		return uplinks_by_name(request, tunnel);
-	return uplinks_needed(tunnel) ? uplinks_by_peers(link, wg, tunnel) : 0;
+	if (err || request->n_uplinks)
+		return err ? err : uplinks_by_name(request, tunnel);
+	if (!uplinks_needed(tunnel))
+		return 0;
+	if (one_remote(link, &remote))
+		peers = (struct peers){ &remote, 1, link->fwmark, link->lower, {} };
+	if (peers.n)
+		err = devices_by_route(tunnel, &peers, &devices);
+	else if (link->lower)
+		add_device(&devices, link->lower);
+	else
+		err = devices_by_default(tunnel, &devices);
+	for (int i = 0; i < devices.n && !err; i++)
+		err = add_uplink(tunnel, devices.list[i]);
+	if (!err && *peers.why.text)
+		advise("%s: no uplink for some of its peers: %s", tunnel->name, peers.why.text);
+	return err;
 }

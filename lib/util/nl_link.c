@@ -198,43 +198,46 @@ static int read_link(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-static int query_link(int ifindex, const char *name, const struct nl_reader *reader,
-		      struct nl_error *err)
+/* By its name, or by its number if that is NULL. */
+static struct nl_request *ask_link(struct nl_request *request, const char *name, int ifindex)
 {
-	struct nl_request request;
-	struct nlmsghdr *header = nl_request(&request, RTM_GETLINK, 0);
+	struct nlmsghdr *header = nl_request(request, RTM_GETLINK, 0);
 	struct ifinfomsg *fixed = mnl_nlmsg_put_extra_header(header, sizeof(*fixed));
-	int ret;
 
 	fixed->ifi_index = ifindex;
 	if (name)
 		mnl_attr_put_strz(header, IFLA_IFNAME, name);
-	ret = nl_exchange(NETLINK_ROUTE, &request, reader, err);
-	if (ret == -ENODEV && name)
-		return nl_fail(err, ret, "there is no device '%s'", name);
-	if (ret == -ENODEV)
-		return nl_fail(err, ret, "there is no device with index %d", ifindex);
-	return ret;
+	return request;
 }
 
 int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err)
 {
 	struct nl_reader reader = { .message = read_link, .ctx = link };
+	struct nl_request request;
+	int ret = -ENODEV;
 
 	memset(link, 0, sizeof(*link));
-	if (!*name || strlen(name) >= IFNAMSIZ)
-		return nl_fail(err, -ENODEV, "there is no device '%s'", name);
-	return query_link(0, name, &reader, err);
+	if (*name && strlen(name) < IFNAMSIZ)
+		ret = nl_exchange(NETLINK_ROUTE, ask_link(&request, name, 0), &reader, err);
+	return ret == -ENODEV ? nl_fail(err, ret, "there is no device '%s'", name) : ret;
+}
+
+static int no_index(int ret, int ifindex, struct nl_error *err)
+{
+	return ret == -ENODEV ? nl_fail(err, ret, "there is no device with index %d", ifindex)
+			      : ret;
 }
 
 int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err)
 {
 	struct nl_reader reader = { .message = read_link, .ctx = link };
+	struct nl_request request;
+	int ret = -ENODEV;
 
 	memset(link, 0, sizeof(*link));
-	if (ifindex <= 0)
-		return nl_fail(err, -ENODEV, "there is no device with index %d", ifindex);
-	return query_link(ifindex, NULL, &reader, err);
+	if (ifindex > 0)
+		ret = nl_exchange(NETLINK_ROUTE, ask_link(&request, NULL, ifindex), &reader, err);
+	return no_index(ret, ifindex, err);
 }
 
 struct links {
@@ -304,7 +307,10 @@ static int read_qdisc_name(const struct nlmsghdr *message, void *ctx)
 int nl_root_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err)
 {
 	struct nl_reader reader = { .message = read_qdisc_name, .ctx = kind };
+	struct nl_request request;
+	int ret;
 
 	kind[0] = '\0';
-	return query_link(ifindex, NULL, &reader, err);
+	ret = nl_exchange(NETLINK_ROUTE, ask_link(&request, NULL, ifindex), &reader, err);
+	return no_index(ret, ifindex, err);
 }
