@@ -21,6 +21,7 @@
 #include "hook/owner.h"
 #include "hook/libxdp.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -112,14 +113,17 @@ static uint32_t program_id(int prog_fd)
 	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
 }
 
-/* What a pin holds. A program's and a link's information cannot be told apart by asking, but the
- * kernel names the type of the object in /proc/self/fdinfo. */
-static int is_link(int fd)
+/* How the program of a pin is attached, or a negative errno. */
+static int pin_kind(const struct hook *hook, int fd)
 {
 	char path[64], line[128];
 	bool link = false;
 	FILE *f;
 
+	if (hook_role(hook)->point == HOOK_XDP)
+		return ATTACH_XDP_NATIVE;
+	/* A program's and a link's information are indistinguishable, but the kernel names the
+	 * type of the object here. */
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	if (!f)
@@ -127,7 +131,7 @@ static int is_link(int fd)
 	while (fgets(line, sizeof(line), f))
 		link |= !strncmp(line, "link_type:", 10);
 	fclose(f);
-	return link;
+	return link ? ATTACH_TCX : ATTACH_CLSACT;
 }
 
 /* Our program of another role on the same device. */
@@ -223,7 +227,7 @@ static int tcx_predecessor(const struct hook *hook)
 	sibling = sibling_of(hook, role);
 	pin_path(path, &sibling);
 	fd = bpf_obj_get(path);
-	if (fd >= 0 && is_link(fd) <= 0) {
+	if (fd >= 0 && pin_kind(&sibling, fd) != ATTACH_TCX) {
 		close(fd);
 		return -1;
 	}
@@ -349,20 +353,29 @@ static bool qdisc_will_do(const struct hook *hook, const char *kind)
 	       (hook_role(hook)->point == HOOK_INGRESS && !strcmp(kind, "ingress"));
 }
 
+/* How a program of ours is attached, as its pin says, or a negative errno; AUTO: it has no pin. */
+static int pinned_kind(const struct hook *hook)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	pin_path(path, hook);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno == ENOENT ? ATTACH_AUTO : -errno;
+	return pin_kind(hook, fd);
+}
+
 /* 1 if another program of ours on this device is attached by clsact, or a negative errno. */
 static int sibling_uses_clsact(const struct hook *hook)
 {
-	struct hook_state state;
-	struct hook sibling;
-	int err;
+	struct hook sibling = *hook;
+	int kind;
 
-	for (enum role role = 0; role < N_ROLES; role++) {
-		if (role == hook->role)
-			continue;
-		sibling = sibling_of(hook, role);
-		err = hook_query(&sibling, &state);
-		if (err || state.attach == ATTACH_CLSACT)
-			return err ? err : 1;
+	for (sibling.role = 0; sibling.role < N_ROLES; sibling.role++) {
+		kind = sibling.role == hook->role ? ATTACH_AUTO : pinned_kind(&sibling);
+		if (kind < 0 || kind == ATTACH_CLSACT)
+			return kind < 0 ? kind : 1;
 	}
 	return 0;
 }
@@ -631,23 +644,22 @@ static enum hook_health link_health(const struct hook *hook, int ifindex, uint32
 
 static int query_pin(const struct hook *hook, int fd, struct hook_state *state)
 {
-	int link = is_link(fd), ifindex;
+	int kind = pin_kind(hook, fd), ifindex;
 
-	if (link < 0)
-		return link;
-	if (link) {
+	if (kind < 0)
+		return kind;
+	if (kind == ATTACH_TCX) {
 		state->attach = ATTACH_TCX;
 		ifindex = tcx_info(fd, &state->prog_id);
 		state->health = link_health(hook, ifindex, state->prog_id);
 		return 0;
 	}
-	if (hook_role(hook)->point != HOOK_XDP)
+	if (kind == ATTACH_CLSACT)
 		state->attach = ATTACH_CLSACT;
 	state->prog_id = program_id(fd);
 	if (!in_reach(hook, state))
 		return 0;
-	return hook_role(hook)->point == HOOK_XDP ? query_xdp(hook, state)
-						  : query_filter(hook, state);
+	return kind == ATTACH_CLSACT ? query_filter(hook, state) : query_xdp(hook, state);
 }
 
 int hook_query(const struct hook *hook, struct hook_state *state)
