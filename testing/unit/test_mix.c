@@ -12,6 +12,8 @@
 #include <dscp/abi.h>
 #include <dscp/mix.h>
 
+#include "../xorshift.h"
+
 #define SAMPLES 10000000u
 #define STAMPS 100000u
 #define BINS 1024u
@@ -24,13 +26,9 @@
 
 static uint32_t random_state;
 
-/* xorshift32, George Marsaglia, "Xorshift RNGs", 2003 */
 static uint32_t next_random(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state;
+	return xorshift32(&random_state);
 }
 
 static int seed(void **state)

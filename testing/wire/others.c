@@ -17,6 +17,7 @@
 #include "inject.h"
 #include "pattern.h"
 #include "wire.h"
+#include "../xorshift.h"
 
 #define LENGTH_MAX 1300 /* of a payload: fits the MTU with all headers */
 #define FRAGMENT_LEN 512
@@ -48,13 +49,9 @@ static const struct option_spec others_options[] = {
 	{ 0 },
 };
 
-/* xorshift32: the same numbers everywhere, which rand() does not promise. */
 static uint32_t next_random(struct mix *m)
 {
-	m->random ^= m->random << 13;
-	m->random ^= m->random >> 17;
-	m->random ^= m->random << 5;
-	return m->random;
+	return xorshift32(&m->random);
 }
 
 static uint16_t random_port(struct mix *m)
