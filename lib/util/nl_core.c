@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "macros.h"
 
 #ifndef NETLINK_GET_STRICT_CHK /* Linux 4.20 */
 #define NETLINK_GET_STRICT_CHK 12
@@ -173,7 +174,7 @@ static struct mnl_socket *open_socket(int protocol)
 	if (!socket)
 		return NULL;
 	/* An old kernel that lacks one of them answers all the same, with fewer words. */
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		mnl_socket_setsockopt(socket, options[i], &on, sizeof(on));
 	if (!mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID))
 		return socket;
@@ -203,7 +204,7 @@ static int read_answer(struct mnl_socket *socket, struct exchange *exchange)
 		}
 		memset((char *)buffer + len, 0, NL_FIXED);
 		ret = mnl_cb_run2(buffer, len, 0, mnl_socket_get_portid(socket), on_message,
-				  exchange, control, sizeof(control) / sizeof(*control));
+				  exchange, control, ARRAY_SIZE(control));
 	} while (ret > 0);
 	ret = ret ? -errno : 0;
 	/* WireGuard's answer carries private keys. */

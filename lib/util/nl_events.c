@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "macros.h"
 #include "nl_core.h"
 
 static const int groups[] = {
@@ -21,7 +22,7 @@ static int join_groups(int fd)
 	const struct sockaddr_nl local = { .nl_family = AF_NETLINK };
 	int err = bind(fd, (const struct sockaddr *)&local, sizeof(local));
 
-	for (unsigned int i = 0; i < sizeof(groups) / sizeof(*groups) && !err; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(groups) && !err; i++)
 		err = setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
 				 sizeof(groups[i]));
 	return err;

@@ -13,6 +13,8 @@
 
 #include <dscp/abi.h>
 
+#include <util/macros.h>
+
 /* Says what is not as it must be, and ends the program: to libFuzzer that is a crash. */
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
@@ -23,8 +25,6 @@
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* The device that there is, and its network namespace. */
 #define DEVICE 7

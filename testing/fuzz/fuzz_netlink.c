@@ -59,9 +59,9 @@ static int route(struct nl_error *err)
 
 static int default_routes(struct nl_error *err)
 {
-	int oifs[4], n = nl_default_oifs(oifs, COUNT(oifs), err);
+	int oifs[4], n = nl_default_oifs(oifs, ARRAY_SIZE(oifs), err);
 
-	CHECK(n <= (int)COUNT(oifs), "%d devices", n);
+	CHECK(n <= (int)ARRAY_SIZE(oifs), "%d devices", n);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < i; j++)
 			CHECK(oifs[i] && oifs[i] != oifs[j], "device %d", oifs[i]);
@@ -98,9 +98,9 @@ static int filters(uint32_t minor, struct nl_error *err)
 static int flowtables(struct nl_error *err)
 {
 	struct nl_flowtable list[4];
-	int n = nl_flowtables("eth0", list, COUNT(list), err);
+	int n = nl_flowtables("eth0", list, ARRAY_SIZE(list), err);
 
-	CHECK(n <= (int)COUNT(list), "%d flowtables", n);
+	CHECK(n <= (int)ARRAY_SIZE(list), "%d flowtables", n);
 	for (int i = 0; i < n; i++) {
 		CHECK_TERMINATED(list[i].table);
 		CHECK_TERMINATED(list[i].name);

@@ -56,18 +56,18 @@ static void healthy(struct fuzz_maps *m)
 	m->tunnels[1].n_ports = 0;
 	m->tunnels[1].endpoint.kind = DSCP_KIND_GRE;
 	m->tunnels[1].ifindex = DEVICE + 1;
-	for (unsigned int i = 0; i < COUNT(m->peers); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->peers); i++) {
 		m->peers[i].peer.prefixlen = DSCP_PEER_BITS + 8 * (i + 1);
 		m->peers[i].peer.slot = 1;
 		m->peers[i].peer.family = i % 2 ? 6 : 4;
 		m->peers[i].peer.address[i] = 10;
 		m->peers[i].policy = identity();
 	}
-	for (unsigned int i = 0; i < COUNT(m->flows); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->flows); i++)
 		m->flows[i].flow = (struct dscp_flow){ .ifindex = DEVICE };
-	for (unsigned int i = 0; i < COUNT(m->waiting); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->waiting); i++)
 		m->waiting[i] = (struct dscp_waiting){ .note = { .slot = 1 }, .state = 1 };
-	for (unsigned int i = 0; i < COUNT(m->inflight); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->inflight); i++) {
 		m->inflight[i].key.way = 1 + i;
 		m->inflight[i].note.slot = 1;
 	}
@@ -122,7 +122,7 @@ static void check_openmetrics(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	unsigned int which = size ? data[0] % COUNT(commands) : 0;
+	unsigned int which = size ? data[0] % ARRAY_SIZE(commands) : 0;
 	char *words[6] = { "dscp-tool" };
 	static struct fuzz_maps maps;
 	struct fuzz_output o;

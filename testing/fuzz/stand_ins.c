@@ -160,7 +160,7 @@ static const void *find(int map, const void *key, size_t *size)
 		return &fuzz_maps->config;
 	case MAP_TUNNELS:
 		*size = sizeof(none);
-		for (unsigned int i = 0; i < COUNT(slots); i++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++)
 			if (*slot == slots[i])
 				return &fuzz_maps->tunnels[i];
 		return &none;
@@ -173,7 +173,7 @@ static const void *find(int map, const void *key, size_t *size)
 		return &fuzz_maps->counters;
 	case MAP_PEERS:
 		*size = sizeof(struct dscp_policy);
-		for (unsigned int i = 0; i < COUNT(fuzz_maps->peers); i++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(fuzz_maps->peers); i++)
 			if (!memcmp(key, &fuzz_maps->peers[i].peer, sizeof(struct dscp_peer)))
 				return &fuzz_maps->peers[i].policy;
 	}
@@ -198,7 +198,7 @@ int bpf_map_get_next_key(int fd, const void *key, void *next)
 
 	(void)fd;
 	at = key ? at + 1 : 0;
-	if (at >= COUNT(fuzz_maps->peers))
+	if (at >= ARRAY_SIZE(fuzz_maps->peers))
 		return failure(ENOENT);
 	memcpy(next, &fuzz_maps->peers[at].peer, sizeof(struct dscp_peer));
 	return 0;
@@ -212,15 +212,15 @@ int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, 
 	memset(out, 0, sizeof(uint32_t));
 	*count = 0;
 	if (fd == FD_MAP + MAP_FLOWS)
-		for (; *count < COUNT(fuzz_maps->flows); ++*count) {
+		for (; *count < ARRAY_SIZE(fuzz_maps->flows); ++*count) {
 			((uint32_t *)keys)[*count] = fuzz_maps->flows[*count].stamp;
 			((struct dscp_flow *)values)[*count] = fuzz_maps->flows[*count].flow;
 		}
 	else if (fd == FD_MAP + MAP_WAITING)
-		for (; *count < COUNT(fuzz_maps->waiting); ++*count)
+		for (; *count < ARRAY_SIZE(fuzz_maps->waiting); ++*count)
 			((struct dscp_waiting *)values)[*count] = fuzz_maps->waiting[*count];
 	else if (fd == FD_MAP + MAP_INFLIGHT)
-		for (; *count < COUNT(fuzz_maps->inflight); ++*count) {
+		for (; *count < ARRAY_SIZE(fuzz_maps->inflight); ++*count) {
 			((struct dscp_inflight_key *)keys)[*count] =
 				fuzz_maps->inflight[*count].key;
 			((struct dscp_inflight *)values)[*count] = fuzz_maps->inflight[*count].note;
@@ -316,7 +316,7 @@ int bpf_prog_get_fd_by_id(__u32 id)
 int bpf_prog_query(int target, enum bpf_attach_type type, __u32 query, __u32 *flags, __u32 *ids,
 		   __u32 *count)
 {
-	__u32 n = fuzz_maps ? COUNT(fuzz_maps->ahead) : 0;
+	__u32 n = fuzz_maps ? ARRAY_SIZE(fuzz_maps->ahead) : 0;
 
 	(void)target;
 	(void)type;

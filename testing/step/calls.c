@@ -19,6 +19,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <util/macros.h>
+
 enum call_kind {
 	CALL_PLAIN,
 	CALL_BPF, /* the first argument is a command */
@@ -68,7 +70,7 @@ static const struct call calls[] = {
 #endif
 };
 
-#define N_CALLS (sizeof(calls) / sizeof(*calls))
+#define N_CALLS ARRAY_SIZE(calls)
 
 /* Commands that change what outlives the process. The others read, or make what goes away with its
  * descriptor. */
@@ -90,7 +92,7 @@ static const struct {
 	{ BPF_LINK_DETACH, "BPF_LINK_DETACH" },
 };
 
-#define N_BPF_COMMANDS (sizeof(bpf_commands) / sizeof(*bpf_commands))
+#define N_BPF_COMMANDS ARRAY_SIZE(bpf_commands)
 
 static bool read_memory(pid_t pid, uint64_t from, void *to, size_t len)
 {
@@ -129,7 +131,7 @@ static bool name_request(pid_t pid, int fd, uint64_t buffer, char *name)
 	if (!read_memory(pid, buffer, &header, sizeof(header)) || !is_route_socket(pid, fd))
 		return false;
 	type = header.nlmsg_type - RTM_BASE;
-	if (type / 4 < sizeof(nouns) / sizeof(*nouns))
+	if (type / 4 < ARRAY_SIZE(nouns))
 		sprintf(name + strlen(name), " RTM_%s%s", verbs[type % 4], nouns[type / 4]);
 	else
 		sprintf(name + strlen(name), " %u", header.nlmsg_type);

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include <util/macros.h>
+
 struct CMUnitTest;
 
 struct group {
@@ -17,7 +19,7 @@ struct group {
 	size_t n;
 };
 
-#define GROUP(tests) ((struct group){ tests, sizeof(tests) / sizeof(*(tests)) })
+#define GROUP(tests) ((struct group){ tests, ARRAY_SIZE(tests) })
 
 /* Returns how many failed. */
 int run_group(const char *name, struct group group, int (*load)(void **), int (*unload)(void **));

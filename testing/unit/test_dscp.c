@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <util/dscp.h>
+#include <util/macros.h>
 
 #define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 
@@ -105,7 +106,7 @@ static const char *const bad_names[] = {
 static void parse_refuses(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad_names) / sizeof(*bad_names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad_names); i++) {
 		if (dscp_parse(bad_names[i]) != -EINVAL)
 			fail_msg("'%s' was accepted", bad_names[i]);
 	}
@@ -276,7 +277,7 @@ static void policy_refuses(void **state)
 
 	(void)state;
 	before = parsed("CS7=keep");
-	for (size_t i = 0; i < sizeof(bad_maps) / sizeof(*bad_maps); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad_maps); i++) {
 		policy = before;
 		err[0] = '\0';
 		if (dscp_policy_parse(&policy, bad_maps[i], err, sizeof(err)) != -EINVAL)

@@ -12,6 +12,8 @@
 #include <dscp/abi.h>
 #include <dscp/mix.h>
 
+#include <util/macros.h>
+
 #include "../xorshift.h"
 
 #define SAMPLES 10000000u
@@ -128,7 +130,7 @@ static void queues_are_even(void **state)
 	static const uint32_t marks[] = { 0, 8, 34, 46, 63, DSCP_MARK_FINAL | 46 };
 
 	(void)state;
-	for (unsigned int m = 0; m < sizeof(marks) / sizeof(*marks); m++) {
+	for (unsigned int m = 0; m < ARRAY_SIZE(marks); m++) {
 		uint32_t low[BINS] = { 0 }, top[BINS] = { 0 };
 
 		for (uint32_t i = 0; i < STAMPS; i++) {

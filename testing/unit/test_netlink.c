@@ -26,6 +26,7 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_sched.h>
 
+#include <util/macros.h>
 #include <util/netlink.h>
 
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
@@ -897,7 +898,7 @@ static const struct rule rules[] = {
 	/* This zero is not the number of a device. */
 	{ "iifname u1 ct mark 0", 1 },
 };
-#define N_RULES (sizeof(rules) / sizeof(*rules))
+#define N_RULES ARRAY_SIZE(rules)
 
 /* A table for each rule: of one table two flowtables cannot have the same device. */
 static void add_flowtables(void)

@@ -13,6 +13,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <util/macros.h>
+
 #include "impair.h"
 #include "judge.h"
 #include "options.h"
@@ -123,7 +125,7 @@ static void test_patterns(void **state)
 	unsigned int k, i;
 
 	(void)state;
-	for (k = 0; k < 2 * sizeof(protos) / sizeof(protos[0]); k++) {
+	for (k = 0; k < 2 * ARRAY_SIZE(protos); k++) {
 		pat = pattern(protos[k / 2], k & 1);
 		pat.ecn = (int)(k % 4);
 		for (i = 0; i < 128; i++)
@@ -495,7 +497,7 @@ static void test_judge_messages(void **state)
 
 	(void)state;
 	cfg.min = 0;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		j = start(&cfg);
 		feed_message(j, cases[i].type, cases[i].dscp);
 		assert_int_equal(j->handshake + j->keepalive, 1);
@@ -683,7 +685,7 @@ static void test_judge_plain(void **state)
 
 	(void)state;
 	cfg.port = 0;
-	for (i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(protos); i++) {
 		cfg.each = protos[i] == PROTO_FRAG ? 2 : 1;
 		j = feed_plain(&cfg, protos[i], CYCLE);
 		assert_int_equal(j->right, 64 * cfg.each);
@@ -790,7 +792,7 @@ static void test_numbers_of_packets(void **state)
 	unsigned int k, i;
 
 	(void)state;
-	for (k = 0; k < 2 * sizeof(protos) / sizeof(protos[0]); k++) {
+	for (k = 0; k < 2 * ARRAY_SIZE(protos); k++) {
 		pat = pattern(protos[k / 2], k & 1);
 		for (i = 0; i < 640; i++)
 			check_numbers(&pat, i);
@@ -977,7 +979,7 @@ static void test_numbers(void **state)
 	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_not_equal(parse_number(bad[i], 0, 63, &n), 0);
 	assert_int_equal(parse_number("63", 0, 63, &n), 0);
 	assert_int_equal(n, 63);
@@ -1193,7 +1195,7 @@ static void test_impair_words(void **state)
 	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(impair_set(imp, bad[i]), -EINVAL);
 	assert_int_equal(impair_set(imp, "  double 3\n"), 0);
 	assert_int_equal(imp->doubled, 3);

@@ -8,6 +8,8 @@
 
 #include <pcap/pcap.h>
 
+#include <util/macros.h>
+
 #include "judge_options.h"
 #include "wire.h"
 
@@ -31,7 +33,7 @@ static const struct {
 	[TUNNEL_IPIP] = { "ipip", 0 },
 	[TUNNEL_NONE] = { "none", 0 },
 };
-#define N_TUNNELS (sizeof(tunnels) / sizeof(tunnels[0]))
+#define N_TUNNELS ARRAY_SIZE(tunnels)
 
 static int parse_tunnel(const char *name, struct judge_config *cfg)
 {
@@ -242,7 +244,7 @@ static const struct counter {
 	{ "bad_ip_checksums", offsetof(struct judge, bad_ip_checksums) },
 	{ "bad_l4_checksums", offsetof(struct judge, bad_l4_checksums) },
 };
-#define N_COUNTERS (sizeof(counters) / sizeof(counters[0]))
+#define N_COUNTERS ARRAY_SIZE(counters)
 
 static unsigned long counter_value(const struct judge *j, const struct counter *counter)
 {

@@ -14,6 +14,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <util/macros.h>
+
 #include "inject.h"
 #include "pattern.h"
 #include "wire.h"
@@ -184,7 +186,7 @@ static uint16_t build_body(struct mix *m, struct packet *p)
 		udp_random, udp_tunnel_port,  udp_like_wireguard, tcp,	echo,
 		esp,	    udp_with_options, fragment,		  vxlan
 	};
-	const unsigned int n_both = sizeof(both) / sizeof(both[0]);
+	const unsigned int n_both = ARRAY_SIZE(both);
 	unsigned int kind = next_random(m) % (n_both + 1);
 
 	packet_init(p);

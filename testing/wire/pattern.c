@@ -13,6 +13,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <util/macros.h>
+
 #include "wire.h"
 
 #define DEFAULT_TTL 64
@@ -26,7 +28,7 @@ int pattern_proto(const char *name, enum pattern_proto *proto)
 {
 	unsigned int i;
 
-	for (i = 0; name && i < sizeof(proto_names) / sizeof(proto_names[0]); i++) {
+	for (i = 0; name && i < ARRAY_SIZE(proto_names); i++) {
 		if (strcmp(name, proto_names[i]))
 			continue;
 		*proto = (enum pattern_proto)i;

@@ -11,6 +11,8 @@
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <util/macros.h>
+
 #include "storm.h"
 
 #define TTL 64
@@ -761,7 +763,7 @@ int storm_send(struct storm *s)
 		return -EBUSY;
 	memset(f, 0, sizeof(*f));
 	f->number = number;
-	f->way = ways[below(s, sizeof(ways) / sizeof(ways[0]))];
+	f->way = ways[below(s, ARRAY_SIZE(ways))];
 	f->ttl = TTL;
 	err = send_by(s, &d);
 	if (err == -EBUSY)

@@ -27,6 +27,8 @@
 
 #include <sys/socket.h>
 
+#include <util/macros.h>
+
 #include "storm.h"
 
 static int read_stack(const struct storm_setup *setup, char *text, struct storm_stack *stack)
@@ -131,7 +133,7 @@ static int read_kind(const char *text, enum tunnel *kind)
 	static const char *const names[] = { "wireguard", "vxlan", "geneve", "gre", "ipip" };
 	unsigned int i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(text, names[i]))
 			continue;
 		*kind = (enum tunnel)i;

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <util/macros.h>
+
 static const struct command *const commands[] = {
 	&send_command,	  &udp_command,	    &tcp_command,   &tcp_server_command, &ping_command,
 	&relay_command,	  &capture_command, &judge_command, &same_command,	 &others_command,
 	&receive_command, &through_command, &storm_command,
 };
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define N_COMMANDS ARRAY_SIZE(commands)
 
 static int usage(void)
 {
