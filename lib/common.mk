@@ -99,7 +99,7 @@ endif
 
 uninstall:
 	$(if $(PROG),rm -f $(PROG:%=$(DESTDIR)$(sbindir)/%))
-	$(if $(BPF),rm -f $(BPF_OBJS:%=$(DESTDIR)$(BPF_OBJECT_DIR)/%))
+	$(if $(BPF),rm -f $(patsubst %,$(DESTDIR)$(BPF_OBJECT_DIR)/%,$(notdir $(BPF_OBJS))))
 	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
 
 clean:
