@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Other people's programs on our hooks, by TC or TCX, whose verdicts are the same numbers:
+ * Programs of other people on our hooks, by TC or TCX; verdicts are the same numbers for both.
  *
  *   neighbour_next, neighbour_pass, neighbour_drop
  *                       count what they see; go on with the chain, end it, end the packet
