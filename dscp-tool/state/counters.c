@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the programs have counted for a tunnel, in the per-CPU arrays of now and of before. */
+/* Reads the counters of a tunnel, and keeps them when their array grows. */
 #include "state/counters.h"
 
 #include <errno.h>
@@ -14,6 +14,36 @@
 #include "state/kernel.h"
 #include "state/map.h"
 #include "state/pins.h"
+#include "util/macros.h"
+
+#define FIELD(name, of_data)                                                                       \
+	{                                                                                          \
+#name, offsetof(struct dscp_counters, name), of_data                               \
+	}
+
+const struct counter_field counter_fields[N_COUNTERS] = {
+	FIELD(marked, true),
+	FIELD(unchanged, true),
+	FIELD(unknown, true),
+	FIELD(skipped, false),
+};
+
+_Static_assert(sizeof(struct dscp_counters) == (N_COUNTERS + DSCP_VALUES) * sizeof(__u64),
+	       "counter_fields[] has not all of them");
+
+uint64_t counters_get(const struct dscp_counters *counters, unsigned int field)
+{
+	return *(const __u64 *)((const char *)counters + counter_fields[field].offset);
+}
+
+uint64_t counters_seen(const struct dscp_counters *counters)
+{
+	uint64_t seen = 0;
+
+	for (unsigned int i = 0; i < N_COUNTERS; i++)
+		seen += counter_fields[i].of_data ? counters_get(counters, i) : 0;
+	return seen;
+}
 
 /* Room for the counters on all CPUs; NULL: see errno. */
 static struct dscp_counters *per_cpu(int *cpus)
@@ -24,10 +54,8 @@ static struct dscp_counters *per_cpu(int *cpus)
 
 static void add(struct dscp_counters *sum, const struct dscp_counters *other)
 {
-	sum->marked += other->marked;
-	sum->unchanged += other->unchanged;
-	sum->unknown += other->unknown;
-	sum->skipped += other->skipped;
+	for (unsigned int i = 0; i < N_COUNTERS; i++)
+		*(__u64 *)((char *)sum + counter_fields[i].offset) += counters_get(other, i);
 	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
 		sum->dscp[dscp] += other->dscp[dscp];
 }

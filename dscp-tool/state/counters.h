@@ -4,6 +4,8 @@
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <dscp/abi.h>
@@ -11,6 +13,18 @@
 #include "state/objects.h"
 
 struct pins;
+
+/* The members of struct dscp_counters that are one number each, in the order of all outputs. */
+#define N_COUNTERS 4
+extern const struct counter_field {
+	const char *name;
+	uint16_t offset;
+	bool of_data; /* a packet with data, which has been "seen" */
+} counter_fields[N_COUNTERS];
+
+uint64_t counters_get(const struct dscp_counters *counters, unsigned int field);
+/* The sum of those of packets with data. */
+uint64_t counters_seen(const struct dscp_counters *counters);
 
 /* The counters of a slot, MAP_COUNTERS or MAP_ARRIVALS, summed over the CPUs. 0 or a negative
  * errno, without a message. */

@@ -384,8 +384,3 @@ bool has_ingress(const struct tunnel_status *status)
 {
 	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
 }
-
-uint64_t counters_seen(const struct dscp_counters *c)
-{
-	return c->marked + c->unchanged + c->unknown;
-}

@@ -59,10 +59,8 @@ static struct json_object *json_counters(const struct dscp_counters *c)
 	struct json_object *object = json_object_new_object(), *dscps = json_object_new_object();
 
 	json_number(object, "seen", counters_seen(c));
-	json_number(object, "marked", c->marked);
-	json_number(object, "unchanged", c->unchanged);
-	json_number(object, "unknown", c->unknown);
-	json_number(object, "skipped", c->skipped);
+	for (unsigned int i = 0; i < N_COUNTERS; i++)
+		json_number(object, counter_fields[i].name, counters_get(c, i));
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
 		if (c->dscp[dscp])
 			json_number(dscps, dscp_name(dscp), c->dscp[dscp]);

@@ -56,21 +56,11 @@ static void close_sample(uint64_t value)
 static void print_results(const struct tunnel_status *status, const char *direction,
 			  const struct dscp_counters *c)
 {
-	const struct {
-		const char *name;
-		uint64_t packets;
-	} results[] = {
-		{ "marked", c->marked },
-		{ "unchanged", c->unchanged },
-		{ "unknown", c->unknown },
-		{ "skipped", c->skipped },
-	};
-
-	for (unsigned int i = 0; i < sizeof(results) / sizeof(*results); i++) {
+	for (unsigned int i = 0; i < N_COUNTERS; i++) {
 		open_sample("dscp_tool_packets_total", status);
 		add_label("direction", direction);
-		add_label("result", results[i].name);
-		close_sample(results[i].packets);
+		add_label("result", counter_fields[i].name);
+		close_sample(counters_get(c, i));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "state/counters.h"
 #include "state/peers.h"
 #include "state/hooks.h"
 #include "util/netns.h"
@@ -55,7 +56,6 @@ bool status_healthy(const struct status *status);
 bool has_egress(const struct tunnel_status *status);
 bool has_ingress(const struct tunnel_status *status);
 bool uplinks_elsewhere(const struct dscp_tunnel *tunnel);
-uint64_t counters_seen(const struct dscp_counters *c);
 
 void status_print_text(const struct status *status);
 void status_print_json(const struct status *status);

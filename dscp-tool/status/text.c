@@ -102,10 +102,10 @@ static void print_chart(const struct dscp_counters *c, const char *title)
 
 static void print_counters(const struct dscp_counters *c, const char *name, const char *title)
 {
-	printf("  %-9s seen %" PRIu64 ", marked %" PRIu64 ", unchanged %" PRIu64
-	       ", unknown %" PRIu64 ", skipped %" PRIu64 "\n",
-	       name, counters_seen(c), (uint64_t)c->marked, (uint64_t)c->unchanged,
-	       (uint64_t)c->unknown, (uint64_t)c->skipped);
+	printf("  %-9s seen %" PRIu64, name, counters_seen(c));
+	for (unsigned int i = 0; i < N_COUNTERS; i++)
+		printf(", %s %" PRIu64, counter_fields[i].name, counters_get(c, i));
+	putchar('\n');
 	print_chart(c, title);
 }
 
