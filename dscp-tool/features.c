@@ -17,11 +17,11 @@
 #include "command.h"
 #include "features.h"
 #include "state/objects.h"
-#include "privileges.h"
 #include "hook/hook.h"
 #include "hook/libxdp.h"
 #include "util/log.h"
 #include "util/netlink.h"
+#include "util/privileges.h"
 
 #define LOCKDOWN_FILE "/sys/kernel/security/lockdown"
 

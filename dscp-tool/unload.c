@@ -4,7 +4,7 @@
 
 #include "command.h"
 #include "state/peers.h"
-#include "privileges.h"
+#include "util/privileges.h"
 #include "state/hooks.h"
 #include "state/install.h"
 #include "state/registry.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "privileges.h"
+#include "util/privileges.h"
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/hooks.h"

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "privileges.h"
+#include "util/privileges.h"
 #include "util/log.h"
 
 int kernel_failed(int err, const char *what, const char *name)

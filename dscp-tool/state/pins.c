@@ -20,7 +20,7 @@
 #include <bpf/bpf.h>
 
 #include "hook/hook.h"
-#include "privileges.h"
+#include "util/privileges.h"
 #include "state/kernel.h"
 #include "state/sane.h"
 #include "util/log.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "privileges.h"
+#include "util/privileges.h"
 #include "state/sane.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"

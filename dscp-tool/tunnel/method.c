@@ -7,7 +7,6 @@
 
 #include "features.h"
 #include "hook/libxdp.h"
-#include "privileges.h"
 #include "state/objects.h"
 #include "util/reason.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-#ifndef PRIVILEGES_H
-#define PRIVILEGES_H
+#ifndef UTIL_PRIVILEGES_H
+#define UTIL_PRIVILEGES_H
 
 #include <stdbool.h>
 

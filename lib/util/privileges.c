@@ -11,7 +11,7 @@
 #include <dscp/abi.h>
 
 #include "privileges.h"
-#include "util/log.h"
+#include "log.h"
 
 /* Linux 5.8 split these two off CAP_SYS_ADMIN, which still implies them. */
 #ifndef CAP_PERFMON
