@@ -3,12 +3,13 @@
 #include <errno.h>
 
 #include "command.h"
+#include "state/change.h"
 #include "state/peers.h"
-#include "util/privileges.h"
 #include "state/hooks.h"
 #include "state/install.h"
 #include "state/registry.h"
 #include "util/log.h"
+#include "util/reason.h"
 
 struct unload_config {
 	bool all;
@@ -35,7 +36,7 @@ static bool removable(const struct dscp_tunnel *tunnel)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 
-	if (privileges_check_loaded(tunnel) || hooks_states(tunnel, states))
+	if (change_permitted(tunnel) || hooks_states(tunnel, states))
 		return false;
 	for (unsigned int i = 0; i < MAX_HOOKS; i++) {
 		if (states[i].health != HOOK_ELSEWHERE)
@@ -69,8 +70,10 @@ static int unload(struct pins *pins, uint32_t slot)
 	int err = 0, pruned;
 
 	for (slot = slot ? slot : 1; slot <= last; slot++)
-		if (free_slot(pins, slot))
+		if (free_slot(pins, slot)) {
 			err = -EXDEV;
+			reason_print(); /* there may be many */
+		}
 	pruned = install_prune(pins);
 	return err ? err : pruned;
 }

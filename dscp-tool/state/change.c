@@ -16,6 +16,17 @@
 #include "state/present.h"
 #include "state/registry.h"
 #include "util/log.h"
+#include "util/reason.h"
+
+int change_permitted(const struct dscp_tunnel *tunnel)
+{
+	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+
+	if ((tunnel->way != DSCP_WAY_XDP && !elsewhere) || privileges_sys_admin())
+		return 0;
+	return failed(-EPERM, "%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
+		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
+}
 
 /* The peer maps that are in force; what a load or an unload that was killed has left goes. */
 static int peers_before(struct pins *pins, uint32_t slot, struct peer_maps *peers)
@@ -132,7 +143,7 @@ int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peer
 		err = -ENOSPC;
 	}
 	if (!err)
-		err = privileges_check_loaded(&pins.tunnels[slot]);
+		err = change_permitted(&pins.tunnels[slot]);
 	if (!err)
 		err = clear_number(&pins, tunnel);
 	if (!err)

@@ -14,4 +14,7 @@ struct peer_maps;
  * lock is held. Returns 0 or a negative errno, after a message. */
 int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows);
 
+/* Returns 0 if this process may change or unload a loaded tunnel, else -EPERM with a sentence. */
+int change_permitted(const struct dscp_tunnel *tunnel);
+
 #endif

@@ -8,6 +8,7 @@
 #include "features.h"
 #include "hook/libxdp.h"
 #include "state/objects.h"
+#include "util/privileges.h"
 #include "util/reason.h"
 
 const char *method_name(enum dscp_way way)

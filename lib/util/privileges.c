@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Looks for the capabilities of this process that BPF programs of networking need. */
+#include "privileges.h"
+
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdint.h>
@@ -8,10 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <dscp/abi.h>
-
-#include "privileges.h"
-#include "log.h"
+#include "macros.h"
+#include "reason.h"
 
 /* Linux 5.8 split these two off CAP_SYS_ADMIN, which still implies them. */
 #ifndef CAP_PERFMON
@@ -28,8 +29,6 @@ static const struct {
 	{ "CAP_NET_ADMIN", CAP_NET_ADMIN, false },
 	{ "CAP_PERFMON", CAP_PERFMON, true },
 };
-
-#define N_NEEDED (sizeof(needed) / sizeof(*needed))
 
 /* All of them if the kernel does not tell: then it has the last word. */
 static uint64_t effective(void)
@@ -53,7 +52,7 @@ bool privileges_complete(void)
 {
 	const uint64_t have = effective();
 
-	for (unsigned int i = 0; i < N_NEEDED; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++)
 		if (missing(have, i))
 			return false;
 	return true;
@@ -64,29 +63,17 @@ bool privileges_sys_admin(void)
 	return effective() >> CAP_SYS_ADMIN & 1;
 }
 
-int privileges_check_loaded(const struct dscp_tunnel *tunnel)
-{
-	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
-
-	if ((tunnel->way != DSCP_WAY_XDP && !elsewhere) || privileges_sys_admin())
-		return 0;
-	log_error("%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
-		  tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
-	return -EPERM;
-}
-
 int privileges_check(void)
 {
 	const uint64_t have = effective();
 	char names[64] = "";
 	size_t len = 0;
 
-	for (unsigned int i = 0; i < N_NEEDED; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++)
 		if (missing(have, i))
 			len += snprintf(names + len, sizeof(names) - len, "%s%s",
 					len ? " and " : "", needed[i].name);
 	if (!len)
 		return 0;
-	log_error("not permitted without %s: run as root, or with " PRIVILEGES, names);
-	return -EPERM;
+	return failed(-EPERM, "not permitted without %s: run as root, or with " PRIVILEGES, names);
 }

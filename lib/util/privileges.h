@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* The capabilities that BPF programs of networking need. */
 #ifndef UTIL_PRIVILEGES_H
 #define UTIL_PRIVILEGES_H
 
@@ -7,16 +8,11 @@
 
 #define PRIVILEGES "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
 
-/* Without one of these a change would fail half way. Says which are missing: -EPERM. */
+/* Returns 0, or -EPERM with a sentence that names those which are missing. */
 int privileges_check(void);
-/* The same, without a message. */
+/* The same, without a sentence. */
 bool privileges_complete(void);
 /* CAP_SYS_ADMIN: libxdp gets programs by their numbers, and setns() asks for it. */
 bool privileges_sys_admin(void);
-
-struct dscp_tunnel;
-
-/* The same for a loaded tunnel that is to be changed or unloaded. Says so: -EPERM. */
-int privileges_check_loaded(const struct dscp_tunnel *tunnel);
 
 #endif
