@@ -15,15 +15,13 @@
 #include <linux/magic.h>
 
 #include "command.h"
-#include "features.h"
 #include "state/objects.h"
 #include "hook/hook.h"
 #include "hook/libxdp.h"
+#include "util/kernel.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/privileges.h"
-
-#define LOCKDOWN_FILE "/sys/kernel/security/lockdown"
 
 struct features_config {
 	bool json;
@@ -93,11 +91,6 @@ static bool has_bpffs(void)
 	return !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-bool features_has_btf(void)
-{
-	return !access(BTF_FILE, R_OK);
-}
-
 static bool has_core(void)
 {
 	return objects_has(OBJECT_PEEK);
@@ -114,52 +107,9 @@ static int load_nothing(void)
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
 }
 
-/* A program that calls it for real: libbpf's own probe reads the verifier's words, and these have
- * changed. */
 static bool has_probe_read(void)
 {
-	const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program,
-			       sizeof(program) / sizeof(*program), NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-/* Returns what keeps programs from reading the kernel's memory: the verifier says the same of all.
- */
-static const char *probe_read_refuser(void)
-{
-	char line[64] = "";
-	FILE *file;
-
-	/* The verifier knows the helper for CAP_PERFMON only. */
-	if (!privileges_complete())
-		return "not permitted without " PRIVILEGES;
-	/* Not to be seen where securityfs is not mounted, as under "ip netns exec". */
-	file = fopen(LOCKDOWN_FILE, "re");
-	if (!file)
-		return "the kernel is built without CONFIG_BPF_EVENTS, or locked down to "
-		       "confidentiality";
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	return strstr(line, "[confidentiality]") ? "the kernel is locked down to confidentiality"
-						 : "the kernel is built without CONFIG_BPF_EVENTS";
-}
-
-const char *features_no_probe_read(void)
-{
-	return has_probe_read() ? NULL : probe_read_refuser();
+	return !kernel_no_probe_read();
 }
 
 static bool may_not_probe(void)
@@ -208,7 +158,7 @@ static const struct {
 	{ "bpffs", has_bpffs, OPTIONAL, "load mounts one at /sys/fs/bpf" },
 	{ "jit", has_jit, OPTIONAL,
 	  "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
-	{ "btf", features_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
+	{ "btf", kernel_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
 	{ "probe_read_kernel", has_probe_read, FOR_INGRESS, "no ingress" },
 	{ "co_re", has_core, OPTIONAL,
 	  "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
@@ -232,7 +182,7 @@ static bool able_to(const bool *present, enum need need)
 /* What follows when it is missing, and why it is. */
 static void describe(unsigned int i, char *text, size_t size)
 {
-	const char *reason = features[i].present == has_probe_read ? probe_read_refuser() : NULL;
+	const char *reason = features[i].present == has_probe_read ? kernel_no_probe_read() : NULL;
 
 	snprintf(text, size, "%s%s%s", features[i].without, reason ? ": " : "",
 		 reason ? reason : "");

@@ -5,9 +5,9 @@
 
 #include <errno.h>
 
-#include "features.h"
 #include "hook/libxdp.h"
 #include "state/objects.h"
+#include "util/kernel.h"
 #include "util/privileges.h"
 #include "util/reason.h"
 
@@ -50,7 +50,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 			      "%s: built without CO-RE, which --ingress-hook peek needs: use "
 			      "--ingress-hook tc",
 			      request->name);
-	if (request->way == DSCP_WAY_PEEK && !features_has_btf())
+	if (request->way == DSCP_WAY_PEEK && !kernel_has_btf())
 		return failed(-EOPNOTSUPP,
 			      "%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
 			      " cannot be read: use --ingress-hook tc",
@@ -70,7 +70,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 
 static bool can_peek(void)
 {
-	return objects_has(OBJECT_PEEK) && features_has_btf();
+	return objects_has(OBJECT_PEEK) && kernel_has_btf();
 }
 
 int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
@@ -86,7 +86,7 @@ int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunn
 	err = check_way(request, tunnel);
 	if (err)
 		return err;
-	reason = features_no_probe_read();
+	reason = kernel_no_probe_read();
 	if (reason)
 		return failed(
 			-EOPNOTSUPP,

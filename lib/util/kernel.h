@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Features of the running kernel, found out by trying. */
+#ifndef UTIL_KERNEL_H
+#define UTIL_KERNEL_H
+
+#include <stdbool.h>
+
+#define BTF_FILE "/sys/kernel/btf/vmlinux"
+
+/* True if the kernel shows its own BTF. */
+bool kernel_has_btf(void);
+
+/* Returns NULL if programs may read the kernel's memory, else what keeps them from it. */
+const char *kernel_no_probe_read(void);
+
+#endif
