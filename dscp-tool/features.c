@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool features: whether this kernel and this build can mark packets, and what is missing. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <sched.h>
@@ -11,15 +12,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <json-c/json.h>
 #include <linux/magic.h>
 
 #include "command.h"
-#include "state/objects.h"
 #include "hook/hook.h"
 #include "hook/libxdp.h"
+#include "state/objects.h"
+#include "util/json.h"
 #include "util/kernel.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/netlink.h"
 #include "util/privileges.h"
 
@@ -107,11 +109,6 @@ static int load_nothing(void)
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "probe", "GPL", program, 2, NULL);
 }
 
-static bool has_probe_read(void)
-{
-	return !kernel_no_probe_read();
-}
-
 static bool may_not_probe(void)
 {
 	int fd = load_nothing();
@@ -144,91 +141,95 @@ static const struct {
 	bool (*present)(void);
 	enum need need;
 	const char *without; /* what follows when it is missing */
-} features[] = {
+	const char *(*why_not)(void); /* in place of present(): why it is missing, or NULL */
+} rows[] = {
 	{ "tc_programs", has_tc_programs, FOR_ALL,
-	  "no BPF program can run at TC (CONFIG_NET_CLS_ACT)" },
-	{ "lru_hash", has_lru_maps, FOR_ALL, "no map of flows (Linux 4.10)" },
-	{ "set_hash", has_set_hash, FOR_ALL, "no stamp on packets (Linux 4.13)" },
+	  .without = "no BPF program can run at TC (CONFIG_NET_CLS_ACT)" },
+	{ "lru_hash", has_lru_maps, FOR_ALL, .without = "no map of flows (Linux 4.10)" },
+	{ "set_hash", has_set_hash, FOR_ALL, .without = "no stamp on packets (Linux 4.13)" },
 	{ "load_bytes_relative", has_relative_load, FOR_ALL,
-	  "no look at the network header (Linux 4.18)" },
+	  .without = "no look at the network header (Linux 4.18)" },
 	{ "tcx", tcx_supported, OPTIONAL,
-	  "programs are attached by clsact (TCX came with Linux 6.6)" },
+	  .without = "programs are attached by clsact (TCX came with Linux 6.6)" },
 	{ "clsact", has_clsact, OPTIONAL,
-	  "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
-	{ "bpffs", has_bpffs, OPTIONAL, "load mounts one at /sys/fs/bpf" },
+	  .without = "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
+	{ "bpffs", has_bpffs, OPTIONAL, .without = "load mounts one at /sys/fs/bpf" },
 	{ "jit", has_jit, OPTIONAL,
-	  "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
-	{ "btf", kernel_has_btf, OPTIONAL, "ingress of wireguard by tc instead of peek" },
-	{ "probe_read_kernel", has_probe_read, FOR_INGRESS, "no ingress" },
+	  .without = "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
+	{ "btf", kernel_has_btf, OPTIONAL,
+	  .without = "ingress of wireguard by tc instead of peek" },
+	{ "probe_read_kernel", NULL, FOR_INGRESS, .without = "no ingress",
+	  .why_not = kernel_no_probe_read },
 	{ "co_re", has_core, OPTIONAL,
-	  "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
-	{ "libxdp", libxdp_supported, OPTIONAL, "no --ingress-hook xdp: built without libxdp" },
+	  .without = "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
+	{ "libxdp", libxdp_supported, OPTIONAL,
+	  .without = "no --ingress-hook xdp: built without libxdp" },
 	{ "wireguard", nl_wireguard_present, OPTIONAL,
-	  "no WireGuard in this kernel, or its module is not loaded" },
+	  .without = "no WireGuard in this kernel, or its module is not loaded" },
 };
 
-#define N_FEATURES (sizeof(features) / sizeof(*features))
-#define MAX_TEXT 200
+/* All that is known when it is printed. */
+struct features {
+	struct feature {
+		bool present;
+		char without[200]; /* what follows when it is missing, and why it is */
+	} list[ARRAY_SIZE(rows)];
+	bool egress, ingress; /* are possible */
+};
 
-/* Is all there for ALL, or for what more needs ingress has? */
-static bool able_to(const bool *present, enum need need)
+static void find(struct feature *feature, unsigned int i)
 {
-	for (unsigned int i = 0; i < N_FEATURES; i++)
-		if (!present[i] && features[i].need >= need && features[i].need != OPTIONAL)
-			return false;
-	return true;
+	const char *reason = rows[i].why_not ? rows[i].why_not() : NULL;
+
+	feature->present = rows[i].present ? rows[i].present() : !reason;
+	snprintf(feature->without, sizeof(feature->without), "%s%s%s", rows[i].without,
+		 reason ? ": " : "", reason ? reason : "");
 }
 
-/* What follows when it is missing, and why it is. */
-static void describe(unsigned int i, char *text, size_t size)
+static void collect(struct features *features)
 {
-	const char *reason = features[i].present == has_probe_read ? kernel_no_probe_read() : NULL;
-
-	snprintf(text, size, "%s%s%s", features[i].without, reason ? ": " : "",
-		 reason ? reason : "");
+	features->egress = features->ingress = true;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		find(&features->list[i], i);
+		features->egress &= features->list[i].present || rows[i].need != FOR_ALL;
+		features->ingress &= features->list[i].present || rows[i].need == OPTIONAL;
+	}
 }
 
-static void print_json(const bool *present)
+static void print_json(const struct features *features)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
 	struct json_object *missing = json_object_new_object();
-	char text[MAX_TEXT];
 
-	for (unsigned int i = 0; i < N_FEATURES; i++) {
-		json_object_object_add(list, features[i].name, json_object_new_boolean(present[i]));
-		if (present[i])
-			continue;
-		describe(i, text, sizeof(text));
-		json_object_object_add(missing, features[i].name, json_object_new_string(text));
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_boolean(list, rows[i].name, features->list[i].present);
+		if (!features->list[i].present)
+			json_string(missing, rows[i].name, features->list[i].without);
 	}
-	json_object_object_add(root, "egress", json_object_new_boolean(able_to(present, FOR_ALL)));
-	json_object_object_add(root, "ingress",
-			       json_object_new_boolean(able_to(present, FOR_INGRESS)));
+	json_boolean(root, "egress", features->egress);
+	json_boolean(root, "ingress", features->ingress);
 	json_object_object_add(root, "features", list);
 	json_object_object_add(root, "missing", missing);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
-	json_object_put(root);
+	json_print(root);
+	putchar('\n');
 }
 
-static void print_text(const bool *present)
+static void print_text(const struct features *features)
 {
-	char text[MAX_TEXT];
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct feature *feature = &features->list[i];
 
-	for (unsigned int i = 0; i < N_FEATURES; i++) {
-		if (!present[i])
-			describe(i, text, sizeof(text));
-		printf("%-20s %s%s%s\n", features[i].name, present[i] ? "yes" : "no",
-		       present[i] ? "" : ": ", present[i] ? "" : text);
+		printf("%-20s %s%s\n", rows[i].name,
+		       feature->present ? "yes" : "no: ", feature->present ? "" : feature->without);
 	}
-	printf("%-20s %s\n", "egress", able_to(present, FOR_ALL) ? "possible" : "not possible");
-	printf("%-20s %s\n", "ingress",
-	       able_to(present, FOR_INGRESS) ? "possible" : "not possible");
+	printf("%-20s %s\n", "egress", features->egress ? "possible" : "not possible");
+	printf("%-20s %s\n", "ingress", features->ingress ? "possible" : "not possible");
 }
 
 int run_features(int argc, char **argv)
 {
 	struct features_config config = {};
-	bool present[N_FEATURES];
+	struct features features;
 	unsigned int n_args;
 	int status = parsed(args_parse(&features_command, argc, argv, &config, NULL, &n_args));
 
@@ -239,11 +240,10 @@ int run_features(int argc, char **argv)
 			  "or " PRIVILEGES);
 		return EXIT_REFUSED;
 	}
-	for (unsigned int i = 0; i < N_FEATURES; i++)
-		present[i] = features[i].present();
+	collect(&features);
 	if (config.json)
-		print_json(present);
+		print_json(&features);
 	else
-		print_text(present);
-	return able_to(present, FOR_ALL) ? EXIT_DONE : EXIT_REFUSED;
+		print_text(&features);
+	return features.egress ? EXIT_DONE : EXIT_REFUSED;
 }

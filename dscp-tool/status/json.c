@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Prints a status as JSON. */
 #include "status/status.h"
 
 #include <stdio.h>
 
-#include <json-c/json.h>
-
 #include "tunnel/method.h"
 #include "util/dscp.h"
+#include "util/json.h"
 
 static const char *direction(const struct tunnel_status *status)
 {
@@ -22,9 +22,7 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
 		if (policy->to[dscp] != dscp)
-			json_object_object_add(
-				map, dscp_name(dscp),
-				json_object_new_string(dscp_policy_name(policy, dscp)));
+			json_string(map, dscp_name(dscp), dscp_policy_name(policy, dscp));
 	return map;
 }
 
@@ -37,21 +35,11 @@ static struct json_object *json_peers(const struct peer_maps *peers)
 		char name[PEER_NAME_LEN];
 
 		peers_name(&peers->maps[i].peer, name);
-		json_object_object_add(object, "prefix", json_object_new_string(name));
+		json_string(object, "prefix", name);
 		json_object_object_add(object, "map", json_policy(&peers->maps[i].policy));
 		json_object_array_add(list, object);
 	}
 	return list;
-}
-
-static void json_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
-static void json_string(struct json_object *object, const char *key, const char *string)
-{
-	json_object_object_add(object, key, json_object_new_string(string));
 }
 
 static struct json_object *json_counters(const struct dscp_counters *c)
@@ -98,10 +86,8 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 	json_number(object, "ifindex", hook->ifindex);
 	json_string(object, "hook", hook_point_name(hook_role(hook)->point));
 	json_string(object, "program", hook_role(hook)->name);
-	json_object_object_add(object, "attach",
-			       state->attach == ATTACH_AUTO
-				       ? NULL
-				       : json_object_new_string(attach_kind_name(state->attach)));
+	json_string(object, "attach",
+		    state->attach == ATTACH_AUTO ? NULL : attach_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT)
 		json_number(object, "priority", state->priority);
 	json_object_object_add(object, "prog_id",
@@ -126,8 +112,7 @@ static struct json_object *json_way(const struct tunnel_status *status)
 		return NULL;
 	object = json_object_new_object();
 	json_string(object, "way", method_name(t->way));
-	json_object_object_add(object, "auto",
-			       json_object_new_boolean(t->flags & DSCP_TUNNEL_AUTO_WAY));
+	json_boolean(object, "auto", t->flags & DSCP_TUNNEL_AUTO_WAY);
 	json_string(object, "reason",
 		    t->flags & DSCP_TUNNEL_AUTO_WAY ? method_reason(t) : "asked for");
 	return object;
@@ -141,9 +126,7 @@ static struct json_object *json_uplink_netns(const struct tunnel_status *status)
 		return NULL;
 	object = json_object_new_object();
 	json_number(object, "inode", status->tunnel->uplink_netns);
-	json_object_object_add(object, "path",
-			       *status->uplink_netns ? json_object_new_string(status->uplink_netns)
-						     : NULL);
+	json_string(object, "path", *status->uplink_netns ? status->uplink_netns : NULL);
 	return object;
 }
 
@@ -162,7 +145,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	for (int i = 0; i < t->n_ports; i++)
 		json_object_array_add(ports, json_object_new_int(t->ports[i]));
 	json_object_object_add(object, "ports", ports);
-	json_object_object_add(object, "healthy", json_object_new_boolean(!status->n_problems));
+	json_boolean(object, "healthy", !status->n_problems);
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		json_object_array_add(problems, json_object_new_string(status->problems[i]));
 	json_object_object_add(object, "problems", problems);
@@ -172,8 +155,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "ingress_map",
 			       has_ingress(status) ? json_policy(&t->ingress) : NULL);
 	json_object_object_add(object, "ingress_hook", json_way(status));
-	json_object_object_add(object, "outer_dscp",
-			       fixed ? json_object_new_string(dscp_name(t->outer_dscp)) : NULL);
+	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		json_object_array_add(hooks, json_hook(status, i));
@@ -205,7 +187,6 @@ void status_print_json(const struct status *status)
 		json_object_array_add(list, json_tunnel(&status->tunnels[i]));
 	json_object_object_add(root, "tunnels", list);
 	json_object_object_add(root, "flows", json_flows(status));
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(root);
+	json_print(root);
+	putchar('\n');
 }
