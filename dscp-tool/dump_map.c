@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool dump-map: the entries of the maps that the programs remember packets in. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <json-c/json.h>
 
 #include <dscp/mix.h>
 
@@ -16,17 +15,12 @@
 #include "state/registry.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
+#include "util/json.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 struct dump_config {
 	bool json;
-	uint32_t slot; /* only this tunnel; 0: all */
-	const struct pins *pins;
-	const char *separator; /* in front of the next entry */
-	/* The last flow's device. To look for it among all slots each time would be most of what a
-	 * million entries cost. */
-	uint32_t ifindex;
-	const char *name;
 };
 
 static const struct arg_option dump_options[] = {
@@ -44,49 +38,68 @@ const struct arg_command dump_map_command = {
 	.max_args = 1,
 };
 
-/* Entry by entry: a tree of all of them could be large. Of what an entry has, only the name of a
- * tunnel can hold what JSON wants quoted. The caller goes on with the rest of the object. */
-static void begin_json(struct dump_config *config, const char *key, const char *value,
-		       const char *dscp, const char *tunnel)
-{
-	struct json_object *name = tunnel ? json_object_new_string(tunnel) : NULL;
+/* An entry of a map, as all forms of output show it. */
+struct entry {
+	enum { FLOW, FRAGMENT, NOTE } kind;
+	const char *dscp; /* or another word in its place */
+	const char *tunnel; /* NULL: of no tunnel, as by plain tc */
+	char id[16]; /* a flow's hash, a fragment's identification */
+	bool final; /* FLOW */
+	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN]; /* FRAGMENT */
+	unsigned int protocol;
+	const char *way; /* NOTE */
+	unsigned int length;
+	char message[64]; /* "": unknown */
+};
 
-	printf("%s{\"%s\":\"%s\",\"dscp\":\"%s\",\"tunnel\":%s", config->separator, key, value,
-	       dscp, json_object_to_json_string_ext(name, JSON_C_TO_STRING_PLAIN));
-	json_object_put(name);
-	config->separator = ",";
+/* A form of output. Entries are written as they are read: there may be a million. */
+struct view {
+	void (*entry)(const struct entry *entry, bool first);
+	void (*begin)(const char *map, bool first); /* NULL: nothing, as end() */
+	void (*end)(void);
+};
+
+/* What is asked for, and where the reading is. */
+struct dump {
+	const struct pins *pins;
+	uint32_t slot; /* only this tunnel; 0: all */
+	const struct view *view;
+	bool first; /* the next entry, of its map */
+	/* The last flow's device. To look for it among all slots each time would be most of what a
+	 * million entries cost. */
+	uint32_t ifindex;
+	const char *name;
+};
+
+static void print(struct dump *dump, const struct entry *entry)
+{
+	dump->view->entry(entry, dump->first);
+	dump->first = false;
 }
 
-/* NULL: of no tunnel, as by plain tc. */
-static const char *tunnel_name(const struct dump_config *config, uint32_t slot)
+static void read_flow(void *ctx, const void *key, const void *value)
 {
-	if (!slot || slot >= DSCP_MAX_TUNNELS || !config->pins->tunnels[slot].ifindex)
-		return NULL;
-	return config->pins->tunnels[slot].name;
-}
-
-static void print_flow(void *ctx, const void *key, const void *value)
-{
-	struct dump_config *config = ctx;
+	struct dump *dump = ctx;
 	const struct dscp_flow *flow = value;
 	__u32 stamp = *(const __u32 *)key, mark = dscp_unmix(stamp) & DSCP_MARK_BITS;
-	const char *dscp = mark & DSCP_MARK_KEEP ? "keep" : dscp_name(mark & (DSCP_VALUES - 1));
-	bool final = mark & DSCP_MARK_FINAL;
-	char hash[16];
+	struct entry entry = { .kind = FLOW, .final = mark & DSCP_MARK_FINAL };
 
-	if (config->slot && flow->ifindex != config->pins->tunnels[config->slot].ifindex)
+	if (dump->slot && flow->ifindex != dump->pins->tunnels[dump->slot].ifindex)
 		return;
-	if (config->ifindex != flow->ifindex)
-		config->name = registry_device_name(config->pins, flow->ifindex);
-	config->ifindex = flow->ifindex;
-	snprintf(hash, sizeof(hash), "0x%08x", stamp);
-	if (!config->json) {
-		printf("%s\t%s\t%s%s\n", hash, dscp, config->name ? config->name : "-",
-		       final ? "\tfinal" : "");
-		return;
-	}
-	begin_json(config, "hash", hash, dscp, config->name);
-	printf("%s}", final ? ",\"final\":true" : "");
+	if (dump->ifindex != flow->ifindex)
+		dump->name = registry_device_name(dump->pins, flow->ifindex);
+	dump->ifindex = flow->ifindex;
+	entry.tunnel = dump->name;
+	entry.dscp = mark & DSCP_MARK_KEEP ? "keep" : dscp_name(mark & (DSCP_VALUES - 1));
+	snprintf(entry.id, sizeof(entry.id), "0x%08x", stamp);
+	print(dump, &entry);
+}
+
+static const char *tunnel_name(const struct dump *dump, uint32_t slot)
+{
+	if (!slot || slot >= DSCP_MAX_TUNNELS || !dump->pins->tunnels[slot].ifindex)
+		return NULL;
+	return dump->pins->tunnels[slot].name;
 }
 
 static const char *fragment_dscp(const struct dscp_fragment *note)
@@ -105,58 +118,52 @@ static uint32_t fragment_id(const struct dscp_fragment_key *key)
 	return key->family == 4 ? (uint32_t)bytes[0] << 8 | bytes[1] : be32toh(key->id);
 }
 
-static void print_fragment(void *ctx, const void *key, const void *value)
+static void read_fragment(void *ctx, const void *key, const void *value)
 {
-	char id[16], source[INET6_ADDRSTRLEN] = "", dest[INET6_ADDRSTRLEN] = "";
+	struct dump *dump = ctx;
 	const struct dscp_fragment_key *packet = key;
 	const struct dscp_fragment *note = value;
-	struct dump_config *config = ctx;
-	const char *name = tunnel_name(config, note->slot);
 	int family = packet->family == 4 ? AF_INET : AF_INET6;
+	struct entry entry = {
+		.kind = FRAGMENT,
+		.dscp = fragment_dscp(note),
+		.tunnel = tunnel_name(dump, note->slot),
+		.protocol = packet->protocol,
+	};
 
-	if (config->slot && note->slot != config->slot)
+	if (dump->slot && note->slot != dump->slot)
 		return;
-	snprintf(id, sizeof(id), "0x%x", fragment_id(packet));
-	inet_ntop(family, packet->source, source, sizeof(source));
-	inet_ntop(family, packet->dest, dest, sizeof(dest));
-	if (!config->json) {
-		printf("fragment\t%s\t%s\t%s\t%s\t%s\n", fragment_dscp(note), name ? name : "-", id,
-		       source, dest);
-		return;
-	}
-	begin_json(config, "id", id, fragment_dscp(note), name);
-	printf(",\"source\":\"%s\",\"destination\":\"%s\",\"protocol\":%u}", source, dest,
-	       packet->protocol);
+	snprintf(entry.id, sizeof(entry.id), "0x%x", fragment_id(packet));
+	inet_ntop(family, packet->source, entry.source, sizeof(entry.source));
+	inet_ntop(family, packet->dest, entry.destination, sizeof(entry.destination));
+	print(dump, &entry);
 }
 
 /* WireGuard's numbers are little-endian in its header, and never converted in the map. An skb's
  * address is nobody's business. */
-static void print_note(void *ctx, const void *key, const void *value)
+static void read_note(void *ctx, const void *key, const void *value)
 {
-	struct dump_config *config = ctx;
+	struct dump *dump = ctx;
 	const struct dscp_inflight_key *id = key;
 	const struct dscp_inflight *note = value;
-	const char *name = tunnel_name(config, note->slot), *dscp;
-	char message[64] = "";
+	struct entry entry = {
+		.kind = NOTE,
+		.dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2),
+		.tunnel = tunnel_name(dump, note->slot),
+		.way = method_name(id->way),
+		.length = note->length,
+	};
 
-	if (config->slot && note->slot != config->slot)
+	if (dump->slot && note->slot != dump->slot)
 		return;
-	dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2);
 	if (id->way == DSCP_WAY_XDP)
-		snprintf(message, sizeof(message), "%08x:%" PRIu64, le32toh(id->receiver),
-			 (uint64_t)le64toh(id->id));
-	if (!config->json) {
-		printf("%s\t%s\t%s\t%u%s%s\n", method_name(id->way), dscp, name ? name : "-",
-		       note->length, *message ? "\t" : "", message);
-		return;
-	}
-	begin_json(config, "way", method_name(id->way), dscp, name);
-	printf(",\"length\":%u%s%s%s}", note->length, *message ? ",\"message\":\"" : "", message,
-	       *message ? "\"" : "");
+		snprintf(entry.message, sizeof(entry.message), "%08x:%" PRIu64,
+			 le32toh(id->receiver), (uint64_t)le64toh(id->id));
+	print(dump, &entry);
 }
 
 /* Index of a place; what is there. */
-static void print_waiting(void *config, const void *key, const void *value)
+static void read_waiting(void *dump, const void *key, const void *value)
 {
 	const struct dscp_waiting *place = value;
 	struct dscp_inflight_key id = {
@@ -167,60 +174,111 @@ static void print_waiting(void *config, const void *key, const void *value)
 
 	(void)key;
 	if (id.way && id.way != DSCP_PLACE_BUSY)
-		print_note(config, &id, &place->note);
+		read_note(dump, &id, &place->note);
 }
 
-static const struct dump {
+static void print_text(const struct entry *entry, bool first)
+{
+	const char *tunnel = entry->tunnel ? entry->tunnel : "-";
+
+	(void)first;
+	switch (entry->kind) {
+	case FLOW:
+		printf("%s\t%s\t%s%s\n", entry->id, entry->dscp, tunnel,
+		       entry->final ? "\tfinal" : "");
+		break;
+	case FRAGMENT:
+		printf("fragment\t%s\t%s\t%s\t%s\t%s\n", entry->dscp, tunnel, entry->id,
+		       entry->source, entry->destination);
+		break;
+	case NOTE:
+		printf("%s\t%s\t%s\t%u%s%s\n", entry->way, entry->dscp, tunnel, entry->length,
+		       *entry->message ? "\t" : "", entry->message);
+		break;
+	}
+}
+
+static void begin_json(const char *map, bool first)
+{
+	printf("%s{\"map\":\"%s\",\"entries\":[", first ? "{\"maps\":[" : "]},", map);
+}
+
+static void print_json(const struct entry *entry, bool first)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (entry->kind == NOTE)
+		json_string(object, "way", entry->way);
+	else
+		json_string(object, entry->kind == FLOW ? "hash" : "id", entry->id);
+	json_string(object, "dscp", entry->dscp);
+	json_string(object, "tunnel", entry->tunnel);
+	if (entry->final)
+		json_boolean(object, "final", true);
+	if (entry->kind == FRAGMENT) {
+		json_string(object, "source", entry->source);
+		json_string(object, "destination", entry->destination);
+		json_number(object, "protocol", entry->protocol);
+	}
+	if (entry->kind == NOTE)
+		json_number(object, "length", entry->length);
+	if (*entry->message)
+		json_string(object, "message", entry->message);
+	if (!first)
+		putchar(',');
+	json_print(object);
+}
+
+static void end_json(void)
+{
+	puts("]}]}");
+}
+
+static const struct view text = { .entry = print_text };
+static const struct view json = { print_json, begin_json, end_json };
+
+static const struct source {
 	const char *name;
-	enum pinned_map map;
+	enum state_map map;
 	size_t key_size, value_size;
-	void (*print)(void *config, const void *key, const void *value);
-} dumps[] = {
-	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), print_flow },
+	void (*read)(void *dump, const void *key, const void *value);
+} sources[] = {
+	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), read_flow },
 	{ "fragments", MAP_FRAGMENTS, sizeof(struct dscp_fragment_key),
-	  sizeof(struct dscp_fragment), print_fragment },
-	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), print_waiting },
+	  sizeof(struct dscp_fragment), read_fragment },
+	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), read_waiting },
 	{ "inflight", MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
-	  print_note },
+	  read_note },
 };
 
-#define N_DUMPS (sizeof(dumps) / sizeof(*dumps))
-
-static enum exit_status dump_map(struct dump_config *config, const struct dump *dump)
+static enum exit_status read_map(struct dump *dump, const struct source *source)
 {
-	int fd = config->pins->maps[dump->map];
+	int fd = dump->pins->maps[source->map];
 	long n = 0;
 
-	if (config->pins->tunnels && fd >= 0)
-		n = map_for_each(fd, dump->key_size, dump->value_size, dump->print, config);
+	if (dump->pins->tunnels && fd >= 0)
+		n = map_for_each(fd, source->key_size, source->value_size, source->read, dump);
 	if (n < 0)
-		log_error("cannot read the map %s: %s", objects_map_name(dump->map),
+		log_error("cannot read the map %s: %s", object_map_name(source->map),
 			  log_strerror(n));
 	return n < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
-/* To the user two maps of the same name are one. */
-static void open_json(struct dump_config *config, const struct dump *dump)
-{
-	if (dump > dumps && !strcmp(dump->name, dump[-1].name))
-		return;
-	config->separator = "";
-	if (config->json)
-		printf("%s{\"map\":\"%s\",\"entries\":[", dump > dumps ? "]}," : "", dump->name);
-}
-
-static int dump_maps(struct dump_config *config)
+static int read_maps(struct dump *dump)
 {
 	int status = EXIT_DONE;
 
-	if (config->json)
-		printf("{\"maps\":[");
-	for (unsigned int i = 0; i < N_DUMPS; i++) {
-		open_json(config, &dumps[i]);
-		status |= dump_map(config, &dumps[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sources); i++) {
+		/* To the user two maps of the same name are one. */
+		if (!i || strcmp(sources[i].name, sources[i - 1].name)) {
+			dump->first = true;
+			if (dump->view->begin)
+				dump->view->begin(sources[i].name, !i);
+		}
+		status |= read_map(dump, &sources[i]);
 	}
-	if (config->json)
-		printf("]}]}\n");
+	if (dump->view->end)
+		dump->view->end();
 	return status;
 }
 
@@ -228,6 +286,7 @@ int run_dump_map(int argc, char **argv)
 {
 	struct dump_config config = {};
 	struct pins pins = {};
+	struct dump dump = { .pins = &pins };
 	const char *name = NULL;
 	unsigned int n_args = 0;
 	int status = parsed(args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
@@ -238,10 +297,10 @@ int run_dump_map(int argc, char **argv)
 	err = pins_open(&pins);
 	if (err && err != -ENOENT)
 		return EXIT_REFUSED;
-	config.pins = &pins;
+	dump.view = config.json ? &json : &text;
 	if (n_args && !err)
-		config.slot = registry_find(&pins, name);
-	status = n_args && !config.slot ? not_loaded(name) : dump_maps(&config);
+		dump.slot = registry_find(&pins, name);
+	status = n_args && !dump.slot ? not_loaded(name) : read_maps(&dump);
 	pins_close(&pins);
 	return status;
 }
