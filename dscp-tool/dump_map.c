@@ -239,7 +239,7 @@ static const struct view json = { print_json, begin_json, end_json };
 
 static const struct source {
 	const char *name;
-	enum state_map map;
+	enum pinned_map map;
 	size_t key_size, value_size;
 	void (*read)(void *dump, const void *key, const void *value);
 } sources[] = {
@@ -259,7 +259,7 @@ static enum exit_status read_map(struct dump *dump, const struct source *source)
 	if (dump->pins->tunnels && fd >= 0)
 		n = map_for_each(fd, source->key_size, source->value_size, source->read, dump);
 	if (n < 0)
-		log_error("cannot read the map %s: %s", object_map_name(source->map),
+		log_error("cannot read the map %s: %s", objects_map_name(source->map),
 			  log_strerror(n));
 	return n < 0 ? EXIT_REFUSED : EXIT_DONE;
 }

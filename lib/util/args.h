@@ -83,9 +83,9 @@ struct arg_command {
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args);
 
-/* The table for programs, to stdout: a line for the command and one for each option, with blanks between the
- * words: "COMMAND [SYNOPSIS]" and "COMMAND --NAME -LETTER [METAVAR [WORD...]]"; "-" stands for a
- * letter that there is not. */
+/* The table for programs, to stdout: a line for the command and one for each option, with blanks
+ * between the words: "COMMAND [SYNOPSIS]" and "COMMAND --NAME -LETTER [METAVAR [WORD...]]"; "-"
+ * stands for a letter that there is not. */
 void args_list(const struct arg_command *command);
 
 /* A whole number, decimal or 0x hex, nothing before or after it, within [min, max].
