@@ -18,13 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "state/change.h"
 #include "command.h"
-#include "state/hooks.h"
+#include "state/reload.h"
 #include "state/install.h"
-#include "state/present.h"
-#include "state/registry.h"
-#include "tunnel/discover.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
@@ -141,240 +137,35 @@ static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunn
 		log_info("%s", text);
 }
 
-static bool hooks_fine(const struct pins *pins, const struct dscp_tunnel *tunnel)
-{
-	struct hook_state states[MAX_HOOKS] = {};
-	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
-	bool fine = true;
-
-	if (hooks_states(tunnel, states))
-		return true; /* not to be known now */
-	for (unsigned int i = 0; i < n; i++) {
-		if (hook_awaits_qdisc(&hooks[i], &states[i]))
-			continue;
-		fine &= states[i].health == HOOK_OK &&
-			hooks_current(pins, tunnel, &hooks[i], &states[i]);
-	}
-	return fine;
-}
-
-static void add(char *text, const char *word)
-{
-	size_t len = strlen(text);
-
-	snprintf(text + len, TEXT - len, "%s%s", *text ? ", " : "", word);
-}
-
-static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
-{
-	char word[TEXT] = "uplink";
-
-	for (int i = 0; i < tunnel->n_uplinks; i++)
-		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s%s",
-			 tunnel->uplink_names[i],
-			 tunnel->uplinks[i] == DSCP_UPLINK_ABSENT ? " (absent)" : "");
-	add(text, word);
-}
-
-/* What is different, in words; "" if nothing is. */
-static void describe(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
-		     char *text)
-{
-	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	char word[64];
-
-	*text = 0;
-	if (!present_is(pins, slot, PRESENT_DEVICE))
-		add(text, "the device was made anew");
-	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
-		add(text, "the device was renamed");
-	if (memcmp(old->ports, new->ports, sizeof(old->ports))) {
-		snprintf(word, sizeof(word), "port %u", new->ports[0]);
-		add(text, word);
-	}
-	if (memcmp(old->uplinks, new->uplinks, sizeof(old->uplinks)))
-		add_uplinks(text, new);
-	else if (memcmp(old->uplink_names, new->uplink_names, sizeof(old->uplink_names)))
-		add(text, "an uplink was renamed");
-	if (old->way != new->way)
-		add(text, "another way of ingress");
-	if (!*text && memcmp(old, new, sizeof(*old)))
-		add(text, "its outer packets look different");
-	if (!*text && !hooks_fine(pins, old))
-		add(text, "a program was taken away");
-}
-
-/* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
- * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
- */
-static int find_name(const struct pins *pins, uint32_t slot, char *name, char *why)
-{
-	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	uint32_t other;
-
-	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
-		return 0;
-	memcpy(name, old->name, DSCP_IFNAMSIZ);
-	other = registry_find(pins, name);
-	if (!other || other == slot)
-		return 0;
-	snprintf(why, TEXT,
-		 "%.15s: the device is gone, and its name is another loaded tunnel's now: rename "
-		 "that one first",
-		 name);
-	return -ENODEV;
-}
-
-/* A device with the number of a tunnel that is gone: nobody has loaded it by its name. */
-static void add_stranger(const struct dscp_tunnel *old, char *why)
-{
-	char stranger[IF_NAMESIZE] = "";
-	size_t len = strlen(why);
-
-	if (if_indextoname(old->ifindex, stranger))
-		snprintf(why + len, TEXT - len,
-			 " (its number %u is another device's now, %s, which is left alone)",
-			 old->ifindex, stranger);
-}
-
-/* True if a hook of ours shows that an uplink is still the device that was loaded. */
-static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
-{
-	struct hook_state states[MAX_HOOKS] = {};
-	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
-
-	if (!ifindex || hooks_states(tunnel, states))
-		return false;
-	for (unsigned int i = 0; i < n; i++)
-		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
-		    states[i].health == HOOK_OK)
-			return true;
-	return false;
-}
-
-/* The same for the uplinks that --uplink named: the device of that name, else it was renamed, if
- * our program is still on it. */
-static void find_uplink_name(char *name, const struct dscp_tunnel *old, unsigned int i)
-{
-	if (if_nametoindex(old->uplink_names[i]) || !has_live_hook(old, old->uplinks[i]) ||
-	    !if_indextoname(old->uplinks[i], name))
-		memcpy(name, old->uplink_names[i], DSCP_IFNAMSIZ);
-}
-
-static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
-			      char names[][IF_NAMESIZE])
-{
-	NETNS_VISIT(old->uplink_netns);
-
-	for (unsigned int i = 0; i < request->n_uplinks; i++) {
-		find_uplink_name(names[i], old, i);
-		request->uplinks[i] = names[i];
-	}
-}
-
-/* False, and says why, if a namespace has only the number of the one that was loaded. */
-static bool namespaces_present(const struct pins *pins, uint32_t slot, char *why)
-{
-	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	const bool own = present_is(pins, slot, PRESENT_NETNS);
-
-	if (own && present_is(pins, slot, PRESENT_UPLINK_NETNS))
-		return true;
-	snprintf(why, TEXT,
-		 "%.15s: the network namespace of its uplinks is gone (number %llu): unload it, or "
-		 "load it again",
-		 old->name, (unsigned long long)old->uplink_netns);
-	if (!own)
-		snprintf(why, TEXT,
-			 "%.15s: the network namespace that it was loaded in is gone, and this one "
-			 "has only its number: unload it, or load it again",
-			 old->name);
-	return false;
-}
-
-/* Finds out what load would make of it now, by name. */
-static int discover_name(const struct dscp_tunnel *old, const char *name, struct dscp_tunnel *new,
-			 char *why)
-{
-	char uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
-	struct tunnel_request request = discover_request_of(old, name);
-	int err;
-
-	find_uplink_names(old, &request, uplinks);
-	request.uplinks_may_be_absent = true;
-	err = discover_tunnel(&request, new);
-	if (err)
-		snprintf(why, TEXT, "%s", reason_first());
-	reason_clear();
-	return err;
-}
-
-/* The tunnel as load would find it now. */
-static int discover(const struct pins *pins, uint32_t slot, struct dscp_tunnel *new, char *why)
-{
-	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	char name[IF_NAMESIZE] = "";
-	int err;
-
-	if (!namespaces_present(pins, slot, why) || find_name(pins, slot, name, why))
-		return -ENODEV;
-	err = discover_name(old, name, new, why);
-	if (err && !if_nametoindex(name))
-		add_stranger(old, why);
-	if (!err && strncmp(old->link_kind, new->link_kind, DSCP_IFNAMSIZ)) {
-		snprintf(why, TEXT, "%.15s: is a device of another kind now", old->name);
-		err = -ENODEV;
-	}
-	return err;
-}
-
-static void apply_again(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old,
-			const struct dscp_tunnel *new, const char *change)
-{
-	char why[TEXT / 2] = "", text[TEXT];
-	int err;
-
-	log_divert(why, sizeof(why));
-	err = change_tunnel(new, NULL, 0);
-	log_divert(NULL, 0);
-	m->failed |= err != 0;
-	m->n_broken += err != 0;
-	m->n_loaded += !err;
-	if (err)
-		snprintf(text, sizeof(text), "%.15s: %.200s, and then %s", new->name, change, why);
-	else
-		log_info("%.15s: %s: loaded again", new->name, change);
-	say(m, slot, old, err ? text : "");
-}
-
+/* What could not be repaired is said once, with the change that asked for it. */
 static void check_tunnel(struct monitor *m, const struct pins *pins, uint32_t slot)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	char why[TEXT] = "", change[TEXT];
-	struct dscp_tunnel new;
+	struct reload reload;
+	int err = reload_tunnel(pins, slot, &reload);
+	const bool changed = *reload.change;
+	char text[TEXT] = "";
 
 	m->n_tunnels++;
-	if (discover(pins, slot, &new, why)) {
-		m->n_broken++;
-		say(m, slot, old, why);
-		return;
-	}
-	log_divert(why, sizeof(why));
-	describe(pins, slot, &new, change);
-	log_divert(NULL, 0);
-	if (*change)
-		apply_again(m, slot, old, &new, change);
-	else
-		say(m, slot, old, "");
+	m->n_loaded += !err && changed;
+	m->n_broken += err != 0;
+	m->failed |= err && changed;
+	if (err && changed)
+		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload.name,
+			 reload.change, reason_first());
+	else if (err)
+		snprintf(text, sizeof(text), "%s", reason_first());
+	else if (changed)
+		log_info("%.15s: %s: loaded again", reload.name, reload.change);
+	reason_clear();
+	say(m, slot, old, text);
 }
 
 /* A newer dscp-tool is at work: ours would put the old programs back. */
 static int replaced(void)
 {
-	log_error("the programs in force are of another build of dscp-tool: start monitor again");
-	return -ESTALE;
+	return failed(-ESTALE, "the programs in force are of another build of dscp-tool: start "
+			       "monitor again");
 }
 
 static void begin_look(struct monitor *m, bool busy)
@@ -416,8 +207,10 @@ static int check_all(struct monitor *m)
 	err = pins_open(&pins);
 	if (!err && !install_is_ours(&pins))
 		err = replaced();
-	if (!err && install_mend(&pins))
+	if (!err && install_mend(&pins)) {
 		m->failed = true;
+		reason_print();
+	}
 	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
 		if (is_followed(m, slot, &pins.tunnels[slot]))
 			check_tunnel(m, &pins, slot);
@@ -476,10 +269,8 @@ static int follow(struct monitor *m)
 	struct nl_error why;
 	int events = nl_events_open(&why), err;
 
-	if (events < 0) {
-		log_error("cannot follow links and routes: %s", why.text);
-		return events;
-	}
+	if (events < 0)
+		return failed(events, "cannot follow links and routes: %s", why.text);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);

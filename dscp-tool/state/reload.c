@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Discovers a loaded tunnel anew, as load does it, and loads the tunnel again if the answer or a
+ * hook is not what it was. */
+#include "state/reload.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "state/change.h"
+#include "state/hooks.h"
+#include "state/present.h"
+#include "state/registry.h"
+#include "tunnel/discover.h"
+#include "util/netns.h"
+#include "util/reason.h"
+
+static bool hooks_fine(const struct pins *pins, const struct dscp_tunnel *tunnel)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = hooks_of(tunnel, hooks);
+	bool fine = true;
+
+	if (hooks_states(tunnel, states))
+		return true; /* not to be known now */
+	for (unsigned int i = 0; i < n; i++) {
+		if (hook_awaits_qdisc(&hooks[i], &states[i]))
+			continue;
+		fine &= states[i].health == HOOK_OK &&
+			hooks_current(pins, tunnel, &hooks[i], &states[i]);
+	}
+	return fine;
+}
+
+static void add(char *text, const char *word)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, RELOAD_TEXT - len, "%s%s", *text ? ", " : "", word);
+}
+
+static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
+{
+	char word[RELOAD_TEXT] = "uplink";
+
+	for (int i = 0; i < tunnel->n_uplinks; i++)
+		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s%s",
+			 tunnel->uplink_names[i],
+			 tunnel->uplinks[i] == DSCP_UPLINK_ABSENT ? " (absent)" : "");
+	add(text, word);
+}
+
+/* What is different, in words; "" if nothing is. */
+static void describe(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
+		     char *text)
+{
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
+	char word[64];
+
+	*text = 0;
+	if (!present_is(pins, slot, PRESENT_DEVICE))
+		add(text, "the device was made anew");
+	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
+		add(text, "the device was renamed");
+	if (memcmp(old->ports, new->ports, sizeof(old->ports))) {
+		snprintf(word, sizeof(word), "port %u", new->ports[0]);
+		add(text, word);
+	}
+	if (memcmp(old->uplinks, new->uplinks, sizeof(old->uplinks)))
+		add_uplinks(text, new);
+	else if (memcmp(old->uplink_names, new->uplink_names, sizeof(old->uplink_names)))
+		add(text, "an uplink was renamed");
+	if (old->way != new->way)
+		add(text, "another way of ingress");
+	if (!*text && memcmp(old, new, sizeof(*old)))
+		add(text, "its outer packets look different");
+	if (!*text && !hooks_fine(pins, old))
+		add(text, "a program was taken away");
+}
+
+/* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
+ * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
+ */
+static int find_name(const struct pins *pins, uint32_t slot, char *name)
+{
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
+	uint32_t other;
+
+	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
+		return 0;
+	memcpy(name, old->name, DSCP_IFNAMSIZ);
+	other = registry_find(pins, name);
+	if (!other || other == slot)
+		return 0;
+	return failed(-ENODEV,
+		      "%.15s: the device is gone, and its name is another loaded tunnel's now: "
+		      "rename that one first",
+		      name);
+}
+
+/* Adds to the reason that another device has the number of a tunnel that is gone, and is left
+ * alone: nobody has loaded it by its name. */
+static void add_stranger(const struct dscp_tunnel *old)
+{
+	char stranger[IF_NAMESIZE] = "", why[RELOAD_TEXT];
+
+	if (!if_indextoname(old->ifindex, stranger))
+		return;
+	snprintf(why, sizeof(why), "%s", reason_first());
+	reason_clear();
+	failed(0, "%s (its number %u is another device's now, %s, which is left alone)", why,
+	       old->ifindex, stranger);
+}
+
+/* True if a hook of ours shows that an uplink is still the device that was loaded. */
+static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
+{
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = hooks_of(tunnel, hooks);
+
+	if (!ifindex || hooks_states(tunnel, states))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
+		    states[i].health == HOOK_OK)
+			return true;
+	return false;
+}
+
+/* The same for the uplinks that --uplink named: the device of that name, else it was renamed, if
+ * our program is still on it. */
+static void find_uplink_name(char *name, const struct dscp_tunnel *old, unsigned int i)
+{
+	if (if_nametoindex(old->uplink_names[i]) || !has_live_hook(old, old->uplinks[i]) ||
+	    !if_indextoname(old->uplinks[i], name))
+		memcpy(name, old->uplink_names[i], DSCP_IFNAMSIZ);
+}
+
+static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
+			      char names[][IF_NAMESIZE])
+{
+	NETNS_VISIT(old->uplink_netns);
+
+	for (unsigned int i = 0; i < request->n_uplinks; i++) {
+		find_uplink_name(names[i], old, i);
+		request->uplinks[i] = names[i];
+	}
+}
+
+/* A namespace that has only the number of the one that was loaded is not the tunnel's. */
+static int check_namespaces(const struct pins *pins, uint32_t slot)
+{
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
+
+	if (!present_is(pins, slot, PRESENT_NETNS))
+		return failed(-ENODEV,
+			      "%.15s: the network namespace that it was loaded in is gone, and "
+			      "this one has only its number: unload it, or load it again",
+			      old->name);
+	if (!present_is(pins, slot, PRESENT_UPLINK_NETNS))
+		return failed(-ENODEV,
+			      "%.15s: the network namespace of its uplinks is gone (number %llu): "
+			      "unload it, or load it again",
+			      old->name, (unsigned long long)old->uplink_netns);
+	return 0;
+}
+
+/* Finds out what load would make of the tunnel now, by the device's present name. */
+static int discover(const struct pins *pins, uint32_t slot, struct dscp_tunnel *new)
+{
+	const struct dscp_tunnel *old = &pins->tunnels[slot];
+	char name[IF_NAMESIZE] = "", uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
+	struct tunnel_request request;
+	int err = check_namespaces(pins, slot);
+
+	if (!err)
+		err = find_name(pins, slot, name);
+	if (err)
+		return err;
+	request = discover_request_of(old, name);
+	request.uplinks_may_be_absent = true;
+	find_uplink_names(old, &request, uplinks);
+	err = discover_tunnel(&request, new);
+	if (err && !if_nametoindex(name))
+		add_stranger(old);
+	if (!err && strncmp(old->link_kind, new->link_kind, DSCP_IFNAMSIZ))
+		err = failed(-ENODEV, "%.15s: is a device of another kind now", old->name);
+	return err;
+}
+
+int reload_tunnel(const struct pins *pins, uint32_t slot, struct reload *reload)
+{
+	struct dscp_tunnel new;
+	int err = discover(pins, slot, &new);
+
+	*reload->change = 0;
+	if (err)
+		return err;
+	/* Advice is for whoever has asked for the tunnel; and hooks that cannot be looked at now
+	 * are no change. */
+	describe(pins, slot, &new, reload->change);
+	reason_clear();
+	memcpy(reload->name, new.name, DSCP_IFNAMSIZ);
+	return *reload->change ? change_tunnel(&new, NULL, 0) : 0;
+}
