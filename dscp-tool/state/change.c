@@ -15,7 +15,6 @@
 #include "state/peers.h"
 #include "state/present.h"
 #include "state/registry.h"
-#include "util/log.h"
 #include "util/reason.h"
 
 int change_permitted(const struct dscp_tunnel *tunnel)
@@ -137,11 +136,9 @@ int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peer
 		slot = registry_find_gone(&pins, tunnel->name);
 	if (!slot)
 		slot = registry_free_slot(&pins);
-	if (!slot) {
-		log_error("%s: %d tunnels are loaded already (unload one first)", tunnel->name,
-			  DSCP_MAX_TUNNELS - 1);
-		err = -ENOSPC;
-	}
+	if (!slot)
+		err = failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
+			     tunnel->name, DSCP_MAX_TUNNELS - 1);
 	if (!err)
 		err = change_permitted(&pins.tunnels[slot]);
 	if (!err)

@@ -11,7 +11,7 @@ struct peer_maps;
 
 /* Makes a tunnel loaded as it says, be it new or changed, or leaves all as it was. peers: its
  * policies by destination, NULL: as they are. flows: capacity of the map flows, 0: as it is. The
- * lock is held. Returns 0 or a negative errno, after a message. */
+ * lock is held. Returns 0 or a negative errno, after a sentence. */
 int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows);
 
 /* Returns 0 if this process may change or unload a loaded tunnel, else -EPERM with a sentence. */

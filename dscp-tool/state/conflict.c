@@ -11,9 +11,9 @@
 #include "state/registry.h"
 #include "state/sane.h"
 #include "tunnel/discover.h"
-#include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 /* A UDP port that both tunnels have, or 0. */
 static int common_port(const struct dscp_tunnel *a, const struct dscp_tunnel *b)
@@ -70,23 +70,24 @@ static int check_two(const struct dscp_tunnel *new, const struct dscp_tunnel *t)
 	int port = common_port(new, t);
 
 	if (same_number(new, t))
-		log_error("%s: has the number %u (ifindex), as has %s of another network "
-			  "namespace: no --peer-map with either (make one anew with "
-			  "another number: ip link add index N)",
-			  new->name, new->ifindex, t->name);
-	else if (port && !shares_ports(new, t))
-		log_error("%s: port %d is %s's already (unload %s first)", new->name, port, t->name,
-			  t->name);
-	else if (port && any_id(new, t))
-		log_error("%s: its outer packets look like those of %s, since in external mode a "
-			  "device has each VNI of port %d (unload %s first)",
-			  new->name, t->name, port, t->name);
-	else if (same_endpoint(&new->endpoint, &t->endpoint))
-		log_error("%s: its outer packets look like those of %s (unload %s first)",
-			  new->name, t->name, t->name);
-	else
-		return 0;
-	return -EADDRINUSE;
+		return failed(-EADDRINUSE,
+			      "%s: has the number %u (ifindex), as has %s of another network "
+			      "namespace: no --peer-map with either (make one anew with "
+			      "another number: ip link add index N)",
+			      new->name, new->ifindex, t->name);
+	if (port && !shares_ports(new, t))
+		return failed(-EADDRINUSE, "%s: port %d is %s's already (unload %s first)",
+			      new->name, port, t->name, t->name);
+	if (port && any_id(new, t))
+		return failed(-EADDRINUSE,
+			      "%s: its outer packets look like those of %s, since in external "
+			      "mode a device has each VNI of port %d (unload %s first)",
+			      new->name, t->name, port, t->name);
+	if (same_endpoint(&new->endpoint, &t->endpoint))
+		return failed(-EADDRINUSE,
+			      "%s: its outer packets look like those of %s (unload %s first)",
+			      new->name, t->name, t->name);
+	return 0;
 }
 
 /* A look at all devices of the namespaces of uplinks, where egress_outer runs. */
@@ -247,11 +248,11 @@ static int check_strangers(const struct pins *pins, uint32_t slot, const struct 
 	look_around(&look);
 	if (!stranger.taken_for)
 		return 0;
-	log_error("%s: packets of %s, which is not loaded, would be marked like those of %s: load "
-		  "%s first, or give it another port, key or address",
-		  new->name, stranger.device, tunnel_in(&look, stranger.taken_for)->name,
-		  stranger.device);
-	return -EADDRINUSE;
+	return failed(-EADDRINUSE,
+		      "%s: packets of %s, which is not loaded, would be marked like those of %s: "
+		      "load %s first, or give it another port, key or address",
+		      new->name, stranger.device, tunnel_in(&look, stranger.taken_for)->name,
+		      stranger.device);
 }
 
 int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)

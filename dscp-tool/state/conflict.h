@@ -11,7 +11,7 @@
 struct pins;
 
 /* Says why a tunnel cannot be loaded into that slot, beside those that are loaded. Returns 0 or a
- * negative errno, after a message. */
+ * negative errno, after a sentence. */
 int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new);
 
 /* Calls each for every loaded tunnel and device that is not loaded, but whose packets are taken for

@@ -27,11 +27,11 @@ uint64_t counters_get(const struct dscp_counters *counters, unsigned int field);
 uint64_t counters_seen(const struct dscp_counters *counters);
 
 /* The counters of a slot, MAP_COUNTERS or MAP_ARRIVALS, summed over the CPUs. 0 or a negative
- * errno, without a message. */
+ * errno, without a sentence. */
 int counters_read(const struct pins *pins, enum pinned_map map, uint32_t slot,
 		  struct dscp_counters *sum);
 
-/* The other functions return 0, or a negative errno after a message. */
+/* The other functions return 0, or a negative errno after a sentence. */
 
 int counters_clear(const struct pins *pins, uint32_t slot);
 

@@ -17,7 +17,7 @@ unsigned int hooks_of(const struct dscp_tunnel *tunnel, struct hook *hooks);
 /* True if a tunnel needs that hook. */
 bool hooks_needed(const struct pins *pins, const struct hook *hook);
 
-/* Functions return 0, or a negative errno after a message. */
+/* Functions return 0, or a negative errno after a sentence. */
 
 /* Attaches the programs of one stage to a tunnel's hooks. */
 int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum hook_stage stage,

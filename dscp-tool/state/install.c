@@ -20,6 +20,7 @@
 #include "state/present.h"
 #include "state/registry.h"
 #include "util/log.h"
+#include "util/reason.h"
 
 #define HALF_WAY (~objects_digest()) /* in the place of the build */
 
@@ -66,11 +67,9 @@ static int load_object(struct pins *pins, enum object_id id, const struct object
 	struct bpf_object *object;
 	int err;
 
-	if (!objects_has(id)) {
-		log_error("a tunnel is loaded with --ingress-hook peek, which this build lacks: "
-			  "unload it first");
-		return -EOPNOTSUPP;
-	}
+	if (!objects_has(id))
+		return failed(-EOPNOTSUPP, "a tunnel is loaded with --ingress-hook peek, which "
+					   "this build lacks: unload it first");
 	log_reason_reset();
 	object = objects_open(id, STATE_DIR, pins->maps, sizes);
 	if (!object)

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * Installs what the tunnels need: objects, maps and programs at every hook; and takes it away.
- * Functions return 0, or a negative errno after a message.
+ * Functions return 0, or a negative errno after a sentence.
  */
 #ifndef STATE_INSTALL_H
 #define STATE_INSTALL_H

@@ -7,18 +7,14 @@
 
 #include "util/privileges.h"
 #include "util/log.h"
+#include "util/reason.h"
 
 int kernel_failed(int err, const char *what, const char *name)
 {
-	const char *reason = log_reason();
-
 	/* EACCES with a reason is the verifier's. */
-	if (err == -EPERM || (err == -EACCES && !*reason))
-		log_error("%s %s: %s (root is needed%s)", what, name, log_strerror(err),
-			  privileges_complete() ? ": " PRIVILEGES " are not enough here"
-						: ", or " PRIVILEGES);
-	else
-		log_error("%s %s: %s%s%s", what, name, log_strerror(err), *reason ? ": " : "",
-			  reason);
-	return err;
+	if (err == -EPERM || (err == -EACCES && !*log_reason()))
+		return failed(err, "%s %s: %s (root is needed%s)", what, name, log_strerror(err),
+			      privileges_complete() ? ": " PRIVILEGES " are not enough here"
+						    : ", or " PRIVILEGES);
+	return refused(err, "%s %s", what, name);
 }

@@ -4,7 +4,7 @@
 #ifndef STATE_KERNEL_H
 #define STATE_KERNEL_H
 
-/* Says "WHAT NAME: why", with the kernel's own reason, and returns err. */
+/* Keeps the sentence "WHAT NAME: why", with the kernel's own reason; returns err. */
 int kernel_failed(int err, const char *what, const char *name);
 
 #endif

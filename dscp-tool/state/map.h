@@ -14,7 +14,7 @@ uint32_t map_capacity(int fd);
 uint32_t map_id(int fd);
 
 /* Calls each, if it is not NULL, for every entry, in the order of the map. Entries that come or go
- * meanwhile may be missed. Returns how many there were, or a negative errno, without a message. */
+ * meanwhile may be missed. Returns how many there were, or a negative errno, without a sentence. */
 long map_for_each(int fd, size_t key_size, size_t value_size,
 		  void (*each)(void *ctx, const void *key, const void *value), void *ctx);
 

@@ -34,7 +34,7 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);
 
 void peers_name(const struct dscp_peer *peer, char name[PEER_NAME_LEN]);
 
-/* These functions return 0, or a negative errno after a message. */
+/* These functions return 0, or a negative errno after a sentence. */
 
 /* What the map has, of all slots, in no order. */
 int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),

@@ -23,7 +23,7 @@
 #include "util/privileges.h"
 #include "state/kernel.h"
 #include "state/sane.h"
-#include "util/log.h"
+#include "util/reason.h"
 
 #define BPFFS "/sys/fs/bpf"
 #define LOCK_FILE "/run/dscp-tool.lock"
@@ -78,8 +78,8 @@ int pins_lock(void)
 	fd = take_lock(LOCK_EX);
 	alarm(0);
 	if (fd == -EBUSY)
-		log_error("another dscp-tool has held %s for %d seconds: see fuser %s", LOCK_FILE,
-			  LOCK_SECONDS, LOCK_FILE);
+		failed(fd, "another dscp-tool has held %s for %d seconds: see fuser %s", LOCK_FILE,
+		       LOCK_SECONDS, LOCK_FILE);
 	return fd;
 }
 
@@ -134,10 +134,10 @@ int pins_config(const struct pins *pins, struct dscp_config *config)
 /* Never guess what something may be that is not as we make it, and touch nothing then. */
 static int not_ours(const char *path)
 {
-	log_error("%s: not as this dscp-tool makes it: unload with the one that did, or "
-		  "remove " STATE_DIR,
-		  path);
-	return -EPROTO;
+	return failed(-EPROTO,
+		      "%s: not as this dscp-tool makes it: unload with the one that did, or "
+		      "remove " STATE_DIR,
+		      path);
 }
 
 /* Pins of another version: never guess. Without a build: a load that has only begun, or an unload
@@ -155,10 +155,11 @@ static int check_version(int config_fd)
 		return -ENOENT;
 	if (config.version == DSCP_ABI_VERSION)
 		return 0;
-	log_error(STATE_DIR ": made by another version of dscp-tool (layout %u, this one has %u): "
-			    "unload with that version, or remove the directory",
-		  config.version, DSCP_ABI_VERSION);
-	return -EPROTO;
+	return failed(-EPROTO,
+		      STATE_DIR
+		      ": made by another version of dscp-tool (layout %u, this one has %u): "
+		      "unload with that version, or remove the directory",
+		      config.version, DSCP_ABI_VERSION);
 }
 
 int pins_read_tunnels(struct pins *pins)
@@ -201,7 +202,7 @@ static int open_pin(enum pinned_map map, int config_fd)
 	}
 	if (err == -ENOENT && map >= N_EGRESS_MAPS)
 		return -1;
-	/* No message: nothing is loaded, or an unload runs meanwhile, which takes the build away
+	/* No sentence: nothing is loaded, or an unload runs meanwhile, which takes the build away
 	 * before any pin. */
 	if (err == -ENOENT && (map == MAP_CONFIG || check_version(config_fd) == -ENOENT))
 		return -ENOENT;
@@ -262,11 +263,10 @@ static int hidden_bpffs(void)
 {
 	if (has_bpffs() || in_first_mount_namespace())
 		return 0;
-	log_error("no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, which "
-		  "hides "
-		  "it, use `nsenter --net=/run/netns/NS`",
-		  BPFFS);
-	return -ENODEV;
+	return failed(-ENODEV,
+		      "no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, "
+		      "which hides it, use `nsenter --net=/run/netns/NS`",
+		      BPFFS);
 }
 
 /* A bpffs that nobody has given a mode is open to all, and who was there first has made what it
@@ -278,10 +278,10 @@ static int check_owner(void)
 	if (lstat(STATE_DIR, &st) || (S_ISDIR(st.st_mode) && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 				      (!st.st_uid || st.st_uid == geteuid())))
 		return 0;
-	log_error(STATE_DIR ": not a directory that only root can write to (owner %u, mode %o): "
-			    "remove it",
-		  st.st_uid, st.st_mode & 07777);
-	return -EPROTO;
+	return failed(-EPROTO,
+		      STATE_DIR ": not a directory that only root can write to (owner %u, mode "
+				"%o): remove it",
+		      st.st_uid, st.st_mode & 07777);
 }
 
 int pins_open(struct pins *pins)
@@ -348,10 +348,10 @@ static void take_build_away(void)
 	close(fd);
 }
 
-/* The first error is said and kept. */
+/* The first error is kept, with its sentence. */
 static void take_away(const char *path, int *err)
 {
-	/* Not empty: what could not be removed has been said, what is others' is left alone. Of a
+	/* Not empty: what could not be removed has its sentence, what is others' is left alone. Of a
 	 * mount that is read only nothing can be removed, what is not there included. */
 	if (remove(path) && errno != ENOTEMPTY && !*err && !access(path, F_OK))
 		*err = kernel_failed(-errno, "cannot remove", path);

@@ -3,7 +3,7 @@
 /*
  * The pins below STATE_DIR: maps and programs, and the lock for a change of them. What is pinned is
  * all that the tool remembers. Functions return 0 or a negative errno; when they fail they have
- * said why (log_error), unless noted.
+ * left a sentence (util/reason.h), unless noted.
  */
 #ifndef STATE_PINS_H
 #define STATE_PINS_H
@@ -25,10 +25,10 @@ struct pins {
 /* One change at a time on this machine: a descriptor to close, or a negative errno. The lock goes
  * with the process at the latest. */
 int pins_lock(void);
-/* The same without waiting, and without a message if another process has it: -EBUSY. */
+/* The same without waiting, and without a sentence if another process has it: -EBUSY. */
 int pins_try_lock(void);
 
-/* Opens what is loaded. -ENOENT, without a message: nothing is. */
+/* Opens what is loaded. -ENOENT, without a sentence: nothing is. */
 int pins_open(struct pins *pins);
 void pins_close(struct pins *pins);
 
@@ -43,7 +43,7 @@ int pins_remove(void);
 int pins_put_map(const struct pins *pins, enum pinned_map map);
 int pins_put_programs(const struct pins *pins, enum object_id id);
 
-/* Without a message. */
+/* Without a sentence. */
 int pins_config(const struct pins *pins, struct dscp_config *config);
 
 int pins_read_tunnels(struct pins *pins);

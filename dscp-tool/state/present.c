@@ -14,8 +14,8 @@
 #include <bpf/bpf.h>
 
 #include "state/kernel.h"
-#include "util/log.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 #define LOOPBACK 1 /* ifindex of lo, in each namespace (LOOPBACK_IFINDEX) */
 
@@ -78,11 +78,9 @@ int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunne
 
 	for (int what = 0; what < N_PRESENT && !err; what++)
 		err = note(pins, slot, what, tunnel);
-	if (err == -EINVAL || err == -EXDEV) {
-		log_error("%s: the device or its network namespace went away meanwhile",
-			  tunnel->name);
-		return -ENODEV;
-	}
+	if (err == -EINVAL || err == -EXDEV)
+		return failed(-ENODEV, "%s: the device or its network namespace went away meanwhile",
+			      tunnel->name);
 	return err ? kernel_failed(err, "cannot write", STATE_DIR "/maps/present") : 0;
 }
 

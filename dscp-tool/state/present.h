@@ -13,7 +13,7 @@
  * has its number. */
 bool present_is(const struct pins *pins, uint32_t slot, enum presence what);
 
-/* Makes the map for it. Returns 0, or a negative errno after a message. */
+/* Makes the map for it. Returns 0, or a negative errno after a sentence. */
 int present_make(struct pins *pins);
 
 /* From now on a tunnel's device and namespaces, those that have the numbers now, are those of slot;

@@ -23,7 +23,7 @@ uint32_t registry_free_slot(const struct pins *pins);
 /* Name of the tunnel device that stamped a flow, or NULL. */
 const char *registry_device_name(const struct pins *pins, uint32_t ifindex);
 
-/* The other functions return 0, or a negative errno after a message. */
+/* The other functions return 0, or a negative errno after a sentence. */
 
 /* Makes slot say what tunnel says; an all-zero tunnel frees it. Ports, endpoints and the rest
  * of the maps follow. */
