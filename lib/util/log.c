@@ -26,15 +26,6 @@ static struct {
 	bool in_log;
 } warnings;
 
-static char *diverted;
-static size_t diverted_size;
-
-void log_divert(char *text, size_t size)
-{
-	diverted = text;
-	diverted_size = size;
-}
-
 void log_printable(char *text)
 {
 	for (; *text; text++)
@@ -61,22 +52,12 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	fprintf(stderr, "%s\n", line);
 }
 
-/* The first: what follows when a change is taken back is not its cause. */
-static void divert(const char *fmt, va_list args)
-{
-	if (!*diverted)
-		vsnprintf(diverted, diverted_size, fmt, args);
-}
-
 void log_error(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	if (diverted)
-		divert(fmt, args);
-	else
-		print("", fmt, args);
+	print("", fmt, args);
 	va_end(args);
 }
 
@@ -93,8 +74,6 @@ void log_warning(const char *fmt, ...)
 {
 	va_list args;
 
-	if (diverted)
-		return;
 	va_start(args, fmt);
 	print("warning: ", fmt, args);
 	va_end(args);

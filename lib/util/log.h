@@ -18,10 +18,6 @@ void log_set_verbose(bool verbose);
 /* Puts ? for control characters, which a terminal would obey: devices' names may have them. */
 void log_printable(char *text);
 
-/* From now on errors and warnings are not printed: the first error is text, for a caller that may
- * have said so before. NULL: printed again. */
-void log_divert(char *text, size_t size);
-
 /* Routes libbpf's messages here: to log_debug, and the warnings also into a buffer, since the
  * kernel's own sentence (extack, verifier) arrives only that way. */
 void log_capture_libbpf(void);
