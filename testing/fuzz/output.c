@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include <util/log.h>
+#include <util/reason.h>
 
 #include "fuzz.h"
 #include "stand_ins.h"
@@ -49,7 +50,7 @@ int fuzz_run(int argc, char **argv, struct fuzz_output *output)
 	fuzz_capture(output);
 	if (!setjmp(endless))
 		status = dscp_tool_main(argc, argv);
-	log_divert(NULL, 0);
+	reason_clear();
 	log_set_verbose(false);
 	log_reason_reset();
 	fuzz_captured(output);
