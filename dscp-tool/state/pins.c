@@ -351,8 +351,8 @@ static void take_build_away(void)
 /* The first error is kept, with its sentence. */
 static void take_away(const char *path, int *err)
 {
-	/* Not empty: what could not be removed has its sentence, what is others' is left alone. Of a
-	 * mount that is read only nothing can be removed, what is not there included. */
+	/* Not empty: what could not be removed has its sentence, what is others' is left alone. Of
+	 * a mount that is read only nothing can be removed, what is not there included. */
 	if (remove(path) && errno != ENOTEMPTY && !*err && !access(path, F_OK))
 		*err = kernel_failed(-errno, "cannot remove", path);
 }

@@ -79,7 +79,8 @@ int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunne
 	for (int what = 0; what < N_PRESENT && !err; what++)
 		err = note(pins, slot, what, tunnel);
 	if (err == -EINVAL || err == -EXDEV)
-		return failed(-ENODEV, "%s: the device or its network namespace went away meanwhile",
+		return failed(-ENODEV,
+			      "%s: the device or its network namespace went away meanwhile",
 			      tunnel->name);
 	return err ? kernel_failed(err, "cannot write", STATE_DIR "/maps/present") : 0;
 }
