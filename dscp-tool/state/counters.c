@@ -123,7 +123,7 @@ static int clear(const struct pins *pins, enum pinned_map map, uint32_t slot)
 	return err;
 }
 
-static int failed(int err)
+static int with_reason(int err)
 {
 	return err ? kernel_failed(err, "cannot write the counters in", STATE_DIR "/maps") : 0;
 }
@@ -132,7 +132,7 @@ int counters_clear(const struct pins *pins, uint32_t slot)
 {
 	int err = clear(pins, MAP_COUNTERS, slot);
 
-	return failed(err ? err : clear(pins, MAP_ARRIVALS, slot));
+	return with_reason(err ? err : clear(pins, MAP_ARRIVALS, slot));
 }
 
 uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t slot)
@@ -162,7 +162,7 @@ static int carry_slot(const struct pins *pins, int old, uint32_t id, uint32_t sl
 	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
 
-/* The map carried, which is not there yet. */
+/* The map carried, which is not there yet. Returns 0, or a negative errno after a sentence. */
 static int make_carried(struct pins *pins)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
@@ -170,7 +170,7 @@ static int make_carried(struct pins *pins)
 				sizeof(struct dscp_carried), DSCP_CARRIED, &opts);
 
 	if (fd < 0)
-		return fd;
+		return with_reason(fd);
 	pins->maps[MAP_CARRIED] = fd;
 	return pins_put_map(pins, MAP_CARRIED);
 }
@@ -178,11 +178,15 @@ static int make_carried(struct pins *pins)
 int counters_carry(struct pins *pins, enum pinned_map map, int old)
 {
 	uint32_t slots = map_capacity(old), id = map_id(old);
-	int err = slots && id ? 0 : -EINVAL;
+	int err = 0;
 
-	if (!err && pins->maps[MAP_CARRIED] < 0)
+	if (!slots || !id)
+		return with_reason(-EINVAL);
+	if (pins->maps[MAP_CARRIED] < 0)
 		err = make_carried(pins);
+	if (err)
+		return err;
 	for (uint32_t slot = 1; !err && slot < slots; slot++)
 		err = carry_slot(pins, old, id, slot, carried_key(map, slot));
-	return failed(err);
+	return with_reason(err);
 }

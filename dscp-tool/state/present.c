@@ -21,15 +21,13 @@
 
 int present_make(struct pins *pins)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "present", sizeof(__u32), sizeof(__u32),
-				PRESENT_ENTRIES, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, objects_map_name(MAP_PRESENT), sizeof(__u32),
+				sizeof(__u32), PRESENT_ENTRIES, NULL);
 
 	if (fd < 0)
 		return kernel_failed(-errno, "the kernel refuses", "the map present");
 	pins->maps[MAP_PRESENT] = fd;
-	if (bpf_obj_pin(fd, STATE_DIR "/maps/present"))
-		return kernel_failed(-errno, "cannot pin", STATE_DIR "/maps/present");
-	return 0;
+	return pins_put_map(pins, MAP_PRESENT);
 }
 
 static __u32 key_of(uint32_t slot, enum presence what)
