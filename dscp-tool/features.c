@@ -6,13 +6,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/magic.h>
 
 #include "command.h"
 #include "hook/hook.h"
@@ -86,13 +84,6 @@ static bool has_clsact(void)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-static bool has_bpffs(void)
-{
-	struct statfs fs;
-
-	return !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
 static bool has_core(void)
 {
 	return objects_has(OBJECT_PEEK);
@@ -153,7 +144,7 @@ static const struct {
 	  .without = "programs are attached by clsact (TCX came with Linux 6.6)" },
 	{ "clsact", has_clsact, OPTIONAL,
 	  .without = "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
-	{ "bpffs", has_bpffs, OPTIONAL, .without = "load mounts one at /sys/fs/bpf" },
+	{ "bpffs", kernel_has_bpffs, OPTIONAL, .without = "load mounts one at " BPFFS },
 	{ "jit", has_jit, OPTIONAL,
 	  .without = "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
 	{ "btf", kernel_has_btf, OPTIONAL,

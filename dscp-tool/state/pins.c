@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,24 +13,22 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "hook/hook.h"
-#include "util/privileges.h"
 #include "state/kernel.h"
 #include "state/sane.h"
+#include "util/kernel.h"
+#include "util/macros.h"
+#include "util/privileges.h"
 #include "util/reason.h"
 
-#define BPFFS "/sys/fs/bpf"
 #define LOCK_FILE "/run/dscp-tool.lock"
 #define LOCK_SECONDS 30
 
 static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
-
-#define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
 
 static int take_lock(int operation)
 {
@@ -242,13 +239,6 @@ static int open_programs(struct pins *pins)
 	return 0;
 }
 
-static bool has_bpffs(void)
-{
-	struct statfs fs;
-
-	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
 static bool in_first_mount_namespace(void)
 {
 	struct stat own, first;
@@ -261,7 +251,7 @@ static bool in_first_mount_namespace(void)
  * seen from there, and pins made there would be lost at its end. */
 static int hidden_bpffs(void)
 {
-	if (has_bpffs() || in_first_mount_namespace())
+	if (kernel_has_bpffs() || in_first_mount_namespace())
 		return 0;
 	return failed(-ENODEV,
 		      "no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, "
@@ -305,7 +295,7 @@ int pins_open(struct pins *pins)
 /* Pins need a bpffs: mounted here if the system has none. */
 static int prepare_bpffs(void)
 {
-	if (has_bpffs())
+	if (kernel_has_bpffs())
 		return 0;
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return kernel_failed(-errno, "cannot mount a bpffs at", BPFFS);
@@ -316,7 +306,7 @@ static int make_directories(void)
 {
 	char path[PATH_MAX];
 
-	for (unsigned int i = 0; i < N_DIRECTORIES; i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++) {
 		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
 		if (mkdir(path, 0700) && errno != EEXIST)
 			return kernel_failed(-errno, "cannot make", path);
@@ -372,7 +362,7 @@ int pins_remove(void)
 		take_away(path, &err);
 	}
 	take_away(STATE_DIR "/new", &err);
-	for (unsigned int i = N_DIRECTORIES; i-- > 0;) {
+	for (unsigned int i = ARRAY_SIZE(directories); i-- > 0;) {
 		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
 		take_away(path, &err);
 	}

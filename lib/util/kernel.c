@@ -4,8 +4,10 @@
 #include "kernel.h"
 
 #include <linux/bpf.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -18,6 +20,13 @@
 bool kernel_has_btf(void)
 {
 	return !access(BTF_FILE, R_OK);
+}
+
+bool kernel_has_bpffs(void)
+{
+	struct statfs fs;
+
+	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
 /* A program that calls it for real: libbpf's own probe reads the verifier's words, and these have

@@ -11,6 +11,11 @@
 /* True if the kernel shows its own BTF. */
 bool kernel_has_btf(void);
 
+#define BPFFS "/sys/fs/bpf"
+
+/* True if a bpffs is mounted there, in this mount namespace. */
+bool kernel_has_bpffs(void);
+
 /* Returns NULL if programs may read the kernel's memory, else what keeps them from it. */
 const char *kernel_no_probe_read(void);
 
