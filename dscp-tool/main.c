@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds the command that the first word names, and prints the reasons if it fails. */
+/* Finds the command that the first word names, and prints the reasons that it leaves. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What `dscp-tool status` knows (status_collect.c), and the ways to print it, a file each. */
+/* What `dscp-tool status` knows (collect.c), and the ways to print it, a file each. */
 #ifndef STATUS_H
 #define STATUS_H
 
