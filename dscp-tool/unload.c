@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool unload: takes away what load has set up. */
 #include <errno.h>
 
 #include "command.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Attaches programs by TCX, by clsact and by XDP, and finds them again by their pins. */
+#include "hook/hook.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +19,6 @@
 
 #include <compat/tcx.h>
 
-#include "hook/hook.h"
 #include "hook/device.h"
 #include "hook/owner.h"
 #include "hook/libxdp.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Attaches and detaches an XDP program beside those of others, through libxdp. */
 #include "hook/libxdp.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Changes a loaded tunnel, or loads a new one. */
 #ifndef CHANGE_H
 #define CHANGE_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Finds tunnels whose outer packets are indistinguishable. */
 #include "state/conflict.h"
 
 #include <errno.h>

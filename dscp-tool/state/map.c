@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads a BPF map of any kind, in batches where the kernel has them. */
 #include "state/map.h"
 
 #include <errno.h>

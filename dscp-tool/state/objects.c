@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Opens the BPF objects that the tool carries, with the maps that are pinned. */
+#include "state/objects.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,7 +11,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "state/objects.h"
 #include "util/embedded.h"
 
 EMBEDDED(dscp_egress_bpf);

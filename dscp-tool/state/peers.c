@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Reads, writes and parses the policies by inner destination. */
 #include "state/peers.h"
 
 #include <arpa/inet.h>

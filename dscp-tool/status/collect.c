@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Collects what status shows: one model for all forms of output. */
 #include "status/status.h"
 
 #include <errno.h>

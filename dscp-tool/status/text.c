@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Prints a status for people. */
 #include "status/status.h"
 
 #include <inttypes.h>

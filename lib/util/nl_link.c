@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Asks rtnetlink for devices: their kind, and what a tunnel device is set to. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -6,6 +6,8 @@
  * A packet meets egress_outer soon after egress_inner, at most a queue of the tunnel later. So
  * packets come in bursts: the inner program has a burst, then the outer program has the same one.
  */
+#include "bench.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -19,7 +21,6 @@
 
 #include <dscp/abi.h>
 
-#include "bench.h"
 #include "ingress.h"
 #include "kinds.h"
 #include "measure.h"

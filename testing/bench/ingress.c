@@ -6,6 +6,8 @@
  * at the tunnel costs. "tc" alone replaces the note of the round before; "xdp" alone makes a new
  * one each time, and a program that has the burst before takes away those of the last.
  */
+#include "ingress.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,6 @@
 #include <dscp/abi.h>
 
 #include "bench.h"
-#include "ingress.h"
 #include "measure.h"
 
 #define UDP_BYTES 8

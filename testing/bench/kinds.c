@@ -5,6 +5,8 @@
  * first and a last one together, and those of others. WireGuard's and user space tunnels' packets
  * have been through egress_inner before, so its figure goes with theirs.
  */
+#include "kinds.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,6 @@
 #include <dscp/abi.h>
 
 #include "bench.h"
-#include "kinds.h"
 #include "measure.h"
 
 #define PROTO_FRAGMENT 44

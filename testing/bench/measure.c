@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Measures a BPF program by its test run. */
+#include "measure.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +15,6 @@
 #include <dscp/abi.h>
 
 #include "bench.h"
-#include "measure.h"
 
 #define QUIET (ROUNDS / 8) /* of the rounds in the order of their medians, this one counts */
 

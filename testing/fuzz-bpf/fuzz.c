@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Runs rounds of random frames, and counts what has become of them. */
+#include "fuzz.h"
+
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -11,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuzz.h"
 #include "generate.h"
 
 #define SEED 20261127u

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Makes random frames, most of them nearly right. */
+#include "generate.h"
+
 #include <string.h>
 
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-
-#include "generate.h"
 
 #define HEADERS 120 /* bytes at the front of a packet that are worth a change */
 

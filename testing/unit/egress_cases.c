@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Cases of the egress programs: tunnels, packets, and what is expected. */
+#include "egress_cases.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +19,6 @@
 
 #include <dscp/mix.h>
 
-#include "egress_cases.h"
 #include "random.h"
 
 struct how how;

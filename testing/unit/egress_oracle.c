@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Says what the egress programs should do with a packet, without their code. */
+#include "egress_oracle.h"
+
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include <dscp/mix.h>
-
-#include "egress_oracle.h"
 
 #define NOBODY UINT32_MAX
 

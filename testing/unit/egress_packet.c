@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Builds packets for the tests of the BPF programs. */
+#include "egress_packet.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-
-#include "egress_packet.h"
 
 #define PATTERN 0xa5 /* of IPv4 options, which nobody here reads */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The generator of random packets for the egress programs. */
+#include "egress_random.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +15,6 @@
 #include <linux/if_ether.h>
 
 #include <dscp/mix.h>
-
-#include "egress_random.h"
 
 #define N_TEMPLATES 96
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Loads the egress programs, and runs packets through them. */
+#include "egress_run.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +32,6 @@
 
 #include <dscp/mix.h>
 
-#include "egress_run.h"
 #include "maps.h"
 #include <util/embedded.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Cases of the ingress programs: tunnels, packets, and what is expected. */
+#include "ingress_cases.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +18,6 @@
 #include <linux/if_ether.h>
 
 #include "effort.h"
-#include "ingress_cases.h"
 #include "random.h"
 
 #define FRAMES 100000

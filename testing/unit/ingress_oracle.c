@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Says what the ingress programs should do with a packet, without their code. */
+#include "ingress_oracle.h"
+
 #include <string.h>
 
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-
-#include "ingress_oracle.h"
 
 #define MESSAGE 16 /* WireGuard's header */
 #define TAIL 16 /* and its authentication tag */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Loads the ingress programs, and runs packets through them. */
+#include "ingress_run.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +28,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/virtio_net.h>
 
-#include "ingress_run.h"
 #include "maps.h"
 #include <dscp/mix.h>
 #include <util/embedded.h>

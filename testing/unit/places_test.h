@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
+/* Shapes that the test of the places and its program share. */
 #ifndef PLACES_TEST_H
 #define PLACES_TEST_H
 
