@@ -13,8 +13,8 @@
 #include <bpf/libbpf.h>
 
 #include "command.h"
-#include "hook/hook.h"
 #include "hook/libxdp.h"
+#include "hook/tcx.h"
 #include "state/objects.h"
 #include "util/json.h"
 #include "util/kernel.h"

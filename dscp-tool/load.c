@@ -71,7 +71,7 @@ static const char *way_name(unsigned int way)
 /* Those that can be asked for. */
 static const char *attach_name(unsigned int attach)
 {
-	return attach <= ATTACH_CLSACT ? attach_kind_name(attach) : NULL;
+	return attach <= ATTACH_CLSACT ? hook_kind_name(attach) : NULL;
 }
 
 /* --peer-map has a sentence of its own. */

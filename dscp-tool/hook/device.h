@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Pins that say something of a device: a devmap that holds it, as long as it is there. */
+/* The device of a hook: whether the number still means that device, here or elsewhere. */
 #ifndef HOOK_DEVICE_H
 #define HOOK_DEVICE_H
 
 #include <stdbool.h>
 
-/* Pins the device that has that number in this network namespace, at path, below DIR. Returns 0 or
- * a negative errno, without a message. */
+#include "hook/hook.h"
+
+/* If the kernel does not answer, the device counts as there: nothing is to be forgotten then. */
+bool device_exists(int ifindex);
+
+/* True where the hook's number means the hook's device: what is attached by number can be looked
+ * for only there. False: health says why not. */
+bool device_in_reach(const struct hook *hook, enum hook_health *health);
+/* 0 if this process is in the network namespace of the hook; else -EXDEV, with a sentence. */
+int device_need_reach(const struct hook *hook);
+
+/* Pins a devmap with the device that has the number in this network namespace, at path, below DIR.
+ * Returns 0 or a negative errno, without a sentence. */
 int device_pin(const char *dir, int ifindex, const char *path);
 /* False if that device is gone, or has left its namespace; and if there is no such pin. */
 bool device_is_pinned(const char *path);

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * One BPF program at one hook of one device, remembered by a pin:
+ * One BPF program at one hook of one device, remembered by a pin (pin.h). The pins are all the
+ * memory there is: what they say is checked against the kernel each time. A hook in another network
+ * namespace is worked on there, for which CAP_SYS_ADMIN is needed.
  *
- *   DIR/hooks/NETNS-IFINDEX-PROGRAM   a TCX link, or with clsact and XDP the program itself
- *   DIR/qdiscs/NETNS-IFINDEX          a devmap with the device: its clsact qdisc was made by us
- *   DIR/new                           on its way to one of these
- *
- * The pins are all the memory there is: what they say is checked against the kernel each time.
- * Names are numbers because bpffs allows no dot in a name, and interfaces do (eth0.34).
- * A hook in another network namespace is worked on there, for which CAP_SYS_ADMIN is needed.
  * Functions return 0 or a negative errno. Where one fails it has left a sentence (failed()), unless
  * noted.
  */
@@ -57,37 +52,25 @@ struct hook_state {
 	uint32_t priority; /* clsact only */
 };
 
-const char *attach_kind_name(enum attach_kind kind);
+const char *hook_kind_name(enum attach_kind kind);
 const char *hook_health_name(enum hook_health health);
 const char *hook_point_name(enum hook_point point);
 
 /* The hook for one of our programs on a device. */
 struct hook hook_for(const char *dir, enum role role, uint64_t netns, int ifindex, const char *dev);
 
-/* True if this kernel has TCX (Linux 6.6). */
-bool tcx_supported(void);
-
-/* Pins fd at path, below DIR, in one step: in place of what is there, which stays if that fails. */
-int pin_put(const char *dir, int fd, const char *path);
-
-struct bpf_object;
-
-/* Makes program prog_fd run at the hook, in place of an older one without a gap, and at its place
- * among those of others: a last one goes behind them again. Not for XDP. */
+/* Makes the program prog_fd run at the hook, in place of an older one without a gap, and at its
+ * place among those of others: a last one goes behind them again. Not for XDP. */
 int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind);
 
-/* The same where a program is attached already: another program, but the same kind and place. */
+/* Puts another program in place of a live one: the kind and the place stay. Not for XDP. */
 int hook_update(const struct hook *hook, int prog_fd);
-
-/* The same for XDP, whose program libxdp loads: the one with the hook's name, of an object that is
- * open and not loaded. Takes the object over. sibling_fd: a program that uses the same maps; pinned
- * until the other is there, so that a kill in between leaves nothing that cannot be found. */
-int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd);
 
 /* Takes away what was attached: the program, the pin, and clsact if it is ours and unused.
  * Nothing there: 0. -EXDEV: a filter or XDP program in another network namespace, out of reach. */
 int hook_detach(const struct hook *hook);
 
+/* Reads how a hook is. Without a sentence. */
 int hook_query(const struct hook *hook, struct hook_state *state);
 
 /* A program or filter of somebody else at the same point. */
@@ -105,22 +88,9 @@ enum hook_side {
 	HOOK_BEHIND, /* runs after ours; of a hook that is to be last only */
 };
 
-/* Who runs on that side of our program at a TC hook that is fine; at most max are written. Returns
- * how many there are, or a negative errno, without a message. */
+/* Lists who runs on that side of our program at a TC hook that is fine; at most max are written.
+ * Returns how many there are, or a negative errno, without a sentence. */
 int hook_neighbours(const struct hook *hook, const struct hook_state *state, enum hook_side side,
 		    struct hook_neighbour *neighbours, unsigned int max);
-
-/* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made
- * again: a clsact of ours would stand in the way of that. */
-bool hook_awaits_qdisc(const struct hook *hook, const struct hook_state *state);
-
-/* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. dev is the
- * present name of the device, or "device N" if it is gone or elsewhere. each may detach the hook.
- */
-int pin_for_each(const char *dir, int (*each)(const struct hook *hook, void *ctx), void *ctx);
-
-/* Takes away what libxdp has left of our XDP programs, where a process was killed inside it: for
- * device numbers of which no XDP pin is in DIR/hooks. sibling_fd: as above. */
-void xdp_sweep(const char *dir, int sibling_fd);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <bpf/bpf.h>
 
+#include "hook/pin.h"
+#include "hook/xdp.h"
 #include "state/kernel.h"
 
 /* The tunnel that has a hook; NULL: none. */

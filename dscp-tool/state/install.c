@@ -14,6 +14,8 @@
 #include <bpf/libbpf.h>
 
 #include "state/counters.h"
+#include "hook/pin.h"
+#include "hook/xdp.h"
 #include "state/hooks.h"
 #include "state/kernel.h"
 #include "state/map.h"

@@ -17,7 +17,7 @@
 
 #include <bpf/bpf.h>
 
-#include "hook/hook.h"
+#include "hook/pin.h"
 #include "state/kernel.h"
 #include "state/sane.h"
 #include "util/kernel.h"

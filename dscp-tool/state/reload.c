@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hook/clsact.h"
 #include "state/change.h"
 #include "state/hooks.h"
 #include "state/present.h"
@@ -27,7 +28,7 @@ static bool hooks_fine(const struct pins *pins, const struct dscp_tunnel *tunnel
 	if (hooks_states(tunnel, states))
 		return true; /* not to be known now */
 	for (unsigned int i = 0; i < n; i++) {
-		if (hook_awaits_qdisc(&hooks[i], &states[i]))
+		if (clsact_awaits_qdisc(&hooks[i], &states[i]))
 			continue;
 		fine &= states[i].health == HOOK_OK &&
 			hooks_current(pins, tunnel, &hooks[i], &states[i]);

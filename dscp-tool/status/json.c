@@ -65,7 +65,7 @@ static struct json_object *json_neighbours(const struct hook_neighbour *neighbou
 		struct json_object *object = json_object_new_object();
 
 		json_string(object, "name", neighbour->name);
-		json_string(object, "attach", attach_kind_name(neighbour->attach));
+		json_string(object, "attach", hook_kind_name(neighbour->attach));
 		if (neighbour->attach == ATTACH_CLSACT)
 			json_number(object, "priority", neighbour->priority);
 		json_object_object_add(
@@ -87,7 +87,7 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 	json_string(object, "hook", hook_point_name(hook_role(hook)->point));
 	json_string(object, "program", hook_role(hook)->name);
 	json_string(object, "attach",
-		    state->attach == ATTACH_AUTO ? NULL : attach_kind_name(state->attach));
+		    state->attach == ATTACH_AUTO ? NULL : hook_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT)
 		json_number(object, "priority", state->priority);
 	json_object_object_add(object, "prog_id",

@@ -114,7 +114,7 @@ static void print_neighbour(const struct hook_neighbour *neighbour, const char *
 			    const char *effect)
 {
 	printf("    %s  %s, %s", where, *neighbour->name ? neighbour->name : "a program",
-	       attach_kind_name(neighbour->attach));
+	       hook_kind_name(neighbour->attach));
 	if (neighbour->attach == ATTACH_CLSACT)
 		printf(", priority %" PRIu32, neighbour->priority);
 	if (neighbour->prog_id)
@@ -140,7 +140,7 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook_role(hook)->point),
 	       hook_role(hook)->name);
 	if (state->attach != ATTACH_AUTO)
-		printf("%s, ", attach_kind_name(state->attach));
+		printf("%s, ", hook_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT && state->health == HOOK_OK)
 		printf("priority %" PRIu32 ", ", state->priority);
 	if (state->prog_id)

@@ -27,6 +27,8 @@
 
 #include <compat/tcx.h>
 #include "hook/hook.h"
+#include "hook/pin.h"
+#include "hook/tcx.h"
 #include <util/log.h>
 #include <util/netns.h>
 

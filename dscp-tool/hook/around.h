@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Programs and filters of others at the point of a TC hook of ours. */
+#ifndef HOOK_AROUND_H
+#define HOOK_AROUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hook/hook.h"
+
+struct around {
+	/* Given: our program, as if it ran in this state; the id of our other program at that
+	 * point (0: none), which is not listed; the side; and place for max of them. */
+	const struct hook *hook;
+	const struct hook_state *state;
+	uint32_t other_id;
+	enum hook_side side;
+	struct hook_neighbour *list;
+	unsigned int max;
+	/* Found: how many, and whether some are programs attached by TCX, or filters. */
+	unsigned int n;
+	bool tcx, clsact;
+	bool passed; /* ours, in the order in which they run */
+};
+
+/* Lists them, in the network namespace of the hook. Returns how many there are, or a negative
+ * errno, without a sentence. */
+int around_list(struct around *around);
+
+#endif
