@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "command.h"
+#include "tunnel/kinds.h"
 #include "util/log.h"
 #include "util/macros.h"
 #include "util/reason.h"
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
 	int status;
 
 	log_capture_libbpf();
+	nl_link_kinds(kinds_link);
 	status = dispatch(argc, argv);
 	reason_print();
 	return flushed(status);

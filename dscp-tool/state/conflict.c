@@ -12,6 +12,7 @@
 #include "state/registry.h"
 #include "state/sane.h"
 #include "tunnel/discover.h"
+#include "tunnel/kinds.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -28,7 +29,7 @@ static int common_port(const struct dscp_tunnel *a, const struct dscp_tunnel *b)
 /* VXLAN and geneve share a port with others of their kind, and are told apart by family and VNI. */
 static bool shares_ports(const struct dscp_tunnel *a, const struct dscp_tunnel *b)
 {
-	return a->kind == b->kind && a->kind != DSCP_KIND_WIREGUARD && a->kind != DSCP_KIND_UDP;
+	return a->kind == b->kind && kinds_key(a->kind) == KIND_BY_DEST_PORT_ID;
 }
 
 static bool any_id(const struct dscp_tunnel *a, const struct dscp_tunnel *b)
@@ -118,7 +119,7 @@ static bool taken_for(const struct dscp_tunnel *device, const struct dscp_tunnel
 
 	if (device->kind != t->kind)
 		return false;
-	if (device->kind == DSCP_KIND_VXLAN || device->kind == DSCP_KIND_GENEVE)
+	if (kinds_key(t->kind) == KIND_BY_DEST_PORT_ID)
 		return common_port(device, t) && (any_id(device, t) || !memcmp(a, b, sizeof(*a)));
 	if (a->family != b->family)
 		return false;

@@ -11,6 +11,7 @@
 
 #include "state/kernel.h"
 #include "state/present.h"
+#include "tunnel/kinds.h"
 #include "util/netns.h"
 
 #define FORGET_BATCH 1024
@@ -127,11 +128,6 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex)
 /* The entries of ports, devices and endpoints follow from the tunnels: they are derived anew
  * whenever a tunnel changes, from all tunnels but the slot that is being freed. */
 
-static bool by_source_port(__u8 kind)
-{
-	return kind == DSCP_KIND_WIREGUARD || kind == DSCP_KIND_UDP;
-}
-
 static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
 {
 	/* Of a free slot nothing has been checked. */
@@ -154,7 +150,7 @@ static int derive_port(const struct pins *pins, __u32 number, __u32 freed)
 			port.arrives = t->kind;
 		if (t->flags & DSCP_TUNNEL_EGRESS)
 			port.kind = t->kind;
-		if (by_source_port(t->kind) ||
+		if (kinds_key(t->kind) == KIND_BY_SOURCE_PORT ||
 		    (t->flags & DSCP_TUNNEL_ANY_ID && t->flags & DSCP_TUNNEL_EGRESS))
 			port.slot = slot;
 	}

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "hook/hook.h"
+#include "tunnel/kinds.h"
 
 bool sane_name(const char name[DSCP_IFNAMSIZ])
 {
@@ -18,7 +19,7 @@ bool sane_name(const char name[DSCP_IFNAMSIZ])
 
 bool sane_tunnel(const struct dscp_tunnel *t)
 {
-	bool sane = t->kind != DSCP_KIND_NONE && t->kind <= DSCP_KIND_IPIP;
+	bool sane = kinds_key(t->kind) != KIND_BY_NOTHING;
 
 	sane = sane && t->way <= DSCP_WAY_XDP && t->attach <= ATTACH_CLSACT;
 	sane = sane && t->n_ports <= DSCP_MAX_PORTS && t->n_uplinks <= DSCP_MAX_UPLINKS;

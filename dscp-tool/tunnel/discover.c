@@ -10,47 +10,22 @@
 
 #include "util/privileges.h"
 #include "state/sane.h"
+#include "tunnel/kinds.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"
 #include "util/reason.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 
-/* Tunnel kinds as rtnetlink names them. */
-static const struct {
-	const char *name;
-	enum dscp_kind kind;
-} kinds[] = {
-	{ "wireguard", DSCP_KIND_WIREGUARD },
-	{ "vxlan", DSCP_KIND_VXLAN },
-	{ "geneve", DSCP_KIND_GENEVE },
-	{ "gre", DSCP_KIND_GRE },
-	{ "gretap", DSCP_KIND_GRE },
-	{ "ip6gre", DSCP_KIND_GRE },
-	{ "ip6gretap", DSCP_KIND_GRE },
-	{ "ipip", DSCP_KIND_IPIP },
-	{ "sit", DSCP_KIND_IPIP },
-	{ "ip6tnl", DSCP_KIND_IPIP },
-};
-
-#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
-
-static enum dscp_kind kind_by_name(const char *name)
-{
-	for (unsigned int i = 0; i < N_KINDS; i++)
-		if (!strcmp(kinds[i].name, name))
-			return kinds[i].kind;
-	return DSCP_KIND_NONE;
-}
-
 static int unknown_kind(const struct tunnel_request *request, const struct nl_link *link)
 {
+	char served[KINDS_LIST];
+
+	kinds_list(served);
 	if (strcmp(link->kind, "tun"))
-		return failed(-EOPNOTSUPP,
-			      "%s: not a tunnel that is known here (%s%s): wireguard, vxlan, "
-			      "geneve, gre, ipip and their kin are",
+		return failed(-EOPNOTSUPP, "%s: not a tunnel that is known here (%s%s): %s are",
 			      request->name, *link->kind ? "its kind is " : "it has no kind",
-			      link->kind);
+			      link->kind, served);
 	if (request->ingress)
 		return failed(-EOPNOTSUPP,
 			      "%s: a user space tunnel, whose packets come out without their outer "
@@ -65,27 +40,26 @@ static int unknown_kind(const struct tunnel_request *request, const struct nl_li
 static int set_kind(const struct tunnel_request *request, const struct nl_link *link,
 		    struct dscp_tunnel *tunnel)
 {
-	tunnel->kind = kind_by_name(link->kind);
-	if (tunnel->kind == DSCP_KIND_NONE && request->fixed && request->n_ports)
+	const struct kind *row = kinds_by_name(link->kind);
+
+	if (!row && request->fixed && request->n_ports) {
 		tunnel->kind = DSCP_KIND_UDP;
-	if (tunnel->kind == DSCP_KIND_NONE)
+		return 0;
+	}
+	if (!row)
 		return unknown_kind(request, link);
-	if (!link->external || tunnel->kind == DSCP_KIND_VXLAN || tunnel->kind == DSCP_KIND_GENEVE)
+	tunnel->kind = row->kind;
+	if (!link->external || row->external_ok)
 		return 0;
 	return failed(-EOPNOTSUPP,
 		      "%s: %s in external mode has no address of its own to know its packets by",
 		      request->name, link->kind);
 }
 
-static bool has_ports(const struct dscp_tunnel *tunnel)
-{
-	return tunnel->kind != DSCP_KIND_GRE && tunnel->kind != DSCP_KIND_IPIP;
-}
-
 static int set_ports(const struct tunnel_request *request, uint16_t found,
 		     struct dscp_tunnel *tunnel)
 {
-	if (!has_ports(tunnel)) {
+	if (kinds_key(tunnel->kind) == KIND_BY_ADDRESSES) {
 		if (!request->n_ports)
 			return 0;
 		return failed(TUNNEL_USAGE, "%s: %s has no UDP port, --port means nothing here",
@@ -111,10 +85,11 @@ static int set_ports(const struct tunnel_request *request, uint16_t found,
 static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
 	struct dscp_endpoint *endpoint = &tunnel->endpoint;
+	enum kind_key key = kinds_key(tunnel->kind);
 
-	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP)
+	if (key == KIND_BY_SOURCE_PORT)
 		return 0;
-	if (has_ports(tunnel) && link->external) {
+	if (key == KIND_BY_DEST_PORT_ID && link->external) {
 		tunnel->flags |= DSCP_TUNNEL_ANY_ID;
 		return 0;
 	}
@@ -126,7 +101,7 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	/* A VXLAN without any address has a socket of IPv4. */
 	endpoint->family = link->family == AF_INET6 ? 6 : 4;
 	endpoint->id = link->has_id ? link->id : 0;
-	if (has_ports(tunnel)) {
+	if (key == KIND_BY_DEST_PORT_ID) {
 		endpoint->port = tunnel->ports[0];
 		return 0;
 	}
@@ -137,10 +112,12 @@ static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 
 bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
+	const struct kind *row = kinds_by_name(link->kind);
+
 	memset(tunnel, 0, sizeof(*tunnel));
-	tunnel->kind = kind_by_name(link->kind);
-	if (!dscp_kind_is_clear(tunnel->kind))
+	if (!row || !dscp_kind_is_clear(row->kind))
 		return false;
+	tunnel->kind = row->kind;
 	tunnel->ports[0] = link->port;
 	tunnel->n_ports = link->port != 0;
 	if (link->external)
@@ -148,13 +125,12 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return !set_endpoint(link, tunnel);
 }
 
-/* The kernel tells whether the packets leave here, of all kinds but WireGuard and user space. */
+/* The kernel tells whether the packets leave here, of all kinds in clear text. */
 static int check_netns(const struct nl_link *link, const struct dscp_tunnel *tunnel)
 {
 	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
 
-	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_UDP ||
-	    elsewhere == link->elsewhere)
+	if (!dscp_kind_is_clear(tunnel->kind) || elsewhere == link->elsewhere)
 		return 0;
 	if (elsewhere)
 		return failed(TUNNEL_USAGE,

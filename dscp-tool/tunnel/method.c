@@ -7,6 +7,7 @@
 
 #include "hook/libxdp.h"
 #include "state/objects.h"
+#include "tunnel/kinds.h"
 #include "util/kernel.h"
 #include "util/privileges.h"
 #include "util/reason.h"
@@ -27,7 +28,7 @@ const char *method_reason(const struct dscp_tunnel *tunnel)
 {
 	if (tunnel->way == DSCP_WAY_PEEK)
 		return "wireguard, and the kernel has BTF";
-	if (tunnel->kind != DSCP_KIND_WIREGUARD)
+	if (!kinds_can(tunnel->kind, DSCP_WAY_PEEK))
 		return "the only way for other tunnels than wireguard";
 	if (!objects_has(OBJECT_PEEK))
 		return "built without CO-RE, which peek needs";
@@ -39,7 +40,7 @@ static int check_way(const struct tunnel_request *request, const struct dscp_tun
 {
 	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
 		return 0;
-	if (tunnel->kind != DSCP_KIND_WIREGUARD)
+	if (!kinds_can(tunnel->kind, request->way))
 		return failed(
 			TUNNEL_USAGE,
 			"%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
@@ -76,9 +77,10 @@ static bool can_peek(void)
 int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
 {
 	const char *reason;
+	bool knows_peek;
 	int err;
 
-	if (tunnel->kind == DSCP_KIND_UDP)
+	if (!kinds_can(tunnel->kind, DSCP_WAY_TC))
 		return failed(TUNNEL_USAGE,
 			      "%s: a user space tunnel, whose packets come out without their outer "
 			      "header: --direction egress is all there is",
@@ -98,9 +100,9 @@ int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunn
 	if (tunnel->way != DSCP_WAY_NONE)
 		return 0;
 	tunnel->flags |= DSCP_TUNNEL_AUTO_WAY;
-	tunnel->way =
-		tunnel->kind == DSCP_KIND_WIREGUARD && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
-	if (tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->way == DSCP_WAY_TC)
+	knows_peek = kinds_can(tunnel->kind, DSCP_WAY_PEEK);
+	tunnel->way = knows_peek && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
+	if (knows_peek && tunnel->way == DSCP_WAY_TC)
 		advise("%s: ingress by tc: %s", request->name, method_reason(tunnel));
 	return 0;
 }

@@ -17,7 +17,29 @@ struct nl_error {
 	char text[256];
 };
 
-/* One link, with what IFLA_INFO_DATA says of the tunnel kinds we know. */
+/* Numbers of the attributes of IFLA_INFO_DATA that tell about a tunnel; 0, which the kernel never
+ * uses: the kind has no such attribute. */
+struct nl_layout {
+	uint8_t port;
+	uint8_t vni;
+	uint8_t key;
+	uint8_t key_flags;
+	uint8_t external;
+	uint8_t local[2];
+	uint8_t remote[2];
+	uint8_t lower;
+	uint8_t fwmark;
+	uint8_t ip6_flags;
+};
+
+/* A kind of tunnel whose IFLA_INFO_DATA can be read. */
+struct nl_kind {
+	char name[12]; /* IFLA_INFO_KIND */
+	uint8_t family; /* AF_* of the outer header where the kind decides it, else AF_UNSPEC */
+	struct nl_layout layout;
+};
+
+/* One link. From port on, and but for below and elsewhere, only of the kinds of nl_link_kinds(). */
 struct nl_link {
 	int ifindex;
 	char name[IFNAMSIZ];
@@ -58,6 +80,10 @@ struct nl_wireguard {
 	struct nl_endpoint *endpoints; /* of all peers that have one, no duplicates */
 	unsigned int n_endpoints;
 };
+
+/* Sets the function that finds the kinds of tunnels whose IFLA_INFO_DATA is read, NULL for a kind
+ * that is none of them. Until then the data of no link is read. */
+void nl_link_kinds(const struct nl_kind *(*find)(const char *name));
 
 int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err);
 int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err);

@@ -11,97 +11,17 @@
 
 #include "nl_core.h"
 
-/* From <linux/if_tunnel.h>, which includes <linux/if.h>, and that clashes with <net/if.h> on
- * systems without glibc. */
-enum {
-	IFLA_IPTUN_LINK = 1,
-	IFLA_IPTUN_LOCAL = 2,
-	IFLA_IPTUN_REMOTE = 3,
-	IFLA_IPTUN_FLAGS = 8,
-	IFLA_IPTUN_COLLECT_METADATA = 19,
-	IFLA_IPTUN_FWMARK = 20,
-	IFLA_GRE_LINK = 1,
-	IFLA_GRE_OFLAGS = 3,
-	IFLA_GRE_OKEY = 5,
-	IFLA_GRE_LOCAL = 6,
-	IFLA_GRE_REMOTE = 7,
-	IFLA_GRE_COLLECT_METADATA = 18,
-	IFLA_GRE_FWMARK = 20,
-};
-#define GRE_FLAG_KEY 0x2000 /* in host order */
+#define GRE_FLAG_KEY 0x2000 /* from <linux/if_tunnel.h>, in host order */
 #define IP6_TNL_F_IGN_ENCAP_LIMIT 1u /* from <linux/ip6_tunnel.h> */
 
-#define INFO_DATA_MAX 63 /* above every attribute below */
+#define INFO_DATA_MAX 63 /* above every attribute of a layout */
 
-/* Which attribute of IFLA_INFO_DATA says what; 0 (never used by the kernel): none does. */
-struct info_layout {
-	uint8_t port;
-	uint8_t vni;
-	uint8_t key;
-	uint8_t key_flags;
-	uint8_t external;
-	uint8_t local[2];
-	uint8_t remote[2];
-	uint8_t lower;
-	uint8_t fwmark;
-	uint8_t ip6_flags;
-};
+static const struct nl_kind *(*find_kind)(const char *name);
 
-static const struct info_layout layout_vxlan = {
-	.port = IFLA_VXLAN_PORT,
-	.vni = IFLA_VXLAN_ID,
-	.external = IFLA_VXLAN_COLLECT_METADATA,
-	.local = { IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6 },
-	.remote = { IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6 },
-	.lower = IFLA_VXLAN_LINK,
-};
-
-static const struct info_layout layout_geneve = {
-	.port = IFLA_GENEVE_PORT,
-	.vni = IFLA_GENEVE_ID,
-	.external = IFLA_GENEVE_COLLECT_METADATA,
-	.remote = { IFLA_GENEVE_REMOTE, IFLA_GENEVE_REMOTE6 },
-};
-
-static const struct info_layout layout_gre = {
-	.key = IFLA_GRE_OKEY,
-	.key_flags = IFLA_GRE_OFLAGS,
-	.external = IFLA_GRE_COLLECT_METADATA,
-	.local = { IFLA_GRE_LOCAL },
-	.remote = { IFLA_GRE_REMOTE },
-	.lower = IFLA_GRE_LINK,
-	.fwmark = IFLA_GRE_FWMARK,
-};
-
-static const struct info_layout layout_iptun = {
-	.external = IFLA_IPTUN_COLLECT_METADATA,
-	.local = { IFLA_IPTUN_LOCAL },
-	.remote = { IFLA_IPTUN_REMOTE },
-	.lower = IFLA_IPTUN_LINK,
-	.fwmark = IFLA_IPTUN_FWMARK,
-};
-
-static const struct info_layout layout_ip6tnl = {
-	.external = IFLA_IPTUN_COLLECT_METADATA,
-	.local = { IFLA_IPTUN_LOCAL },
-	.remote = { IFLA_IPTUN_REMOTE },
-	.lower = IFLA_IPTUN_LINK,
-	.fwmark = IFLA_IPTUN_FWMARK,
-	.ip6_flags = IFLA_IPTUN_FLAGS,
-};
-
-static const struct {
-	const char *kind;
-	const struct info_layout *layout;
-	uint8_t family; /* of the outer header, where the kind decides it */
-} kinds[] = {
-	{ "vxlan", &layout_vxlan, AF_UNSPEC },	{ "geneve", &layout_geneve, AF_UNSPEC },
-	{ "gre", &layout_gre, AF_INET },	{ "gretap", &layout_gre, AF_INET },
-	{ "erspan", &layout_gre, AF_INET },	{ "ip6gre", &layout_gre, AF_INET6 },
-	{ "ip6gretap", &layout_gre, AF_INET6 }, { "ip6erspan", &layout_gre, AF_INET6 },
-	{ "ipip", &layout_iptun, AF_INET },	{ "sit", &layout_iptun, AF_INET },
-	{ "ip6tnl", &layout_ip6tnl, AF_INET6 },
-};
+void nl_link_kinds(const struct nl_kind *(*find)(const char *name))
+{
+	find_kind = find;
+}
 
 /* Takes an address of 4 or 16 bytes that is not zero ("any"). */
 static void take_address(const struct nlattr *attr, struct nl_link *link, uint8_t address[16])
@@ -128,7 +48,7 @@ static bool is_set(const struct nlattr *attr)
 }
 
 /* attrs[0] is NULL: the kernel uses no attribute of type 0. */
-static void read_id(const struct nlattr **attrs, const struct info_layout *layout,
+static void read_id(const struct nlattr **attrs, const struct nl_layout *layout,
 		    struct nl_link *link)
 {
 	bool has_key = ntohs(nl_u16(attrs[layout->key_flags])) & GRE_FLAG_KEY;
@@ -144,7 +64,7 @@ static void read_id(const struct nlattr **attrs, const struct info_layout *layou
 	}
 }
 
-static void read_info_data(const struct nlattr *data, const struct info_layout *layout,
+static void read_info_data(const struct nlattr *data, const struct nl_layout *layout,
 			   struct nl_link *link)
 {
 	const struct nlattr *attrs[INFO_DATA_MAX + 1];
@@ -168,15 +88,15 @@ static void read_info_data(const struct nlattr *data, const struct info_layout *
 static void read_info(const struct nlattr *info, struct nl_link *link)
 {
 	const struct nlattr *attrs[IFLA_INFO_DATA + 1];
+	const struct nl_kind *kind;
 
 	nl_nested_attrs(info, attrs, IFLA_INFO_DATA);
 	nl_string(attrs[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(kinds[i].kind, link->kind))
-			continue;
-		link->family = kinds[i].family;
-		read_info_data(attrs[IFLA_INFO_DATA], kinds[i].layout, link);
-	}
+	kind = find_kind ? find_kind(link->kind) : NULL;
+	if (!kind)
+		return;
+	link->family = kind->family;
+	read_info_data(attrs[IFLA_INFO_DATA], &kind->layout, link);
 }
 
 static int read_link(const struct nlmsghdr *message, void *ctx)

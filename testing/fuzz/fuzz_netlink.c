@@ -13,6 +13,7 @@
 #include <util/netlink.h>
 
 #include "fuzz.h"
+#include "tunnel/kinds.h"
 
 static void check_link(const struct nl_link *link)
 {
@@ -151,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	nl_link_kinds(kinds_link);
 	memset(&err, 0xa5, sizeof(err));
 	fuzz_answers = data + 1;
 	fuzz_answers_len = size - 1;

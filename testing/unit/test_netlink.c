@@ -29,6 +29,8 @@
 #include <util/macros.h>
 #include <util/netlink.h>
 
+#include "tunnel/kinds.h"
+
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
@@ -1028,5 +1030,6 @@ int main(void)
 		printf("ok - netlink # SKIP needs root, to make network namespaces\n");
 		return 0;
 	}
+	nl_link_kinds(kinds_link);
 	return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The kinds of tunnels that are served, a row each. A new kind is a row here, and a matcher in the
+ * BPF programs. */
+#ifndef KINDS_H
+#define KINDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dscp/abi.h>
+
+#include "util/netlink.h"
+
+/* Fields of the outer header that tell tunnels of one kind apart. */
+enum kind_key {
+	KIND_BY_NOTHING, /* not a kind */
+	KIND_BY_SOURCE_PORT,
+	KIND_BY_DEST_PORT_ID, /* and the family */
+	KIND_BY_ADDRESSES, /* and the key, if there is one */
+};
+
+struct kind {
+	struct nl_kind link; /* no name: a user space tunnel, of any device */
+	uint8_t kind; /* enum dscp_kind */
+	uint8_t key; /* enum kind_key */
+	uint8_t ways; /* bits (1 << enum dscp_way): methods of ingress */
+	bool external_ok; /* is served in external mode too */
+};
+
+/* NULL: not served. */
+const struct kind *kinds_by_name(const char *name);
+
+/* The same for nl_link_kinds(). */
+const struct nl_kind *kinds_link(const char *name);
+
+enum kind_key kinds_key(uint32_t kind);
+
+/* True if ingress can work by that method. */
+bool kinds_can(uint32_t kind, enum dscp_way way);
+
+#define KINDS_LIST 128
+
+/* Writes the names of all kinds, with commas; KINDS_LIST has room for half as many again. */
+void kinds_list(char text[static KINDS_LIST]);
+
+#endif
