@@ -49,11 +49,18 @@ static int set_kind(const struct tunnel_request *request, const struct nl_link *
 	if (!row)
 		return unknown_kind(request, link);
 	tunnel->kind = row->kind;
-	if (!link->external || row->external_ok)
-		return 0;
-	return failed(-EOPNOTSUPP,
-		      "%s: %s in external mode has no address of its own to know its packets by",
-		      request->name, link->kind);
+	if (link->external && !row->external_ok)
+		return failed(-EOPNOTSUPP,
+			      "%s: %s in external mode has no address of its own to know its "
+			      "packets by: make a device with a remote address in its place",
+			      request->name, link->kind);
+	if (link->encap)
+		return failed(
+			-EOPNOTSUPP,
+			"%s: its packets leave inside others (encap fou, gue, mpls), where they "
+			"are not found: at both ends, ip link set %s type %s encap none",
+			request->name, request->name, link->kind);
+	return 0;
 }
 
 static int set_ports(const struct tunnel_request *request, uint16_t found,
@@ -115,7 +122,7 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	const struct kind *row = kinds_by_name(link->kind);
 
 	memset(tunnel, 0, sizeof(*tunnel));
-	if (!row || !dscp_kind_is_clear(row->kind))
+	if (!row || !dscp_kind_is_clear(row->kind) || link->encap)
 		return false;
 	tunnel->kind = row->kind;
 	tunnel->ports[0] = link->port;

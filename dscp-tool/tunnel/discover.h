@@ -17,8 +17,8 @@ struct nl_link;
 int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
 
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is
- * not a tunnel in clear text. In external mode a GRE or IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and
- * any addresses. */
+ * not a tunnel in clear text, or has another header in front of its own. In external mode a GRE or
+ * IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */
 bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
 
 /* The request that a loaded tunnel came from. name: the present name of the device. The names in

@@ -14,6 +14,7 @@ enum {
 	IFLA_IPTUN_LOCAL = 2,
 	IFLA_IPTUN_REMOTE = 3,
 	IFLA_IPTUN_FLAGS = 8,
+	IFLA_IPTUN_ENCAP_TYPE = 15,
 	IFLA_IPTUN_COLLECT_METADATA = 19,
 	IFLA_IPTUN_FWMARK = 20,
 	IFLA_GRE_LINK = 1,
@@ -21,6 +22,7 @@ enum {
 	IFLA_GRE_OKEY = 5,
 	IFLA_GRE_LOCAL = 6,
 	IFLA_GRE_REMOTE = 7,
+	IFLA_GRE_ENCAP_TYPE = 14,
 	IFLA_GRE_COLLECT_METADATA = 18,
 	IFLA_GRE_FWMARK = 20,
 };
@@ -45,22 +47,24 @@ enum {
 #define GRE_DATA                                                                                   \
 	{                                                                                          \
 		.key = IFLA_GRE_OKEY, .key_flags = IFLA_GRE_OFLAGS,                                \
-		.external = IFLA_GRE_COLLECT_METADATA, .local = { IFLA_GRE_LOCAL },                \
-		.remote = { IFLA_GRE_REMOTE }, .lower = IFLA_GRE_LINK, .fwmark = IFLA_GRE_FWMARK   \
+		.external = IFLA_GRE_COLLECT_METADATA, .encap = IFLA_GRE_ENCAP_TYPE,               \
+		.local = { IFLA_GRE_LOCAL }, .remote = { IFLA_GRE_REMOTE },                        \
+		.lower = IFLA_GRE_LINK, .fwmark = IFLA_GRE_FWMARK                                  \
 	}
 
 #define IPTUN_DATA                                                                                 \
 	{                                                                                          \
-		.external = IFLA_IPTUN_COLLECT_METADATA, .local = { IFLA_IPTUN_LOCAL },            \
-		.remote = { IFLA_IPTUN_REMOTE }, .lower = IFLA_IPTUN_LINK,                         \
-		.fwmark = IFLA_IPTUN_FWMARK                                                        \
+		.external = IFLA_IPTUN_COLLECT_METADATA, .encap = IFLA_IPTUN_ENCAP_TYPE,           \
+		.local = { IFLA_IPTUN_LOCAL }, .remote = { IFLA_IPTUN_REMOTE },                    \
+		.lower = IFLA_IPTUN_LINK, .fwmark = IFLA_IPTUN_FWMARK                              \
 	}
 
 #define IP6TNL_DATA                                                                                \
 	{                                                                                          \
-		.external = IFLA_IPTUN_COLLECT_METADATA, .local = { IFLA_IPTUN_LOCAL },            \
-		.remote = { IFLA_IPTUN_REMOTE }, .lower = IFLA_IPTUN_LINK,                         \
-		.fwmark = IFLA_IPTUN_FWMARK, .ip6_flags = IFLA_IPTUN_FLAGS                         \
+		.external = IFLA_IPTUN_COLLECT_METADATA, .encap = IFLA_IPTUN_ENCAP_TYPE,           \
+		.local = { IFLA_IPTUN_LOCAL }, .remote = { IFLA_IPTUN_REMOTE },                    \
+		.lower = IFLA_IPTUN_LINK, .fwmark = IFLA_IPTUN_FWMARK,                             \
+		.ip6_flags = IFLA_IPTUN_FLAGS                                                      \
 	}
 
 #define TC (1u << DSCP_WAY_TC)

@@ -30,6 +30,7 @@ struct nl_layout {
 	uint8_t lower;
 	uint8_t fwmark;
 	uint8_t ip6_flags;
+	uint8_t encap;
 };
 
 /* A kind of tunnel whose IFLA_INFO_DATA can be read. */
@@ -58,6 +59,7 @@ struct nl_link {
 	bool multicast; /* remote is a group */
 	int lower; /* IFLA_VXLAN_LINK, IFLA_GRE_LINK, IFLA_IPTUN_LINK: 0 if none */
 	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
+	uint16_t encap; /* gre, ipip: TUNNEL_ENCAP_*, a header in front of its own; 0: none */
 	bool encap_limit; /* ip6tnl: a header with a limit goes behind the outer one */
 	int below; /* vlan: the device that the VLAN is on; 0: none, or in another namespace */
 	/* Was moved: its outer packets, and the device lower, are in another network namespace.

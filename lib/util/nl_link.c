@@ -75,6 +75,7 @@ static void read_info_data(const struct nlattr *data, const struct nl_layout *la
 	link->external = is_set(attrs[layout->external]);
 	link->lower = nl_u32(attrs[layout->lower]);
 	link->fwmark = nl_u32(attrs[layout->fwmark]);
+	link->encap = nl_u16(attrs[layout->encap]);
 	link->encap_limit = layout->ip6_flags &&
 			    !(nl_u32(attrs[layout->ip6_flags]) & IP6_TNL_F_IGN_ENCAP_LIMIT);
 	read_id(attrs, layout, link);

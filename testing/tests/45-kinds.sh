@@ -123,6 +123,69 @@ test_gre_without_remote()
 	[ "$(counter b t0 counters.ingress.unknown)" = 641 ]
 }
 
+# refused ERE: load of t0 is, with one line that matches, and nothing is left
+refused()
+{
+	check_exit 2 on a "$TOOL" load t0 --uplink eth0 --direction both
+	grep -qE -e "^dscp-tool: t0: $1" <<<"$OUTPUT" || fail "no \"$1\": $OUTPUT"
+	[ "$(wc -l <<<"$OUTPUT")" = 1 ] || fail "not one line: $OUTPUT"
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
+
+test_external_is_refused()
+{
+	local kind
+
+	two_nodes
+	for kind in gre gretap ip6gre ip6gretap ipip ip6tnl; do
+		on a ip link add t0 type $kind external || skip "this kernel has no $kind"
+		refused "$kind in external mode has no address .*: make a device with a remote"
+		on a ip link delete t0
+	done
+}
+
+# encapsulated KIND FAMILY ENCAP: t0 of node a, inside UDP
+encapsulated()
+{
+	# shellcheck disable=SC2046 # several words
+	on a ip link add t0 type "$1" local "$(outer "$2" 1)" remote "$(outer "$2" 2)" \
+		$([ "$1" != ip6tnl ] || echo mode any) encap "$3" encap-sport auto encap-dport 5555
+}
+
+# The remedy that the sentence names is one.
+test_inside_udp_is_refused()
+{
+	local kind family encap
+
+	two_nodes
+	! in_vm || modprobe -a fou fou6
+	while read -r kind family; do
+		for encap in fou gue; do
+			encapsulated "$kind" "$family" $encap || skip "this kernel has no $kind in $encap"
+			refused "its packets leave inside others .* ip link set t0 type $kind encap none"
+			on a ip link set t0 up
+			on a ip link set t0 type "$kind" encap none
+			check on a "$TOOL" load t0 --uplink eth0
+			check on a "$TOOL" unload t0
+			on a ip link delete t0
+		done
+	done <<-EOF
+		gre 4
+		gretap 4
+		ipip 4
+		sit 4
+		ip6gre 6
+		ip6gretap 6
+		ip6tnl 6
+	EOF
+	# Its packets are not taken for those of a loaded tunnel with the same addresses.
+	encapsulated gretap 4 fou
+	on a sh -ec 'ip link set t0 up
+		ip link add t1 type gre local 192.0.2.1 remote 192.0.2.2; ip link set t1 up'
+	check on a "$TOOL" load t1 --uplink eth0
+	check on a "$TOOL" status
+}
+
 # vlans COMMANDS: VXLAN with tagged frames inside, on the device t1 that the commands make
 vlans()
 {
