@@ -285,7 +285,9 @@ test_container_started_again()
 	lone
 	for how in $(attach_kinds c); do
 		for n in 1 2; do
-			on a sh -ec 'ip link add vx7 index 77 type vxlan id 77 remote 192.0.2.2 dstport 4791'
+			# The device of the namespace that is gone has the VNI in a until it goes too.
+			retry_until on a ip link add vx7 index 77 type vxlan id 77 \
+				remote 192.0.2.2 dstport 4791
 			ip netns add again
 			on a ip link set vx7 netns again
 			check in_again "$TOOL" load vx7 -n a --attach "$how" --direction both \
