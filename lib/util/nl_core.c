@@ -25,8 +25,8 @@
 
 struct exchange {
 	const struct nl_reader *reader;
-	struct nl_error *err;
 	int error; /* negative errno, of the kernel's answer or of the reader */
+	char text[sizeof(((struct nl_error *)NULL)->text)]; /* the kernel's; "": errno says it */
 };
 
 int nl_fail(struct nl_error *err, int ret, const char *fmt, ...)
@@ -114,43 +114,32 @@ struct nlmsghdr *nl_request(struct nl_request *request, uint16_t type, uint16_t 
 	return header;
 }
 
-/* The verdict on a request: error is 0 or a negative errno, and attributes that explain it follow
- * fixed_len bytes into the message. */
-static int read_verdict(const struct nlmsghdr *message, int error, unsigned int fixed_len,
-			struct exchange *exchange)
-{
-	const struct nlattr *attrs[NLMSGERR_ATTR_MSG + 1] = { NULL };
-	char text[sizeof(exchange->err->text)] = "";
-
-	if (error >= 0)
-		return MNL_CB_STOP;
-	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
-		nl_attrs(message, fixed_len, attrs, NLMSGERR_ATTR_MSG);
-	nl_string(attrs[NLMSGERR_ATTR_MSG], text, sizeof(text));
-	exchange->error = nl_fail(exchange->err, error, "%s", *text ? text : strerror(0u - error));
-	return MNL_CB_ERROR;
-}
-
-static int on_error(const struct nlmsghdr *message, void *data)
+/* Reads the verdict on a request: 0 or a negative errno, and maybe the kernel's words for it. */
+static int on_verdict(const struct nlmsghdr *message, void *data)
 {
 	const struct nlmsgerr *verdict = mnl_nlmsg_get_payload(message);
-	unsigned int fixed_len = sizeof(*verdict);
+	/* A dump ends with a number only; else the request is repeated behind the number, unless
+	 * the kernel could leave its payload out. */
+	unsigned int fixed_len = message->nlmsg_type == NLMSG_DONE ? sizeof(int) : sizeof(*verdict);
+	struct exchange *exchange = data;
+	const struct nlattr *attr;
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*verdict))
+	if (mnl_nlmsg_get_payload_len(message) < fixed_len || verdict->error >= 0)
 		return MNL_CB_STOP;
-	/* The request itself is repeated in the message, unless the kernel could leave it out. */
-	if (!(message->nlmsg_flags & NLM_F_CAPPED) && verdict->msg.nlmsg_len > NLMSG_HDRLEN)
+	if (message->nlmsg_type == NLMSG_ERROR && !(message->nlmsg_flags & NLM_F_CAPPED) &&
+	    verdict->msg.nlmsg_len > NLMSG_HDRLEN)
 		fixed_len += verdict->msg.nlmsg_len - NLMSG_HDRLEN;
-	return read_verdict(message, verdict->error, fixed_len, data);
-}
-
-static int on_done(const struct nlmsghdr *message, void *data)
-{
-	const int *error = mnl_nlmsg_get_payload(message);
-
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*error))
-		return MNL_CB_STOP;
-	return read_verdict(message, *error, sizeof(*error), data);
+	exchange->error = verdict->error;
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS) ||
+	    mnl_nlmsg_get_payload_len(message) < fixed_len)
+		return MNL_CB_ERROR;
+	mnl_attr_for_each (attr, message, fixed_len) {
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+			snprintf(exchange->text, sizeof(exchange->text), "%.*s",
+				 mnl_attr_get_payload_len(attr),
+				 (const char *)mnl_attr_get_payload(attr));
+	}
+	return MNL_CB_ERROR;
 }
 
 static int on_message(const struct nlmsghdr *message, void *data)
@@ -160,7 +149,7 @@ static int on_message(const struct nlmsghdr *message, void *data)
 
 	if (!ret)
 		return MNL_CB_OK;
-	exchange->error = nl_fail(exchange->err, ret, "%s", strerror(-ret));
+	exchange->error = ret;
 	return MNL_CB_ERROR;
 }
 
@@ -188,7 +177,7 @@ static struct mnl_socket *open_socket(int protocol)
  * inconsistent. */
 static int read_answer(struct mnl_socket *socket, struct exchange *exchange)
 {
-	mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
+	mnl_cb_t control[] = { [NLMSG_ERROR] = on_verdict, [NLMSG_DONE] = on_verdict };
 	/* Aligned for struct nlmsghdr. */
 	uint32_t buffer[NL_BUFFER / sizeof(uint32_t)];
 	ssize_t len;
@@ -222,36 +211,34 @@ static int send_request(struct mnl_socket *socket, const struct nlmsghdr *reques
 	return len < 0 ? -errno : 0;
 }
 
-/* A socket of its own for each attempt: what is left of an interrupted dump goes with it. */
-static int try_exchange(int protocol, const struct nl_request *request, struct exchange *exchange)
+static void close_socket(struct mnl_socket **socket)
 {
-	struct mnl_socket *socket = open_socket(protocol);
-	int ret;
-
-	if (!socket)
-		return -errno;
-	ret = send_request(socket, &request->header);
-	if (!ret)
-		ret = read_answer(socket, exchange);
-	mnl_socket_close(socket);
-	return ret;
+	if (*socket)
+		mnl_socket_close(*socket);
 }
 
 int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
 		struct nl_error *err)
 {
-	struct exchange exchange = { .reader = reader, .err = err };
+	struct exchange exchange = { .reader = reader };
 	int ret = -EINTR;
 
 	for (int i = 0; i < NL_DUMP_ATTEMPTS && ret == -EINTR && !exchange.error; i++) {
+		/* One for each attempt: what is left of an interrupted dump goes with it. */
+		__attribute__((cleanup(close_socket))) struct mnl_socket *socket =
+			open_socket(protocol);
+
 		if (reader->restart)
 			reader->restart(reader->ctx);
-		ret = try_exchange(protocol, request, &exchange);
+		ret = socket ? send_request(socket, &request->header) : -errno;
+		if (!ret)
+			ret = read_answer(socket, &exchange);
 	}
-	if (!ret || exchange.error)
-		return ret;
+	log_printable(exchange.text);
+	if (exchange.error)
+		return nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(-ret));
 	if (ret == -EINTR)
 		return nl_fail(err, ret, "the list changed each of the %d times it was read",
 			       NL_DUMP_ATTEMPTS);
-	return nl_fail(err, ret, "netlink: %s", strerror(-ret));
+	return ret ? nl_fail(err, ret, "netlink: %s", strerror(-ret)) : 0;
 }

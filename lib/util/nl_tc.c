@@ -67,15 +67,6 @@ int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *e
 	return nl_exchange(NETLINK_ROUTE, &request, &reader, err);
 }
 
-static void read_bpf_options(const struct nlattr *options, struct nl_filter *filter)
-{
-	const struct nlattr *attrs[TCA_BPF_ID + 1];
-
-	nl_nested_attrs(options, attrs, TCA_BPF_ID);
-	filter->prog_id = nl_u32(attrs[TCA_BPF_ID]);
-	nl_string(attrs[TCA_BPF_NAME], filter->name, sizeof(filter->name));
-}
-
 /* Some messages are not of a filter: one heads each priority (no options), and each u32 hash
  * table has one (node number 0). */
 static bool is_filter(const struct nl_filter *filter, const struct nlattr *options)
@@ -86,7 +77,7 @@ static bool is_filter(const struct nl_filter *filter, const struct nlattr *optio
 static int read_filter(const struct nlmsghdr *message, void *ctx)
 {
 	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attrs[TCA_CHAIN + 1];
+	const struct nlattr *attrs[TCA_CHAIN + 1], *options[TCA_BPF_ID + 1];
 	struct filters *filters = ctx;
 	struct nl_filter *filter;
 
@@ -107,8 +98,11 @@ static int read_filter(const struct nlmsghdr *message, void *ctx)
 	filter->priority = TC_H_MAJ(fixed->tcm_info) >> 16;
 	filter->protocol = TC_H_MIN(fixed->tcm_info);
 	filter->chain = nl_u32(attrs[TCA_CHAIN]);
-	if (!strcmp(filter->kind, "bpf"))
-		read_bpf_options(attrs[TCA_OPTIONS], filter);
+	if (!strcmp(filter->kind, "bpf")) {
+		nl_nested_attrs(attrs[TCA_OPTIONS], options, TCA_BPF_ID);
+		filter->prog_id = nl_u32(options[TCA_BPF_ID]);
+		nl_string(options[TCA_BPF_NAME], filter->name, sizeof(filter->name));
+	}
 	filters->n += is_filter(filter, attrs[TCA_OPTIONS]);
 	return 0;
 }
@@ -120,44 +114,28 @@ static void restart_filters(void *ctx)
 	filters->n = 0;
 }
 
-static int dump_filters(int ifindex, uint32_t parent, struct filters *filters, struct nl_error *err)
-{
-	struct nl_reader reader = {
-		.message = read_filter,
-		.restart = restart_filters,
-		.ctx = filters,
-	};
-	struct nl_request request;
-	struct tcmsg *fixed;
-
-	fixed = put_tcmsg(nl_request(&request, RTM_GETTFILTER, NLM_F_DUMP), ifindex);
-	fixed->tcm_parent = parent;
-	return nl_exchange(NETLINK_ROUTE, &request, &reader, err);
-}
-
-/* The "ingress" qdisc has one list, and shows it whichever minor number is asked for. */
-static int has_list(int ifindex, uint32_t parent, struct nl_error *err)
-{
-	char kind[IFNAMSIZ];
-	int ret;
-
-	if (parent != TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
-		return 1;
-	ret = nl_ingress_qdisc(ifindex, kind, err);
-	return ret ? ret : !strcmp(kind, "clsact");
-}
-
 int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter *filter, void *ctx),
 	       void *ctx, struct nl_error *err)
 {
 	struct filters filters = { 0 };
-	int ret = has_list(ifindex, parent, err);
+	struct nl_reader reader = {
+		.message = read_filter,
+		.restart = restart_filters,
+		.ctx = &filters,
+	};
+	char kind[IFNAMSIZ] = "clsact";
+	struct nl_request request;
+	int ret = 0;
 
-	if (ret <= 0)
+	/* The "ingress" qdisc has one list, and shows it whichever minor number is asked for. */
+	if (parent == TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
+		ret = nl_ingress_qdisc(ifindex, kind, err);
+	if (ret || strcmp(kind, "clsact"))
 		return ret;
 	/* Collected first: an interrupted dump starts anew, and each must not see a filter twice.
 	 */
-	ret = dump_filters(ifindex, parent, &filters, err);
+	put_tcmsg(nl_request(&request, RTM_GETTFILTER, NLM_F_DUMP), ifindex)->tcm_parent = parent;
+	ret = nl_exchange(NETLINK_ROUTE, &request, &reader, err);
 	for (unsigned int i = 0; i < filters.n && !ret; i++)
 		ret = each(&filters.list[i], ctx);
 	free(filters.list);
