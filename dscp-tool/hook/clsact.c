@@ -185,10 +185,8 @@ static int make(const struct hook *hook)
 	err = bpf_tc_hook_create(&tc);
 	if (!err)
 		return 0;
-	if (err != -EEXIST) {
-		clsact_release(hook); /* it may be there, if only the answer was lost */
+	if (err != -EEXIST)
 		return hook_refused(hook, "cannot add the qdisc clsact for", err);
-	}
 	unlink(path);
 	if (nl_ingress_qdisc(hook->ifindex, kind, &why) || !will_do(hook, kind))
 		return hook_refused(hook, "cannot add the qdisc clsact for", err);
@@ -281,13 +279,13 @@ static uint32_t choose_priority(const struct hook *hook)
 	return highest < HIGHEST_PRIORITY ? highest + 1 : HIGHEST_PRIORITY;
 }
 
-/* Puts a new filter there, or beside: somebody else's may have that place, which is EEXIST for the
- * same handle, EINVAL for another kind of filter or protocol at the same priority. */
+/* Puts a new filter at that priority, or beside: somebody else's may have that place, which is
+ * EEXIST for the same handle, EINVAL for another kind of filter or protocol at the same priority.
+ */
 static int add(const struct hook *hook, int prog_fd, uint32_t *priority)
 {
 	int err, tries = TRIES;
 
-	*priority = choose_priority(hook);
 	while (1) {
 		log_reason_reset();
 		err = put(hook, prog_fd, *priority, false);
@@ -309,12 +307,14 @@ static int attach(const struct hook *hook, int prog_fd)
 		return hook_refused(hook, "cannot pin", err);
 	err = prepare(hook);
 	if (err) {
+		clsact_release(hook); /* it may be there, if only the answer was lost */
 		pin_remove(hook);
 		return err;
 	}
 	/* Ours, whose pin somebody has removed: not to be there twice. */
 	if (!find(hook, 0, 0, &left) && !put(hook, prog_fd, left.priority, true))
 		return 0;
+	priority = choose_priority(hook);
 	err = add(hook, prog_fd, &priority);
 	if (err) {
 		hook_refused(hook, "the kernel does not attach (clsact)", err);
@@ -359,10 +359,10 @@ static int detach(const struct hook *hook, int pin, const struct hook_state *sta
 int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state *state,
 		   bool others_behind)
 {
-	uint32_t priority;
+	uint32_t priority = choose_priority(hook);
 	int err;
 
-	if (!others_behind || choose_priority(hook) <= state->priority)
+	if (!others_behind || priority <= state->priority)
 		return remove_but(hook, state->prog_id, state->priority);
 	/* The new filter comes first: what reads a mark may do so twice. */
 	err = add(hook, prog_fd, &priority);
@@ -375,7 +375,9 @@ int clsact_sweep(const struct hook *hook)
 {
 	int err = remove_but(hook, 0, 0);
 
-	return err ? err : clsact_release(hook);
+	if (!err)
+		err = clsact_release(hook);
+	return err ? hook_refused(hook, "cannot remove a filter beside", err) : 0;
 }
 
 const struct hook_backend clsact_backend = {

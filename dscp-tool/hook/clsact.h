@@ -35,7 +35,7 @@ int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state
 int clsact_release(const struct hook *hook);
 
 /* Removes a filter beside a TCX link, from a change between the two that was killed half way; and
- * the qdisc, also of a filter that somebody has taken away. Without a sentence. */
+ * the qdisc, also of a filter that somebody has taken away. */
 int clsact_sweep(const struct hook *hook);
 
 /* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made

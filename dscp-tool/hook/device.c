@@ -4,21 +4,20 @@
 #include "hook/device.h"
 
 #include <errno.h>
+#include <net/if.h>
 
 #include <bpf/bpf.h>
 
 #include "hook/pin.h"
 #include "util/macros.h"
-#include "util/netlink.h"
 #include "util/netns.h"
 #include "util/reason.h"
 
 bool device_exists(int ifindex)
 {
-	struct nl_link link;
-	struct nl_error why;
+	char name[IF_NAMESIZE];
 
-	return nl_link_by_index(ifindex, &link, &why) != -ENODEV;
+	return if_indextoname(ifindex, name) || errno != ENXIO;
 }
 
 bool device_in_reach(const struct hook *hook, enum hook_health *health)

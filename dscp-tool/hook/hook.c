@@ -100,17 +100,9 @@ static int look_at_other(const struct hook *hook, struct hook_state *state)
 	return pin_other(hook, &other) ? look(&other, &pin, state) : 0;
 }
 
-static int look_around(struct around *around)
-{
-	struct hook_state other;
-
-	if (look_at_other(around->hook, &other) > 0)
-		around->other_id = other.prog_id;
-	return around_list(around);
-}
-
-int hook_neighbours(const struct hook *hook, const struct hook_state *state, enum hook_side side,
-		    struct hook_neighbour *neighbours, unsigned int max)
+unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *state,
+			     enum hook_side side, struct hook_neighbour *neighbours,
+			     unsigned int max)
 {
 	NETNS_VISIT(hook->netns);
 	struct around around = {
@@ -120,32 +112,34 @@ int hook_neighbours(const struct hook *hook, const struct hook_state *state, enu
 		.list = neighbours,
 		.max = max,
 	};
+	struct hook_state other;
+	int n;
 
 	if (state->health != HOOK_OK || hook_role(hook)->point == HOOK_XDP ||
 	    hook->netns != netns_own() || (side == HOOK_BEHIND && !hook_role(hook)->last))
 		return 0;
-	return look_around(&around);
+	look_at_other(hook, &other);
+	around.other_id = other.prog_id;
+	n = around_list(&around);
+	return n < 0 ? 0 : (unsigned int)n < max ? (unsigned int)n : max;
 }
 
 /* Whether filters of others are there, which a TCX program would run before and should not. */
-static bool has_filters(const struct hook *hook)
+static bool has_filters(const struct hook *hook, uint32_t other_id)
 {
 	const struct hook_state tcx = { .attach = ATTACH_TCX };
-	struct around around = { .hook = hook, .state = &tcx, .side = HOOK_BEHIND };
+	struct around around = {
+		.hook = hook,
+		.state = &tcx,
+		.other_id = other_id,
+		.side = HOOK_BEHIND,
+	};
 
-	return hook_role(hook)->last && look_around(&around) > 0 && around.clsact;
+	return hook_role(hook)->last && around_list(&around) > 0 && around.clsact;
 }
 
-/* How our other program at that point is attached; AUTO: it is not, or not alive. */
-static enum attach_kind other_kind(const struct hook *hook)
-{
-	struct hook_state other;
-
-	return look_at_other(hook, &other) < 0 || other.health != HOOK_OK ? ATTACH_AUTO
-									  : other.attach;
-}
-
-/* TCX runs before clsact, whatever the priority there. */
+/* TCX runs before clsact, whatever the priority there. other: of our other program at that point;
+ * AUTO: it is not attached, or not alive. */
 static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum attach_kind other)
 {
 	return hook_role(hook)->first ? kind == ATTACH_CLSACT && other == ATTACH_TCX
@@ -155,11 +149,14 @@ static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum att
 /* The kind to use, or a negative errno. */
 static int choose_kind(const struct hook *hook, enum attach_kind kind)
 {
-	const enum attach_kind other = other_kind(hook);
+	enum attach_kind other = ATTACH_AUTO;
+	struct hook_state state;
 
+	if (look_at_other(hook, &state) >= 0 && state.health == HOOK_OK)
+		other = state.attach;
 	if (kind == ATTACH_AUTO)
 		kind = tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
-				       !has_filters(hook)
+				       !has_filters(hook, state.prog_id)
 			       ? ATTACH_TCX
 			       : ATTACH_CLSACT;
 	if (kind == ATTACH_TCX && !tcx_supported())
@@ -178,13 +175,6 @@ static int choose_kind(const struct hook *hook, enum attach_kind kind)
 
 /* Attaching */
 
-static int sweep_beside(const struct hook *hook)
-{
-	int err = clsact_sweep(hook);
-
-	return err ? hook_refused(hook, "cannot remove a filter beside", err) : 0;
-}
-
 /* Puts the program in place of that of a live hook, which stays where it is. */
 static int keep(const struct hook *hook, int prog_fd, struct hook_state *state)
 {
@@ -194,7 +184,7 @@ static int keep(const struct hook *hook, int prog_fd, struct hook_state *state)
 	if (err)
 		return hook_refused(hook, "cannot replace", err);
 	state->prog_id = id;
-	return state->attach == ATTACH_TCX ? sweep_beside(hook) : 0;
+	return state->attach == ATTACH_TCX ? clsact_sweep(hook) : 0;
 }
 
 /* Changes a live hook from one kind to the other: the new one first, so that no packet passes
@@ -244,8 +234,12 @@ static int go_last(const struct hook *hook, int prog_fd, const struct hook_state
 		   enum attach_kind kind)
 {
 	struct around behind = { .hook = hook, .state = state, .side = HOOK_BEHIND };
-	int err = look_around(&behind);
+	struct hook_state other;
+	int err;
 
+	look_at_other(hook, &other);
+	behind.other_id = other.prog_id;
+	err = around_list(&behind);
 	if (err < 0)
 		return hook_refused(hook, "cannot see who runs behind", err);
 	if (state->attach == ATTACH_CLSACT)
@@ -255,26 +249,17 @@ static int go_last(const struct hook *hook, int prog_fd, const struct hook_state
 	return behind.tcx ? move_behind_tcx(hook, prog_fd, state) : 0;
 }
 
-/* Reads the state of a hook where a change begins. */
-static int begin_change(const struct hook *hook, struct hook_state *state)
-{
-	int err = hook_query(hook, state);
-
-	if (err)
-		return hook_refused(hook, "cannot read the pin of", err);
-	log_reason_reset();
-	pin_remove_new(hook->dir);
-	return 0;
-}
-
 int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
 {
 	NETNS_VISIT(hook->netns);
+	_cleanup_close_ int pin = -1;
 	struct hook_state state;
-	int err = begin_change(hook, &state), chosen;
+	int chosen, err = look(hook, &pin, &state);
 
-	if (err)
-		return err;
+	if (err < 0)
+		return hook_refused(hook, "cannot read the pin of", err);
+	log_reason_reset();
+	pin_remove_new(hook->dir);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
 		err = keep(hook, prog_fd, &state);
 		return err || !hook_role(hook)->last || hook->netns != netns_own()
@@ -290,27 +275,20 @@ int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
 	if (state.health == HOOK_OK)
 		return convert(hook, prog_fd, &state, chosen);
 	err = backends[chosen]->attach(hook, prog_fd);
-	return err || chosen == ATTACH_CLSACT ? err : sweep_beside(hook);
+	return err || chosen == ATTACH_CLSACT ? err : clsact_sweep(hook);
 }
 
 int hook_update(const struct hook *hook, int prog_fd)
 {
 	NETNS_VISIT(hook->netns);
+	_cleanup_close_ int pin = -1;
 	struct hook_state state;
-	int err = begin_change(hook, &state);
+	int kind = look(hook, &pin, &state);
 
-	return err || state.health != HOOK_OK ? err : keep(hook, prog_fd, &state);
-}
-
-/* Takes away the program, a filter beside a TCX link, and the qdisc if nobody needs it. */
-static int take_away(const struct hook *hook, int kind, int pin, const struct hook_state *state)
-{
-	int err = kind == ATTACH_AUTO ? 0 : backends[kind]->detach(hook, pin, state);
-
-	if (err)
-		return err;
-	return kind == ATTACH_TCX && state->health == HOOK_OK ? clsact_sweep(hook)
-							      : clsact_release(hook);
+	if (kind < 0)
+		return hook_refused(hook, "cannot read the pin of", kind);
+	log_reason_reset();
+	return state.health == HOOK_OK ? keep(hook, prog_fd, &state) : 0;
 }
 
 int hook_detach(const struct hook *hook)
@@ -318,7 +296,7 @@ int hook_detach(const struct hook *hook)
 	NETNS_VISIT(hook->netns);
 	_cleanup_close_ int pin = -1;
 	struct hook_state state;
-	int kind = look(hook, &pin, &state), err;
+	int kind = look(hook, &pin, &state), err = 0;
 
 	if (kind < 0)
 		return hook_refused(hook, "cannot read the pin of", kind);
@@ -327,7 +305,12 @@ int hook_detach(const struct hook *hook)
 			      "%s: %s is attached in another network namespace: unload there, or "
 			      "with CAP_SYS_ADMIN",
 			      hook->dev, hook_role(hook)->name);
-	err = take_away(hook, kind, pin, &state);
+	if (kind != ATTACH_AUTO)
+		err = backends[kind]->detach(hook, pin, &state);
+	/* A filter beside a TCX link, and the qdisc if nobody needs it. */
+	if (!err)
+		err = kind == ATTACH_TCX && state.health == HOOK_OK ? clsact_sweep(hook)
+								    : clsact_release(hook);
 	if (err)
 		return hook_refused(hook, "cannot remove", err);
 	err = pin_remove(hook);

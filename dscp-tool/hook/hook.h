@@ -89,8 +89,9 @@ enum hook_side {
 };
 
 /* Lists who runs on that side of our program at a TC hook that is fine; at most max are written.
- * Returns how many there are, or a negative errno, without a sentence. */
-int hook_neighbours(const struct hook *hook, const struct hook_state *state, enum hook_side side,
-		    struct hook_neighbour *neighbours, unsigned int max);
+ * Returns how many were; 0 also if the kernel does not tell. */
+unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *state,
+			     enum hook_side side, struct hook_neighbour *neighbours,
+			     unsigned int max);
 
 #endif

@@ -15,14 +15,9 @@
 
 #ifdef HAVE_LIBXDP
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/if_link.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <xdp/libxdp.h>
@@ -136,147 +131,6 @@ int libxdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state)
 
 /* Detaching */
 
-/* Which pins of dispatchers are to go. */
-struct unwanted {
-	int ifindex; /* those of this device with this program */
-	uint32_t prog_id;
-	const char *name; /* or, if not NULL, all like this, of devices that are not in use */
-	int like_fd;
-	bool (*in_use)(int ifindex, const void *ctx);
-	const void *ctx;
-};
-
-static int program_of_link(const char *path, uint32_t *prog_id)
-{
-	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_obj_get(path);
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		info.prog_id = 0;
-	close(fd);
-	*prog_id = info.prog_id;
-	return 0;
-}
-
-/* Of a dispatcher that was being pinned there may be the link alone. */
-static int pinned_program(const char *program, const char *link)
-{
-	int fd = bpf_obj_get(program);
-	uint32_t id;
-
-	if (fd < 0 && errno == ENOENT && !program_of_link(link, &id))
-		fd = bpf_prog_get_fd_by_id(id);
-	return fd;
-}
-
-static bool is_unwanted(const struct unwanted *what, int ifindex, int prog_fd)
-{
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-
-	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &info, &len))
-		return false;
-	if (!what->name)
-		return ifindex == what->ifindex && info.id == what->prog_id;
-	return !strcmp(info.name, what->name) && owner_shares_map(prog_fd, what->like_fd) &&
-	       !what->in_use(ifindex, what->ctx);
-}
-
-static bool exists(const char *dir, const char *name)
-{
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return !access(path, F_OK);
-}
-
-/* Only where ours is the only one: nobody can tell from here whether the dispatcher does not run on
- * in another network namespace, where the device was moved to, with programs of others. */
-static void remove_pins(const struct unwanted *what, int ifindex, const char *dir)
-{
-	char program[PATH_MAX + 16], link[PATH_MAX + 16];
-	int fd;
-
-	if (exists(dir, "prog1-link") || exists(dir, "prog1-prog"))
-		return;
-	snprintf(program, sizeof(program), "%s/prog0-prog", dir);
-	snprintf(link, sizeof(link), "%s/prog0-link", dir);
-	fd = pinned_program(program, link);
-	if (is_unwanted(what, ifindex, fd)) {
-		unlink(link);
-		unlink(program);
-	}
-	if (fd >= 0)
-		close(fd);
-	rmdir(dir); /* if it is empty, and then it is of no use to anybody */
-}
-
-/* libxdp pins a link, named after its program, and unpins it, to see whether links can be pinned;
- * while it does so it holds the lock that is ours now. */
-static void remove_trial(const char *path, uint32_t named)
-{
-	uint32_t id;
-
-	if (!program_of_link(path, &id) && id == named)
-		unlink(path);
-}
-
-static void remove_entry(const struct unwanted *what, const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-	int ifindex, end = 0;
-	uint32_t id;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= PATH_MAX)
-		return;
-	if (sscanf(name, "dispatch-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
-		remove_pins(what, ifindex, path);
-	else if (sscanf(name, "prog-test-link-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
-		remove_trial(path, id);
-}
-
-static void remove_unwanted(const struct unwanted *what)
-{
-	const char *bpffs = secure_getenv(XDP_BPFFS_ENVVAR);
-	char path[PATH_MAX];
-	struct dirent *entry;
-	DIR *entries;
-
-	snprintf(path, sizeof(path), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
-	entries = opendir(path);
-	if (!entries)
-		return;
-	if (!flock(dirfd(entries), LOCK_EX)) /* libxdp's lock, until closedir() */
-		while ((entry = readdir(entries)))
-			remove_entry(what, path, entry->d_name);
-	closedir(entries);
-}
-
-/* libxdp unpins what it detaches, but nobody tells it that a device was deleted, or that the
- * dispatcher was taken away by ip(8): program and maps would stay until the next boot. */
-static void remove_leftovers(int ifindex, uint32_t prog_id)
-{
-	const struct unwanted what = { .ifindex = ifindex, .prog_id = prog_id };
-
-	remove_unwanted(&what);
-}
-
-void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		  const void *ctx)
-{
-	const struct unwanted what = {
-		.name = name,
-		.like_fd = like_fd,
-		.in_use = in_use,
-		.ctx = ctx,
-	};
-
-	remove_unwanted(&what);
-}
-
 static int take_away(int ifindex, uint32_t prog_id, enum xdp_attach_mode mode)
 {
 	int err, fd = bpf_prog_get_fd_by_id(prog_id);
@@ -311,10 +165,7 @@ int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 		if (!find_program(ifindex, prog_id, &now) && now == XDP_MODE_UNSPEC)
 			err = 0;
 	}
-	if (err)
-		return refused(err, "%s: cannot detach the XDP program", dev);
-	remove_leftovers(ifindex, prog_id);
-	return 0;
+	return err ? refused(err, "%s: cannot detach the XDP program", dev) : 0;
 }
 
 /* Attaching */
@@ -392,9 +243,8 @@ static int put(struct xdp_program *program, int ifindex, const char *dev)
 	return err ? refused(err, "%s: cannot attach the XDP program", dev) : 0;
 }
 
-/* Into the dispatcher, then the old one out of it. */
-static int join(int ifindex, const char *dev, struct bpf_object *object, const char *name,
-		uint32_t old_prog_id)
+/* Into the dispatcher, beside an older one of ours. */
+static int join(int ifindex, const char *dev, struct bpf_object *object, const char *name)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = name);
 	struct xdp_program *program = xdp_program__create(&opts);
@@ -405,11 +255,6 @@ static int join(int ifindex, const char *dev, struct bpf_object *object, const c
 	xdp_program__set_run_prio(program, RUN_PRIORITY);
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
 	err = put(program, ifindex, dev);
-	if (!err && old_prog_id) {
-		err = libxdp_detach(ifindex, dev, old_prog_id);
-		if (err)
-			libxdp_detach(ifindex, dev, xdp_program__id(program));
-	}
 	xdp_program__close(program);
 	return err;
 }
@@ -451,17 +296,21 @@ static int exchange(int ifindex, const char *dev, struct bpf_object *object,
 	return err ? refused(err, "%s: cannot replace the XDP program", dev) : 0;
 }
 
-static int hand_out(int ifindex, const char *dev, const struct bpf_program *program, int *prog_fd)
+/* Hands out the program that is attached now, and takes the old one out of the dispatcher; or, on
+ * failure, the new one. old_prog_id 0: there is none. */
+static int settle(int ifindex, const char *dev, const struct bpf_program *program,
+		  uint32_t old_prog_id, int *prog_fd)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
-	int err;
+	int err = 0;
 
 	*prog_fd = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0);
-	if (*prog_fd >= 0)
-		return 0;
-	err = refused(-errno, "%s: cannot hold the XDP program", dev);
-	if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+	if (*prog_fd < 0)
+		err = refused(-errno, "%s: cannot hold the XDP program", dev);
+	else if (old_prog_id)
+		err = libxdp_detach(ifindex, dev, old_prog_id);
+	if (err && !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 		libxdp_detach(ifindex, dev, info.id);
 	return err;
 }
@@ -471,6 +320,7 @@ int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
 	enum xdp_attach_mode mode;
+	bool alone;
 	int err;
 
 	capture_messages();
@@ -480,12 +330,13 @@ int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const
 	}
 	if (kernel_has_frags())
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
-	if (is_alone(ifindex, old_prog_id, &mode))
+	alone = is_alone(ifindex, old_prog_id, &mode);
+	if (alone)
 		err = exchange(ifindex, dev, object, program, old_prog_id, mode);
 	else
-		err = join(ifindex, dev, object, name, old_prog_id);
+		err = join(ifindex, dev, object, name);
 	if (!err)
-		err = hand_out(ifindex, dev, program, prog_fd);
+		err = settle(ifindex, dev, program, alone ? 0 : old_prog_id, prog_fd);
 	bpf_object__close(object); /* libxdp leaves an object that it did not open to its owner */
 	return err;
 }
@@ -518,15 +369,6 @@ int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)
 	(void)ifindex;
 	(void)prog_id;
 	return without_libxdp(dev, "an XDP program cannot be detached");
-}
-
-void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		  const void *ctx)
-{
-	(void)name;
-	(void)like_fd;
-	(void)in_use;
-	(void)ctx;
 }
 
 uint32_t libxdp_find(int ifindex, const char *name, int like_fd)

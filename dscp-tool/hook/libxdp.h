@@ -49,21 +49,13 @@ bool libxdp_supported(void);
 int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
 		  uint32_t old_prog_id, int *prog_fd);
 
-/* Takes our program away and leaves the others. Nothing there, or no such device: 0, and what
- * libxdp pinned for the program goes, which a device that is deleted leaves behind. */
+/* Takes our program away and leaves the others. Nothing there, or no such device: 0; what libxdp
+ * pinned for the program may be there still, see leftovers_remove(). */
 int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id);
 
 /* The id of a program of that name which is attached there and has a map in common with the program
  * like_fd, or 0: ours, when a process was killed before it could remember which. */
 uint32_t libxdp_find(int ifindex, const char *name, int like_fd);
-
-/* Takes away what a process that was killed inside libxdp has left in BPFFS/xdp: dispatchers that
- * never ran, or run no more. Ours have one program alone, of that name and with a map in common
- * with the program like_fd. They stay at a device number for which in_use() says yes: there one of
- * them runs, and another may in a moment, since libxdp pins first. A pin that libxdp has made to
- * try out links goes as well. */
-void libxdp_sweep(const char *name, int like_fd, bool (*in_use)(int ifindex, const void *ctx),
-		  const void *ctx);
 
 /* Is the program with that id attached there, as a part of the dispatcher or alone? */
 int libxdp_query(int ifindex, uint32_t prog_id, struct xdp_hook_state *state);

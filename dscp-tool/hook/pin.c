@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 
 #include <bpf/bpf.h>
 
-#include "util/netlink.h"
 #include "util/netns.h"
 
 void pin_path(char *path, const struct hook *hook)
@@ -113,13 +113,9 @@ bool pin_other(const struct hook *hook, struct hook *other)
 static void name_device(struct hook *hook)
 {
 	NETNS_VISIT(hook->netns);
-	struct nl_link link;
-	struct nl_error why;
 
-	if (hook->netns != netns_own() || nl_link_by_index(hook->ifindex, &link, &why))
+	if (hook->netns != netns_own() || !if_indextoname(hook->ifindex, hook->dev))
 		snprintf(hook->dev, sizeof(hook->dev), "device %d", hook->ifindex);
-	else
-		memcpy(hook->dev, link.name, sizeof(hook->dev));
 }
 
 static bool parse(const char *dir, const char *name, struct hook *hook)

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "hook/device.h"
+#include "hook/leftovers.h"
 #include "hook/libxdp.h"
 #include "hook/pin.h"
 #include "util/log.h"
@@ -30,6 +31,16 @@ static int query(const struct hook *hook, int pin, struct hook_state *state)
 	return 0;
 }
 
+static int take_away(const struct hook *hook, uint32_t prog_id)
+{
+	const struct leftovers leftovers = { .ifindex = hook->ifindex, .prog_id = prog_id };
+	int err = libxdp_detach(hook->ifindex, hook->dev, prog_id);
+
+	if (!err)
+		leftovers_remove(&leftovers);
+	return err;
+}
+
 /* Sees to a pin to find the hook by: the sibling, if nothing is pinned. *pinned_id: the program
  * that was pinned before; 0: nothing was. */
 static int begin(const struct hook *hook, int sibling_fd, uint32_t *pinned_id)
@@ -40,17 +51,24 @@ static int begin(const struct hook *hook, int sibling_fd, uint32_t *pinned_id)
 	return pin == -ENOENT ? pin_put_hook(hook, sibling_fd) : pin < 0 ? pin : 0;
 }
 
-/* Attaches the program of the object, which is closed in any case, and pins it. */
-static int attach(const struct hook *hook, struct bpf_object *object, int sibling_fd,
-		  uint32_t pinned_id)
+int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd)
 {
+	NETNS_VISIT(hook->netns);
 	const char *name = hook_role(hook)->name;
-	uint32_t old_id = libxdp_find(hook->ifindex, name, sibling_fd);
 	_cleanup_close_ int fd = -1;
-	int err;
+	uint32_t old_id, pinned_id;
+	int err = device_need_reach(hook);
 
+	log_reason_reset();
+	if (!err && (err = begin(hook, sibling_fd, &pinned_id)))
+		hook_refused(hook, "cannot pin", err);
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
+	old_id = libxdp_find(hook->ifindex, name, sibling_fd);
 	if (!old_id && pinned_id) /* somebody took it away; libxdp's pins for it are there */
-		libxdp_detach(hook->ifindex, hook->dev, pinned_id);
+		take_away(hook, pinned_id);
 	err = libxdp_attach(hook->ifindex, hook->dev, object, name, old_id, &fd);
 	if (err) {
 		if (!pinned_id && !old_id)
@@ -60,25 +78,8 @@ static int attach(const struct hook *hook, struct bpf_object *object, int siblin
 	err = pin_put_hook(hook, fd);
 	if (!err)
 		return 0;
-	libxdp_detach(hook->ifindex, hook->dev, pin_program_id(fd));
+	take_away(hook, pin_program_id(fd));
 	return hook_refused(hook, "cannot pin", err);
-}
-
-int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd)
-{
-	NETNS_VISIT(hook->netns);
-	uint32_t pinned_id;
-	int err = device_need_reach(hook);
-
-	log_reason_reset();
-	if (!err) {
-		err = begin(hook, sibling_fd, &pinned_id);
-		if (!err)
-			return attach(hook, object, sibling_fd, pinned_id);
-		hook_refused(hook, "cannot pin", err);
-	}
-	bpf_object__close(object);
-	return err;
 }
 
 /* The pin is of the program itself or of its sibling. */
@@ -90,7 +91,7 @@ static int detach(const struct hook *hook, int pin, const struct hook_state *sta
 		return 0;
 	if (hook->netns == netns_own())
 		id = libxdp_find(hook->ifindex, hook_role(hook)->name, pin);
-	return libxdp_detach(hook->ifindex, hook->dev, id ? id : state->prog_id);
+	return take_away(hook, id ? id : state->prog_id);
 }
 
 static int is_xdp_at(const struct hook *hook, void *ctx)
@@ -106,7 +107,14 @@ static bool in_use(int ifindex, const void *dir)
 
 void xdp_sweep(const char *dir, int sibling_fd)
 {
-	libxdp_sweep(program_roles[ROLE_INGRESS_OUTER_XDP].name, sibling_fd, in_use, dir);
+	const struct leftovers leftovers = {
+		.name = program_roles[ROLE_INGRESS_OUTER_XDP].name,
+		.like_fd = sibling_fd,
+		.in_use = in_use,
+		.ctx = dir,
+	};
+
+	leftovers_remove(&leftovers);
 }
 
 const struct hook_backend xdp_backend = { .query = query, .detach = detach };

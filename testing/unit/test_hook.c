@@ -176,10 +176,10 @@ static void assert_neighbours(enum role role, enum hook_side side, const char *e
 	const struct hook at = hook(OURS, role);
 	struct hook_neighbour list[8];
 	char names[8 * 65] = "";
-	int n = hook_neighbours(&at, &state, side, list, 8);
+	unsigned int n = hook_neighbours(&at, &state, side, list, 8);
 
-	assert_in_range(n, 0, 8);
-	for (int i = 0; i < n; i++)
+	assert_true(n <= 8);
+	for (unsigned int i = 0; i < n; i++)
 		sprintf(names + strlen(names), "%s%s", i ? " " : "", list[i].name);
 	assert_string_equal(names, expected);
 }

@@ -30,6 +30,7 @@
 #include <linux/if_packet.h>
 
 #include <util/embedded.h>
+#include "hook/leftovers.h"
 #include "hook/libxdp.h"
 #include <util/log.h>
 #include <util/reason.h>
@@ -512,7 +513,14 @@ static bool is_number(int ifindex, const void *number)
 /* How many dispatchers are left when those go that are like the program, but for one device's. */
 static int swept(int like_fd, int in_use)
 {
-	libxdp_sweep("xdp_ours", like_fd, is_number, &in_use);
+	const struct leftovers leftovers = {
+		.name = "xdp_ours",
+		.like_fd = like_fd,
+		.in_use = is_number,
+		.ctx = &in_use,
+	};
+
+	leftovers_remove(&leftovers);
 	return dispatchers();
 }
 
@@ -689,6 +697,7 @@ static int run_all(void)
 
 static void stubs(void **state)
 {
+	const struct leftovers leftovers = { .name = "xdp_ours", .like_fd = -1 };
 	struct xdp_hook_state none;
 	int fd = -1;
 
@@ -702,7 +711,7 @@ static void stubs(void **state)
 	reason_clear();
 	assert_int_equal(libxdp_detach(1, "lo", 1), -EOPNOTSUPP);
 	assert_said("lo: built without libxdp: ");
-	libxdp_sweep("xdp_ours", -1, NULL, NULL);
+	leftovers_remove(&leftovers);
 }
 
 static int run_all(void)

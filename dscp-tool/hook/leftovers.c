@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Removes the pins of libxdp whose dispatcher runs no more. */
+#include "hook/leftovers.h"
+
+#ifdef HAVE_LIBXDP
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <xdp/libxdp.h>
+
+#include "hook/owner.h"
+
+static int program_of_link(const char *path, uint32_t *prog_id)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		info.prog_id = 0;
+	close(fd);
+	*prog_id = info.prog_id;
+	return 0;
+}
+
+/* Of a dispatcher that was being pinned there may be the link alone. */
+static int pinned_program(const char *program, const char *link)
+{
+	int fd = bpf_obj_get(program);
+	uint32_t id;
+
+	if (fd < 0 && errno == ENOENT && !program_of_link(link, &id))
+		fd = bpf_prog_get_fd_by_id(id);
+	return fd;
+}
+
+static bool is_unwanted(const struct leftovers *what, int ifindex, int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &info, &len))
+		return false;
+	if (!what->name)
+		return ifindex == what->ifindex && info.id == what->prog_id;
+	return !strcmp(info.name, what->name) && owner_shares_map(prog_fd, what->like_fd) &&
+	       !what->in_use(ifindex, what->ctx);
+}
+
+static bool exists(const char *dir, const char *name)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return !access(path, F_OK);
+}
+
+/* Only where ours is the only one: nobody can tell from here whether the dispatcher does not run on
+ * in another network namespace, where the device was moved to, with programs of others. */
+static void remove_pins(const struct leftovers *what, int ifindex, const char *dir)
+{
+	char program[PATH_MAX + 16], link[PATH_MAX + 16];
+	int fd;
+
+	if (exists(dir, "prog1-link") || exists(dir, "prog1-prog"))
+		return;
+	snprintf(program, sizeof(program), "%s/prog0-prog", dir);
+	snprintf(link, sizeof(link), "%s/prog0-link", dir);
+	fd = pinned_program(program, link);
+	if (is_unwanted(what, ifindex, fd)) {
+		unlink(link);
+		unlink(program);
+	}
+	if (fd >= 0)
+		close(fd);
+	rmdir(dir); /* if it is empty, and then it is of no use to anybody */
+}
+
+/* libxdp pins a link, named after its program, and unpins it, to see whether links can be pinned;
+ * while it does so it holds the lock that is ours now. */
+static void remove_trial(const char *path, uint32_t named)
+{
+	uint32_t id;
+
+	if (!program_of_link(path, &id) && id == named)
+		unlink(path);
+}
+
+static void remove_entry(const struct leftovers *what, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int ifindex, end = 0;
+	uint32_t id;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= PATH_MAX)
+		return;
+	if (sscanf(name, "dispatch-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
+		remove_pins(what, ifindex, path);
+	else if (sscanf(name, "prog-test-link-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
+		remove_trial(path, id);
+}
+
+void leftovers_remove(const struct leftovers *what)
+{
+	const char *bpffs = secure_getenv(XDP_BPFFS_ENVVAR);
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *entries;
+
+	snprintf(path, sizeof(path), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
+	entries = opendir(path);
+	if (!entries)
+		return;
+	if (!flock(dirfd(entries), LOCK_EX)) /* libxdp's lock, until closedir() */
+		while ((entry = readdir(entries)))
+			remove_entry(what, path, entry->d_name);
+	closedir(entries);
+}
+
+#else
+
+void leftovers_remove(const struct leftovers *what)
+{
+	(void)what;
+}
+
+#endif
