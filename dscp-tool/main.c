@@ -69,15 +69,11 @@ static int flushed(int status)
 	return EXIT_REFUSED;
 }
 
-static int dispatch(int argc, char **argv)
+/* The first word is the name of no command. */
+static int other_word(const char *name, const char *option)
 {
-	const char *name = argc > 1 ? argv[1] : "";
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(name, commands[i].command->name))
-			return commands[i].run(argc - 1, argv + 1);
 	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
-		return help(argv[2]);
+		return help(option);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		return version();
 	if (*name)
@@ -89,11 +85,16 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	const char *name = argc > 1 ? argv[1] : "";
+	unsigned int i = 0;
 	int status;
 
 	log_capture_libbpf();
 	nl_link_kinds(kinds_link);
-	status = dispatch(argc, argv);
+	while (i < ARRAY_SIZE(commands) && strcmp(name, commands[i].command->name))
+		i++;
+	status = i < ARRAY_SIZE(commands) ? commands[i].run(argc - 1, argv + 1)
+					  : other_word(name, argc > 2 ? argv[2] : NULL);
 	reason_print();
 	return flushed(status);
 }

@@ -19,8 +19,9 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "state/reload.h"
+#include "state/change.h"
 #include "state/install.h"
+#include "state/reload.h"
 #include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
@@ -47,6 +48,8 @@ struct said {
 struct monitor {
 	const char *names[MAX_NAMES];
 	unsigned int n_names; /* 0: all tunnels */
+	int events; /* a descriptor, see nl_events_open() */
+	sigset_t unblocked; /* signals, while waiting */
 	struct said *said; /* by slot */
 	uint32_t *followed; /* by slot: ifindex of the tunnel that had one of the names */
 	uint32_t interval; /* seconds between two looks without an event */
@@ -142,21 +145,24 @@ static void check_tunnel(struct monitor *m, const struct pins *pins, uint32_t sl
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
 	struct reload reload;
-	int err = reload_tunnel(pins, slot, &reload);
+	int err = reload_find(pins, slot, &reload);
 	const bool changed = *reload.change;
 	char text[TEXT] = "";
+
+	if (changed)
+		err = change_tunnel(&reload.tunnel, NULL, 0);
 
 	m->n_tunnels++;
 	m->n_loaded += !err && changed;
 	m->n_broken += err != 0;
 	m->failed |= err && changed;
 	if (err && changed)
-		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload.name,
+		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload.tunnel.name,
 			 reload.change, reason_first());
 	else if (err)
 		snprintf(text, sizeof(text), "%s", reason_first());
 	else if (changed)
-		log_info("%.15s: %s: loaded again", reload.name, reload.change);
+		log_info("%.15s: %s: loaded again", reload.tunnel.name, reload.change);
 	reason_clear();
 	say(m, slot, old, text);
 }
@@ -207,7 +213,7 @@ static int check_all(struct monitor *m)
 	err = pins_open(&pins);
 	if (!err && !install_is_ours(&pins))
 		err = replaced();
-	if (!err && install_mend(&pins)) {
+	if (!err && install_is_half_way(&pins) && install_renew(&pins, 0)) {
 		m->failed = true;
 		reason_print();
 	}
@@ -241,65 +247,83 @@ static long time_to_wait(const struct monitor *m)
 
 /* Until something happens, and has settled; or until the timer. After a repair that failed only
  * the timer: taking it back makes events of its own. */
-static void wait_for_change(const struct monitor *m, int events, const sigset_t *unblocked)
+static void wait_for_change(const struct monitor *m)
 {
-	struct pollfd poll = { .fd = m->failed ? -1 : events, .events = POLLIN };
+	struct pollfd poll = { .fd = m->failed ? -1 : m->events, .events = POLLIN };
 	long timeout = time_to_wait(m), latest = 0;
 
 	while (!stopped && timeout > 0) {
 		const struct timespec wait = { .tv_sec = timeout / 1000,
 					       .tv_nsec = timeout % 1000 * 1000000 };
 
-		if (ppoll(&poll, 1, &wait, unblocked) <= 0)
+		if (ppoll(&poll, 1, &wait, &m->unblocked) <= 0)
 			break;
-		nl_events_clear(events);
+		nl_events_clear(m->events);
 		if (!latest)
 			latest = milliseconds() + LATEST_MS;
 		timeout = latest - milliseconds();
 		if (timeout > SETTLE_MS)
 			timeout = SETTLE_MS;
 	}
-	nl_events_clear(events);
+	nl_events_clear(m->events);
 }
 
-static int follow(struct monitor *m)
+/* SIGTERM and SIGINT stop monitor while it waits, and only then; unblocked: the signals before. */
+static void catch_signals(sigset_t *unblocked)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-	sigset_t blocked, unblocked;
-	struct nl_error why;
-	int events = nl_events_open(&why), err;
+	const struct sigaction action = { .sa_handler = on_signal };
+	sigset_t blocked;
 
-	if (events < 0)
-		return failed(events, "cannot follow links and routes: %s", why.text);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
-	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+	sigprocmask(SIG_BLOCK, &blocked, unblocked);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	err = check_all(m);
-	notify("READY=1");
-	while (!stopped && (!err || err == -EBUSY)) {
-		wait_for_change(m, events, &unblocked);
-		if (!stopped)
-			err = check_all(m);
-	}
-	notify("STOPPING=1");
-	close(events);
-	return stopped ? 0 : err;
+}
+
+static int set_up(struct monitor *m)
+{
+	struct nl_error why;
+
+	m->said = calloc(DSCP_MAX_TUNNELS, sizeof(*m->said));
+	m->followed = calloc(DSCP_MAX_TUNNELS, sizeof(*m->followed));
+	if (!m->said || !m->followed)
+		return failed(-ENOMEM, "cannot begin: %s", strerror(ENOMEM));
+	m->events = nl_events_open(&why);
+	if (m->events < 0)
+		return failed(m->events, "cannot follow links and routes: %s", why.text);
+	catch_signals(&m->unblocked);
+	return 0;
+}
+
+static void clean_up(struct monitor *m)
+{
+	if (m->events >= 0)
+		close(m->events);
+	free(m->followed);
+	free(m->said);
 }
 
 int run_monitor(int argc, char **argv)
 {
-	struct monitor m = { .interval = INTERVAL };
+	struct monitor m = { .interval = INTERVAL, .events = -1 };
 	int status = parsed(args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)), err;
 
 	if (status >= 0)
 		return status;
-	m.said = calloc(DSCP_MAX_TUNNELS, sizeof(*m.said));
-	m.followed = calloc(DSCP_MAX_TUNNELS, sizeof(*m.followed));
-	err = m.said && m.followed ? follow(&m) : -ENOMEM;
-	free(m.followed);
-	free(m.said);
-	return err ? EXIT_REFUSED : EXIT_DONE;
+	if (set_up(&m)) {
+		clean_up(&m);
+		return EXIT_REFUSED;
+	}
+	err = check_all(&m);
+	notify("READY=1");
+	while (!stopped && (!err || err == -EBUSY)) {
+		wait_for_change(&m);
+		if (!stopped)
+			err = check_all(&m);
+	}
+	notify("STOPPING=1");
+	clean_up(&m);
+	return err && !stopped ? EXIT_REFUSED : EXIT_DONE;
 }

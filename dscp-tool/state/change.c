@@ -48,8 +48,10 @@ static int change(struct pins *pins, uint32_t slot, const struct dscp_tunnel *ne
 {
 	const uint32_t no_more = pins->tunnels[slot].flags & ~new->flags;
 	const bool plain_again = no_more & DSCP_TUNNEL_PEERS;
-	int err = peers_add(pins, slot, peers);
+	int err = present_note(pins, slot, new);
 
+	if (!err)
+		err = peers_add(pins, slot, peers);
 	if (!err && !plain_again)
 		err = hooks_attach(pins, new, STAGE_READ, new->attach);
 	if (!err)
@@ -61,37 +63,35 @@ static int change(struct pins *pins, uint32_t slot, const struct dscp_tunnel *ne
 	return err ? err : peers_remove_others(pins, slot, peers);
 }
 
-/* On failure all is as it was: the old entries come back, and hooks that only the new one needed go
- * with install_prune(). */
-static int apply(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
-		 const struct peer_maps *peers, bool anew)
-{
-	const struct dscp_tunnel old = pins->tunnels[slot];
-	struct hook_state before[MAX_HOOKS];
-	struct peer_maps old_peers;
+/* A tunnel as it was before a change. */
+struct before {
+	struct dscp_tunnel tunnel;
+	struct hook_state hooks[MAX_HOOKS]; /* those that the new one needs */
+	struct peer_maps peers;
 	bool present[N_PRESENT];
-	int err = hooks_states(new, before);
+};
+
+static int remember(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
+		    struct before *before)
+{
+	int err = hooks_states(new, before->hooks);
 
 	if (!err)
-		err = install_need(pins, new);
-	if (!err && anew)
-		err = counters_clear(pins, slot);
-	if (!err)
-		err = peers_before(pins, slot, &old_peers);
-	if (err)
-		return err;
-	present_before(pins, slot, present);
-	err = present_note(pins, slot, new);
-	if (!err)
-		err = change(pins, slot, new, peers ? peers : &old_peers);
-	if (!err)
-		return 0;
-	peers_add(pins, slot, &old_peers);
-	registry_write(pins, slot, &old);
-	present_back(pins, slot, present);
-	hooks_back(pins, new, before);
-	peers_remove_others(pins, slot, &old_peers);
+		err = peers_before(pins, slot, &before->peers);
+	before->tunnel = pins->tunnels[slot];
+	present_before(pins, slot, before->present);
 	return err;
+}
+
+/* The old entries come back; hooks that only the new one needed go with install_prune(). */
+static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
+		      const struct before *before)
+{
+	peers_add(pins, slot, &before->peers);
+	registry_write(pins, slot, &before->tunnel);
+	present_back(pins, slot, before->present);
+	hooks_back(pins, new, before->hooks);
+	peers_remove_others(pins, slot, &before->peers);
 }
 
 /* A tunnel whose device is gone keeps its slot and options: it may be made anew. But the number is
@@ -121,8 +121,30 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 	return any && !err ? install_prune(pins) : err;
 }
 
+/* Sees to it that nothing is in the way of the tunnel. */
+static int check(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
+{
+	int err = change_permitted(&pins->tunnels[slot]);
+
+	if (!err)
+		err = clear_number(pins, new);
+	return err ? err : conflict_check(pins, slot, new);
+}
+
+/* Finds the slot of a tunnel, or a free one; 0: there is none. */
+static uint32_t find_slot(const struct pins *pins, const char *name, bool *anew)
+{
+	uint32_t slot = registry_find(pins, name);
+
+	*anew = !slot;
+	if (!slot)
+		slot = registry_find_gone(pins, name);
+	return slot ? slot : registry_free_slot(pins);
+}
+
 int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows)
 {
+	struct before before;
 	struct pins pins;
 	uint32_t slot;
 	bool anew;
@@ -130,27 +152,32 @@ int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peer
 
 	if (err)
 		return err;
-	slot = registry_find(&pins, tunnel->name);
-	anew = !slot;
-	if (!slot)
-		slot = registry_find_gone(&pins, tunnel->name);
-	if (!slot)
-		slot = registry_free_slot(&pins);
+	err = install_renew(&pins, flows);
+	if (err) {
+		pins_close(&pins);
+		return err;
+	}
+	slot = find_slot(&pins, tunnel->name, &anew);
 	if (!slot)
 		err = failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
 			     tunnel->name, DSCP_MAX_TUNNELS - 1);
 	if (!err)
-		err = change_permitted(&pins.tunnels[slot]);
-	if (!err)
-		err = clear_number(&pins, tunnel);
-	if (!err)
-		err = conflict_check(&pins, slot, tunnel);
+		err = check(&pins, slot, tunnel);
 	/* Before a packet can find the slot: egress_outer leaves a packet alone that it cannot
 	 * count. */
 	if (!err)
 		err = install_room(&pins, slot);
 	if (!err)
-		err = apply(&pins, slot, tunnel, peers, anew);
+		err = install_need(&pins, tunnel);
+	if (!err && anew)
+		err = counters_clear(&pins, slot);
+	if (!err)
+		err = remember(&pins, slot, tunnel, &before);
+	if (!err) {
+		err = change(&pins, slot, tunnel, peers ? peers : &before.peers);
+		if (err)
+			take_back(&pins, slot, tunnel, &before);
+	}
 	pruned = install_prune(&pins);
 	pins_close(&pins);
 	return err ? err : pruned;

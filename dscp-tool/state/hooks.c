@@ -38,18 +38,6 @@ static int attach_xdp(const struct pins *pins, const struct hook *hook)
 	return xdp_attach(hook, object, pins->programs[XDP_INNER]);
 }
 
-static int attach(const struct pins *pins, const struct hook *hook,
-		  const struct dscp_tunnel *tunnel, enum attach_kind kind)
-{
-	struct hook_state present;
-
-	if (hook_role(hook)->point != HOOK_XDP)
-		return hook_attach(hook, program_fd(pins, hook, tunnel), kind);
-	if (!hook_query(hook, &present) && present.health == HOOK_OK)
-		return 0;
-	return attach_xdp(pins, hook);
-}
-
 bool hooks_needed(const struct pins *pins, const struct hook *hook)
 {
 	struct hook hooks[MAX_HOOKS];
@@ -116,11 +104,17 @@ int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum
 {
 	struct hook hooks[MAX_HOOKS];
 	unsigned int n = hooks_of(tunnel, hooks);
+	struct hook_state present;
 	int err = 0;
 
-	for (unsigned int i = 0; i < n && !err; i++)
-		if (hook_role(&hooks[i])->stage == stage)
-			err = attach(pins, &hooks[i], tunnel, kind);
+	for (unsigned int i = 0; i < n && !err; i++) {
+		if (hook_role(&hooks[i])->stage != stage)
+			continue;
+		if (hook_role(&hooks[i])->point != HOOK_XDP)
+			err = hook_attach(&hooks[i], program_fd(pins, &hooks[i], tunnel), kind);
+		else if (hook_query(&hooks[i], &present) || present.health != HOOK_OK)
+			err = attach_xdp(pins, &hooks[i]);
+	}
 	return err;
 }
 
@@ -143,7 +137,9 @@ void hooks_back(const struct pins *pins, const struct dscp_tunnel *tunnel,
 
 	for (unsigned int i = 0; i < n; i++)
 		if (before[i].health == HOOK_OK && hook_role(&hooks[i])->point != HOOK_XDP)
-			attach(pins, &hooks[i], tunnel_of(pins, &hooks[i]), before[i].attach);
+			hook_attach(&hooks[i],
+				    program_fd(pins, &hooks[i], tunnel_of(pins, &hooks[i])),
+				    before[i].attach);
 }
 
 /* By the id: a program of the same instructions that another copy of the tool has loaded, or an

@@ -174,16 +174,11 @@ static int keep_counters(struct pins *pins, const struct renewal *before)
 	return err;
 }
 
-/* The new programs at every hook, and what the maps of before have. */
-static int exchange(struct pins *pins, const struct renewal *before)
+/* What the maps of before have, once every hook has its new program. */
+static int carry_on(struct pins *pins, const struct renewal *before)
 {
 	int old_flows = before->maps[MAP_FLOWS], err;
 
-	if (old_flows >= 0)
-		copy_flows(old_flows, pins->maps[MAP_FLOWS]);
-	err = hooks_update(pins);
-	if (err)
-		return err;
 	wait_for_programs();
 	/* What was noted meanwhile. */
 	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
@@ -210,8 +205,12 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 	err = load_anew(pins, &before);
 	if (!err)
 		err = registry_write_config(pins, HALF_WAY);
+	if (!err && before.maps[MAP_FLOWS] >= 0)
+		copy_flows(before.maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
 	if (!err)
-		err = exchange(pins, &before);
+		err = hooks_update(pins);
+	if (!err)
+		err = carry_on(pins, &before);
 	if (!err)
 		err = registry_write_config(pins, objects_digest());
 	put_away(pins, &before, err);
@@ -256,8 +255,7 @@ bool install_is_ours(const struct pins *pins)
 	       (config.build == objects_digest() || config.build == HALF_WAY);
 }
 
-/* If another build, another size of flows or a load that was killed calls for it. */
-static int renew_if_need_be(struct pins *pins, uint32_t flows)
+int install_renew(struct pins *pins, uint32_t flows)
 {
 	uint32_t entries[N_MAPS] = {};
 	struct dscp_config config;
@@ -278,12 +276,11 @@ static int renew_if_need_be(struct pins *pins, uint32_t flows)
 	return 0;
 }
 
-int install_mend(struct pins *pins)
+bool install_is_half_way(const struct pins *pins)
 {
 	struct dscp_config config = {};
 
-	return pins_config(pins, &config) || config.build != HALF_WAY ? 0
-								      : renew_if_need_be(pins, 0);
+	return !pins_config(pins, &config) && config.build == HALF_WAY;
 }
 
 int install_open(struct pins *pins, uint32_t flows)
@@ -295,8 +292,6 @@ int install_open(struct pins *pins, uint32_t flows)
 		if (!err)
 			err = create(pins, flows);
 	}
-	if (!err)
-		err = renew_if_need_be(pins, flows);
 	if (err)
 		pins_close(pins);
 	return err;

@@ -12,9 +12,12 @@
 
 #include "state/pins.h"
 
-/* Opens what is loaded, or makes it; brings the programs of every hook to this tool's version.
- * flows: capacity of the map flows, 0: as it is, or DSCP_DEFAULT_FLOWS. */
+/* Opens what is loaded, or makes it. flows: capacity of the map flows, 0: DSCP_DEFAULT_FLOWS. */
 int install_open(struct pins *pins, uint32_t flows);
+
+/* Loads anew, and exchanges the programs at every hook, if those in force are of another build, if
+ * the map flows has another size (flows; 0: any will do), or if a load was killed half way. */
+int install_renew(struct pins *pins, uint32_t flows);
 
 /* Has the counters grow until they have a place for that slot: programs with larger maps take the
  * place of those at every hook. */
@@ -26,8 +29,8 @@ int install_need(struct pins *pins, const struct dscp_tunnel *tunnel);
 /* The pinned programs are those that this tool carries. */
 bool install_is_ours(const struct pins *pins);
 
-/* If a load was killed while it exchanged programs: exchanges them all again. */
-int install_mend(struct pins *pins);
+/* A load was killed while it exchanged the programs. */
+bool install_is_half_way(const struct pins *pins);
 
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int install_prune(struct pins *pins);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Discovers a loaded tunnel anew, as load does it, and loads the tunnel again if the answer or a
- * hook is not what it was. */
+/* Discovers a loaded tunnel anew, as load does it, and says whether the answer or a hook is not
+ * what it was. */
 #include "state/reload.h"
 
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "hook/clsact.h"
-#include "state/change.h"
 #include "state/hooks.h"
 #include "state/present.h"
 #include "state/registry.h"
@@ -193,18 +192,16 @@ static int discover(const struct pins *pins, uint32_t slot, struct dscp_tunnel *
 	return err;
 }
 
-int reload_tunnel(const struct pins *pins, uint32_t slot, struct reload *reload)
+int reload_find(const struct pins *pins, uint32_t slot, struct reload *reload)
 {
-	struct dscp_tunnel new;
-	int err = discover(pins, slot, &new);
+	int err = discover(pins, slot, &reload->tunnel);
 
 	*reload->change = 0;
 	if (err)
 		return err;
 	/* Advice is for whoever has asked for the tunnel; and hooks that cannot be looked at now
 	 * are no change. */
-	describe(pins, slot, &new, reload->change);
+	describe(pins, slot, &reload->tunnel, reload->change);
 	reason_clear();
-	memcpy(reload->name, new.name, DSCP_IFNAMSIZ);
-	return *reload->change ? change_tunnel(&new, NULL, 0) : 0;
+	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Loads a tunnel again, as it was asked for, where that makes a difference now. */
+/* What load would make of a loaded tunnel now, and what is different then. */
 #ifndef RELOAD_H
 #define RELOAD_H
 
@@ -9,12 +9,12 @@
 #define RELOAD_TEXT 512
 
 struct reload {
-	char name[DSCP_IFNAMSIZ]; /* the device's present one */
+	struct dscp_tunnel tunnel; /* as it is to be loaded, by the device's present name */
 	char change[RELOAD_TEXT]; /* what is not as it was, in words; "": nothing */
 };
 
-/* Loads the tunnel of slot again if its device, its ports, its uplinks or a hook are not what they
- * were. Under the lock. An error with a change: the tunnel could not be loaded again. */
-int reload_tunnel(const struct pins *pins, uint32_t slot, struct reload *reload);
+/* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook are not
+ * what they were. Returns 0, or a negative errno after a sentence and with no change. */
+int reload_find(const struct pins *pins, uint32_t slot, struct reload *reload);
 
 #endif

@@ -152,24 +152,19 @@ static void check_uplinks(struct tunnel_status *status)
 				t->uplink_names[i]);
 }
 
-static unsigned int neighbours(const struct tunnel_status *status, unsigned int i,
-			       enum hook_side side, struct hook_neighbour *list)
-{
-	int n = hook_neighbours(&status->hooks[i], &status->states[i], side, list, MAX_NEIGHBOURS);
-
-	return n < 0 ? 0 : n > MAX_NEIGHBOURS ? MAX_NEIGHBOURS : n;
-}
-
 /* Who is in front of our program and behind, and what queues what it has marked. */
 static void look_around(struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
+	const struct hook_state *state = &status->states[i];
 	NETNS_VISIT(hook->netns);
 	struct nl_error why;
 
-	status->n_ahead[i] = neighbours(status, i, HOOK_AHEAD, status->ahead[i]);
-	status->n_behind[i] = neighbours(status, i, HOOK_BEHIND, status->behind[i]);
-	if (hook->role == ROLE_EGRESS_OUTER && status->states[i].health == HOOK_OK &&
+	status->n_ahead[i] =
+		hook_neighbours(hook, state, HOOK_AHEAD, status->ahead[i], MAX_NEIGHBOURS);
+	status->n_behind[i] =
+		hook_neighbours(hook, state, HOOK_BEHIND, status->behind[i], MAX_NEIGHBOURS);
+	if (hook->role == ROLE_EGRESS_OUTER && state->health == HOOK_OK &&
 	    hook->netns == netns_own())
 		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
 }
