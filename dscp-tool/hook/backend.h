@@ -9,7 +9,6 @@
 #define HOOK_BACKEND_H
 
 #include "hook/hook.h"
-#include "util/reason.h"
 
 struct hook_backend {
 	/* Fills in the state of a hook whose pin is of this kind; state is HOOK_MISSING before.
@@ -25,9 +24,6 @@ struct hook_backend {
 };
 
 /* Leaves the sentence "DEVICE: WHAT PROGRAM: why". */
-static inline int hook_refused(const struct hook *hook, const char *what, int err)
-{
-	return refused(err, "%s: %s %s", hook->dev, what, hook_role(hook)->name);
-}
+int hook_refused(const struct hook *hook, const char *what, int err);
 
 #endif

@@ -20,6 +20,7 @@
 #include "util/macros.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 /* Of our filters, for people who read `tc filter show`. It proves nothing: other copies of the tool
  * use it too. */

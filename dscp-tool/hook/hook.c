@@ -17,6 +17,7 @@
 #include "util/log.h"
 #include "util/macros.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 static const struct hook_backend *const backends[] = {
 	[ATTACH_TCX] = &tcx_backend,

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Says what the ways of attaching a program have in common to say. */
+#include "hook/backend.h"
+
+#include "util/reason.h"
+
+int hook_refused(const struct hook *hook, const char *what, int err)
+{
+	return refused(err, "%s: %s %s", hook->dev, what, hook_role(hook)->name);
+}
