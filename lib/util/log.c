@@ -52,30 +52,12 @@ static void print(const char *prefix, const char *fmt, va_list args)
 	fprintf(stderr, "%s\n", line);
 }
 
-void log_error(const char *fmt, ...)
+void log_line(const char *prefix, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	print("", fmt, args);
-	va_end(args);
-}
-
-void log_info(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print("", fmt, args);
-	va_end(args);
-}
-
-void log_warning(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print("warning: ", fmt, args);
+	print(prefix, fmt, args);
 	va_end(args);
 }
 

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* prefix: between the program's name and the message */
+void log_line(const char *prefix, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...) log_line("", __VA_ARGS__)
+#define log_warning(...) log_line("warning: ", __VA_ARGS__)
 /* What a service does. */
-void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define log_info(...) log_line("", __VA_ARGS__)
 /* Only with --verbose. */
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_set_verbose(bool verbose);
