@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <string.h>
 
@@ -254,7 +254,7 @@ static void begin_round(const struct target *t)
 static void end_round(const struct target *t)
 {
 	(void)t;
-	assert_in_range(count_flows(), 0, MAX_FLOWS);
+	assert_uint_in_range(count_flows(), 0, MAX_FLOWS);
 	egress_unload();
 }
 

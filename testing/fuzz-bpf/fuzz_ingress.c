@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -119,7 +119,7 @@ static void end_round(const struct target *t)
 {
 	(void)t;
 	if (way != DSCP_WAY_PEEK)
-		assert_in_range(count_notes(), 0, MAX_NOTES);
+		assert_uint_in_range(count_notes(), 0, MAX_NOTES);
 	ingress_unload();
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <errno.h>
 #include <linux/pkt_cls.h>
@@ -386,8 +386,8 @@ static void two_of_ours(void **state)
 		assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, i / 2 ? "" : "theirs");
 		assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, i / 2 ? "theirs" : "");
 		if (!(i / 2))
-			assert_in_range(state_of(OURS, ROLE_EGRESS_OUTER).priority, 1,
-					state_of(OURS, ROLE_EGRESS_INNER).priority - 1);
+			assert_uint_in_range(state_of(OURS, ROLE_EGRESS_OUTER).priority, 1,
+					     state_of(OURS, ROLE_EGRESS_INNER).priority - 1);
 		no_filter(20, 1);
 		assert_int_equal(hook_detach(&first), 0);
 		assert_int_equal(hook_detach(&second), 0);
