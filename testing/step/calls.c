@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -169,7 +170,7 @@ static bool holds_link(pid_t pid, uint64_t fd)
 
 bool call_changes(pid_t pid, const struct __ptrace_syscall_info *info, char *name)
 {
-	const __uint64_t *args = info->entry.args;
+	const uint64_t *args = info->entry.args;
 
 	sprintf(name, "%u", (unsigned int)info->entry.nr);
 	for (const struct call *call = calls; call < calls + N_CALLS; call++) {
