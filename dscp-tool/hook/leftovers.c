@@ -19,29 +19,28 @@
 
 #include "hook/owner.h"
 
-static int program_of_link(const char *path, uint32_t *prog_id)
+/* The id of the program of a pinned link; 0 if there is none. */
+static uint32_t program_of_link(const char *path)
 {
 	struct bpf_link_info info = {};
 	__u32 len = sizeof(info);
 	int fd = bpf_obj_get(path);
 
 	if (fd < 0)
-		return -errno;
+		return 0;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		info.prog_id = 0;
 	close(fd);
-	*prog_id = info.prog_id;
-	return 0;
+	return info.prog_id;
 }
 
 /* Of a dispatcher that was being pinned there may be the link alone. */
 static int pinned_program(const char *program, const char *link)
 {
 	int fd = bpf_obj_get(program);
-	uint32_t id;
 
-	if (fd < 0 && errno == ENOENT && !program_of_link(link, &id))
-		fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 && errno == ENOENT)
+		fd = bpf_prog_get_fd_by_id(program_of_link(link)); /* fails without a program */
 	return fd;
 }
 
@@ -91,9 +90,9 @@ static void remove_pins(const struct leftovers *what, int ifindex, const char *d
  * while it does so it holds the lock that is ours now. */
 static void remove_trial(const char *path, uint32_t named)
 {
-	uint32_t id;
+	const uint32_t id = program_of_link(path);
 
-	if (!program_of_link(path, &id) && id == named)
+	if (id && id == named)
 		unlink(path);
 }
 
