@@ -133,9 +133,7 @@ static int parse_word(const struct arg_option *option, const char *value, unsign
 static void store(const struct arg_option *option, void *member, const char *value,
 		  unsigned long number)
 {
-	if (option->type == ARG_FLAG)
-		*(bool *)member = true;
-	else if (option->type == ARG_STRING)
+	if (option->type == ARG_STRING)
 		*(const char **)member = value;
 	else if (option->size == sizeof(uint16_t))
 		*(uint16_t *)member = number;
@@ -153,6 +151,10 @@ static int set_member(const struct arg_option *option, char *config, const char 
 
 	if (option->type == ARG_SET)
 		return option->set(member, value, err, err_len);
+	if (!value) { /* of the other types a flag alone has none */
+		*(bool *)member = true;
+		return 0;
+	}
 	if (option->type == ARG_NUMBER &&
 	    args_number(value, option->min, option->max, &number, err, err_len))
 		return -EINVAL;
@@ -164,7 +166,7 @@ static int set_member(const struct arg_option *option, char *config, const char 
 			snprintf(err, err_len, "at most %u", option->limit);
 			return -EINVAL;
 		}
-		member += option->size * (*count)++;
+		member += (size_t)option->size * (*count)++;
 	}
 	store(option, member, value, number);
 	return 0;
