@@ -150,7 +150,7 @@ static int carry_slot(const struct pins *pins, int old, uint32_t id, uint32_t sl
 {
 	const struct dscp_counters none = {};
 	struct dscp_counters sum = {};
-	struct dscp_carried carried;
+	struct dscp_carried carried = {};
 	int err = add_array(old, slot, &sum);
 
 	if (!err)
