@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tunnel/uplinks.h"
+#include "util/macros.h"
 #include "util/netns.h"
 
 #define MAX_FLOWTABLES 8 /* of one device */
@@ -28,7 +29,7 @@ static struct {
 	{ "ipip", "ipip_fill_forward_path", false },
 	{ "ip6tnl", "ip6_tnl_fill_forward_path", false },
 };
-#define N_FUNCTIONS (sizeof(functions) / sizeof(*functions))
+#define N_FUNCTIONS ARRAY_SIZE(functions)
 static bool functions_read;
 
 /* What a flowtable does by itself with packets of a tunnel. */

@@ -9,6 +9,7 @@
 #include "state/objects.h"
 #include "tunnel/kinds.h"
 #include "util/kernel.h"
+#include "util/macros.h"
 #include "util/privileges.h"
 #include "util/reason.h"
 
@@ -21,7 +22,7 @@ const char *method_name(enum dscp_way way)
 		[DSCP_WAY_XDP] = "xdp",
 	};
 
-	return way < sizeof(names) / sizeof(*names) ? names[way] : "unknown";
+	return way < ARRAY_SIZE(names) ? names[way] : "unknown";
 }
 
 const char *method_reason(const struct dscp_tunnel *tunnel)

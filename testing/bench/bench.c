@@ -20,6 +20,7 @@
 #include <bpf/libbpf.h>
 
 #include <dscp/abi.h>
+#include <util/macros.h>
 
 #include "ingress.h"
 #include "kinds.h"
@@ -64,7 +65,7 @@ static const struct setting {
 } settings[] = {
 	{ 1, 1 }, { 100, 1 }, { 1000, 1 }, { 1, 8192 }, { 1, 1 << 20 }, { 1000, 1 << 20 },
 };
-#define N_SETTINGS (sizeof(settings) / sizeof(*settings))
+#define N_SETTINGS ARRAY_SIZE(settings)
 #define MAX_FLOWS (1 << 20)
 #define SLICES (MAX_FLOWS / ROUND_PACKETS)
 
@@ -317,7 +318,7 @@ static struct json_object *print_bars(const struct bench *b, bool *missed)
 	struct json_object *list = json_object_new_array();
 
 	printf("\nworst ratio in any setting, and the most it may be\n");
-	for (unsigned int i = 0; i < sizeof(bars) / sizeof(*bars); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(bars); i++) {
 		struct json_object *row = json_object_new_object();
 		double worst = bars[i].worst(b, bars[i].figure);
 		bool pass = worst <= bars[i].limit;

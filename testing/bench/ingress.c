@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 
 #include <dscp/abi.h>
+#include <util/macros.h>
 
 #include "bench.h"
 #include "measure.h"
@@ -88,7 +89,7 @@ static const struct row {
 	{ "xdp: ingress_outer, other UDP", XDP_OTHER_UDP, XDP_OTHER_UDP },
 	{ "xdp: ingress_outer, other TCP", XDP_OTHER_TCP, XDP_OTHER_TCP },
 };
-#define N_ROWS (sizeof(rows) / sizeof(*rows))
+#define N_ROWS ARRAY_SIZE(rows)
 
 struct ingress {
 	struct programs programs[N_WAYS];

@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 
 #include <dscp/abi.h>
+#include <util/macros.h>
 
 #include "bench.h"
 #include "measure.h"
@@ -51,7 +52,7 @@ static const struct row {
 	{ "others' first fragment", "ours_outer", "reset_outer", NULL, DSCP_KIND_NONE, FIRST },
 	{ "others' later fragment", "ours_outer", "reset_outer", NULL, DSCP_KIND_NONE, LATER },
 };
-#define N_ROWS (sizeof(rows) / sizeof(*rows))
+#define N_ROWS ARRAY_SIZE(rows)
 
 struct kinds {
 	struct programs programs;

@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 
 #include <dscp/mix.h>
+#include <util/macros.h>
 
 #include "egress_cases.h"
 #include "fuzz.h"
@@ -233,7 +234,7 @@ static void begin_round(const struct target *t)
 	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD,
 				   .flags = DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS };
 
-	for (size_t i = 0; i < sizeof(hashes) / sizeof(*hashes); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++)
 		hashes[i] = fuzz_random();
 	n_peers = 0;
 	egress_load();

@@ -8,6 +8,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include <util/macros.h>
+
 #define HEADERS 120 /* bytes at the front of a packet that are worth a change */
 
 const uint16_t fuzz_ports[N_FUZZ_PORTS] = { 51820, 51821, 51822, 1194, 4789, 8472, 6081, 40000 };
@@ -250,7 +252,7 @@ static void put_interesting(uint8_t *at)
 		IPPROTO_UDP, IPPROTO_GRE,      IPPROTO_IPIP, IPPROTO_IPV6,    0,      0x4f00,
 		IPPROTO_AH,  IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_DSTOPTS,
 	};
-	unsigned int n = fuzz_below(sizeof(values) / sizeof(*values) + N_FUZZ_PORTS);
+	unsigned int n = fuzz_below(ARRAY_SIZE(values) + N_FUZZ_PORTS);
 
 	set16(at, n < N_FUZZ_PORTS ? fuzz_ports[n] : values[n - N_FUZZ_PORTS]);
 }

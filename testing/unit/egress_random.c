@@ -15,6 +15,7 @@
 #include <linux/if_ether.h>
 
 #include <dscp/mix.h>
+#include <util/macros.h>
 
 #define N_TEMPLATES 96
 
@@ -127,7 +128,7 @@ static void put_interesting(struct packet *p, size_t at)
 		0,	     IPPROTO_DSTOPTS,
 	};
 
-	set16(p->bytes + at, values[next_random() % (sizeof(values) / sizeof(*values))]);
+	set16(p->bytes + at, values[next_random() % ARRAY_SIZE(values)]);
 }
 
 static void mutate(struct packet *p)

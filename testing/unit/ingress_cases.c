@@ -17,6 +17,8 @@
 #include <bpf/bpf.h>
 #include <linux/if_ether.h>
 
+#include <util/macros.h>
+
 #include "effort.h"
 #include "random.h"
 
@@ -712,7 +714,7 @@ void inner_not_ip(void **state)
 	struct journey j;
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
 		set16(inner.bytes + 12, types[i]);
 		j = wireguard(4, &inner);
 		set_outer(&j, EF << 2);
@@ -895,7 +897,7 @@ static void put_interesting(uint8_t *at)
 		0x1100,	     IPPROTO_DSTOPTS,
 	};
 
-	set16(at, values[next_random() % (sizeof(values) / sizeof(*values))]);
+	set16(at, values[next_random() % ARRAY_SIZE(values)]);
 }
 
 static void mutate(uint8_t *bytes, size_t len)

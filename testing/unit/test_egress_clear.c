@@ -16,6 +16,8 @@
 
 #include <linux/if_ether.h>
 
+#include <util/macros.h>
+
 #include "egress_cases.h"
 #include "egress_random.h"
 #include "effort.h"
@@ -70,7 +72,7 @@ static const struct header {
 	{ IPPROTO_IPV6, 0, "", 0, IPIP, IPIP6, 6 },
 };
 
-#define N_HEADERS (sizeof(headers) / sizeof(*headers))
+#define N_HEADERS ARRAY_SIZE(headers)
 
 static uint32_t slot_of(const struct header *h, int family)
 {
@@ -265,7 +267,7 @@ static void clear_erspan(void **state)
 	struct packet p, f;
 
 	(void)state;
-	for (unsigned int i = 0; i < 2 * sizeof(erspan) / sizeof(*erspan); i++) {
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(erspan); i++) {
 		p = packet_of(&erspan[i / 2], i % 2 ? 6 : 4, 4, EF << 2);
 		expect_not_ours(&p);
 		f = fragment_of(&p, 0, true);
@@ -513,7 +515,7 @@ static void clear_sent_by_programs(void **state)
 	for (int fixed = 0; fixed < 2; fixed++) {
 		for (uint32_t slot = VXLAN_42; slot < N_USED && fixed; slot++)
 			change(slot, DSCP_TUNNEL_FIXED, AF41);
-		for (unsigned int i = 0; i < sizeof(sent) / sizeof(*sent); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(sent); i++) {
 			const struct sent *s = &sent[i];
 
 			send_from_socket(s, s->ours ? (fixed ? AF41 : EF) : 0);

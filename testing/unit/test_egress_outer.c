@@ -15,6 +15,7 @@
 #include <linux/if_ether.h>
 
 #include <dscp/mix.h>
+#include <util/macros.h>
 
 #include "egress_cases.h"
 #include "egress_random.h"
@@ -162,7 +163,7 @@ static void outer_wireguard_not_its_message(void **state)
 
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
-		for (unsigned int i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
 			p = udp_packet(family, WG_PORT, OTHER_PORT, words[i], 148);
 			set_ds(&p, 0x88);
 			expect_not_ours(&p);
@@ -360,7 +361,7 @@ static void outer_wrong_length(void **state)
 	struct packet p;
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++) {
 		p = wireguard_packet(4);
 		set16(p.bytes + p.ip + 2, lengths[i]);
 		set_ds(&p, 0);
@@ -414,7 +415,7 @@ static void outer_truncated(void **state)
 	struct outcome o;
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(whole) / sizeof(*whole); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(whole); i++) {
 		for (size_t len = whole[i].link + 1; len <= whole[i].len; len++) {
 			shorter = cut(&whole[i], len);
 			o = ask(&shorter, stamp_of(EF));
@@ -547,7 +548,7 @@ static void outer_ip6_extensions(void **state)
 	struct packet p;
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
 		p = chain(cases[i].headers, cases[i].n);
 		if (cases[i].ours)
 			expect_marked(&p, WG);
@@ -685,7 +686,7 @@ static void outer_later_fragments(void **state)
 		p = udp_packet(family, WG_FIXED_PORT, VXLAN_PORT, 0x04000000, 64);
 		first = wireguard_packet(family);
 		first = fragment_of(&first, 0, true);
-		for (unsigned int i = 0; i < 2 * sizeof(offsets) / sizeof(*offsets); i++) {
+		for (unsigned int i = 0; i < 2 * ARRAY_SIZE(offsets); i++) {
 			bool more = i % 2;
 
 			f = fragment_of(&p, offsets[i / 2], more);
@@ -738,7 +739,7 @@ static void outer_fragments_of_others(void **state)
 		p = wireguard_packet(family);
 		f = fragment_of(&p, 0, true);
 		expect_marked(&f, WG);
-		for (unsigned int i = 0; i < sizeof(places4) / sizeof(*places4); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(places4); i++) {
 			f = fragment_of(&p, 20, i % 2);
 			f.bytes[f.ip + (family == 4 ? places4[i] : places6[i])] ^= 1;
 			set_ds(&f, 0x2b);
@@ -1043,7 +1044,7 @@ static void outer_vni(void **state)
 
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
-		for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
 			uint32_t slot = slot_over(family, cases[i].slot);
 
 			p = vni_packet(family, cases[i].port, cases[i].vni);
@@ -1091,7 +1092,7 @@ static void outer_two_ports(void **state)
 	struct packet p;
 
 	(void)state;
-	for (unsigned int i = 0; i < 2 * sizeof(two_ports) / sizeof(*two_ports); i++) {
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(two_ports); i++) {
 		p = vni_packet(i % 2 ? 6 : 4, two_ports[i / 2].dest, two_ports[i / 2].vni);
 		set16(p.bytes + p.len - 70 - 8, two_ports[i / 2].source);
 		set32(p.bytes + p.len - 70, two_ports[i / 2].first);
@@ -1135,7 +1136,7 @@ static void outer_gre(void **state)
 	struct packet p;
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
 		p = gre_packet(4, cases[i].flags, cases[i].key);
 		set_addresses(&p, cases[i].local, cases[i].remote);
 		if (cases[i].slot)
@@ -1305,7 +1306,7 @@ static void no_tunnel_udp(void **state)
 			vni_packet(family, VXLAN_PORT, 42),
 		};
 
-		for (unsigned int i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(packets); i++) {
 			p = packets[i];
 			set_ds(&p, 0x2b);
 			for (int dscp = 0; dscp < DSCP_VALUES; dscp++)

@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 
 #include <dscp/mix.h>
+#include <util/macros.h>
 
 #include "egress_cases.h"
 #include "egress_random.h"
@@ -341,7 +342,7 @@ static const struct {
 	{ "::", 1, 5 },
 };
 
-#define N_PREFIXES (sizeof(prefixes) / sizeof(*prefixes))
+#define N_PREFIXES ARRAY_SIZE(prefixes)
 
 static bool is_in(const uint8_t *address, const uint8_t *prefix, unsigned int length)
 {

@@ -30,6 +30,7 @@
 #include "hook/pin.h"
 #include "hook/tcx.h"
 #include <util/log.h>
+#include <util/macros.h>
 #include <util/netns.h>
 
 #define BPFFS "/sys/fs/bpf"
@@ -52,7 +53,7 @@ static int make_copy(const char *dir)
 	char path[64];
 	int map;
 
-	for (unsigned int i = 0; i < sizeof(below) / sizeof(*below); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(below); i++) {
 		snprintf(path, sizeof(path), "%s%s", dir, below[i]);
 		if (mkdir(path, 0700))
 			return -1;

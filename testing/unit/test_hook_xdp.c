@@ -33,6 +33,7 @@
 #include "hook/leftovers.h"
 #include "hook/libxdp.h"
 #include <util/log.h>
+#include <util/macros.h>
 #include <util/reason.h>
 
 #include "xdp_test.h"
@@ -562,7 +563,7 @@ static void sweep_halves(void **state)
 
 	(void)state;
 	NEEDS_DISPATCHER();
-	for (unsigned int i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
 		char command[128];
 		int fd = leave_stale();
 

@@ -11,6 +11,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <util/macros.h>
+
 #include "ingress_cases.h"
 
 enum dscp_way way = DSCP_WAY_PEEK;
@@ -72,7 +74,7 @@ static void wrong_ip4(void **state)
 
 	(void)state;
 	expect_journey(&j, MARKED, EF);
-	for (unsigned int i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(bytes); i++)
 		expect_wrong(&j, bytes[i].at, bytes[i].value);
 	/* "Do not fragment" is no fragment. */
 	j.wire.bytes[6] = 0x40;
@@ -329,7 +331,7 @@ static void fragment_in_front(void **state)
 
 	(void)state;
 	for (size_t words = 10; words <= 15; words++) {
-		for (size_t i = 0; i < sizeof(fragments) / sizeof(*fragments); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(fragments); i++) {
 			d = deliver(&j);
 			ip = d.front + GARBAGE + j.udp - words * 4;
 			ip[0] = 0x40 | words;

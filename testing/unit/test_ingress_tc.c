@@ -13,6 +13,8 @@
 
 #include <linux/if_ether.h>
 
+#include <util/macros.h>
+
 #include "ingress_cases.h"
 
 enum dscp_way way = DSCP_WAY_TC;
@@ -138,7 +140,7 @@ static void fragments(void **state)
 	struct journey j = wireguard_to(4, WG_PORT);
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
 		set16(j.wire.bytes + 6, bits[i]);
 		update_sum(&j);
 		not_noted(&j);
@@ -166,7 +168,7 @@ static void others(void **state)
 			not_noted(&j);
 		}
 	}
-	for (unsigned int i = 0; !raw() && i < sizeof(types) / sizeof(*types); i++) {
+	for (unsigned int i = 0; !raw() && i < ARRAY_SIZE(types); i++) {
 		j = wireguard_to(4, WG_PORT);
 		wire = on_wire(&j, 0);
 		set16(wire.bytes + 12, types[i]);

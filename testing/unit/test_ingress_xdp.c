@@ -13,6 +13,8 @@
 
 #include <linux/if_ether.h>
 
+#include <util/macros.h>
+
 #include "effort.h"
 #include "ingress_cases.h"
 
@@ -191,7 +193,7 @@ static void others(void **state)
 	(void)state;
 	for (int family = 4; family <= 6; family += 2) {
 		j = journey(family);
-		for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
 			wire = on_wire(&j, 0);
 			set16(wire.bytes + 12, types[i]);
 			expect_passed(&wire);

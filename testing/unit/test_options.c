@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <util/macros.h>
+
 #include "command.h"
 #include "capture.h"
 
@@ -100,8 +102,6 @@ struct row {
 	const char *words, *sentence;
 };
 
-#define N(rows) (sizeof(rows) / sizeof(*(rows)))
-
 static void assert_rows_refused(const char *command, const struct row *rows, size_t n)
 {
 	char words[1024];
@@ -144,7 +144,7 @@ static const struct row load_values[] = {
 static void load_refuses_values(void **state)
 {
 	(void)state;
-	assert_rows_refused("load", load_values, N(load_values));
+	assert_rows_refused("load", load_values, ARRAY_SIZE(load_values));
 	assert_refused("load", "an argument is missing: usage: dscp-tool load TUNNEL", "load");
 }
 
@@ -172,7 +172,7 @@ static void load_refuses_contradictions(void **state)
 	char words[1024];
 
 	(void)state;
-	for (size_t i = 0; i < N(load_pairs); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(load_pairs); i++) {
 		snprintf(words, sizeof(words), "load vx4 %s", load_pairs[i].words);
 		assert_refused(words, load_pairs[i].sentence, NULL);
 	}
@@ -210,7 +210,7 @@ static void load_refuses_peer_maps(void **state)
 	char words[1024], sentence[512];
 
 	(void)state;
-	for (size_t i = 0; i < N(peer_maps); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(peer_maps); i++) {
 		snprintf(words, sizeof(words), "load vx4 --peer-map %s", peer_maps[i].words);
 		snprintf(sentence, sizeof(sentence), "--peer-map: %s", peer_maps[i].sentence);
 		assert_refused(words, sentence, "load");
@@ -275,7 +275,7 @@ static void refuses_twice(void **state)
 	char sentence[256], command[16];
 
 	(void)state;
-	for (size_t i = 0; i < N(twice); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(twice); i++) {
 		snprintf(sentence, sizeof(sentence), "%s: give it once", twice[i].sentence);
 		snprintf(command, sizeof(command), "%.*s", (int)strcspn(twice[i].words, " "),
 			 twice[i].words);
@@ -298,7 +298,7 @@ static const struct row status_values[] = {
 static void status_refuses(void **state)
 {
 	(void)state;
-	assert_rows_refused("status", status_values, N(status_values));
+	assert_rows_refused("status", status_values, ARRAY_SIZE(status_values));
 	assert_refused("status --json --openmetrics", "--openmetrics excludes --json", NULL);
 	assert_refused("status vx4 --openmetrics -j", "--openmetrics excludes --json", NULL);
 	assert_refused("status --watch 2 --openmetrics",
@@ -319,7 +319,7 @@ static const struct row monitor_values[] = {
 static void monitor_refuses(void **state)
 {
 	(void)state;
-	assert_rows_refused("monitor", monitor_values, N(monitor_values));
+	assert_rows_refused("monitor", monitor_values, ARRAY_SIZE(monitor_values));
 }
 
 static void other_commands_refuse(void **state)
