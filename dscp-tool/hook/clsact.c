@@ -145,29 +145,45 @@ static int sibling_uses_clsact(const struct hook *hook)
 	return 0;
 }
 
-int clsact_release(const struct hook *hook)
+/* Removes a qdisc that has no filters. 1: it has some of ours, which clsact_sweep() of another hook
+ * will remove; the mark stays until then. */
+static int remove_unused(const struct hook *hook)
 {
 	struct search search = { .owner = { .dir = hook->dir }, .program = "" };
 	struct bpf_tc_hook tc = tc_hook(hook);
 	struct nl_error why;
+	int err = 0;
+
+	for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
+		err = nl_filters(hook->ifindex, PARENT(m), match, &search, &why);
+	if (!err && search.ours)
+		return 1;
+	tc.attach_point = BPF_TC_EGRESS | BPF_TC_INGRESS;
+	if (!err && !search.filters)
+		err = bpf_tc_hook_destroy(&tc);
+	return if_there(err);
+}
+
+int clsact_release(const struct hook *hook)
+{
 	char path[PATH_MAX];
 	int err;
 
 	qdisc_path(path, hook);
-	err = access(path, F_OK) ? 1 : sibling_uses_clsact(hook);
+	if (access(path, F_OK))
+		return errno == ENOENT ? 0 : -errno;
+	err = sibling_uses_clsact(hook);
 	if (err)
 		return err < 0 ? err : 0;
-	if (hook->netns == netns_own() && device_is_pinned(path)) {
-		for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
-			err = nl_filters(hook->ifindex, PARENT(m), match, &search, &why);
-		if (!err && search.ours)
-			return 0; /* clsact_sweep() of another hook has not been here yet */
-		tc.attach_point = BPF_TC_EGRESS | BPF_TC_INGRESS;
-		if (!err && !search.filters)
-			err = bpf_tc_hook_destroy(&tc);
-	}
-	err = if_there(err);
-	return !err && unlink(path) ? -errno : err;
+	/* Without its mark the qdisc would stay for ever: the mark goes only where it is known that
+	 * the device is gone, or elsewhere. */
+	if (hook->netns == netns_own())
+		err = device_is_pinned(path);
+	if (err > 0)
+		err = remove_unused(hook);
+	if (err)
+		return err < 0 ? err : 0;
+	return unlink(path) ? -errno : 0;
 }
 
 /* Makes the qdisc, after a pin that says so. One that somebody else has made in the meantime is
@@ -266,24 +282,27 @@ static int find_highest(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
-/* Returns the priority where a new filter belongs. */
-static uint32_t choose_priority(const struct hook *hook)
+/* The priority where a new filter belongs, or a negative errno. */
+static int choose_priority(const struct hook *hook)
 {
 	uint32_t highest = 0;
 	struct nl_error why;
+	int err;
 
 	if (!hook_role(hook)->last)
 		return hook_role(hook)->first ? FIRST_PRIORITY : SECOND_PRIORITY;
-	nl_filters(hook->ifindex, clsact_parent(hook), find_highest, &highest, &why);
+	err = nl_filters(hook->ifindex, clsact_parent(hook), find_highest, &highest, &why);
+	if (err)
+		return err;
 	if (highest < LAST_PRIORITY)
 		return LAST_PRIORITY;
-	return highest < HIGHEST_PRIORITY ? highest + 1 : HIGHEST_PRIORITY;
+	return highest < HIGHEST_PRIORITY ? (int)highest + 1 : HIGHEST_PRIORITY;
 }
 
 /* Puts a new filter at that priority, or beside: somebody else's may have that place, which is
  * EEXIST for the same handle, EINVAL for another kind of filter or protocol at the same priority.
  */
-static int add(const struct hook *hook, int prog_fd, uint32_t *priority)
+static int add(const struct hook *hook, int prog_fd, int *priority)
 {
 	int err, tries = TRIES;
 
@@ -299,8 +318,7 @@ static int add(const struct hook *hook, int prog_fd, uint32_t *priority)
 static int attach(const struct hook *hook, int prog_fd)
 {
 	struct nl_filter left;
-	uint32_t priority;
-	int err;
+	int priority, err;
 
 	/* The pin first: a qdisc or a filter without one would never be found again. */
 	err = pin_put_hook(hook, prog_fd);
@@ -316,7 +334,7 @@ static int attach(const struct hook *hook, int prog_fd)
 	if (!find(hook, 0, 0, &left) && !put(hook, prog_fd, left.priority, true))
 		return 0;
 	priority = choose_priority(hook);
-	err = add(hook, prog_fd, &priority);
+	err = priority < 0 ? priority : add(hook, prog_fd, &priority);
 	if (err) {
 		hook_refused(hook, "the kernel does not attach (clsact)", err);
 		/* It may be there, if only the answer was lost; else its pin finds it later. */
@@ -360,10 +378,11 @@ static int detach(const struct hook *hook, int pin, const struct hook_state *sta
 int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state *state,
 		   bool others_behind)
 {
-	uint32_t priority = choose_priority(hook);
-	int err;
+	int priority = choose_priority(hook), err;
 
-	if (!others_behind || priority <= state->priority)
+	if (priority < 0)
+		return hook_refused(hook, "cannot see who runs behind", priority);
+	if (!others_behind || (uint32_t)priority <= state->priority)
 		return remove_but(hook, state->prog_id, state->priority);
 	/* The new filter comes first: what reads a mark may do so twice. */
 	err = add(hook, prog_fd, &priority);

@@ -53,11 +53,13 @@ int device_pin(const char *dir, int ifindex, const char *path)
 	return pin_put(dir, fd, path);
 }
 
-bool device_is_pinned(const char *path)
+int device_is_pinned(const char *path)
 {
 	const __u32 zero = 0;
 	__u32 number;
 	_cleanup_close_ int fd = bpf_obj_get(path);
 
-	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &number);
+	if (fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &number))
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }

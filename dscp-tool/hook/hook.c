@@ -125,8 +125,8 @@ unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *s
 	return n < 0 ? 0 : (unsigned int)n < max ? (unsigned int)n : max;
 }
 
-/* Whether filters of others are there, which a TCX program would run before and should not. */
-static bool has_filters(const struct hook *hook, uint32_t other_id)
+/* 1 if filters of others are there, which a TCX program would run before and should not. */
+static int has_filters(const struct hook *hook, uint32_t other_id)
 {
 	const struct hook_state tcx = { .attach = ATTACH_TCX };
 	struct around around = {
@@ -135,8 +135,10 @@ static bool has_filters(const struct hook *hook, uint32_t other_id)
 		.other_id = other_id,
 		.side = HOOK_BEHIND,
 	};
+	int n;
 
-	return hook_role(hook)->last && around_list(&around) > 0 && around.clsact;
+	n = hook_role(hook)->last ? around_list(&around) : 0;
+	return n < 0 ? n : around.clsact;
 }
 
 /* TCX runs before clsact, whatever the priority there. other: of our other program at that point;
@@ -147,19 +149,33 @@ static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum att
 				      : kind == ATTACH_TCX && other == ATTACH_CLSACT;
 }
 
+static int choose_automatically(const struct hook *hook, enum attach_kind other, uint32_t other_id)
+{
+	int filters;
+
+	if (!tcx_supported() || wrong_order(hook, ATTACH_TCX, other))
+		return ATTACH_CLSACT;
+	filters = has_filters(hook, other_id);
+	if (filters < 0)
+		return hook_refused(hook, "cannot see who runs behind", filters);
+	return filters ? ATTACH_CLSACT : ATTACH_TCX;
+}
+
 /* The kind to use, or a negative errno. */
-static int choose_kind(const struct hook *hook, enum attach_kind kind)
+static int choose_kind(const struct hook *hook, int kind)
 {
 	enum attach_kind other = ATTACH_AUTO;
 	struct hook_state state;
+	int err = look_at_other(hook, &state);
 
-	if (look_at_other(hook, &state) >= 0 && state.health == HOOK_OK)
+	if (err < 0)
+		return hook_refused(hook, "cannot see who runs beside", err);
+	if (state.health == HOOK_OK)
 		other = state.attach;
 	if (kind == ATTACH_AUTO)
-		kind = tcx_supported() && !wrong_order(hook, ATTACH_TCX, other) &&
-				       !has_filters(hook, state.prog_id)
-			       ? ATTACH_TCX
-			       : ATTACH_CLSACT;
+		kind = choose_automatically(hook, other, state.prog_id);
+	if (kind < 0)
+		return kind;
 	if (kind == ATTACH_TCX && !tcx_supported())
 		return failed(-EOPNOTSUPP,
 			      "%s: no TCX in this kernel (it came with Linux 6.6): "
@@ -238,9 +254,10 @@ static int go_last(const struct hook *hook, int prog_fd, const struct hook_state
 	struct hook_state other;
 	int err;
 
-	look_at_other(hook, &other);
+	err = look_at_other(hook, &other);
 	behind.other_id = other.prog_id;
-	err = around_list(&behind);
+	if (err >= 0)
+		err = around_list(&behind);
 	if (err < 0)
 		return hook_refused(hook, "cannot see who runs behind", err);
 	if (state->attach == ATTACH_CLSACT)

@@ -36,6 +36,7 @@ int pin_kind(const struct hook *hook, int pin)
 {
 	char path[64], line[128];
 	bool link = false;
+	int err;
 	FILE *f;
 
 	if (hook_role(hook)->point == HOOK_XDP)
@@ -48,7 +49,10 @@ int pin_kind(const struct hook *hook, int pin)
 		return -errno;
 	while (fgets(line, sizeof(line), f))
 		link |= !strncmp(line, "link_type:", 10);
+	err = ferror(f) ? -EIO : 0;
 	fclose(f);
+	if (err)
+		return err;
 	return link ? ATTACH_TCX : ATTACH_CLSACT;
 }
 

@@ -63,29 +63,31 @@ static int create(const struct hook *hook, int prog_fd, int after_link)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The link of our program that has to run before this one at the same point, or a negative number.
- */
+/* The link of our program that has to run before this one at the same point; -ENOENT: there is
+ * none, or another negative errno. */
 static int open_predecessor(const struct hook *hook)
 {
 	struct hook other;
-	int pin;
+	int pin, kind;
 
 	if (hook_role(hook)->first || hook_role(hook)->last || !pin_other(hook, &other))
-		return -1;
+		return -ENOENT;
 	pin = pin_open(&other);
-	if (pin < 0 || pin_kind(&other, pin) == ATTACH_TCX)
+	kind = pin < 0 ? pin : pin_kind(&other, pin);
+	if (kind == ATTACH_TCX || pin < 0)
 		return pin;
 	close(pin);
-	return -1;
+	return kind < 0 ? kind : -ENOENT;
 }
 
 static int attach(const struct hook *hook, int prog_fd)
 {
 	_cleanup_close_ int after = open_predecessor(hook);
-	_cleanup_close_ int link = create(hook, prog_fd, after);
+	_cleanup_close_ int link =
+		after < 0 && after != -ENOENT ? after : create(hook, prog_fd, after);
 	int err;
 
-	if (link < 0 && after >= 0) /* a dead link is no anchor */
+	if (link == -ENOENT && after >= 0) /* a dead link is no anchor */
 		link = create(hook, prog_fd, -1);
 	if (link < 0)
 		return hook_refused(hook, "the kernel does not attach (tcx)", link);
@@ -125,7 +127,7 @@ static int query(const struct hook *hook, int pin, struct hook_state *state)
 
 	state->attach = ATTACH_TCX;
 	if (bpf_obj_get_info_by_fd(pin, (struct bpf_link_info *)&info, &len))
-		info.ifindex = info.prog_id = 0;
+		return -errno;
 	state->prog_id = info.prog_id;
 	state->health = health_of(hook, info.ifindex, info.prog_id);
 	return 0;
