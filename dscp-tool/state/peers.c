@@ -190,6 +190,8 @@ int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct
 		last = map.peer;
 		if (!bpf_map_lookup_elem(fd, &last, &map.policy))
 			each(ctx, &map);
+		else if (errno != ENOENT) /* which is one that was just removed */
+			return failed("cannot read", -errno);
 	}
 	return errno == ENOENT ? 0 : failed("cannot read", -errno);
 }
