@@ -38,9 +38,12 @@ static __u32 key_of(uint32_t slot, enum presence what)
 bool present_is(const struct pins *pins, uint32_t slot, enum presence what)
 {
 	__u32 key = key_of(slot, what), number;
-	bool there = !bpf_map_lookup_elem(pins->maps[MAP_PRESENT], &key, &number);
 
-	return there && (what != PRESENT_DEVICE || number == pins->tunnels[slot].ifindex);
+	/* Whom the kernel does not tell, it is as before: a tunnel is set aside only for what is
+	 * known to be gone. */
+	if (bpf_map_lookup_elem(pins->maps[MAP_PRESENT], &key, &number))
+		return errno != ENOENT;
+	return what != PRESENT_DEVICE || number == pins->tunnels[slot].ifindex;
 }
 
 static void forget(const struct pins *pins, uint32_t slot, enum presence what)
