@@ -60,6 +60,14 @@ static void add(struct dscp_counters *sum, const struct dscp_counters *other)
 		sum->dscp[dscp] += other->dscp[dscp];
 }
 
+static void subtract(struct dscp_counters *sum, const struct dscp_counters *other)
+{
+	for (unsigned int i = 0; i < N_COUNTERS; i++)
+		*(__u64 *)((char *)sum + counter_fields[i].offset) -= counters_get(other, i);
+	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		sum->dscp[dscp] -= other->dscp[dscp];
+}
+
 /* Adds what an array has; of a slot that it has no room for, nothing. */
 static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
 {
@@ -146,7 +154,7 @@ uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t 
 }
 
 /* The counts and the array that they end with change in one step. */
-static int carry_slot(const struct pins *pins, int old, uint32_t id, uint32_t slot, uint32_t key)
+static int carry_slot(struct pins *pins, int old, uint32_t id, uint32_t slot, uint32_t key)
 {
 	const struct dscp_counters none = {};
 	struct dscp_counters sum = {};
@@ -175,18 +183,68 @@ static int make_carried(struct pins *pins)
 	return pins_put_map(pins, MAP_CARRIED);
 }
 
+typedef int each_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, uint32_t key);
+
+/* Calls each for all slots of an array. */
+static int for_slots(struct pins *pins, enum pinned_map map, int array, each_slot *each)
+{
+	uint32_t slots = map_capacity(array), id = map_id(array);
+	int err = slots && id ? 0 : -EINVAL;
+
+	for (uint32_t slot = 1; !err && slot < slots; slot++)
+		err = each(pins, array, id, slot, carried_key(map, slot));
+	return with_reason(err);
+}
+
 int counters_carry(struct pins *pins, enum pinned_map map, int old)
 {
-	uint32_t slots = map_capacity(old), id = map_id(old);
-	int err = 0;
+	int err = pins->maps[MAP_CARRIED] < 0 ? make_carried(pins) : 0;
 
-	if (!slots || !id)
-		return with_reason(-EINVAL);
-	if (pins->maps[MAP_CARRIED] < 0)
+	return err ? err : for_slots(pins, map, old, carry_slot);
+}
+
+/* The sum with what the array has is as it was, and grows with the array again. */
+static int take_back_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, uint32_t key)
+{
+	struct dscp_counters sum = {};
+	struct dscp_carried carried;
+	int err = read_carried(pins, key, &carried);
+
+	if (err || carried.map != id)
+		return err;
+	err = add_array(array, slot, &sum);
+	if (err)
+		return err;
+	subtract(&carried.counters, &sum);
+	carried.map = 0;
+	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
+}
+
+int counters_take_back(struct pins *pins, enum pinned_map map, int old)
+{
+	return for_slots(pins, map, old, take_back_slot);
+}
+
+static int add_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, uint32_t key)
+{
+	const struct dscp_counters none = {};
+	struct dscp_counters sum = {};
+	struct dscp_carried carried;
+	int err = add_array(array, slot, &sum);
+
+	(void)id;
+	if (err || !memcmp(&sum, &none, sizeof(sum)))
+		return err;
+	err = read_carried(pins, key, &carried);
+	if (!err && pins->maps[MAP_CARRIED] < 0)
 		err = make_carried(pins);
 	if (err)
 		return err;
-	for (uint32_t slot = 1; !err && slot < slots; slot++)
-		err = carry_slot(pins, old, id, slot, carried_key(map, slot));
-	return with_reason(err);
+	add(&carried.counters, &sum);
+	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
+}
+
+int counters_add(struct pins *pins, enum pinned_map map, int other)
+{
+	return for_slots(pins, map, other, add_slot);
 }

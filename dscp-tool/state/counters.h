@@ -42,5 +42,9 @@ uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t 
 /* Keeps what old has counted, an array that no program counts in any more and that another one is
  * to replace as MAP_COUNTERS or MAP_ARRIVALS. Once: to be called again is to change nothing. */
 int counters_carry(struct pins *pins, enum pinned_map map, int old);
+/* Undoes that, before programs count in old again. */
+int counters_take_back(struct pins *pins, enum pinned_map map, int old);
+/* Keeps what another array has counted, which is to go. */
+int counters_add(struct pins *pins, enum pinned_map map, int other);
 
 #endif

@@ -61,7 +61,9 @@ static int update_hook(const struct hook *hook, void *ctx)
 	struct hook_state state;
 	int err = hook_query(hook, &state);
 
-	if (err || state.health != HOOK_OK || !hooks_needed(ctx, hook))
+	if (err)
+		return kernel_failed(err, "cannot read", STATE_DIR "/hooks");
+	if (state.health != HOOK_OK || !hooks_needed(ctx, hook))
 		return 0;
 	if (hook_role(hook)->point == HOOK_XDP)
 		return attach_xdp(ctx, hook);

@@ -22,6 +22,7 @@
 #include "state/present.h"
 #include "state/registry.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/reason.h"
 
 #define HALF_WAY (~objects_digest()) /* in the place of the build */
@@ -124,25 +125,33 @@ static void set_aside(struct pins *pins, struct renewal *before)
 	}
 }
 
-/* Closes the old one, or if the renewal has failed the new one, whose place the old one takes. */
-static void settle(int *new, int old, bool failed)
+/* The old one takes the place of the new one, and the other way round. */
+static void exchange(int *new, int *old)
 {
-	int unused = failed ? *new : old;
+	const int was = *new;
 
-	if (old < 0)
+	if (*old < 0)
 		return;
-	if (failed)
-		*new = old;
-	if (unused >= 0)
-		close(unused);
+	*new = *old;
+	*old = was;
 }
 
-static void put_away(struct pins *pins, const struct renewal *before, bool failed)
+static void exchange_all(struct pins *pins, struct renewal *before)
 {
 	for (int i = 0; i < N_MAPS; i++)
-		settle(&pins->maps[i], before->maps[i], failed);
+		exchange(&pins->maps[i], &before->maps[i]);
 	for (int i = 0; i < N_PROGRAMS; i++)
-		settle(&pins->programs[i], before->programs[i], failed);
+		exchange(&pins->programs[i], &before->programs[i]);
+}
+
+static void close_all(struct renewal *before)
+{
+	for (int i = 0; i < N_MAPS; i++)
+		if (before->maps[i] >= 0)
+			close(before->maps[i]);
+	for (int i = 0; i < N_PROGRAMS; i++)
+		if (before->programs[i] >= 0)
+			close(before->programs[i]);
 }
 
 static int load_anew(struct pins *pins, const struct renewal *before)
@@ -163,14 +172,16 @@ static void wait_for_programs(void)
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-static int keep_counters(struct pins *pins, const struct renewal *before)
+static const enum pinned_map counting[] = { MAP_COUNTERS, MAP_ARRIVALS };
+
+static int each_counting(struct pins *pins, const struct renewal *before,
+			 int (*each)(struct pins *pins, enum pinned_map map, int other))
 {
-	static const enum pinned_map grown[] = { MAP_COUNTERS, MAP_ARRIVALS };
 	int err = 0;
 
-	for (int i = 0; i < 2 && !err; i++)
-		if (before->maps[grown[i]] >= 0)
-			err = counters_carry(pins, grown[i], before->maps[grown[i]]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(counting) && !err; i++)
+		if (before->maps[counting[i]] >= 0)
+			err = each(pins, counting[i], before->maps[counting[i]]);
 	return err;
 }
 
@@ -183,7 +194,7 @@ static int carry_on(struct pins *pins, const struct renewal *before)
 	/* What was noted meanwhile. */
 	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
 		registry_forget_recent(pins);
-	err = keep_counters(pins, before);
+	err = each_counting(pins, before, counters_carry);
 	for (int i = 0; i < N_MAPS && !err; i++)
 		if (before->maps[i] >= 0)
 			err = pins_put_map(pins, i);
@@ -193,27 +204,66 @@ static int carry_on(struct pins *pins, const struct renewal *before)
 	return err;
 }
 
+/* The maps and programs of before at every hook and in every pin again, after a renewal that got
+ * stuck half way; and what was noted and counted meanwhile. */
+static int go_back(struct pins *pins, struct renewal *before, uint64_t build)
+{
+	int err = each_counting(pins, before, counters_take_back);
+
+	exchange_all(pins, before);
+	for (int i = 0; i < N_MAPS && !err; i++)
+		if (before->maps[i] >= 0)
+			err = pins_put_map(pins, i);
+	for (int i = 0; i < N_OBJECTS && !err; i++)
+		if (has_programs(pins, i))
+			err = pins_put_programs(pins, i);
+	if (!err)
+		err = hooks_update(pins);
+	wait_for_programs();
+	if (before->maps[MAP_FLOWS] >= 0 &&
+	    copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]))
+		registry_forget_recent(pins);
+	if (!err)
+		err = each_counting(pins, before, counters_add);
+	return err ? err : registry_write_config(pins, build);
+}
+
+/* New programs at every hook, and new maps. */
+static int go_on(struct pins *pins, const struct renewal *before)
+{
+	int err;
+
+	if (before->maps[MAP_FLOWS] >= 0)
+		copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
+	err = hooks_update(pins);
+	if (!err)
+		err = carry_on(pins, before);
+	return err ? err : registry_write_config(pins, objects_digest());
+}
+
 /* The programs of an older build, or maps of another size: load anew and exchange everywhere. Half
  * way not all hooks have the same maps: a load that finds it so does it all again. */
 static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 {
 	struct renewal before = { .sizes.unpinned = true };
-	int err;
+	struct dscp_config config;
+	int err = pins_config(pins, &config);
 
+	if (err)
+		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
 	memcpy(before.sizes.entries, entries, sizeof(before.sizes.entries));
 	set_aside(pins, &before);
 	err = load_anew(pins, &before);
 	if (!err)
 		err = registry_write_config(pins, HALF_WAY);
-	if (!err && before.maps[MAP_FLOWS] >= 0)
-		copy_flows(before.maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
-	if (!err)
-		err = hooks_update(pins);
-	if (!err)
-		err = carry_on(pins, &before);
-	if (!err)
-		err = registry_write_config(pins, objects_digest());
-	put_away(pins, &before, err);
+	if (err) {
+		exchange_all(pins, &before);
+	} else {
+		err = go_on(pins, &before);
+		if (err)
+			go_back(pins, &before, config.build);
+	}
+	close_all(&before);
 	return err;
 }
 
