@@ -315,13 +315,15 @@ int install_renew(struct pins *pins, uint32_t flows)
 		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
 	if (flows != map_capacity(pins->maps[MAP_FLOWS]))
 		entries[MAP_FLOWS] = flows;
-	/* Of the load that was killed there may be an array whose counts are carried already. */
-	if (config.build != objects_digest()) {
+	/* Of the load that was killed there may be an array whose counts are carried already; but
+	 * where nothing is carried, the array is the one that counts. */
+	if (config.build != objects_digest() && pins->maps[MAP_CARRIED] >= 0) {
 		entries[MAP_COUNTERS] = map_capacity(pins->maps[MAP_COUNTERS]);
 		if (pins->maps[MAP_ARRIVALS] >= 0)
 			entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_ARRIVALS]);
 	}
-	if (entries[MAP_FLOWS] || entries[MAP_COUNTERS] || !has_programs(pins, OBJECT_EGRESS))
+	if (entries[MAP_FLOWS] || config.build != objects_digest() ||
+	    !has_programs(pins, OBJECT_EGRESS))
 		return renew(pins, entries);
 	return 0;
 }
