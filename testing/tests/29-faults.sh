@@ -17,7 +17,9 @@ hooks=/sys/fs/bpf/dscp-tool/hooks
 nodes()
 {
 	command -v strace >/dev/null || skip "no strace"
-	! ldd "$TOOL" | grep -q asan || skip "LeakSanitizer and strace exclude each other"
+	# LeakSanitizer is a tracer itself, and does not work under another one; addresses and
+	# undefined behaviour are checked as ever.
+	export ASAN_OPTIONS=detect_leaks=0
 	node_add_netns a
 	node_add_netns b
 	wire_veth a b
