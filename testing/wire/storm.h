@@ -222,8 +222,10 @@ struct storm {
 	const char *setup_file, *at;
 	unsigned int seed, count, in_flight, seconds, n_senders;
 	struct storm_shared *shared;
+	unsigned int n_primers; /* packets that the first sender sends before all others */
 	/* A sender takes a token for each packet, and gets it back when the packet has arrived. */
 	int tokens[STORM_SENDERS][2];
+	int primed[2]; /* has a token for each sender when the primers have arrived */
 	pid_t pids[STORM_SENDERS];
 
 	/* Of a sender. */
@@ -261,6 +263,8 @@ int storm_open_sockets(struct storm *s);
 /* Sends the next packet: 0, -EBUSY if none could be made that is unlike those on their way, or
  * another negative errno after a message. */
 int storm_send(struct storm *s);
+/* How many primers there are, see storm_send.c. */
+unsigned int storm_primers(const struct storm_setup *setup);
 /* Starts the senders, which send from here, so many packets altogether: 0 or a negative errno after
  * a message. */
 int storm_start(struct storm *s);
@@ -268,6 +272,8 @@ int storm_start(struct storm *s);
 bool storm_failed(const struct storm *s);
 /* Says to the sender of a packet that it has arrived. */
 void storm_give_token(const struct storm *s, uint32_t number);
+/* Lets all senders begin. */
+void storm_say_primed(const struct storm *s);
 /* Waits for the senders; if there is no use in going on, ends them. */
 void storm_end(struct storm *s, bool kill_them);
 

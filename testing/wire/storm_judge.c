@@ -166,6 +166,8 @@ static void arrived(struct storm *s, struct storm_flight *f)
 	f->used = false;
 	s->arrived++;
 	storm_give_token(s, f->number);
+	if (s->arrived == s->n_primers)
+		storm_say_primed(s);
 }
 
 static void account(struct storm *s, const struct chain *c, struct storm_flight *f,

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Sends the random packets of a storm. All that is drawn comes from the seed. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -439,6 +440,73 @@ static int send_segments(struct storm *s, struct draft *d, const struct storm_so
 	return err;
 }
 
+/*
+ * Primers: to each address of IPv6, by each way there, a packet that is larger than all MTUs,
+ * before all others. A tunnel inside another one tells the kernel with the first large packet that
+ * the path has room for less than its device. If two CPUs learn that at the same time, the later
+ * entry takes the place of the earlier one (rt6_insert_exception()), and the kernel drops what is
+ * just being sent by the earlier one (dst_dev_put(), blackhole_neigh_output()): of a datagram its
+ * later fragments. After the primers the entry is there, and changes in its place.
+ */
+
+static bool needs_primer(const struct storm_setup *setup, const struct storm_place *place,
+			 unsigned int route)
+{
+	return place->to.family == AF_INET6 &&
+	       storm_sealed_by(setup, &place->routes[route].stack) < 0;
+}
+
+/* Counts, to that number; the place and the way of the primer of that number, if there is one. */
+static unsigned int find_primer(const struct storm_setup *setup, unsigned int number,
+				unsigned int *place, unsigned int *route)
+{
+	unsigned int n = 0;
+
+	for (*place = 0; *place < setup->n_places; ++*place)
+		for (*route = 0; *route < setup->places[*place].n_routes; ++*route)
+			if (needs_primer(setup, &setup->places[*place], *route) && n++ == number)
+				return number;
+	return n;
+}
+
+unsigned int storm_primers(const struct storm_setup *setup)
+{
+	unsigned int place, route;
+
+	return find_primer(setup, UINT_MAX, &place, &route);
+}
+
+static struct storm_socket *socket_to(struct storm *s, const struct storm_place *place)
+{
+	struct storm_socket *socket = s->sockets;
+
+	while (socket->place != place || socket->connected)
+		socket++;
+	return socket;
+}
+
+static int by_primer(struct storm *s, struct draft *d, unsigned int number)
+{
+	struct storm_socket *socket;
+	struct storm_place *place;
+	unsigned int i, route;
+	int err;
+
+	find_primer(&s->setup, number, &i, &route);
+	place = &s->setup.places[i];
+	socket = socket_to(s, place);
+	err = use_route(socket->fd, &socket->route, place, route);
+	if (err)
+		return err;
+	d->dst = place->to;
+	d->f->family = place->to.family;
+	d->f->stack = place->routes[route].stack;
+	d->f->ds = socket->usual;
+	d->len = (STORM_L4_MAX - 128) / STORM_RECORD * STORM_RECORD;
+	fill_l4(s, d);
+	return send_datagram(s, d, socket);
+}
+
 static int by_socket(struct storm *s, struct draft *d)
 {
 	struct storm_socket *socket = &s->sockets[below(s, s->n_sockets)];
@@ -765,7 +833,12 @@ int storm_send(struct storm *s)
 	f->number = number;
 	f->way = ways[below(s, ARRAY_SIZE(ways))];
 	f->ttl = TTL;
-	err = send_by(s, &d);
+	if (!s->sender && by->sent < s->n_primers) {
+		f->way = STORM_SOCKET;
+		err = by_primer(s, &d, by->sent);
+	} else {
+		err = send_by(s, &d);
+	}
 	if (err == -EBUSY)
 		return err;
 	if (err) {

@@ -19,17 +19,22 @@
 
 #define TRIES 64 /* to draw a packet that is unlike those on their way */
 
-/* Waits until a packet has arrived, if as many are on their way as may be: 0 or a negative errno.
- */
-static int take_token(const struct storm *s)
+static int take_from(const int pipe[2])
 {
 	uint8_t token;
 	ssize_t n;
 
 	do
-		n = read(s->tokens[s->sender][0], &token, 1);
+		n = read(pipe[0], &token, 1);
 	while (n < 0 && errno == EINTR && !stop_requested);
 	return n == 1 ? 0 : -EPIPE;
+}
+
+/* Waits until a packet has arrived, if as many are on their way as may be: 0 or a negative errno.
+ */
+static int take_token(const struct storm *s)
+{
+	return take_from(s->tokens[s->sender]);
 }
 
 void storm_give_token(const struct storm *s, uint32_t number)
@@ -38,6 +43,14 @@ void storm_give_token(const struct storm *s, uint32_t number)
 
 	if (write(s->tokens[number % s->n_senders][1], &token, 1) != 1)
 		complain("a token is lost: %s", strerror(errno));
+}
+
+void storm_say_primed(const struct storm *s)
+{
+	const uint8_t tokens[STORM_SENDERS] = { 0 };
+
+	if (write(s->primed[1], tokens, s->n_senders) != (ssize_t)s->n_senders)
+		complain("the senders cannot begin: %s", strerror(errno));
 }
 
 /* If no packet can be found that is unlike those on their way, waits until there are fewer. */
@@ -60,10 +73,13 @@ static int send_next(struct storm *s, unsigned int *spare)
 static int send_all(struct storm *s)
 {
 	const unsigned int n = s->count / s->n_senders + (s->sender < s->count % s->n_senders);
+	const unsigned int primers = s->sender ? 0 : s->n_primers;
 	unsigned int i, spare = 0;
 	int err = 0;
 
 	for (i = 0; i < n && !err; i++) {
+		if (i == primers && take_from(s->primed))
+			return -EPIPE;
 		if (spare)
 			spare--;
 		else
@@ -100,6 +116,7 @@ static void __attribute__((noreturn)) run_sender(struct storm *s)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (i = 0; i < s->n_senders; i++)
 		close(s->tokens[i][1]);
+	close(s->primed[1]);
 	stay_on_a_cpu(s->sender);
 	s->state = s->seed + ((uint64_t)s->sender << 32);
 	err = storm_open_sockets(s);
@@ -113,6 +130,13 @@ int storm_start(struct storm *s)
 {
 	unsigned int i, k;
 
+	if (pipe2(s->primed, O_CLOEXEC))
+		return -errno;
+	s->n_primers = storm_primers(&s->setup);
+	if (s->n_primers > s->count / s->n_senders)
+		s->n_primers = s->count / s->n_senders;
+	if (!s->n_primers)
+		storm_say_primed(s);
 	for (i = 0; i < s->n_senders; i++) {
 		if (pipe2(s->tokens[i], O_CLOEXEC))
 			return -errno;
