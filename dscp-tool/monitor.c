@@ -141,28 +141,23 @@ static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunn
 }
 
 /* What could not be repaired is said once, with the change that asked for it. */
-static void check_tunnel(struct monitor *m, const struct pins *pins, uint32_t slot)
+static void note(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old,
+		 const struct reload *reload, int err)
 {
-	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	struct reload reload;
-	int err = reload_find(pins, slot, &reload);
-	const bool changed = *reload.change;
+	const bool changed = *reload->change;
 	char text[TEXT] = "";
-
-	if (changed)
-		err = change_tunnel(&reload.tunnel, NULL, 0);
 
 	m->n_tunnels++;
 	m->n_loaded += !err && changed;
 	m->n_broken += err != 0;
 	m->failed |= err && changed;
 	if (err && changed)
-		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload.tunnel.name,
-			 reload.change, reason_first());
+		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload->tunnel.name,
+			 reload->change, reason_first());
 	else if (err)
 		snprintf(text, sizeof(text), "%s", reason_first());
 	else if (changed)
-		log_info("%.15s: %s: loaded again", reload.tunnel.name, reload.change);
+		log_info("%.15s: %s: loaded again", reload->tunnel.name, reload->change);
 	reason_clear();
 	say(m, slot, old, text);
 }
@@ -204,7 +199,8 @@ static void end_look(struct monitor *m)
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
-	int lock = pins_try_lock(), err;
+	int lock = pins_try_lock(), err, failure;
+	struct reload reload;
 	struct pins pins;
 
 	begin_look(m, lock == -EBUSY);
@@ -217,9 +213,14 @@ static int check_all(struct monitor *m)
 		m->failed = true;
 		reason_print();
 	}
-	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++)
-		if (is_followed(m, slot, &pins.tunnels[slot]))
-			check_tunnel(m, &pins, slot);
+	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++) {
+		if (!is_followed(m, slot, &pins.tunnels[slot]))
+			continue;
+		failure = reload_find(&pins, slot, &reload);
+		if (*reload.change)
+			failure = change_tunnel(&reload.tunnel, NULL, 0);
+		note(m, slot, &pins.tunnels[slot], &reload, failure);
+	}
 	if (err != -ENOENT)
 		pins_close(&pins);
 	close(lock);

@@ -147,11 +147,9 @@ static void exchange_all(struct pins *pins, struct renewal *before)
 static void close_all(struct renewal *before)
 {
 	for (int i = 0; i < N_MAPS; i++)
-		if (before->maps[i] >= 0)
-			close(before->maps[i]);
+		cleanup_close(&before->maps[i]);
 	for (int i = 0; i < N_PROGRAMS; i++)
-		if (before->programs[i] >= 0)
-			close(before->programs[i]);
+		cleanup_close(&before->programs[i]);
 }
 
 static int load_anew(struct pins *pins, const struct renewal *before)
@@ -201,7 +199,7 @@ static int carry_on(struct pins *pins, const struct renewal *before)
 	for (int i = 0; i < N_OBJECTS && !err; i++)
 		if (has_programs(pins, i))
 			err = pins_put_programs(pins, i);
-	return err;
+	return err ? err : registry_write_config(pins, objects_digest());
 }
 
 /* The maps and programs of before at every hook and in every pin again, after a renewal that got
@@ -228,19 +226,6 @@ static int go_back(struct pins *pins, struct renewal *before, uint64_t build)
 	return err ? err : registry_write_config(pins, build);
 }
 
-/* New programs at every hook, and new maps. */
-static int go_on(struct pins *pins, const struct renewal *before)
-{
-	int err;
-
-	if (before->maps[MAP_FLOWS] >= 0)
-		copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
-	err = hooks_update(pins);
-	if (!err)
-		err = carry_on(pins, before);
-	return err ? err : registry_write_config(pins, objects_digest());
-}
-
 /* The programs of an older build, or maps of another size: load anew and exchange everywhere. Half
  * way not all hooks have the same maps: a load that finds it so does it all again. */
 static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
@@ -258,11 +243,16 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 		err = registry_write_config(pins, HALF_WAY);
 	if (err) {
 		exchange_all(pins, &before);
-	} else {
-		err = go_on(pins, &before);
-		if (err)
-			go_back(pins, &before, config.build);
+		close_all(&before);
+		return err;
 	}
+	if (before.maps[MAP_FLOWS] >= 0)
+		copy_flows(before.maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
+	err = hooks_update(pins);
+	if (!err)
+		err = carry_on(pins, &before);
+	if (err)
+		go_back(pins, &before, config.build);
 	close_all(&before);
 	return err;
 }
