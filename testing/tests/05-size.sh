@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034 # read by testing/Makefile
 needs_source=yes
 
-limit=175000 # bytes, stripped, BPF objects included
+limit=150000 # bytes, stripped, BPF objects included
 
 configured() { sed -n "s/^$1 := *\(.*[^ ]\) *$/\1/p" config.mk; }
 
@@ -19,7 +19,7 @@ why_not_comparable()
 
 	if [ ! -e config.mk ] || [ ! "$TOOL" -ef dscp-tool/dscp-tool ]; then
 		echo "the tool is not what configure and make have made here"
-	elif [ "$(configured CFLAGS)" != "-Os -g" ] || [ -n "${CFLAGS+set}$(configured CPPFLAGS)" ] ||
+	elif [ "$(configured CFLAGS)" != "-Oz -g" ] || [ -n "${CFLAGS+set}$(configured CPPFLAGS)" ] ||
 		[ -n "$(configured LDFLAGS)" ]; then
 		echo "not built with the flags that configure uses by default"
 	elif ! readelf -h "$TOOL" | grep -q 'Machine: .*X86-64'; then
