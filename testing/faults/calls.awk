@@ -3,7 +3,8 @@
 #
 # From the output of strace to the points where a fault is injected, a line each: "NAME HOW-MANIETH
 # FAULT", FAULT being KILL or an error. What the dynamic loader does, up to its munmap(), is left
-# out.
+# out; and of AddressSanitizer the begin, up to its sigaltstack(), and the memory. With only=REGEX:
+# the errors and kills of calls that match, or whose map or program has a pin that does.
 
 # What the call can really return, mostly what a short or guarded system says.
 function error_of(name, line)
@@ -31,13 +32,19 @@ function changes(name, line)
 	return name ~ /^(mkdir|rmdir|unlink|rename|mount)$/
 }
 
+# How the map or program of a call was opened
+function pin_of(line)
+{
+	return match(line, /(map|bpf)_fd=[0-9]+/) ? pin[substr(line, RSTART + 7, RLENGTH - 7)] : ""
+}
+
 # Of many calls in a row that differ in nothing but a key, the first, the last and one in between;
 # what happens again and again around a socket or a descriptor three times.
 function flush_run(   i)
 {
 	for (i = 1; i <= n_run; i++)
 		if (n_run <= 3 || i == 1 || i == n_run || i == int(n_run / 2))
-			print run[i]
+			errors_at[++n_errors] = run[i]
 	n_run = 0
 }
 
@@ -69,7 +76,15 @@ BEGIN {
 		  "prlimit64 EPERM", words)
 	for (i = 1; i < n; i += 2)
 		errors[words[i]] = words[i + 1]
-	dirty = 1
+	dirty = only == ""
+}
+
+# What AddressSanitizer has done so far is none of the tool's.
+/^sigaltstack\(\{/ {
+	sanitized = 1
+	n_run = n_errors = n_kills = 0
+	dirty = only == ""
+	last = ""
 }
 
 !/^[a-z0-9_]+\(/ { next }
@@ -81,25 +96,31 @@ BEGIN {
 		started = 1
 		next
 	}
-	if (!started || name == "ppoll")
+	if (!started || name == "ppoll" || (sanitized && name ~ /^(mmap|madvise|sigaltstack)$/))
 		next
 	if (dirty)
 		kills[++n_kills] = name " " count[name] " KILL"
 	dirty = 0
-	error_point(name, $0)
+	wanted = only == "" || ($0 " " pin_of($0)) ~ only
+	if (wanted)
+		error_point(name, $0)
 	fd = $0
 	sub(/.*= /, "", fd)
+	if (/OBJ_GET/)
+		pin[fd] = $0
 	if (/LINK_CREATE|OBJ_GET.*hooks/ && fd ~ /^[0-9]+$/)
 		link["close(" fd ")"] = 1
 	line = $0
 	if (name == "close")
 		sub(/\).*/, ")", line)
-	if (changes(name, line))
+	if (wanted && changes(name, line))
 		dirty = 1
 }
 
 END {
 	flush_run()
+	for (i = 1; i <= n_errors; i++)
+		print errors_at[i]
 	for (i = 1; i <= n_kills; i++)
 		print kills[i]
 }
