@@ -62,6 +62,12 @@ points()
 	[ "$(sed 's/ .*//' "$T/judged")" -ge $((tried * 64 * 2)) ] || fail "$(cat "$T/judged")"
 }
 
+# points_of CALLS OLD NEW...: all points of the calls that match
+points_of()
+{
+	FAULTS_CALLS=$1 FAULTS_POINTS=0 points "${@:2}"
+}
+
 test_first_load_of_one_direction()
 {
 	nodes
@@ -139,6 +145,32 @@ test_attach()
 		'load vx4 --direction both --attach tcx'
 	points identity identity 'load vx4 --direction both --attach tcx' \
 		'load vx4 --direction both --attach clsact'
+}
+
+# Where it cannot be known whether the qdisc is still ours, it is.
+test_mark_of_a_qdisc()
+{
+	nodes
+	[[ $(attach_kinds) == *tcx* ]] || skip "this kernel has one way to attach"
+	points_of '/qdiscs' identity identity 'load vx4 --direction both --attach tcx' \
+		'load vx4 --direction both --attach clsact'
+}
+
+# An entry that cannot be read is none that is not there.
+test_entries_of_peers()
+{
+	nodes
+	points_of '/maps/peers' 46=8 46=10 \
+		'load vx4 --peer-map 10.0.4.2:EF=AF11 --peer-map 10.0.0.0/8:EF=CS2' \
+		'load vx4 --peer-map 10.0.4.0/24:EF=CS1 --peer-map 10.0.4.9:*=CS0'
+}
+
+# Half way all hooks have the programs of the new table, and the pins those of the old one.
+test_pins_of_a_new_table()
+{
+	nodes
+	points_of '^rename|dscp-tool/new' identity identity 'load vx4 --flows 2000' \
+		'load vx4 --flows 1000'
 }
 
 test_flows()
