@@ -54,25 +54,42 @@ bool hooks_needed(const struct pins *pins, const struct hook *hook)
 	return false;
 }
 
-/* A hook of an earlier load gets the program that is now in force; a broken one is left to the
- * next load of its tunnel. */
-static int update_hook(const struct hook *hook, void *ctx)
+static int update_program(const struct pins *pins, const struct hook *hook)
 {
 	struct hook_state state;
 	int err = hook_query(hook, &state);
 
 	if (err)
 		return kernel_failed(err, "cannot read", STATE_DIR "/hooks");
-	if (state.health != HOOK_OK || !hooks_needed(ctx, hook))
+	if (state.health != HOOK_OK || !hooks_needed(pins, hook))
 		return 0;
 	if (hook_role(hook)->point == HOOK_XDP)
-		return attach_xdp(ctx, hook);
-	return hook_update(hook, program_fd(ctx, hook, tunnel_of(ctx, hook)));
+		return attach_xdp(pins, hook);
+	return hook_update(hook, program_fd(pins, hook, tunnel_of(pins, hook)));
+}
+
+struct update {
+	const struct pins *pins;
+	int err;
+};
+
+/* A hook of an earlier load gets the program that is now in force; a broken one is left to the
+ * next load of its tunnel. */
+static int update_hook(const struct hook *hook, void *ctx)
+{
+	struct update *update = ctx;
+
+	if (!update->err)
+		update->err = update_program(update->pins, hook);
+	return 0;
 }
 
 int hooks_update(struct pins *pins)
 {
-	return pin_for_each(STATE_DIR, update_hook, pins);
+	struct update update = { .pins = pins };
+	int err = pin_for_each(STATE_DIR, update_hook, &update);
+
+	return err ? kernel_failed(err, "cannot list", STATE_DIR "/hooks") : update.err;
 }
 
 /* The hooks of one role, on all uplinks. */
