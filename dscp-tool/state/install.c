@@ -41,7 +41,6 @@ static int copy_flows(int from, int to)
 	return n < 0 ? n : 0;
 }
 
-/* The descriptors outlive the object. */
 static int take_descriptor(int *place, int fd)
 {
 	if (fd < 0) /* not in this object */
@@ -52,6 +51,19 @@ static int take_descriptor(int *place, int fd)
 	return *place < 0 ? -errno : 0;
 }
 
+/* libbpf leaves the names out when the kernel has no memory for its question whether it knows
+ * names; and nobody would take such a program for ours. */
+static int take_program(struct pins *pins, const struct bpf_object *object, enum object_id id,
+			enum program program)
+{
+	const int fd = objects_program_fd(object, id, program);
+
+	if (fd >= 0 && !objects_program_fits(program, fd))
+		return -EAGAIN;
+	return take_descriptor(&pins->programs[program], fd);
+}
+
+/* The descriptors outlive the object. */
 static int take_descriptors(struct pins *pins, const struct bpf_object *object, enum object_id id)
 {
 	int err = 0;
@@ -60,7 +72,7 @@ static int take_descriptors(struct pins *pins, const struct bpf_object *object, 
 		err = take_descriptor(&pins->maps[i],
 				      bpf_object__find_map_fd_by_name(object, objects_map_name(i)));
 	for (int i = 0; i < N_PROGRAMS && !err; i++)
-		err = take_descriptor(&pins->programs[i], objects_program_fd(object, id, i));
+		err = take_program(pins, object, id, i);
 	return err;
 }
 
