@@ -20,8 +20,8 @@ int device_need_reach(const struct hook *hook);
 /* Pins a devmap with the device that has the number in this network namespace, at path, below DIR.
  * Returns 0 or a negative errno, without a sentence. */
 int device_pin(const char *dir, int ifindex, const char *path);
-/* 1, or 0 if that device is gone, or has left its namespace, and if there is no such pin; a negative
- * errno if that cannot be known. Without a sentence. */
+/* 1, or 0 if that device is gone, or has left its namespace, and if there is no such pin; a
+ * negative errno if that cannot be known. Without a sentence. */
 int device_is_pinned(const char *path);
 
 #endif
