@@ -134,7 +134,8 @@ static __always_inline bool payload_fits(struct __sk_buff *skb, const struct cle
 	return clear_length_fits(skb, payload - layout->bytes - layout->tag);
 }
 
-/* An address that is not set is that of any packet. */
+/* An address that is not set is that of any packet. The empty asm keeps clang from comparing the
+ * bytes one by one, since the verifier would go through every combination. */
 static __always_inline bool address_fits(const __u8 *wanted, const __u8 *address, __u32 bytes)
 {
 	__u32 set = 0, other = 0;
@@ -143,6 +144,7 @@ static __always_inline bool address_fits(const __u8 *wanted, const __u8 *address
 	for (__u32 i = 0; i < bytes; i++) {
 		set |= wanted[i];
 		other |= wanted[i] ^ address[i];
+		asm volatile("" : "+r"(set), "+r"(other));
 	}
 	return !set || !other;
 }
@@ -184,16 +186,16 @@ static __always_inline bool options_may_be(const struct clear_front *front,
 					   const struct clear_layout *layout)
 {
 	const void *end = (const void *)front + CLEAR_IP_BYTES;
-	bool found = false;
 
 	UNROLL
 	for (__u32 ihl = 6; ihl <= CLEAR_MAX_IHL; ihl++) {
 		const struct ip4_header *ip = end - ihl * 4;
 
-		found |= ip->version_ihl == (0x40 | ihl) && ip->protocol == layout->protocol &&
-			 ip4_is_whole(ip) && bpf_ntohs(ip->length) >= layout->bytes + ihl * 4;
+		if (ip->version_ihl == (0x40 | ihl) && ip->protocol == layout->protocol &&
+		    ip4_is_whole(ip) && bpf_ntohs(ip->length) >= layout->bytes + ihl * 4)
+			return true;
 	}
-	return found;
+	return false;
 }
 
 /* Read the header of the tunnel first: its length tells where the IP header ends. */
