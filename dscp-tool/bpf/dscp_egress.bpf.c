@@ -699,9 +699,11 @@ static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol
 static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
 					const struct outer *o, __u32 *dscp)
 {
-	const __be16 *inner = packet_start(skb) + (o->inner & MAX_INNER_OFFSET);
-	__u32 type = o->type, word, version;
+	__u32 type = o->type, offset = o->inner, word, version;
+	const __be16 *inner;
 
+	GCC_KEEP(offset);
+	inner = packet_start(skb) + (offset & MAX_INNER_OFFSET);
 	asm volatile("" : "+r"(inner)); /* one register, which is compared and then read by */
 	if (tunnel->flags & DSCP_TUNNEL_PEERS || (void *)(inner + 8) > packet_end(skb))
 		return false;
