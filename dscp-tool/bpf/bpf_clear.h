@@ -214,7 +214,7 @@ static __always_inline bool read_clear(struct __sk_buff *skb, const struct dscp_
 
 /* Returns the DSCP of the outer header of a packet that came out of the tunnel of that slot, or
  * UNKNOWN, as for any tunnel that encrypts. */
-VERIFIED_ONCE int front_dscp(struct __sk_buff *skb, __u32 slot)
+static __noinline int front_dscp(struct __sk_buff *skb, __u32 slot)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 	struct clear_front front;

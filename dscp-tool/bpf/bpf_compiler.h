@@ -11,8 +11,10 @@
 #ifdef __clang__
 
 /*
- * A function of the packet and of numbers that the verifier goes through once, not again for each
- * state that it is called in: a global one (Linux 5.6). libbpf does not take GCC 12's, which have
+ * A function of numbers that the verifier goes through once, not again for each state that it is
+ * called in: a global one (Linux 5.6). Not a function of the packet: a kernel without BTF of its
+ * own (OpenWrt's, and Debian's for armhf and s390x) does not know the context among the arguments
+ * of a global function, and takes the context for memory. libbpf does not take GCC 12's, which have
  * no function information.
  */
 #define VERIFIED_ONCE __noinline

@@ -232,6 +232,13 @@ static __always_inline __u32 geneve_options(__u32 word)
 	return (word >> 24 & 0x3f) * 4;
 }
 
+/* Length of a GRE header by its first word (RFC 2890): four bytes, and four more each for checksum,
+ * key and sequence number. */
+static __always_inline __u32 gre_bytes(__u32 word)
+{
+	return 4 * (1 + (word >> 31) + (word >> 29 & 1) + (word >> 28 & 1));
+}
+
 /* By the first two bytes of an IP header, in host byte order: the version and the DSCP. */
 static __always_inline __u32 ip_version(__u32 word)
 {

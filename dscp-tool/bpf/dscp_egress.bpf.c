@@ -383,16 +383,9 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 /* Where the inner packet is in GRE of version 0, given the first word of its header. */
 static __always_inline void find_in_gre(struct outer *o, __u32 word)
 {
-	o->inner = o->payload + 4;
-	if (word & GRE_ROUTING)
-		return;
-	if (word & GRE_CHECKSUM)
-		o->inner += 4;
-	if (word & GRE_KEY)
-		o->inner += 4;
-	if (word & GRE_SEQUENCE)
-		o->inner += 4;
-	o->type = word & 0xffff;
+	o->inner = o->payload + gre_bytes(word);
+	if (!(word & GRE_ROUTING))
+		o->type = word & 0xffff;
 }
 
 /* No kind that is served: a device of its own, whose key is not in GRE's header. */
@@ -639,7 +632,7 @@ static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tun
 }
 
 /* The DSCP for a packet of a tunnel in clear text. offset, type: of the inner packet. */
-VERIFIED_ONCE int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __u32 type)
+static __noinline int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __u32 type)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 	struct clear c = { .offset = offset };
@@ -669,8 +662,8 @@ static __always_inline bool may_carry_udp(struct __sk_buff *skb, const struct cl
  * a policy would leak: a program that writes a message with UDP inside gets the policy. A packet
  * socket's (AF_PACKET) can be either, and counts as the inner packet's.
  */
-VERIFIED_ONCE int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
-			     __u32 type)
+static __noinline int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
+				 __u32 type)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct clear c = { .offset = offset };
@@ -889,15 +882,15 @@ static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o,
 		write_dscp(skb, o, dscp);
 }
 
-/* The same offset, of which the verifier knows the range alone: it need not go through all that
- * follows again for each of the values that find_ip() returns. */
-static __always_inline __u32 some_offset(const struct __sk_buff *skb, __u32 offset)
+/* The same number, of which the verifier knows nothing: it need not go through all that follows
+ * again for each value that it knows. */
+static __always_inline __u32 some_number(const struct __sk_buff *skb, __u32 number)
 {
 	__u32 noise = skb->len;
 
-	offset ^= noise;
-	asm volatile("" : "+r"(offset));
-	return (offset ^ noise) & MAX_IP_OFFSET;
+	number ^= noise;
+	asm volatile("" : "+r"(number));
+	return number ^ noise;
 }
 
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
@@ -913,7 +906,7 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	o.payload = some_offset(skb, offset);
+	o.payload = some_number(skb, offset) & MAX_IP_OFFSET;
 	o.ip = packet_start(skb) + o.payload;
 	o.ip6 = type == bpf_htons(ETH_P_IPV6);
 	end = packet_end(skb);
@@ -923,6 +916,8 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 		ours = match_ip6(&o, end);
 	else
 		return 0;
+	o.inner = some_number(skb, o.inner);
+	o.type = some_number(skb, o.type);
 	mark_unusual(skb, &o, end, ours);
 	return 0;
 }

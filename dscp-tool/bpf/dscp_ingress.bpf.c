@@ -129,7 +129,6 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 	return NOTE;
 }
 
-/* RFC 2890: four bytes, and four more each for checksum, key and sequence number. */
 static __always_inline enum verdict match_gre(const struct passing *p, struct dscp_inflight *note)
 {
 	packet_be32 *gre = p->payload;
@@ -140,7 +139,7 @@ static __always_inline enum verdict match_gre(const struct passing *p, struct ds
 	flags = bpf_ntohl(*gre);
 	if (flags & GRE_VERSION) /* PPTP */
 		return OTHER;
-	set_distance(note, p, 4 * (1 + (flags >> 31) + (flags >> 29 & 1) + (flags >> 28 & 1)));
+	set_distance(note, p, gre_bytes(flags));
 	return NOTE;
 }
 
