@@ -195,6 +195,20 @@ static int each_counting(struct pins *pins, const struct renewal *before,
 	return err;
 }
 
+/* The maps and programs that are in force, in the pins of those of before. */
+static int put_pins(struct pins *pins, const struct renewal *before)
+{
+	int err = 0;
+
+	for (int i = 0; i < N_MAPS && !err; i++)
+		if (before->maps[i] >= 0)
+			err = pins_put_map(pins, i);
+	for (int i = 0; i < N_OBJECTS && !err; i++)
+		if (has_programs(pins, i))
+			err = pins_put_programs(pins, i);
+	return err;
+}
+
 /* What the maps of before have, once every hook has its new program. */
 static int carry_on(struct pins *pins, const struct renewal *before)
 {
@@ -205,37 +219,31 @@ static int carry_on(struct pins *pins, const struct renewal *before)
 	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
 		registry_forget_recent(pins);
 	err = each_counting(pins, before, counters_carry);
-	for (int i = 0; i < N_MAPS && !err; i++)
-		if (before->maps[i] >= 0)
-			err = pins_put_map(pins, i);
-	for (int i = 0; i < N_OBJECTS && !err; i++)
-		if (has_programs(pins, i))
-			err = pins_put_programs(pins, i);
+	if (!err)
+		err = put_pins(pins, before);
 	return err ? err : registry_write_config(pins, objects_digest());
 }
 
-/* The maps and programs of before at every hook and in every pin again, after a renewal that got
- * stuck half way; and what was noted and counted meanwhile. */
-static int go_back(struct pins *pins, struct renewal *before, uint64_t build)
+/* The maps and programs of before in every pin again, after a renewal that got stuck half way. */
+static int go_back(struct pins *pins, struct renewal *before)
 {
 	int err = each_counting(pins, before, counters_take_back);
 
 	exchange_all(pins, before);
-	for (int i = 0; i < N_MAPS && !err; i++)
-		if (before->maps[i] >= 0)
-			err = pins_put_map(pins, i);
-	for (int i = 0; i < N_OBJECTS && !err; i++)
-		if (has_programs(pins, i))
-			err = pins_put_programs(pins, i);
-	if (!err)
-		err = hooks_update(pins);
+	return err ? err : put_pins(pins, before);
+}
+
+/* And what was noted and counted meanwhile. err: not every hook has its program of before. */
+static void arrive_back(struct pins *pins, const struct renewal *before, uint64_t build, int err)
+{
 	wait_for_programs();
 	if (before->maps[MAP_FLOWS] >= 0 &&
 	    copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]))
 		registry_forget_recent(pins);
 	if (!err)
 		err = each_counting(pins, before, counters_add);
-	return err ? err : registry_write_config(pins, build);
+	if (!err)
+		registry_write_config(pins, build);
 }
 
 /* The programs of an older build, or maps of another size: load anew and exchange everywhere. Half
@@ -244,7 +252,7 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 {
 	struct renewal before = { .sizes.unpinned = true };
 	struct dscp_config config;
-	int err = pins_config(pins, &config);
+	int err = pins_config(pins, &config), back;
 
 	if (err)
 		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
@@ -263,8 +271,12 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 	err = hooks_update(pins);
 	if (!err)
 		err = carry_on(pins, &before);
-	if (err)
-		go_back(pins, &before, config.build);
+	if (err) {
+		back = go_back(pins, &before);
+		if (!back)
+			back = hooks_update(pins);
+		arrive_back(pins, &before, config.build, back);
+	}
 	close_all(&before);
 	return err;
 }
