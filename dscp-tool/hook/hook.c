@@ -326,9 +326,13 @@ int hook_detach(const struct hook *hook)
 	if (kind != ATTACH_AUTO)
 		err = backends[kind]->detach(hook, pin, &state);
 	/* A filter beside a TCX link, and the qdisc if nobody needs it. */
-	if (!err)
-		err = kind == ATTACH_TCX && state.health == HOOK_OK ? clsact_sweep(hook)
-								    : clsact_release(hook);
+	if (!err && kind == ATTACH_TCX && state.health == HOOK_OK) {
+		err = clsact_sweep(hook);
+		if (err)
+			return err;
+	} else if (!err) {
+		err = clsact_release(hook);
+	}
 	if (err)
 		return hook_refused(hook, "cannot remove", err);
 	err = pin_remove(hook);
