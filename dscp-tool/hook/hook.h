@@ -8,8 +8,8 @@
  * Functions return 0 or a negative errno. Where one fails it has left a sentence (failed()), unless
  * noted.
  */
-#ifndef HOOK_H
-#define HOOK_H
+#ifndef HOOK_HOOK_H
+#define HOOK_HOOK_H
 
 #include <net/if.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Changes a loaded tunnel, or loads a new one. */
-#ifndef CHANGE_H
-#define CHANGE_H
+#ifndef STATE_CHANGE_H
+#define STATE_CHANGE_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Tunnels whose outer packets look alike: one that cannot be told from another is not loaded. */
-#ifndef CONFLICT_H
-#define CONFLICT_H
+#ifndef STATE_CONFLICT_H
+#define STATE_CONFLICT_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* What the programs have counted for a tunnel, in the per-CPU arrays of now and of before. */
-#ifndef COUNTERS_H
-#define COUNTERS_H
+#ifndef STATE_COUNTERS_H
+#define STATE_COUNTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Any BPF map, by its descriptor. */
-#ifndef MAP_H
-#define MAP_H
+#ifndef STATE_MAP_H
+#define STATE_MAP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The BPF objects that the tool carries (embed.S), and what is in them. */
-#ifndef OBJECTS_H
-#define OBJECTS_H
+#ifndef STATE_OBJECTS_H
+#define STATE_OBJECTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* --peer-map: the policies of a tunnel that go by the inner destination. */
-#ifndef PEERS_H
-#define PEERS_H
+#ifndef STATE_PEERS_H
+#define STATE_PEERS_H
 
 #include <stddef.h>
 #include <stdint.h>

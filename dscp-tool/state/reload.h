@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* What load would make of a loaded tunnel now, and what is different then. */
-#ifndef RELOAD_H
-#define RELOAD_H
+#ifndef STATE_RELOAD_H
+#define STATE_RELOAD_H
 
 #include "state/pins.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* What `dscp-tool status` knows (collect.c), and the ways to print it, a file each. */
-#ifndef STATUS_H
-#define STATUS_H
+#ifndef STATUS_STATUS_H
+#define STATUS_STATUS_H
 
 #include <stdbool.h>
 #include <stdint.h>

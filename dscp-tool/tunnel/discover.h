@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Asks the kernel about a tunnel device: its kind, and the features of its outer packets. */
-#ifndef DISCOVER_H
-#define DISCOVER_H
+#ifndef TUNNEL_DISCOVER_H
+#define TUNNEL_DISCOVER_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Flowtables of nftables, which forward a tunnel's packets past programs of ours. */
-#ifndef FLOWTABLE_H
-#define FLOWTABLE_H
+#ifndef TUNNEL_FLOWTABLE_H
+#define TUNNEL_FLOWTABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

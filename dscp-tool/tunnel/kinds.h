@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The kinds of tunnels that are served, a row each. A new kind is a row here, and a matcher in the
  * BPF programs. */
-#ifndef KINDS_H
-#define KINDS_H
+#ifndef TUNNEL_KINDS_H
+#define TUNNEL_KINDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The methods by which ingress finds the outer DSCP of a packet: tc, peek and xdp. */
-#ifndef METHOD_H
-#define METHOD_H
+#ifndef TUNNEL_METHOD_H
+#define TUNNEL_METHOD_H
 
 #include <dscp/abi.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The request that the command line makes for a tunnel. */
-#ifndef REQUEST_H
-#define REQUEST_H
+#ifndef TUNNEL_REQUEST_H
+#define TUNNEL_REQUEST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* The uplinks of a tunnel: the devices that its outer packets leave by. */
-#ifndef UPLINKS_H
-#define UPLINKS_H
+#ifndef TUNNEL_UPLINKS_H
+#define TUNNEL_UPLINKS_H
 
 #include <stdbool.h>
 
