@@ -132,6 +132,8 @@ static void check_device(struct tunnel_status *status, const struct pins *pins, 
 		return;
 	if (sane_name(link.name))
 		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+	if (discover_unservable(&link, text, sizeof(text)))
+		problem(status, "%s", text);
 	if (discover_port_changed(t, text, sizeof(text)))
 		problem(status, "%s", text);
 	if (discover_uplinks_changed(t, link.name, text, sizeof(text)))

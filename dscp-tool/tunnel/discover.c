@@ -37,10 +37,30 @@ static int unknown_kind(const struct tunnel_request *request, const struct nl_li
 		      request->name);
 }
 
+bool discover_unservable(const struct nl_link *link, char *text, unsigned int len)
+{
+	const struct kind *row = kinds_by_name(link->kind);
+
+	if (row && link->external && !row->external_ok)
+		snprintf(text, len,
+			 "%s in external mode has no address of its own to know its packets by: "
+			 "make a device with a remote address in its place",
+			 link->kind);
+	else if (link->encap)
+		snprintf(text, len,
+			 "its packets leave inside others (encap fou, gue, mpls), where they are "
+			 "not found: at both ends, ip link set %s type %s encap none",
+			 link->name, link->kind);
+	else
+		return false;
+	return true;
+}
+
 static int set_kind(const struct tunnel_request *request, const struct nl_link *link,
 		    struct dscp_tunnel *tunnel)
 {
 	const struct kind *row = kinds_by_name(link->kind);
+	char text[256];
 
 	if (!row && request->fixed && request->n_ports) {
 		tunnel->kind = DSCP_KIND_UDP;
@@ -49,18 +69,9 @@ static int set_kind(const struct tunnel_request *request, const struct nl_link *
 	if (!row)
 		return unknown_kind(request, link);
 	tunnel->kind = row->kind;
-	if (link->external && !row->external_ok)
-		return failed(-EOPNOTSUPP,
-			      "%s: %s in external mode has no address of its own to know its "
-			      "packets by: make a device with a remote address in its place",
-			      request->name, link->kind);
-	if (link->encap)
-		return failed(
-			-EOPNOTSUPP,
-			"%s: its packets leave inside others (encap fou, gue, mpls), where they "
-			"are not found: at both ends, ip link set %s type %s encap none",
-			request->name, request->name, link->kind);
-	return 0;
+	return discover_unservable(link, text, sizeof(text))
+		       ? failed(-EOPNOTSUPP, "%s: %s", request->name, text)
+		       : 0;
 }
 
 static int set_ports(const struct tunnel_request *request, uint16_t found,

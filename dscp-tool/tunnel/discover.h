@@ -25,6 +25,9 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
  * the request are those of tunnel and name. */
 struct tunnel_request discover_request_of(const struct dscp_tunnel *tunnel, const char *name);
 
+/* True, with a sentence, if the packets of a device are where none of the programs finds them. */
+bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
+
 /* True, with a sentence, if the ports that a loaded WireGuard tunnel was registered with are no
  * longer the ones it uses. */
 bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);

@@ -152,7 +152,7 @@ encapsulated()
 		$([ "$1" != ip6tnl ] || echo mode any) encap "$3" encap-sport auto encap-dport 5555
 }
 
-# The remedy that the sentence names is one.
+# The remedy that the sentence names is one; status says the same of a tunnel that is loaded.
 test_inside_udp_is_refused()
 {
 	local kind family encap
@@ -166,6 +166,14 @@ test_inside_udp_is_refused()
 			on a ip link set t0 up
 			on a ip link set t0 type "$kind" encap none
 			check on a "$TOOL" load t0 --uplink eth0
+			check on a "$TOOL" status t0
+			# The kernel can change a device that is loaded.
+			on a ip link set t0 type "$kind" encap $encap encap-sport auto encap-dport 5555
+			check_exit 4 on a "$TOOL" status t0
+			check_grep "its packets leave inside others .* ip link set t0 type $kind encap none" \
+				echo "$OUTPUT"
+			on a ip link set t0 type "$kind" encap none
+			check on a "$TOOL" status t0
 			check on a "$TOOL" unload t0
 			on a ip link delete t0
 		done
