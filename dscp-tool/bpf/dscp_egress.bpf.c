@@ -533,14 +533,15 @@ static __always_inline __u32 stamped_mark(__u32 hash)
  * one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the stamp: so
  * look which marks that socket's packets were stamped with, from first on. More than one: nobody
  * knows which. Both sums begin with a number that the verifier does not know, so that it need not
- * go through every combination.
+ * go through every combination. The counter has eight bytes, since GCC 12 keeps the counter on the
+ * stack and the verifier of Linux 6.1 forgets there what has four.
  */
 VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
 {
 	__u32 count = hash, sum = hash;
 
 	asm volatile("" : "+r"(count), "+r"(sum));
-	for (__u32 i = 0; i <= DSCP_VALUES; i++) {
+	for (unsigned long i = 0; i <= DSCP_VALUES; i++) {
 		__u32 mark = first + i;
 
 		if (i == DSCP_VALUES && first)
