@@ -225,8 +225,8 @@ static bool looks_different(const struct dscp_tunnel *old, const struct dscp_tun
 
 static bool is_new_netns(const struct pins *pins, uint64_t netns)
 {
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (pins->tunnels[slot].ifindex && pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
+	for_each_tunnel (slot, pins)
+		if (pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
 		    pins->tunnels[slot].uplink_netns == netns)
 			return false;
 	return true;
@@ -259,10 +259,12 @@ static int check_strangers(const struct pins *pins, uint32_t slot, const struct 
 
 int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	int err = 0;
+	int err;
 
-	for (uint32_t other = 1; other < DSCP_MAX_TUNNELS && !err; other++)
-		if (pins->tunnels[other].ifindex && other != slot)
-			err = check_two(new, &pins->tunnels[other]);
-	return err ? err : check_strangers(pins, slot, new);
+	for_each_tunnel (other, pins) {
+		err = other == slot ? 0 : check_two(new, &pins->tunnels[other]);
+		if (err)
+			return err;
+	}
+	return check_strangers(pins, slot, new);
 }

@@ -15,7 +15,7 @@
 /* The tunnel that has a hook; NULL: none. */
 static const struct dscp_tunnel *tunnel_of(const struct pins *pins, const struct hook *hook)
 {
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+	for_each_tunnel (slot, pins)
 		if (pins->tunnels[slot].ifindex == (__u32)hook->ifindex &&
 		    pins->tunnels[slot].netns == hook->netns)
 			return &pins->tunnels[slot];
@@ -42,9 +42,8 @@ bool hooks_needed(const struct pins *pins, const struct hook *hook)
 {
 	struct hook hooks[MAX_HOOKS];
 
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		unsigned int n =
-			pins->tunnels[slot].ifindex ? hooks_of(&pins->tunnels[slot], hooks) : 0;
+	for_each_tunnel (slot, pins) {
+		unsigned int n = hooks_of(&pins->tunnels[slot], hooks);
 
 		for (unsigned int i = 0; i < n; i++)
 			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&

@@ -390,8 +390,7 @@ int install_prune(struct pins *pins)
 		xdp_sweep(STATE_DIR, pins->programs[XDP_INNER]);
 	if (prune.err)
 		return prune.err;
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (pins->tunnels[slot].ifindex)
-			return 0;
+	for_each_tunnel (slot, pins)
+		return 0;
 	return pins_remove();
 }

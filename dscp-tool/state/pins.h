@@ -22,6 +22,11 @@ struct pins {
 	struct dscp_tunnel *tunnels; /* all DSCP_MAX_TUNNELS slots, as the map has them */
 };
 
+/* Each slot with a tunnel in it. Of a free slot nothing has been checked. */
+#define for_each_tunnel(slot, pins)                                                                \
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)                                   \
+		if ((pins)->tunnels[slot].ifindex)
+
 /* One change at a time on this machine: a descriptor to close, or a negative errno. The lock goes
  * with the process at the latest. */
 int pins_lock(void);

@@ -42,7 +42,7 @@ int registry_write_config(const struct pins *pins, uint64_t build)
 	};
 	__u32 zero = 0;
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+	for_each_tunnel (slot, pins) {
 		if (pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
 			config.kinds |= 1u << pins->tunnels[slot].kind;
 		if (pins->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
@@ -57,7 +57,7 @@ uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex)
 {
 	uint64_t netns = netns_own();
 
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+	for_each_tunnel (slot, pins)
 		if (pins->tunnels[slot].ifindex == ifindex && pins->tunnels[slot].netns == netns &&
 		    present_is(pins, slot, PRESENT_DEVICE))
 			return slot;
@@ -81,25 +81,21 @@ uint32_t registry_find(const struct pins *pins, const char *name)
 	uint32_t slot = ifindex ? registry_find_ifindex(pins, ifindex) : 0;
 	uint64_t netns = netns_own();
 
-	for (uint32_t other = 1; !slot && other < DSCP_MAX_TUNNELS; other++) {
-		const struct dscp_tunnel *t = &pins->tunnels[other];
-
-		if (t->ifindex && t->netns == netns && goes_by(pins, other, name) &&
+	if (slot)
+		return slot;
+	for_each_tunnel (other, pins)
+		if (pins->tunnels[other].netns == netns && goes_by(pins, other, name) &&
 		    present_is(pins, other, PRESENT_NETNS))
-			slot = other;
-	}
-	return slot;
+			return other;
+	return 0;
 }
 
 uint32_t registry_find_gone(const struct pins *pins, const char *name)
 {
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		const struct dscp_tunnel *t = &pins->tunnels[slot];
-
-		if (t->ifindex && !strncmp(t->name, name, DSCP_IFNAMSIZ) &&
+	for_each_tunnel (slot, pins)
+		if (!strncmp(pins->tunnels[slot].name, name, DSCP_IFNAMSIZ) &&
 		    !present_is(pins, slot, PRESENT_NETNS))
 			return slot;
-	}
 	return 0;
 }
 
@@ -115,7 +111,7 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex)
 {
 	const char *name = NULL;
 
-	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+	for_each_tunnel (slot, pins) {
 		if (pins->tunnels[slot].ifindex != ifindex)
 			continue;
 		if (name)
@@ -130,8 +126,7 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex)
 
 static bool has_port(const struct dscp_tunnel *tunnel, __u32 number)
 {
-	/* Of a free slot nothing has been checked. */
-	for (int i = 0; tunnel->ifindex && i < tunnel->n_ports; i++)
+	for (int i = 0; i < tunnel->n_ports; i++)
 		if (tunnel->ports[i] == number)
 			return true;
 	return false;
@@ -141,7 +136,7 @@ static int derive_port(const struct pins *pins, __u32 number, __u32 freed)
 {
 	struct dscp_port port = {};
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+	for_each_tunnel (slot, pins) {
 		const struct dscp_tunnel *t = &pins->tunnels[slot];
 
 		if (slot == freed || !has_port(t, number))
@@ -162,7 +157,7 @@ static int derive_device(const struct pins *pins, __u32 ifindex, __u32 freed)
 {
 	__u32 found = 0, n = 0;
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+	for_each_tunnel (slot, pins) {
 		if (pins->tunnels[slot].ifindex != ifindex || slot == freed)
 			continue;
 		found = slot;
@@ -181,7 +176,7 @@ static int derive_endpoint(const struct pins *pins, const struct dscp_endpoint *
 {
 	int map = pins->maps[MAP_ENDPOINTS];
 
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
+	for_each_tunnel (slot, pins) {
 		if (slot != freed && pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS &&
 		    !memcmp(&pins->tunnels[slot].endpoint, endpoint, sizeof(*endpoint)))
 			return bpf_map_update_elem(map, endpoint, &slot, BPF_ANY) ? -errno : 0;
