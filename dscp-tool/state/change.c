@@ -12,6 +12,7 @@
 #include "state/counters.h"
 #include "state/hooks.h"
 #include "state/install.h"
+#include "state/map.h"
 #include "state/peers.h"
 #include "state/present.h"
 #include "state/registry.h"
@@ -124,8 +125,12 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 /* Sees to it that nothing is in the way of the tunnel. */
 static int check(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	int err = change_permitted(&pins->tunnels[slot]);
+	int err;
 
+	if (!slot)
+		return failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
+			      new->name, DSCP_MAX_TUNNELS - 1);
+	err = change_permitted(&pins->tunnels[slot]);
 	if (!err)
 		err = clear_number(pins, new);
 	return err ? err : conflict_check(pins, slot, new);
@@ -146,23 +151,17 @@ int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peer
 {
 	struct before before;
 	struct pins pins;
-	uint32_t slot;
+	uint32_t slot, old_flows;
 	bool anew;
 	int err = install_open(&pins, flows), pruned;
 
 	if (err)
 		return err;
-	err = install_renew(&pins, flows);
-	if (err) {
-		pins_close(&pins);
-		return err;
-	}
+	old_flows = map_capacity(pins.maps[MAP_FLOWS]);
 	slot = find_slot(&pins, tunnel->name, &anew);
-	if (!slot)
-		err = failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
-			     tunnel->name, DSCP_MAX_TUNNELS - 1);
+	err = check(&pins, slot, tunnel);
 	if (!err)
-		err = check(&pins, slot, tunnel);
+		err = install_renew(&pins, flows);
 	/* Before a packet can find the slot: egress_outer leaves a packet alone that it cannot
 	 * count. */
 	if (!err)
@@ -178,6 +177,8 @@ int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peer
 		if (err)
 			take_back(&pins, slot, tunnel, &before);
 	}
+	if (err && map_capacity(pins.maps[MAP_FLOWS]) != old_flows)
+		install_renew(&pins, old_flows);
 	pruned = install_prune(&pins);
 	pins_close(&pins);
 	return err ? err : pruned;

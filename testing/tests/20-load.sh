@@ -74,6 +74,31 @@ test_load_changes_a_loaded_tunnel()
 	same_as_before
 }
 
+# Refused before anything is changed, and after the maps were made anew.
+test_refused_load_keeps_the_flows()
+{
+	local size
+
+	lone_node
+	check on a "$TOOL" load vx4
+	size=$(flows)
+	on a sh -ec 'ip tuntap add u0 mode tun; ip tuntap add u1 mode tun
+		ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		tc qdisc add dev eth1 ingress'
+	check on a "$TOOL" load u0 --port 5000 --outer-dscp CS1 --uplink eth0
+	refused 2 "u1: port 5000 is u0's already" \
+		"$TOOL" load u1 --port 5000 --outer-dscp CS1 --uplink eth0 --flows 1000
+	[ "$(flows)" = "$size" ]
+	refused 2 "eth1: the qdisc 'ingress' at ffff:" \
+		"$TOOL" load vx4 --uplink eth1 --attach clsact --flows 1000
+	[ "$(flows)" = "$size" ]
+	check on a "$TOOL" status vx4
+	check on a "$TOOL" load vx4 --flows 1000
+	[ "$(flows)" = 1000 ]
+}
+
+flows() { on a "$TOOL" status --json | jq .flows.capacity; }
+
 test_what_cannot_be_loaded()
 {
 	lone_node
