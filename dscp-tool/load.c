@@ -13,6 +13,7 @@
 #include "util/dscp.h"
 #include "util/macros.h"
 #include "util/netns.h"
+#include "util/policy.h"
 
 #define MIN_FLOWS 256
 #define MAX_FLOWS (16 * 1024 * 1024)
@@ -29,7 +30,7 @@ struct load_config {
 
 static int set_map(void *member, const char *value, char *err, size_t err_len)
 {
-	return dscp_policy_parse(member, value, err, err_len);
+	return policy_parse(member, value, err, err_len);
 }
 
 static int set_peer_map(void *member, const char *value, char *err, size_t err_len)
@@ -95,14 +96,14 @@ static const struct arg_option load_options[] = {
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", ARG_WORD,
 	  TO(direction), .word = direction_name },
 	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]", ARG_SET,
-	  .repeats = true, TO(request.egress_map), .set = set_map, .word = dscp_policy_word,
+	  .repeats = true, TO(request.egress_map), .set = set_map, .word = policy_word,
 	  .needs = &egress, EXCLUDED },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
-	  ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .word = dscp_policy_word,
+	  ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .word = policy_word,
 	  .needs = &egress_by_peer, EXCLUDED },
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
 	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map,
-	  .word = dscp_policy_word, .needs = &ingress },
+	  .word = policy_word, .needs = &ingress },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
 	  ARG_WORD, TO(request.way), .word = way_name, .needs = &ingress },
 	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", ARG_SET, TO(request),
@@ -132,9 +133,9 @@ const struct arg_command load_command = {
 /* The defaults. */
 static void prepare(struct load_config *config)
 {
-	dscp_policy_identity(&config->request.egress_map);
+	policy_identity(&config->request.egress_map);
 	/* A network that sets all to CS0 is not to erase what is inside. */
-	dscp_policy_identity(&config->request.ingress_map);
+	policy_identity(&config->request.ingress_map);
 	config->request.ingress_map.to[0] = DSCP_KEEP;
 }
 

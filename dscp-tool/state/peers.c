@@ -16,7 +16,7 @@
 #include "state/kernel.h"
 #include "state/pins.h"
 #include "util/args.h"
-#include "util/dscp.h"
+#include "util/policy.h"
 
 static int inet_family(const struct dscp_peer *peer)
 {
@@ -125,9 +125,9 @@ static int add(struct peer_maps *peers, const struct dscp_peer *peer, const char
 	int known = find(peers, peer), ret;
 
 	if (known >= 0)
-		return dscp_policy_parse(&peers->maps[known].policy, text, err, err_len);
-	dscp_policy_unnamed(&map.policy);
-	ret = dscp_policy_parse(&map.policy, text, err, err_len);
+		return policy_parse(&peers->maps[known].policy, text, err, err_len);
+	policy_unnamed(&map.policy);
+	ret = policy_parse(&map.policy, text, err, err_len);
 	if (ret)
 		return ret;
 	if (peers->n == DSCP_MAX_PEERS) {
@@ -169,7 +169,7 @@ int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err
 void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
 {
 	for (unsigned int i = 0; i < peers->n; i++)
-		dscp_policy_complete(&peers->maps[i].policy, own);
+		policy_complete(&peers->maps[i].policy, own);
 }
 
 static int failed(const char *what, int err)

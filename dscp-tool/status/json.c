@@ -8,6 +8,7 @@
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/json.h"
+#include "util/policy.h"
 
 static const char *direction(const struct tunnel_status *status)
 {
@@ -22,7 +23,7 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
 		if (policy->to[dscp] != dscp)
-			json_string(map, dscp_name(dscp), dscp_policy_name(policy, dscp));
+			json_string(map, dscp_name(dscp), policy_name(policy, dscp));
 	return map;
 }
 

@@ -8,6 +8,7 @@
 
 #include "tunnel/method.h"
 #include "util/dscp.h"
+#include "util/policy.h"
 
 #define BAR_COLUMNS 30 /* that 100 % has */
 
@@ -33,7 +34,7 @@ static void print_policy(const char *title, const struct dscp_policy *policy)
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
 		if (policy->to[dscp] == (common < 0 ? (int)dscp : common))
 			continue;
-		printf(" %s=%s", dscp_name(dscp), dscp_policy_name(policy, dscp));
+		printf(" %s=%s", dscp_name(dscp), policy_name(policy, dscp));
 		any = true;
 	}
 	printf("%s\n", any ? "" : " as it is");

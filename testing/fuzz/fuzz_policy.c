@@ -10,6 +10,7 @@
 
 #include <util/args.h>
 #include <util/dscp.h>
+#include <util/policy.h>
 
 #include "state/peers.h"
 #include "fuzz.h"
@@ -61,10 +62,10 @@ static void check_policy(const struct dscp_policy *policy)
 		CHECK(policy->to[from] < DSCP_VALUES || policy->to[from] == DSCP_KEEP, "%u: %u",
 		      from, policy->to[from]);
 		len += snprintf(text + len, sizeof(text) - len, "%s%s=%s", len ? "," : "",
-				dscp_name(from), dscp_policy_name(policy, from));
+				dscp_name(from), policy_name(policy, from));
 	}
 	memset(&again, DSCP_KEEP - 1, sizeof(again));
-	CHECK(!dscp_policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
 	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
 }
 
@@ -73,9 +74,9 @@ static void policy(const char *text)
 	struct dscp_policy read, before;
 	char err[MESSAGE] = "";
 
-	dscp_policy_identity(&read);
+	policy_identity(&read);
 	before = read;
-	if (!dscp_policy_parse(&read, text, err, sizeof(err))) {
+	if (!policy_parse(&read, text, err, sizeof(err))) {
 		check_policy(&read);
 		return;
 	}
@@ -147,7 +148,7 @@ static void peers(char *text)
 		/* Several maps of one prefix are one. */
 		CHECK(read.n - before <= 1 && read.n <= DSCP_MAX_PEERS, "%u", read.n);
 	}
-	dscp_policy_identity(&own);
+	policy_identity(&own);
 	peers_complete(&read, &own);
 	for (unsigned int i = 0; i < read.n; i++) {
 		check_peer(&read.maps[i]);

@@ -13,6 +13,7 @@
 
 #include <util/dscp.h>
 #include <util/macros.h>
+#include <util/policy.h>
 
 #define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 
@@ -116,21 +117,21 @@ static struct dscp_policy parsed(const char *text)
 {
 	struct dscp_policy policy;
 
-	dscp_policy_identity(&policy);
-	if (dscp_policy_parse(&policy, text, err, sizeof(err)))
+	policy_identity(&policy);
+	if (policy_parse(&policy, text, err, sizeof(err)))
 		fail_msg("'%s': %s", text, err);
 	return policy;
 }
 
-static void policy_identity(void **state)
+static void identity(void **state)
 {
 	struct dscp_policy policy;
 
 	(void)state;
-	dscp_policy_identity(&policy);
+	policy_identity(&policy);
 	for (unsigned int i = 0; i < DSCP_VALUES; i++) {
 		assert_int_equal(policy.to[i], i);
-		assert_string_equal(dscp_policy_name(&policy, i), dscp_name(i));
+		assert_string_equal(policy_name(&policy, i), dscp_name(i));
 	}
 }
 
@@ -143,8 +144,8 @@ static void policy_single(void **state)
 	assert_int_equal(policy.to[8], 63);
 	assert_int_equal(policy.to[0], DSCP_KEEP);
 	assert_int_equal(policy.to[1], 1);
-	assert_string_equal(dscp_policy_name(&policy, 0), "keep");
-	assert_string_equal(dscp_policy_name(&policy, 46), "AF41");
+	assert_string_equal(policy_name(&policy, 0), "keep");
+	assert_string_equal(policy_name(&policy, 46), "AF41");
 	assert_int_equal(parsed("EF=KEEP").to[46], DSCP_KEEP);
 }
 
@@ -179,7 +180,7 @@ static void policy_on_top(void **state)
 	struct dscp_policy policy = parsed("CS0=keep");
 
 	(void)state;
-	assert_int_equal(dscp_policy_parse(&policy, "EF=CS5", err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy, "EF=CS5", err, sizeof(err)), 0);
 	assert_int_equal(policy.to[0], DSCP_KEEP);
 	assert_int_equal(policy.to[46], 40);
 }
@@ -206,13 +207,13 @@ static void policy_completed(void **state)
 	struct dscp_policy own = parsed("*=CS0,CS7=keep,LE=LE"), policy;
 
 	(void)state;
-	dscp_policy_unnamed(&policy);
-	dscp_policy_complete(&policy, &own);
+	policy_unnamed(&policy);
+	policy_complete(&policy, &own);
 	assert_memory_equal(&policy, &own, sizeof(policy));
-	dscp_policy_unnamed(&policy);
-	assert_int_equal(dscp_policy_parse(&policy, "EF=CS5,CS1-CS2=copy", err, sizeof(err)), 0);
-	assert_int_equal(dscp_policy_parse(&policy, "CS2=keep,0=63", err, sizeof(err)), 0);
-	dscp_policy_complete(&policy, &own);
+	policy_unnamed(&policy);
+	assert_int_equal(policy_parse(&policy, "EF=CS5,CS1-CS2=copy", err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy, "CS2=keep,0=63", err, sizeof(err)), 0);
+	policy_complete(&policy, &own);
 	for (int i = 0; i < DSCP_VALUES; i++) {
 		int want = i == 46 ? 40 : i == 16 ? DSCP_KEEP : i ? own.to[i] : 63;
 
@@ -220,7 +221,7 @@ static void policy_completed(void **state)
 	}
 	/* A complete policy is not changed. */
 	own = parsed("*=keep");
-	dscp_policy_complete(&policy, &own);
+	policy_complete(&policy, &own);
 	assert_int_equal(policy.to[2], 0);
 	assert_int_equal(policy.to[46], 40);
 }
@@ -280,7 +281,7 @@ static void policy_refuses(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad_maps); i++) {
 		policy = before;
 		err[0] = '\0';
-		if (dscp_policy_parse(&policy, bad_maps[i], err, sizeof(err)) != -EINVAL)
+		if (policy_parse(&policy, bad_maps[i], err, sizeof(err)) != -EINVAL)
 			fail_msg("'%s' was accepted", bad_maps[i]);
 		assert_memory_equal(&policy, &before, sizeof(policy));
 		assert_non_null(strchr(err, '\''));
@@ -288,7 +289,7 @@ static void policy_refuses(void **state)
 	}
 	/* Not the part before the mistake either. */
 	policy = before;
-	assert_int_equal(dscp_policy_parse(&policy, "EF=LE,XX=LE", err, sizeof(err)), -EINVAL);
+	assert_int_equal(policy_parse(&policy, "EF=LE,XX=LE", err, sizeof(err)), -EINVAL);
 	assert_memory_equal(&policy, &before, sizeof(policy));
 }
 
@@ -296,8 +297,8 @@ static void assert_refused(const char *text, const char *sentence)
 {
 	struct dscp_policy policy;
 
-	dscp_policy_identity(&policy);
-	assert_int_equal(dscp_policy_parse(&policy, text, err, sizeof(err)), -EINVAL);
+	policy_identity(&policy);
+	assert_int_equal(policy_parse(&policy, text, err, sizeof(err)), -EINVAL);
 	assert_string_equal(err, sentence);
 }
 
@@ -313,8 +314,8 @@ static void policy_sentences(void **state)
 	assert_refused("AF43-AF11=EF", "'AF43-AF11' in 'AF43-AF11=EF' runs backwards: "
 				       "put the lower DSCP first");
 	assert_refused("EF=EF,", "'' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep");
-	dscp_policy_identity(&policy);
-	assert_int_equal(dscp_policy_parse(&policy, "XX", tiny, sizeof(tiny)), -EINVAL);
+	policy_identity(&policy);
+	assert_int_equal(policy_parse(&policy, "XX", tiny, sizeof(tiny)), -EINVAL);
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
 }
 
@@ -325,7 +326,7 @@ int main(void)
 		cmocka_unit_test(names_round_trip),
 		cmocka_unit_test(parse_accepts),
 		cmocka_unit_test(parse_refuses),
-		cmocka_unit_test(policy_identity),
+		cmocka_unit_test(identity),
 		cmocka_unit_test(policy_single),
 		cmocka_unit_test(policy_range),
 		cmocka_unit_test(policy_all_then_one),

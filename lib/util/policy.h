@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* The grammar of a policy, --egress-map and --ingress-map: what becomes of each DSCP. */
+#ifndef UTIL_POLICY_H
+#define UTIL_POLICY_H
+
+#include <stddef.h>
+
+#include <dscp/abi.h>
+
+/* The words of a policy: keep, copy, names of codepoints; NULL behind the last. */
+const char *policy_word(unsigned int i);
+
+/* Each DSCP becomes itself. */
+void policy_identity(struct dscp_policy *policy);
+
+/* A policy that names nothing yet, and the same completed by another policy: each DSCP that no
+ * entry has named since takes what the other policy makes of that DSCP. */
+void policy_unnamed(struct dscp_policy *policy);
+void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
+
+/* Applies a map, ENTRY[,ENTRY...], on top of what policy holds; later entries win. ENTRY is
+ * FROM=TO, or "copy" for "*=copy". FROM is a name, a number, A-B or *; TO is a name, a number, keep
+ * or copy (each DSCP of FROM becomes itself). On error returns -EINVAL, leaves policy as it was and
+ * writes one sentence with the offending text and the legal range to err. */
+int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
+
+/* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
+const char *policy_name(const struct dscp_policy *policy, unsigned int from);
+
+#endif
