@@ -13,7 +13,7 @@
 #include "util/netns.h"
 
 #define MAX_NEIGHBOURS 8 /* that are shown, on each side */
-#define MAX_PROBLEMS (6 + MAX_HOOKS)
+#define MAX_PROBLEMS (7 + MAX_HOOKS)
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
