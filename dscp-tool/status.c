@@ -51,31 +51,25 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_text(status);
 }
 
-static int report(const struct status_config *config, const struct pins *pins, uint32_t slot)
-{
-	struct status status;
-	int exit_status = EXIT_REFUSED;
-
-	if (!status_collect(pins, slot, &status)) {
-		print(config, &status);
-		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
-	}
-	status_free(&status);
-	return exit_status;
-}
-
 /* name: NULL for all tunnels */
 static int show(const struct status_config *config, const char *name)
 {
 	struct pins pins = {};
+	struct status status = {};
 	uint32_t slot = 0;
-	int err = pins_open(&pins), exit_status;
+	int err = pins_open(&pins), exit_status = EXIT_REFUSED;
 
 	if (err && err != -ENOENT)
 		return EXIT_REFUSED;
 	if (name && !err)
 		slot = registry_find(&pins, name);
-	exit_status = name && !slot ? not_loaded(name) : report(config, &pins, slot);
+	if (name && !slot) {
+		exit_status = not_loaded(name);
+	} else if (!status_collect(&pins, slot, &status)) {
+		print(config, &status);
+		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
+	}
+	status_free(&status);
 	pins_close(&pins);
 	return exit_status;
 }

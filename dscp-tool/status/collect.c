@@ -4,7 +4,6 @@
 #include "status/status.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,74 +11,41 @@
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/kernel.h"
-#include "tunnel/flowtable.h"
 #include "state/map.h"
 #include "state/present.h"
 #include "state/sane.h"
-#include "tunnel/discover.h"
+#include "status/problems.h"
+#include "tunnel/flowtable.h"
 #include "util/log.h"
 #include "util/netlink.h"
 
-static void problem(struct tunnel_status *status, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void problem(struct tunnel_status *status, const char *fmt, ...)
-{
-	va_list args;
-
-	if (status->n_problems == MAX_PROBLEMS)
-		return;
-	va_start(args, fmt);
-	vsnprintf(status->problems[status->n_problems++], sizeof(*status->problems), fmt, args);
-	va_end(args);
-}
-
-/* True of what check_netns() or check_device() says, once. */
-static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
-{
-	if (hook->netns != status->tunnel->netns)
-		return !*status->uplink_netns;
-	return status->netns_gone || hook->ifindex == (int)status->tunnel->ifindex;
-}
-
-static void check_hook(struct tunnel_status *status, const struct hook *hook,
-		       const struct hook_state *state)
-{
-	switch (state->health) {
-	case HOOK_MISSING:
-		problem(status, "%s is not attached to %s: load the tunnel again",
-			hook_role(hook)->name, hook->dev);
-		break;
-	case HOOK_GONE:
-		if (!is_said_elsewhere(status, hook))
-			problem(status, "the device %s (number %d) is gone: load the tunnel again",
-				hook->dev, hook->ifindex);
-		break;
-	case HOOK_OK:
-	case HOOK_ELSEWHERE:
-		break;
-	}
-}
-
-bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
-{
-	return tunnel->uplink_netns != tunnel->netns;
-}
-
-static void check_netns(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
+static void find_netns(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
 	const struct dscp_tunnel *t = status->tunnel;
 
 	status->netns_gone = !present_is(pins, slot, PRESENT_NETNS);
-	if (uplinks_elsewhere(t) && (!present_is(pins, slot, PRESENT_UPLINK_NETNS) ||
-				     !netns_path(t->uplink_netns, status->uplink_netns))) {
+	if (!uplinks_elsewhere(t) || !present_is(pins, slot, PRESENT_UPLINK_NETNS) ||
+	    !netns_path(t->uplink_netns, status->uplink_netns))
 		*status->uplink_netns = 0;
-		problem(status,
-			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
-			"load it again",
-			t->uplink_netns);
-	}
 	log_printable(status->uplink_netns);
+}
+
+/* A device is the one that was loaded, whatever its name is now. False: it is gone, or out of
+ * reach.
+ */
+static bool find_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
+			struct nl_link *link)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	struct nl_error why;
+
+	status->device_gone = !present_is(pins, slot, PRESENT_DEVICE);
+	if (status->device_gone || t->netns != netns_own() ||
+	    nl_link_by_index(t->ifindex, link, &why))
+		return false;
+	if (sane_name(link->name))
+		memcpy(status->name, link->name, DSCP_IFNAMSIZ); /* renamed, perhaps */
+	return true;
 }
 
 /* A device that has only the number, or is in a namespace that has, has nothing of ours. */
@@ -95,63 +61,6 @@ static void check_number(struct tunnel_status *status, const struct pins *pins, 
 
 	if (!present_is(pins, slot, what))
 		status->states[i].health = HOOK_GONE;
-}
-
-static void device_gone(struct tunnel_status *status)
-{
-	const struct dscp_tunnel *t = status->tunnel;
-	char number[sizeof(" (number 4294967295)")] = "";
-	struct nl_link link;
-	struct nl_error why;
-
-	if (status->netns_gone)
-		problem(status, "its network namespace is gone: unload it, or load it again");
-	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
-		problem(status, "%s was made anew since: load it again", t->name);
-	else {
-		if (!(t->ifindex & DSCP_IFINDEX_GONE))
-			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
-		problem(status, "the device %s%s is gone: unload it, or load it again", t->name,
-			number);
-	}
-}
-
-/* A device is the one that was loaded, whatever its name is now. */
-static void check_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
-{
-	const struct dscp_tunnel *t = status->tunnel;
-	struct nl_link link;
-	struct nl_error why;
-	char text[sizeof(*status->problems)];
-
-	if (!present_is(pins, slot, PRESENT_DEVICE)) {
-		device_gone(status);
-		return;
-	}
-	if (t->netns != netns_own() || nl_link_by_index(t->ifindex, &link, &why))
-		return;
-	if (sane_name(link.name))
-		memcpy(status->name, link.name, DSCP_IFNAMSIZ); /* renamed, perhaps */
-	if (discover_unservable(&link, text, sizeof(text)))
-		problem(status, "%s", text);
-	if (discover_port_changed(t, text, sizeof(text)))
-		problem(status, "%s", text);
-	if (discover_uplinks_changed(t, link.name, text, sizeof(text)))
-		problem(status, "%s", text);
-	if (flowtable_bypasses(t, &link, text, sizeof(text)))
-		problem(status, "%s", text);
-}
-
-static void check_uplinks(struct tunnel_status *status)
-{
-	const struct dscp_tunnel *t = status->tunnel;
-
-	for (int i = 0; i < t->n_uplinks; i++)
-		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
-			problem(status,
-				"there is no uplink %s: when there is, load the tunnel again "
-				"(monitor does)",
-				t->uplink_names[i]);
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
@@ -171,60 +80,26 @@ static void look_around(struct tunnel_status *status, unsigned int i)
 		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
 }
 
-/* What makes egress_inner the last one again. */
-static const char *remedy_behind(const struct tunnel_status *status,
-				 const struct hook_neighbour *behind)
-{
-	if (behind->attach == ATTACH_CLSACT && behind->priority == UINT16_MAX)
-		return "give it a priority below 65535, and load the tunnel again";
-	if (behind->attach == ATTACH_CLSACT && status->tunnel->attach == ATTACH_TCX)
-		return "load the tunnel again, with --attach clsact";
-	return "load the tunnel again";
-}
-
-/* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
-static void check_behind(struct tunnel_status *status, unsigned int i)
-{
-	const struct hook_neighbour *behind = status->behind[i];
-	char more[32] = "";
-
-	if (!status->n_behind[i])
-		return;
-	if (status->n_behind[i] > 1)
-		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
-	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
-		*behind->name ? behind->name : "a program", more,
-		hook_role(&status->hooks[i])->name, status->hooks[i].dev,
-		remedy_behind(status, behind));
-}
-
 static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
 {
+	struct nl_link link;
 	int err;
 
 	memset(status, 0, sizeof(*status));
 	status->tunnel = &pins->tunnels[slot];
 	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
-	check_netns(status, pins, slot);
+	find_netns(status, pins, slot);
 	status->n_hooks = hooks_of(status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(&status->hooks[i], &status->states[i]);
 		if (err)
 			return err;
 		check_number(status, pins, slot, i);
-		check_hook(status, &status->hooks[i], &status->states[i]);
 		status->current[i] =
 			hooks_current(pins, status->tunnel, &status->hooks[i], &status->states[i]);
-		if (!status->current[i])
-			problem(status,
-				"%s at %s is another program than it should be: load the "
-				"tunnel again",
-				hook_role(&status->hooks[i])->name, status->hooks[i].dev);
 		look_around(status, i);
-		check_behind(status, i);
 	}
-	check_device(status, pins, slot);
-	check_uplinks(status);
+	problems_find(status, find_device(status, pins, slot, &link) ? &link : NULL);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }
@@ -286,10 +161,7 @@ static void add_stranger(void *ctx, uint32_t slot, const char *device)
 		if (t->tunnel != &strangers->pins->tunnels[slot] || t->has_stranger)
 			continue;
 		t->has_stranger = true;
-		problem(t,
-			"packets of %s, which is not loaded, are marked like its own: load it too, "
-			"or give it another port, key or address",
-			device);
+		problems_add_stranger(t, device);
 	}
 }
 
@@ -371,14 +243,4 @@ bool status_healthy(const struct status *status)
 		if (status->tunnels[i].n_problems)
 			return false;
 	return true;
-}
-
-bool has_egress(const struct tunnel_status *status)
-{
-	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
-}
-
-bool has_ingress(const struct tunnel_status *status)
-{
-	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
 }

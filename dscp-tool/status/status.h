@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What `dscp-tool status` knows (collect.c), and the ways to print it, a file each. */
+/* What `dscp-tool status` knows (collect.c), what is wrong (problems.c), and the ways to print it,
+ * a file each. */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
 
@@ -22,6 +23,7 @@ struct tunnel_status {
 	char uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
 	bool netns_gone; /* that of the tunnel */
+	bool device_gone;
 	bool same_name; /* as another one of its network namespace */
 	bool has_stranger; /* a device that is not loaded looks like it */
 	struct hook hooks[MAX_HOOKS];
@@ -53,9 +55,20 @@ void status_free(struct status *status);
 
 bool status_healthy(const struct status *status);
 
-bool has_egress(const struct tunnel_status *status);
-bool has_ingress(const struct tunnel_status *status);
-bool uplinks_elsewhere(const struct dscp_tunnel *tunnel);
+static inline bool has_egress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
+}
+
+static inline bool has_ingress(const struct tunnel_status *status)
+{
+	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
+}
+
+static inline bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
+{
+	return tunnel->uplink_netns != tunnel->netns;
+}
 
 void status_print_text(const struct status *status);
 void status_print_json(const struct status *status);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Finds the problems of a tunnel, and a remedy for each. */
+#include "status/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "tunnel/discover.h"
+#include "tunnel/flowtable.h"
+#include "util/netlink.h"
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void problem(struct tunnel_status *status, const char *fmt, ...)
+{
+	va_list args;
+
+	if (status->n_problems == MAX_PROBLEMS)
+		return;
+	va_start(args, fmt);
+	vsnprintf(status->problems[status->n_problems++], sizeof(*status->problems), fmt, args);
+	va_end(args);
+}
+
+static void check_netns(struct tunnel_status *status)
+{
+	if (uplinks_elsewhere(status->tunnel) && !*status->uplink_netns)
+		problem(status,
+			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
+			"load it again",
+			status->tunnel->uplink_netns);
+}
+
+/* True of what check_netns() or check_device() says, once. */
+static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
+{
+	if (hook->netns != status->tunnel->netns)
+		return !*status->uplink_netns;
+	return status->netns_gone || hook->ifindex == (int)status->tunnel->ifindex;
+}
+
+static void check_health(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook *hook = &status->hooks[i];
+
+	switch (status->states[i].health) {
+	case HOOK_MISSING:
+		problem(status, "%s is not attached to %s: load the tunnel again",
+			hook_role(hook)->name, hook->dev);
+		break;
+	case HOOK_GONE:
+		if (!is_said_elsewhere(status, hook))
+			problem(status, "the device %s (number %d) is gone: load the tunnel again",
+				hook->dev, hook->ifindex);
+		break;
+	case HOOK_OK:
+	case HOOK_ELSEWHERE:
+		break;
+	}
+}
+
+/* What makes egress_inner the last one again. */
+static const char *remedy_behind(const struct tunnel_status *status,
+				 const struct hook_neighbour *behind)
+{
+	if (behind->attach == ATTACH_CLSACT && behind->priority == UINT16_MAX)
+		return "give it a priority below 65535, and load the tunnel again";
+	if (behind->attach == ATTACH_CLSACT && status->tunnel->attach == ATTACH_TCX)
+		return "load the tunnel again, with --attach clsact";
+	return "load the tunnel again";
+}
+
+/* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
+static void check_behind(struct tunnel_status *status, unsigned int i)
+{
+	const struct hook_neighbour *behind = status->behind[i];
+	char more[32] = "";
+
+	if (!status->n_behind[i])
+		return;
+	if (status->n_behind[i] > 1)
+		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
+	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
+		*behind->name ? behind->name : "a program", more,
+		hook_role(&status->hooks[i])->name, status->hooks[i].dev,
+		remedy_behind(status, behind));
+}
+
+static void check_hook(struct tunnel_status *status, unsigned int i)
+{
+	check_health(status, i);
+	if (!status->current[i])
+		problem(status,
+			"%s at %s is another program than it should be: load the tunnel again",
+			hook_role(&status->hooks[i])->name, status->hooks[i].dev);
+	check_behind(status, i);
+}
+
+static void device_gone(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	char number[sizeof(" (number 4294967295)")] = "";
+	struct nl_link link;
+	struct nl_error why;
+
+	if (status->netns_gone)
+		problem(status, "its network namespace is gone: unload it, or load it again");
+	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
+		problem(status, "%s was made anew since: load it again", t->name);
+	else {
+		if (!(t->ifindex & DSCP_IFINDEX_GONE))
+			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
+		problem(status, "the device %s%s is gone: unload it, or load it again", t->name,
+			number);
+	}
+}
+
+static void check_device(struct tunnel_status *status, const struct nl_link *link)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+	char text[sizeof(*status->problems)];
+
+	if (status->device_gone)
+		device_gone(status);
+	if (!link)
+		return;
+	if (discover_unservable(link, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (discover_port_changed(t, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (discover_uplinks_changed(t, link->name, text, sizeof(text)))
+		problem(status, "%s", text);
+	if (flowtable_bypasses(t, link, text, sizeof(text)))
+		problem(status, "%s", text);
+}
+
+static void check_uplinks(struct tunnel_status *status)
+{
+	const struct dscp_tunnel *t = status->tunnel;
+
+	for (int i = 0; i < t->n_uplinks; i++)
+		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
+			problem(status,
+				"there is no uplink %s: when there is, load the tunnel again "
+				"(monitor does)",
+				t->uplink_names[i]);
+}
+
+void problems_find(struct tunnel_status *status, const struct nl_link *link)
+{
+	check_netns(status);
+	for (unsigned int i = 0; i < status->n_hooks; i++)
+		check_hook(status, i);
+	check_device(status, link);
+	check_uplinks(status);
+}
+
+void problems_add_stranger(struct tunnel_status *status, const char *device)
+{
+	problem(status,
+		"packets of %s, which is not loaded, are marked like its own: load it too, or give "
+		"it another port, key or address",
+		device);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* What is wrong with a tunnel, a sentence with a remedy each, by what has been collected of it. */
+#ifndef STATUS_PROBLEMS_H
+#define STATUS_PROBLEMS_H
+
+#include "status/status.h"
+
+struct nl_link;
+
+/* Adds all problems of the tunnel itself. link: its device; NULL: gone, or out of reach. */
+void problems_find(struct tunnel_status *status, const struct nl_link *link);
+
+/* Adds that a device which is not loaded looks like the tunnel. */
+void problems_add_stranger(struct tunnel_status *status, const char *device);
+
+#endif
