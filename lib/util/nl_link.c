@@ -64,12 +64,21 @@ static void read_id(const struct nlattr **attrs, const struct nl_layout *layout,
 	}
 }
 
-static void read_info_data(const struct nlattr *data, const struct nl_layout *layout,
-			   struct nl_link *link)
+/* Which attribute means what is in the layout of the kind. */
+static void read_info(const struct nlattr *info, struct nl_link *link)
 {
-	const struct nlattr *attrs[INFO_DATA_MAX + 1];
+	const struct nlattr *about[IFLA_INFO_DATA + 1], *attrs[INFO_DATA_MAX + 1];
+	const struct nl_layout *layout;
+	const struct nl_kind *kind;
 
-	nl_nested_attrs(data, attrs, INFO_DATA_MAX);
+	nl_nested_attrs(info, about, IFLA_INFO_DATA);
+	nl_string(about[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	kind = find_kind ? find_kind(link->kind) : NULL;
+	if (!kind)
+		return;
+	layout = &kind->layout;
+	link->family = kind->family;
+	nl_nested_attrs(about[IFLA_INFO_DATA], attrs, INFO_DATA_MAX);
 	attrs[0] = NULL;
 	link->port = ntohs(nl_u16(attrs[layout->port]));
 	link->external = is_set(attrs[layout->external]);
@@ -84,20 +93,6 @@ static void read_info_data(const struct nlattr *data, const struct nl_layout *la
 		take_address(attrs[layout->remote[i]], link, link->remote);
 	}
 	link->multicast = is_multicast(link->family, link->remote);
-}
-
-static void read_info(const struct nlattr *info, struct nl_link *link)
-{
-	const struct nlattr *attrs[IFLA_INFO_DATA + 1];
-	const struct nl_kind *kind;
-
-	nl_nested_attrs(info, attrs, IFLA_INFO_DATA);
-	nl_string(attrs[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
-	kind = find_kind ? find_kind(link->kind) : NULL;
-	if (!kind)
-		return;
-	link->family = kind->family;
-	read_info_data(attrs[IFLA_INFO_DATA], &kind->layout, link);
 }
 
 static int read_link(const struct nlmsghdr *message, void *ctx)
