@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <string.h>
 #include <unistd.h>
@@ -123,7 +123,7 @@ static void the_verifier_is_far_from_its_limit(void **state)
 			assert_int_equal(
 				bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &bytes), 0);
 			print_message("%s: %u\n", bpf_program__name(program), info.verified_insns);
-			assert_in_range(info.verified_insns, 1, LIMIT);
+			assert_uint_in_range(info.verified_insns, 1, LIMIT);
 		}
 		bpf_object__close(object);
 	}

@@ -489,7 +489,7 @@ static int by_primer(struct storm *s, struct draft *d, unsigned int number)
 {
 	struct storm_socket *socket;
 	struct storm_place *place;
-	unsigned int i, route;
+	unsigned int i = 0, route = 0;
 	int err;
 
 	find_primer(&s->setup, number, &i, &route);
