@@ -28,12 +28,12 @@ compiled_as_asked()
 	[ "$JIT" = 1 ] || ! grep -q jited <<<"$OUTPUT" || fail "compiled by the JIT: $OUTPUT"
 }
 
-# Of the tunnels, and of what else a node has. tc makes directories of its own in a bpffs.
+# Of the tunnels, and of what else a node has. tc makes directories and links of its own in a bpffs.
 left()
 {
 	on "$1" sh -c 'tc qdisc show; for d in eth0 wg4 wg6; do tc filter show dev $d egress
 		tc filter show dev $d ingress; done 2>&1
-		find /sys/fs/bpf -mindepth 1 \( ! -type d -o -path "*dscp*" \)'
+		find /sys/fs/bpf -mindepth 1 \( -type f -o -path "*dscp*" \)'
 }
 
 # The kernel's own view of the wire, and the tool's.
