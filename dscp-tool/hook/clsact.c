@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Attaches programs by filters, and has the qdisc for them made and removed. */
+/* Attaches programs by filters of tc, chooses their priorities, and sees to the qdisc for them. */
 #include "hook/clsact.h"
 
 #include <errno.h>

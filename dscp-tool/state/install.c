@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Installs what the tunnels need: objects, maps and programs at every hook; and takes it away. */
+/* Puts objects, maps and programs in force for all tunnels together, and takes them away. */
 #include "state/install.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Installs what the tunnels need: objects, maps and programs at every hook; and takes it away.
+ * Puts objects, maps and programs in force for all tunnels together, and takes them away. The order
+ * of a load, and the way back, are change.c's.
  * Functions return 0, or a negative errno after a sentence.
  */
 #ifndef STATE_INSTALL_H

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The kinds of tunnels that are served, a row each. A new kind is a row here, and a matcher in the
- * BPF programs. */
+/*
+ * The kinds of tunnels that are served, a row each. A new kind is a row here, a number in
+ * <dscp/abi.h>, and in the programs how its packets are known: match_*() and find_in_*() of
+ * dscp_egress.bpf.c, match_*() of dscp_ingress.bpf.c, tunnel_fits() of bpf_cleartext.h. The
+ * completion asks for DEVTYPE.
+ */
 #ifndef TUNNEL_KINDS_H
 #define TUNNEL_KINDS_H
 

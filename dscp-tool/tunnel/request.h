@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The request that the command line makes for a tunnel. */
+/* The request that the command line makes for a tunnel. A member that a loaded tunnel keeps goes
+ * into take_request() and discover_request_of(), or monitor forgets it. */
 #ifndef TUNNEL_REQUEST_H
 #define TUNNEL_REQUEST_H
 
