@@ -40,13 +40,27 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
+static __always_inline const struct dscp_config *read_config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
 /* Loaded by plain tc, not by a tool: that would mark by its policies or not at all. */
 static __always_inline bool nothing_registered(void)
 {
-	__u32 zero = 0;
-	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
+	const struct dscp_config *cfg = read_config();
 
 	return cfg && !cfg->magic;
+}
+
+/* Is there a tunnel of that kind, for packets that leave or for those that arrive? */
+static __always_inline bool kind_registered(__u32 kind, bool arrives)
+{
+	const struct dscp_config *cfg = read_config();
+
+	return cfg && (arrives ? cfg->arriving : cfg->kinds) & (1u << kind);
 }
 
 #endif

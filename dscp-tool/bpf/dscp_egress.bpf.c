@@ -265,14 +265,6 @@ struct outer {
 	bool data; /* carries an inner packet */
 };
 
-static __always_inline bool kind_registered(__u32 kind)
-{
-	__u32 zero = 0;
-	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
-
-	return cfg && cfg->kinds & (1u << kind);
-}
-
 /* VXLAN and geneve have the VNI at the same place: the second word, upper 24 bits. */
 static __noinline int slot_by_vni(const struct dscp_port *port, __u32 family, __u32 number,
 				  __be32 vni)
@@ -430,7 +422,7 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 		key->kind = DSCP_KIND_IPIP;
 	else
 		return false;
-	if (!kind_registered(key->kind))
+	if (!kind_registered(key->kind, false))
 		return false;
 	if (protocol == IP_PROTO_GRE) {
 		if (!match_gre(o, payload, end, &key->id))

@@ -45,22 +45,6 @@ enum verdict {
 	NOTE,
 };
 
-static __always_inline bool kind_arrives(__u32 kind)
-{
-	__u32 zero = 0;
-	struct dscp_config *cfg = bpf_map_lookup_elem(&config, &zero);
-
-	return cfg && cfg->arriving & (1u << kind);
-}
-
-static __always_inline void count_skipped(struct __sk_buff *skb, __u32 slot)
-{
-	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
-
-	if (c)
-		c->skipped += wire_packets(skb);
-}
-
 /* What kind of tunnel has this UDP port? */
 static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 {
@@ -97,7 +81,7 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 	if (!is_wireguard(message->type))
 		return OTHER;
 	if (!wireguard_carries(udp, message->type)) {
-		count_skipped(skb, note->slot);
+		count_skipped(note->slot, wire_packets(skb));
 		return OTHER;
 	}
 	note->distance = p->headers + sizeof(*udp) + sizeof(*message);
@@ -148,10 +132,10 @@ static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const st
 {
 	if (p->protocol == IP_PROTO_UDP)
 		return match_udp(skb, p, note);
-	if (p->protocol == IP_PROTO_GRE && kind_arrives(DSCP_KIND_GRE))
+	if (p->protocol == IP_PROTO_GRE && kind_registered(DSCP_KIND_GRE, true))
 		return match_gre(p, note);
 	if ((p->protocol == IP_PROTO_IPIP || p->protocol == IP_PROTO_IPV6) &&
-	    kind_arrives(DSCP_KIND_IPIP)) {
+	    kind_registered(DSCP_KIND_IPIP, true)) {
 		set_distance(note, p, 0);
 		return NOTE;
 	}

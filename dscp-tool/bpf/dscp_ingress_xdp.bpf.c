@@ -130,14 +130,6 @@ static __always_inline void keep_note(const struct dscp_inflight_key *key,
 	}
 }
 
-static __always_inline void count_skipped(__u32 slot)
-{
-	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
-
-	if (c)
-		c->skipped++;
-}
-
 /* The packet begins with its UDP header. */
 static __always_inline void note_message(const struct cursor *c, __u32 ds)
 {
@@ -156,7 +148,7 @@ static __always_inline void note_message(const struct cursor *c, __u32 ds)
 	    !is_wireguard(message->type))
 		return;
 	if (!wireguard_carries(udp, message->type)) {
-		count_skipped(port->slot);
+		count_skipped(port->slot, 1);
 		return;
 	}
 	key.receiver = message->receiver;
