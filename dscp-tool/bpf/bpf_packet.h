@@ -16,6 +16,7 @@
 
 #include <dscp/abi.h>
 
+#define IP_PROTO_HOPOPTS 0
 #define IP_PROTO_ICMP 1
 #define IP_PROTO_IPIP 4
 #define IP_PROTO_TCP 6
@@ -44,7 +45,7 @@
 
 #define INNER_HEADERS                                                                              \
 	(ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag) + sizeof(struct ip6_header))
-/* Longest outer IPv4 header or IPv6 with one option header, UDP, tunnel header. */
+/* Longest outer IPv4 header or IPv6 with three short extension headers, UDP, tunnel header. */
 #define OUTER_HEADERS 128
 
 #define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
@@ -127,6 +128,15 @@ static __always_inline __u32 linear_bytes(const struct __sk_buff *skb)
 
 	GCC_KEEP(bytes);
 	return bytes;
+}
+
+/* The same number, of which the verifier does not know more than of noise: it need not go through
+ * all that follows again for each of the values that the number may have. */
+static __always_inline __u32 some_number(__u32 number, __u32 noise)
+{
+	number ^= noise;
+	asm volatile("" : "+r"(number));
+	return number ^ noise;
 }
 
 static __always_inline int is_vlan(__be16 type)

@@ -875,17 +875,6 @@ static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o,
 		write_dscp(skb, o, dscp);
 }
 
-/* The same number, of which the verifier knows nothing: it need not go through all that follows
- * again for each value that it knows. */
-static __always_inline __u32 some_number(const struct __sk_buff *skb, __u32 number)
-{
-	__u32 noise = skb->len;
-
-	number ^= noise;
-	asm volatile("" : "+r"(number));
-	return number ^ noise;
-}
-
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
 static __noinline int rewrite_unusual(struct __sk_buff *skb)
 {
@@ -899,7 +888,7 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	o.payload = some_number(skb, offset) & MAX_IP_OFFSET;
+	o.payload = some_number(offset, skb->len) & MAX_IP_OFFSET;
 	o.ip = packet_start(skb) + o.payload;
 	o.ip6 = type == bpf_htons(ETH_P_IPV6);
 	end = packet_end(skb);
@@ -909,8 +898,8 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 		ours = match_ip6(&o, end);
 	else
 		return 0;
-	o.inner = some_number(skb, o.inner);
-	o.type = some_number(skb, o.type);
+	o.inner = some_number(o.inner, skb->len);
+	o.type = some_number(o.type, skb->len);
 	mark_unusual(skb, &o, end, ours);
 	return 0;
 }

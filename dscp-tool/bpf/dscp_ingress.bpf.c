@@ -21,29 +21,13 @@
 
 #include "bpf_clear.h"
 #include "bpf_inflight.h"
+#include "bpf_outer.h"
 
 #define VXLAN_PORT 4789 /* RFC 7348 */
 #define GENEVE_PORT 6081 /* RFC 8926 */
 
 #define TUNNEL_HEADER 8 /* VXLAN's and geneve's */
 #define MAX_DISTANCE 511 /* 60 bytes of IPv4, 8 of UDP, 260 of geneve */
-
-/* A packet that may be a tunnel's, seen at the uplink. */
-struct passing {
-	void *ip; /* the IP header */
-	void *payload; /* of IP */
-	void *end;
-	__u32 headers; /* length of the IP header, with extensions */
-	__u32 total; /* length of the IP packet */
-	__u32 protocol;
-	__u32 ds;
-};
-
-enum verdict {
-	OTHER, /* not a tunnel's, or nothing inside */
-	CUT, /* its headers are not in the linear part of the skb */
-	NOTE,
-};
 
 /* What kind of tunnel has this UDP port? */
 static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
@@ -65,17 +49,17 @@ static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 
 /* The inner packet begins so many bytes behind the IP header. (Numbers, where pointers would be
  * simpler: clang 14 subtracts pointers in 32-bit registers, which the verifier does not take.) */
-static __always_inline void set_distance(struct dscp_inflight *note, const struct passing *p,
+static __always_inline void set_distance(struct dscp_inflight *note, const struct outer *o,
 					 __u32 bytes)
 {
-	note->distance = p->headers + bytes;
-	note->length = p->total - note->distance;
+	note->distance = o->headers + bytes;
+	note->length = outer_length(o) - note->distance;
 }
 
-static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const struct passing *p,
+static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const struct outer *o,
 						    struct dscp_inflight *note)
 {
-	struct udp_header *udp = p->payload;
+	struct udp_header *udp = o->payload;
 	struct wireguard_message *message = (void *)(udp + 1);
 
 	if (!is_wireguard(message->type))
@@ -84,131 +68,88 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 		count_skipped(note->slot, wire_packets(skb));
 		return OTHER;
 	}
-	note->distance = p->headers + sizeof(*udp) + sizeof(*message);
+	note->distance = o->headers + sizeof(*udp) + sizeof(*message);
 	note->length = wireguard_inner(bpf_ntohs(udp->length));
 	note->flags = DSCP_NOTE_PADDED;
-	return NOTE;
+	return FOUND;
 }
 
-static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struct passing *p,
+static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struct outer *o,
 					      struct dscp_inflight *note)
 {
-	struct udp_header *udp = p->payload;
+	struct udp_header *udp = o->payload;
 	packet_be32 *tunnel = (void *)(udp + 1);
 	__u32 kind, slot = 0, options = 0;
 
-	if ((void *)(udp + 1) > p->end)
+	if ((void *)(udp + 1) > o->end)
 		return CUT;
 	kind = kind_by_port(bpf_ntohs(udp->dest), &slot);
 	if (kind == DSCP_KIND_NONE)
 		return OTHER;
-	if ((void *)(udp + 2) > p->end)
+	if ((void *)(udp + 2) > o->end)
 		return CUT;
 	note->slot = slot;
 	if (kind == DSCP_KIND_WIREGUARD)
-		return match_wireguard(skb, p, note);
+		return match_wireguard(skb, o, note);
 	if (kind == DSCP_KIND_GENEVE)
 		options = geneve_options(bpf_ntohl(*tunnel));
-	set_distance(note, p, sizeof(*udp) + TUNNEL_HEADER + options);
-	return NOTE;
+	set_distance(note, o, sizeof(*udp) + TUNNEL_HEADER + options);
+	return FOUND;
 }
 
-static __always_inline enum verdict match_gre(const struct passing *p, struct dscp_inflight *note)
+static __always_inline enum verdict match_gre(const struct outer *o, struct dscp_inflight *note)
 {
-	packet_be32 *gre = p->payload;
+	packet_be32 *gre = o->payload;
 	__u32 flags;
 
-	if ((void *)(gre + 1) > p->end)
+	if ((void *)(gre + 1) > o->end)
 		return CUT;
 	flags = bpf_ntohl(*gre);
 	if (flags & GRE_VERSION) /* PPTP */
 		return OTHER;
-	set_distance(note, p, gre_bytes(flags));
-	return NOTE;
+	set_distance(note, o, gre_bytes(flags));
+	return FOUND;
 }
 
-static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const struct passing *p,
+/* Fragments are put together in another skb, with another header: nothing to note. */
+static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const struct outer *o,
 						 struct dscp_inflight *note)
 {
-	if (p->protocol == IP_PROTO_UDP)
-		return match_udp(skb, p, note);
-	if (p->protocol == IP_PROTO_GRE && kind_registered(DSCP_KIND_GRE, true))
-		return match_gre(p, note);
-	if ((p->protocol == IP_PROTO_IPIP || p->protocol == IP_PROTO_IPV6) &&
+	if (o->part != PART_ALL)
+		return OTHER;
+	if (o->protocol == IP_PROTO_UDP)
+		return match_udp(skb, o, note);
+	if (o->protocol == IP_PROTO_GRE && kind_registered(DSCP_KIND_GRE, true))
+		return match_gre(o, note);
+	if ((o->protocol == IP_PROTO_IPIP || o->protocol == IP_PROTO_IPV6) &&
 	    kind_registered(DSCP_KIND_IPIP, true)) {
-		set_distance(note, p, 0);
-		return NOTE;
+		set_distance(note, o, 0);
+		return FOUND;
 	}
 	return OTHER;
 }
 
-/* Fragments are put together in another skb, with another header: nothing to note. */
-static __always_inline enum verdict match_ip4(struct __sk_buff *skb, struct passing *p,
-					      struct dscp_inflight *note)
-{
-	struct ip4_header *ip = p->ip;
-	__u32 ihl;
-
-	if ((void *)(ip + 1) > p->end)
-		return CUT;
-	ihl = ip4_length(ip);
-	if (!is_ip4(ip) || ihl < sizeof(*ip) || !ip4_is_whole(ip))
-		return OTHER;
-	p->headers = ihl;
-	p->payload = p->ip + ihl;
-	p->total = bpf_ntohs(ip->length);
-	p->protocol = ip->protocol;
-	p->ds = ip->ds;
-	return match_tunnel(skb, p, note);
-}
-
-static __always_inline enum verdict match_ip6(struct __sk_buff *skb, struct passing *p,
-					      struct dscp_inflight *note)
-{
-	struct ip6_header *ip = p->ip;
-	__u8 *option = (void *)(ip + 1);
-
-	if ((void *)(ip + 1) > p->end)
-		return CUT;
-	if (!is_ip6(ip))
-		return OTHER;
-	p->headers = sizeof(*ip);
-	p->payload = ip + 1;
-	p->total = bpf_ntohs(ip->payload) + sizeof(*ip);
-	p->protocol = ip->next;
-	p->ds = ip6_ds(ip);
-	if (p->protocol == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
-		if ((void *)(option + 2) > p->end)
-			return CUT;
-		p->protocol = option[0];
-		p->headers += (option[1] + 1) * 8;
-		p->payload += (option[1] + 1) * 8;
-	}
-	return match_tunnel(skb, p, note);
-}
-
 static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct dscp_inflight *note)
 {
-	struct passing p = {};
-	enum verdict verdict = OTHER;
+	struct outer o = {};
+	enum verdict verdict;
 	__be16 type;
 	int offset = find_ip(skb, &type);
 
 	if (offset < 0)
 		return OTHER;
-	p.ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
-	p.end = packet_end(skb);
-	if (type == bpf_htons(ETH_P_IP))
-		verdict = match_ip4(skb, &p, note);
-	else if (type == bpf_htons(ETH_P_IPV6))
-		verdict = match_ip6(skb, &p, note);
-	if (verdict != NOTE)
+	o.ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
+	o.end = packet_end(skb);
+	verdict = parse_outer(&o, type);
+	if (verdict == FOUND)
+		verdict = match_tunnel(skb, &o, note);
+	if (verdict != FOUND)
 		return verdict;
-	if (p.ip + DSCP_NOTE_BYTES > p.end)
+	if (o.ip + DSCP_NOTE_BYTES > o.end)
 		return OTHER;
-	__builtin_memcpy(note->header, p.ip, DSCP_NOTE_BYTES);
-	note->ds = p.ds;
-	return NOTE;
+	__builtin_memcpy(note->header, o.ip, DSCP_NOTE_BYTES);
+	note->ds = outer_ds(&o);
+	return FOUND;
 }
 
 static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_inflight *note)
@@ -224,7 +165,7 @@ static __noinline int note_unusual(struct __sk_buff *skb)
 	struct dscp_inflight note = {};
 
 	pull_headers(skb, OUTER_HEADERS);
-	if (match_packet(skb, &note) == NOTE)
+	if (match_packet(skb, &note) == FOUND)
 		keep_note(skb, &note);
 	return 0;
 }
@@ -235,7 +176,7 @@ int ingress_outer(struct __sk_buff *skb)
 	struct dscp_inflight note = {};
 	enum verdict verdict = match_packet(skb, &note);
 
-	if (verdict == NOTE)
+	if (verdict == FOUND)
 		keep_note(skb, &note);
 	else if (verdict == CUT)
 		note_unusual(skb);

@@ -17,7 +17,6 @@
 #include "bpf_front.h"
 #include "bpf_inflight.h"
 
-#define IP_PROTO_HOPOPTS 0
 #define MAX_EXTENSIONS 3
 #define MAX_EXTENSION_LENGTH 0xfff /* mask; up to (255 + 1) * 8 bytes */
 

@@ -56,32 +56,57 @@ static uint32_t port_of(const struct world *world, uint16_t number, uint8_t *kin
 struct network {
 	size_t length, total;
 	uint8_t protocol, ds;
+	bool first, later; /* of fragments */
 };
 
-/* Not a fragment, with at most one header of destination options. */
+static void read_ip4(struct bytes b, struct network *n)
+{
+	if (b.len < 20 || b.at[0] >> 4 != 4 || (b.at[0] & 15) < 5)
+		return;
+	n->length = (b.at[0] & 15) * 4;
+	n->protocol = b.at[9];
+	n->ds = b.at[1];
+	n->total = get16(b.at + 2);
+	n->later = get16(b.at + 6) & 0x1fff;
+	n->first = !n->later && b.at[6] & 0x20;
+}
+
+/* With at most one each of these extension headers, in this order. */
+static void read_ip6(struct bytes b, struct network *n)
+{
+	static const uint8_t extensions[] = { IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
+	size_t at = 40;
+	uint8_t next;
+
+	if (b.len < 40 || b.at[0] >> 4 != 6)
+		return;
+	next = b.at[6];
+	n->ds = get_ds(b.at, true);
+	n->total = get16(b.at + 4) + 40;
+	for (size_t i = 0; i < sizeof(extensions); i++) {
+		bool fragment = extensions[i] == IPPROTO_FRAGMENT;
+
+		if (next != extensions[i])
+			continue;
+		if (b.len < at + (fragment ? 8 : 2))
+			return;
+		n->later = fragment && get16(b.at + at + 2) >> 3;
+		n->first = fragment && !n->later && b.at[at + 3] & 1;
+		next = b.at[at];
+		at += fragment ? 8 : (b.at[at + 1] + 1) * 8;
+	}
+	n->protocol = next;
+	n->length = at;
+}
+
 static struct network read_network(struct bytes b, uint16_t type)
 {
 	struct network n = { 0 };
 
-	if (type == ETH_P_IP && b.len >= 20 && b.at[0] >> 4 == 4 && (b.at[0] & 15) >= 5) {
-		if (get16(b.at + 6) & 0x3fff)
-			return n;
-		n.length = (b.at[0] & 15) * 4;
-		n.protocol = b.at[9];
-		n.ds = b.at[1];
-		n.total = get16(b.at + 2);
-	} else if (type == ETH_P_IPV6 && b.len >= 40 && b.at[0] >> 4 == 6) {
-		n.protocol = b.at[6];
-		if (n.protocol == IPPROTO_DSTOPTS && b.len < 42)
-			return n;
-		n.length = 40;
-		n.ds = get_ds(b.at, true);
-		n.total = get16(b.at + 4) + 40;
-		if (n.protocol == IPPROTO_DSTOPTS) {
-			n.protocol = b.at[40];
-			n.length += (b.at[41] + 1) * 8;
-		}
-	}
+	if (type == ETH_P_IP)
+		read_ip4(b, &n);
+	else if (type == ETH_P_IPV6)
+		read_ip6(b, &n);
 	return n;
 }
 
@@ -169,7 +194,8 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 	struct dscp_inflight *note = &p.noted.note;
 	size_t inner;
 
-	if (!n.length)
+	/* Fragments are put together in another skb. */
+	if (!n.length || n.first || n.later)
 		return p;
 	p.what = pass_tc(world, b, &p, &n, &inner);
 	p.noted.there = p.what == NOTED;
