@@ -16,92 +16,29 @@
 
 #include "bpf_front.h"
 #include "bpf_inflight.h"
+#include "bpf_outer.h"
 
-#define MAX_EXTENSIONS 3
-#define MAX_EXTENSION_LENGTH 0xfff /* mask; up to (255 + 1) * 8 bytes */
-
-/* A cursor in the packet. */
-struct cursor {
-	void *at;
-	void *end;
-};
-
-static __always_inline bool skip(struct cursor *c, __u32 bytes)
+/* Passes over Ethernet and VLAN tags. Returns the ethertype of what is there, or 0. */
+static __always_inline __be16 skip_link(void **at, const void *end)
 {
-	c->at += bytes;
-	return c->at <= c->end;
-}
-
-/* Ethernet and VLAN tags; the ethertype, or 0. */
-static __always_inline __be16 skip_link(struct cursor *c)
-{
-	struct ethhdr *eth = c->at;
-	struct vlan_tag *tag;
+	struct ethhdr *eth = *at;
+	struct vlan_tag *tag = (void *)(eth + 1);
 	__be16 type;
 
-	if (!skip(c, sizeof(*eth)))
+	if ((void *)tag > end)
 		return 0;
 	type = AT_ONCE(eth->h_proto);
 	UNROLL
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
-		tag = c->at;
 		if (!is_vlan(type))
 			break;
-		if (!skip(c, sizeof(*tag)))
+		if ((void *)(tag + 1) > end)
 			return 0;
 		type = tag->type;
+		tag++;
 	}
+	*at = tag;
 	return type;
-}
-
-/* To the UDP header, of which the first fragment has it all. */
-static __always_inline bool skip_ip4(struct cursor *c, __u32 *ds)
-{
-	struct ip4_header *ip = c->at;
-	__u32 ihl;
-
-	if ((void *)(ip + 1) > c->end)
-		return false;
-	ihl = ip4_length(ip);
-	*ds = ip->ds;
-	return is_ip4(ip) && ihl >= sizeof(*ip) && ip->protocol == IP_PROTO_UDP &&
-	       !(ip->fragment & bpf_htons(IP4_OFFSET_MASK)) && skip(c, ihl);
-}
-
-/* One extension header, *next being its number; false if there is none, or it ends the search. */
-static __always_inline bool skip_extension(struct cursor *c, __u32 *next)
-{
-	struct ip6_fragment *fragment = c->at;
-	__u32 length = sizeof(*fragment);
-
-	if ((void *)(fragment + 1) > c->end)
-		return false;
-	if (*next == IP_PROTO_FRAGMENT && fragment->offset & bpf_htons(IP6_OFFSET_MASK))
-		return false;
-	if (*next != IP_PROTO_FRAGMENT)
-		length = (fragment->reserved + 1) * 8; /* its place is the length of the others */
-	*next = fragment->next;
-	return skip(c, length & MAX_EXTENSION_LENGTH);
-}
-
-static __always_inline bool skip_ip6(struct cursor *c, __u32 *ds)
-{
-	struct ip6_header *ip = c->at;
-	__u32 next;
-
-	if (!skip(c, sizeof(*ip)))
-		return false;
-	*ds = ip6_ds(ip);
-	next = ip->next;
-	UNROLL
-	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		if (next != IP_PROTO_HOPOPTS && next != IP_PROTO_DSTOPTS &&
-		    next != IP_PROTO_FRAGMENT)
-			break;
-		if (!skip_extension(c, &next))
-			return false;
-	}
-	return is_ip6(ip) && next == IP_PROTO_UDP;
 }
 
 /* Both ports and the length. The checksum is changed when segments are made of what GRO merged. */
@@ -129,17 +66,16 @@ static __always_inline void keep_note(const struct dscp_inflight_key *key,
 	}
 }
 
-/* The packet begins with its UDP header. */
-static __always_inline void note_message(const struct cursor *c, __u32 ds)
+static __always_inline void note_message(const struct outer *o)
 {
 	struct dscp_inflight_key key = { .way = DSCP_WAY_XDP };
-	struct dscp_inflight note = { .ds = ds };
-	const struct udp_header *udp = c->at;
+	struct dscp_inflight note = { .ds = outer_ds(o) };
+	const struct udp_header *udp = o->payload;
 	const struct wireguard_message *message = (const void *)(udp + 1);
 	struct dscp_port *port;
 	__u32 number;
 
-	if ((void *)(message + 1) > c->end)
+	if ((void *)(message + 1) > o->end)
 		return;
 	number = bpf_ntohs(udp->dest);
 	port = bpf_map_lookup_elem(&ports, &number);
@@ -160,17 +96,20 @@ static __always_inline void note_message(const struct cursor *c, __u32 ds)
 	keep_note(&key, &note);
 }
 
+/* Of a packet in fragments the first one has all that is noted. */
+static __always_inline void note_packet(void *start, void *end)
+{
+	struct outer o = { .ip = start, .end = end };
+	__be16 type = skip_link(&o.ip, end);
+
+	if (parse_outer(&o, type) == FOUND && o.protocol == IP_PROTO_UDP && o.part <= PART_FIRST)
+		note_message(&o);
+}
+
 SEC("xdp")
 int ingress_outer(struct xdp_md *ctx)
 {
-	struct cursor c = { (void *)(unsigned long)ctx->data,
-			    (void *)(unsigned long)ctx->data_end };
-	__be16 type = skip_link(&c);
-	__u32 ds;
-
-	if ((type == bpf_htons(ETH_P_IP) && skip_ip4(&c, &ds)) ||
-	    (type == bpf_htons(ETH_P_IPV6) && skip_ip6(&c, &ds)))
-		note_message(&c, ds);
+	note_packet((void *)(unsigned long)ctx->data, (void *)(unsigned long)ctx->data_end);
 	return XDP_PASS;
 }
 

@@ -44,13 +44,7 @@ int reset_counter(struct __sk_buff *skb)
 /* What ingress_outer does, to an skb. */
 static __always_inline void note_skb(struct __sk_buff *skb)
 {
-	struct cursor c = { packet_start(skb), packet_end(skb) };
-	__be16 type = skip_link(&c);
-	__u32 ds;
-
-	if ((type == bpf_htons(ETH_P_IP) && skip_ip4(&c, &ds)) ||
-	    (type == bpf_htons(ETH_P_IPV6) && skip_ip6(&c, &ds)))
-		note_message(&c, ds);
+	note_packet(packet_start(skb), packet_end(skb));
 }
 
 PROGRAM("tc/outer_alone")

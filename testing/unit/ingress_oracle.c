@@ -242,47 +242,16 @@ static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note
  * The way "xdp"
  */
 
-/* Offset of UDP, or 0. First fragments are as good as whole packets. */
-static size_t find_udp6(struct bytes b)
-{
-	size_t at = 40, length;
-	uint8_t next;
-
-	if (b.len < 40 || b.at[0] >> 4 != 6)
-		return 0;
-	next = b.at[6];
-	for (int i = 0; i < 3 && (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS ||
-				  next == IPPROTO_FRAGMENT);
-	     i++) {
-		if (b.len < at + 8)
-			return 0;
-		length = 8;
-		if (next != IPPROTO_FRAGMENT)
-			length += b.at[at + 1] * 8;
-		else if (get16(b.at + at + 2) >> 3)
-			return 0;
-		next = b.at[at];
-		at += length;
-	}
-	return next == IPPROTO_UDP ? at : 0;
-}
-
-static size_t find_udp4(struct bytes b)
-{
-	if (b.len < 20 || b.at[0] >> 4 != 4 || (b.at[0] & 15) < 5 || b.at[9] != IPPROTO_UDP)
-		return 0;
-	return get16(b.at + 6) & 0x1fff ? 0 : (b.at[0] & 15) * 4;
-}
-
 static struct passage judge_passing_xdp(const struct world *world, struct bytes b, uint16_t type)
 {
 	struct passage p = { .what = PASSED, .noted = { .key = { .way = DSCP_WAY_XDP } } };
-	size_t at = type == ETH_P_IP ? find_udp4(b) : type == ETH_P_IPV6 ? find_udp6(b) : 0;
-	struct bytes udp = from(b, at);
+	struct network n = read_network(b, type);
+	struct bytes udp = from(b, n.length);
 	enum message message;
 	uint8_t kind;
 
-	if (!at || udp.len < 8 + MESSAGE)
+	/* First fragments are as good as whole packets. */
+	if (!n.length || n.later || n.protocol != IPPROTO_UDP || udp.len < 8 + MESSAGE)
 		return p;
 	p.slot = port_of(world, get16(udp.at + 2), &kind);
 	message = message_of(udp.at + 8, get16(udp.at + 4));
@@ -293,7 +262,7 @@ static struct passage judge_passing_xdp(const struct world *world, struct bytes 
 	memcpy(&p.noted.key.receiver, udp.at + 12, 4);
 	memcpy(&p.noted.key.id, udp.at + 16, 8);
 	memcpy(p.noted.note.header, udp.at, 6);
-	p.noted.note.ds = get_ds(b.at, type == ETH_P_IPV6);
+	p.noted.note.ds = n.ds;
 	p.noted.note.slot = p.slot;
 	p.noted.note.distance = 8 + MESSAGE;
 	p.noted.note.length = get16(udp.at + 4) - 8 - MESSAGE - TAIL;

@@ -111,8 +111,14 @@ static void ip6_extensions(void **state)
 		{ IPPROTO_HOPOPTS, IPPROTO_FRAGMENT },
 		{ IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT },
 		{ IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_DSTOPTS },
+		/* Another order, or two of one. */
+		{ IPPROTO_DSTOPTS, IPPROTO_HOPOPTS },
+		{ IPPROTO_FRAGMENT, IPPROTO_DSTOPTS },
+		{ IPPROTO_DSTOPTS, IPPROTO_DSTOPTS },
+		{ IPPROTO_FRAGMENT, IPPROTO_FRAGMENT },
 	};
-	static const uint8_t lengths[] = { 1, 1, 1, 2, 3, 4 };
+	static const uint8_t lengths[] = { 1, 1, 1, 2, 3, 4, 2, 2, 2, 2 };
+	const unsigned int noted = 5; /* of these chains */
 	struct packet inner = inner_packet(6, 21);
 	struct journey j;
 
@@ -120,7 +126,7 @@ static void ip6_extensions(void **state)
 	for (unsigned int i = 0; i < sizeof(lengths); i++) {
 		j = wireguard_extended(chains[i], lengths[i], &inner);
 		set_outer(&j, EF << 2);
-		if (lengths[i] < 4)
+		if (i < noted)
 			noted_and_marked(&j, i % 3);
 		else
 			not_noted(&j);
