@@ -20,7 +20,7 @@
 
 #include <dscp/abi.h>
 #include "bpf_maps.h"
-#include "bpf_packet.h"
+#include "bpf_outer.h"
 #include <dscp/mix.h>
 
 struct {
@@ -247,21 +247,14 @@ int egress_inner_peers(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* Of an outer packet. */
-enum part { PART_ALL, PART_FIRST, PART_LATER, PART_LAST };
-
 /* What egress_outer finds out about a packet. */
-struct outer {
-	void *ip; /* the IP header */
-	__u32 payload; /* offset from skb->data of what follows that header */
+struct leaving {
+	struct outer o;
+	__u32 offset; /* of the outer IP header, from skb->data */
 	__u32 slot;
 	__u32 inner; /* in clear text: offset of the inner packet */
 	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
 	__u32 source; /* UDP port */
-	enum part part;
-	__u32 id; /* of a fragment: its identification, and the protocol of what is in fragments */
-	__u32 protocol;
-	bool ip6;
 	bool data; /* carries an inner packet */
 };
 
@@ -281,46 +274,46 @@ static __noinline int slot_by_vni(const struct dscp_port *port, __u32 family, __
 }
 
 /* VXLAN, GPE included. word: the first one of its header. */
-static __always_inline void find_in_vxlan(struct outer *o, __u32 word)
+static __always_inline void find_in_vxlan(struct leaving *l, __u32 word)
 {
 	__u32 next = word & 0xff;
 
-	o->inner = o->payload + sizeof(struct udp_header) + 8;
+	l->inner = l->offset + l->o.headers + sizeof(struct udp_header) + 8;
 	if (!(word & VXLAN_GPE) || next == 3)
-		o->type = ETH_P_TEB;
+		l->type = ETH_P_TEB;
 	else if (next == 1)
-		o->type = ETH_P_IP;
+		l->type = ETH_P_IP;
 	else if (next == 2)
-		o->type = ETH_P_IPV6;
+		l->type = ETH_P_IPV6;
 }
 
-static __always_inline void find_in_geneve(struct outer *o, __u32 word)
+static __always_inline void find_in_geneve(struct leaving *l, __u32 word)
 {
-	o->inner = o->payload + sizeof(struct udp_header) + 8 + geneve_options(word);
-	o->type = word & 0xffff;
+	l->inner = l->offset + l->o.headers + sizeof(struct udp_header) + 8 + geneve_options(word);
+	l->type = word & 0xffff;
 }
 
 /* By what follows the UDP header, of which two words can be read. */
-static __always_inline bool match_payload(struct outer *o, const struct udp_header *udp,
-					  const struct dscp_port *by_source,
+static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source,
 					  const struct dscp_port *by_dest)
 {
+	const struct udp_header *udp = l->o.payload;
 	const packet_be32 *payload = (const void *)(udp + 1);
 	__u32 kind = by_dest->kind;
 
 	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
-		o->slot = by_source->slot;
-		o->data = wireguard_carries(udp, payload[0]);
+		l->slot = by_source->slot;
+		l->data = wireguard_carries(udp, payload[0]);
 		return true;
 	}
 	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
 		return false;
-	o->slot = slot_by_vni(by_dest, o->ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
+	l->slot = slot_by_vni(by_dest, l->o.ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
 	if (kind == DSCP_KIND_VXLAN)
-		find_in_vxlan(o, bpf_ntohl(payload[0]));
+		find_in_vxlan(l, bpf_ntohl(payload[0]));
 	else
-		find_in_geneve(o, bpf_ntohl(payload[0]));
-	return o->slot;
+		find_in_geneve(l, bpf_ntohl(payload[0]));
+	return l->slot;
 }
 
 /*
@@ -328,12 +321,13 @@ static __always_inline bool match_payload(struct outer *o, const struct udp_head
  * and may happen to be a tunnel's: WireGuard's messages are known by their type, then the
  * destination port decides, and a user space tunnel comes last.
  */
-static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, void *end)
+static __always_inline bool match_udp(struct leaving *l)
 {
+	const struct udp_header *udp = l->o.payload;
 	struct dscp_port *by_source, *by_dest;
 	__u32 source, dest;
 
-	if ((void *)(udp + 1) > end)
+	if ((void *)(udp + 1) > l->o.end)
 		return false;
 	source = bpf_ntohs(udp->source);
 	dest = bpf_ntohs(udp->dest);
@@ -341,12 +335,12 @@ static __always_inline bool match_udp(struct outer *o, struct udp_header *udp, v
 	by_dest = bpf_map_lookup_elem(&ports, &dest);
 	if (!by_source || !by_dest)
 		return false;
-	o->source = source;
-	o->data = true;
-	if ((void *)(udp + 2) <= end && match_payload(o, udp, by_source, by_dest))
+	l->source = source;
+	l->data = true;
+	if ((void *)(udp + 2) <= l->o.end && match_payload(l, by_source, by_dest))
 		return true;
 	if (by_source->kind == DSCP_KIND_UDP) {
-		o->slot = by_source->slot;
+		l->slot = by_source->slot;
 		return true;
 	}
 	return nothing_registered();
@@ -373,11 +367,11 @@ static __noinline int slot_by_address(struct dscp_endpoint *key)
 }
 
 /* Where the inner packet is in GRE of version 0, given the first word of its header. */
-static __always_inline void find_in_gre(struct outer *o, __u32 word)
+static __always_inline void find_in_gre(struct leaving *l, __u32 word)
 {
-	o->inner = o->payload + gre_bytes(word);
+	l->inner = l->offset + l->o.headers + gre_bytes(word);
 	if (!(word & GRE_ROUTING))
-		o->type = word & 0xffff;
+		l->type = word & 0xffff;
 }
 
 /* No kind that is served: a device of its own, whose key is not in GRE's header. */
@@ -388,34 +382,34 @@ static __always_inline bool is_erspan(__u32 type)
 
 /* The key of a GRE header (RFC 2890), 0 without one. False: cut off, or not version 0 (PPTP), or
  * ERSPAN. */
-static __always_inline bool match_gre(struct outer *o, const packet_be32 *gre, void *end, __u32 *id)
+static __always_inline bool match_gre(struct leaving *l, __u32 *id)
 {
-	const packet_be32 *key;
+	const packet_be32 *gre = l->o.payload, *key;
 	__u32 word;
 
 	GCC_KEEP(gre);
 	key = gre + 1;
-	if ((void *)key > end)
+	if ((void *)key > l->o.end)
 		return false;
 	word = bpf_ntohl(*gre);
 	if (word & GRE_VERSION || is_erspan(word & 0xffff))
 		return false;
-	find_in_gre(o, word);
+	find_in_gre(l, word);
 	if (!(word & GRE_KEY))
 		return true;
 	if (word & GRE_CHECKSUM)
 		key++; /* behind the checksum */
-	if ((void *)(key + 1) > end)
+	if ((void *)(key + 1) > l->o.end)
 		return false;
 	*id = bpf_ntohl(*key);
 	return true;
 }
 
-/* A packet of GRE or IPIP: payload is what follows the outer header of that IP protocol; key has
- * the addresses. */
-static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payload, void *end,
-				     struct dscp_endpoint *key)
+/* A packet of GRE or IPIP; key has the addresses. */
+static __always_inline bool match_ip(struct leaving *l, struct dscp_endpoint *key)
 {
+	__u32 protocol = l->o.protocol;
+
 	if (protocol == IP_PROTO_GRE)
 		key->kind = DSCP_KIND_GRE;
 	else if (protocol == IP_PROTO_IPIP || protocol == IP_PROTO_IPV6)
@@ -425,85 +419,38 @@ static __always_inline bool match_ip(struct outer *o, __u32 protocol, void *payl
 	if (!kind_registered(key->kind, false))
 		return false;
 	if (protocol == IP_PROTO_GRE) {
-		if (!match_gre(o, payload, end, &key->id))
+		if (!match_gre(l, &key->id))
 			return false;
 	} else {
-		o->inner = o->payload;
-		o->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
+		l->inner = l->offset + l->o.headers;
+		l->type = protocol == IP_PROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
 	}
-	o->data = true;
-	o->slot = slot_by_address(key);
-	return o->slot;
+	l->data = true;
+	l->slot = slot_by_address(key);
+	return l->slot;
 }
 
-static __always_inline enum part part_of(bool begins, bool more)
+/* Whose packet is it? False: nobody's we know. Nor is a later fragment: it has no port. */
+static __always_inline bool match_tunnel(struct leaving *l)
 {
-	if (begins)
-		return more ? PART_FIRST : PART_ALL;
-	return more ? PART_LATER : PART_LAST;
-}
+	const struct ip4_header *ip4 = l->o.ip;
+	const struct ip6_header *ip6 = l->o.ip;
+	struct dscp_endpoint key = {};
 
-/* IPv4 in all its forms. The range of o->ip has been checked for the fixed header. False too for
- * the later fragments: they have no port. */
-static __always_inline bool match_ip4(struct outer *o, void *end)
-{
-	struct ip4_header *ip = o->ip;
-	__u32 ihl = ip4_length(ip);
-	struct dscp_endpoint key = { .family = 4 };
-
-	if (!is_ip4(ip) || ihl < sizeof(*ip))
+	if (l->o.part >= PART_LATER)
 		return false;
-	o->protocol = ip->protocol;
-	o->id = ip->id;
-	o->part = part_of(!(ip->fragment & bpf_htons(IP4_OFFSET_MASK)),
-			  ip->fragment & bpf_htons(IP4_MORE));
-	if (o->part >= PART_LATER)
-		return false;
-	o->payload += ihl;
-	if (ip->protocol == IP_PROTO_UDP)
-		return match_udp(o, o->ip + ihl, end);
-	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
-	return match_ip(o, ip->protocol, o->ip + ihl, end, &key);
-}
-
-static __always_inline bool match_ip6(struct outer *o, void *end)
-{
-	struct dscp_endpoint key = { .family = 6 };
-	struct ip6_header *ip = o->ip;
-	unsigned long length = sizeof(*ip);
-	struct ip6_fragment *fragment;
-	__u32 next = ip->next;
-	__u8 *option;
-
-	if (!is_ip6(ip))
-		return false;
-	if (next == IP_PROTO_DSTOPTS) { /* the encapsulation limit of ip6tnl, ip6gre */
-		option = o->ip + length;
-		if ((void *)(option + 2) > end)
-			return false;
-		next = option[0];
-		length += (option[1] + 1) * 8;
+	if (l->o.protocol == IP_PROTO_UDP)
+		return match_udp(l);
+	if (l->o.ip6) {
+		key.family = 6;
+		__builtin_memcpy(key.local, ip6->source, sizeof(ip6->source));
+		__builtin_memcpy(key.remote, ip6->dest, sizeof(ip6->dest));
+	} else {
+		key.family = 4;
+		__builtin_memcpy(key.local, ip4->source, sizeof(ip4->source));
+		__builtin_memcpy(key.remote, ip4->dest, sizeof(ip4->dest));
 	}
-	/* Behind it: ip6_find_1stfragopt() passes over destination options. */
-	if (next == IP_PROTO_FRAGMENT) {
-		fragment = o->ip + length;
-		if ((void *)(fragment + 1) > end)
-			return false;
-		next = o->protocol = fragment->next;
-		o->id = fragment->id;
-		o->part = part_of(!(fragment->offset & bpf_htons(IP6_OFFSET_MASK)),
-				  fragment->offset & bpf_htons(IP6_MORE));
-		if (o->part >= PART_LATER)
-			return false;
-		length += sizeof(*fragment);
-	}
-	o->payload += length;
-	if (next == IP_PROTO_UDP)
-		return match_udp(o, o->ip + length, end);
-	__builtin_memcpy(key.local, ip->source, sizeof(ip->source));
-	__builtin_memcpy(key.remote, ip->dest, sizeof(ip->dest));
-	return match_ip(o, next, o->ip + length, end, &key);
+	return match_ip(l, &key);
 }
 
 static __always_inline bool is_stamp(__u32 hash)
@@ -683,9 +630,9 @@ static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol
 
 /* The usual inner packet: in the linear part, without VLAN tags and peer maps. */
 static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
-					const struct outer *o, __u32 *dscp)
+					const struct leaving *l, __u32 *dscp)
 {
-	__u32 type = o->type, offset = o->inner, word, version;
+	__u32 type = l->type, offset = l->inner, word, version;
 	const __be16 *inner;
 
 	GCC_KEEP(offset);
@@ -715,12 +662,12 @@ static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp
 	       (tunnel->ifindex != skb->ifindex || tunnel->netns != tunnel->uplink_netns);
 }
 
-static __always_inline __u32 outer_protocol(const struct outer *o, __u32 kind)
+static __always_inline __u32 outer_protocol(const struct leaving *l, __u32 kind)
 {
 	if (kind == DSCP_KIND_GRE)
 		return IP_PROTO_GRE;
 	if (kind == DSCP_KIND_IPIP)
-		return o->type == ETH_P_IP ? IP_PROTO_IPIP : IP_PROTO_IPV6;
+		return l->type == ETH_P_IP ? IP_PROTO_IPIP : IP_PROTO_IPV6;
 	return IP_PROTO_UDP;
 }
 
@@ -731,43 +678,43 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 }
 
 /* The DSCP this outer packet should have. */
-static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct outer *o)
+static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct leaving *l)
 {
-	struct dscp_tunnel *tunnel = tunnel_of(o->slot);
+	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
 	__u32 mark, dscp, protocol;
 	bool clear;
 
-	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
 		return NOT_OURS;
-	if (!o->data)
+	if (!l->data)
 		return SKIPPED;
 	clear = dscp_kind_is_clear(tunnel->kind);
 	if (clear) {
-		protocol = outer_protocol(o, tunnel->kind);
-		if (may_be_program(skb, protocol, o->source) &&
-		    is_program(skb, protocol, o->source, o->inner, o->type))
+		protocol = outer_protocol(l, tunnel->kind);
+		if (may_be_program(skb, protocol, l->source) &&
+		    is_program(skb, protocol, l->source, l->inner, l->type))
 			return NOT_OURS;
 	}
 	if (tunnel->flags & DSCP_TUNNEL_FIXED)
 		return tunnel->outer_dscp;
-	if (clear && clear_usual(skb, tunnel, o, &dscp))
+	if (clear && clear_usual(skb, tunnel, l, &dscp))
 		return dscp;
 	if (clear)
-		return clear_dscp(skb, o->slot, o->inner, o->type);
+		return clear_dscp(skb, l->slot, l->inner, l->type);
 	mark = stamped_mark(skb->hash);
-	if (mark == UNKNOWN && o->part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
+	if (mark == UNKNOWN && l->o.part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
 	    skb->sk)
 		mark = mark_of_socket(skb->hash,
 				      tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0);
-	return marked_dscp(tunnel, o->slot, mark);
+	return marked_dscp(tunnel, l->slot, mark);
 }
 
-static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer *o, __u32 dscp)
+static __always_inline void write_dscp(struct __sk_buff *skb, const struct leaving *l, __u32 dscp)
 {
-	__u32 slot = o->slot, packets = wire_packets(skb), ds;
+	__u32 slot = l->slot, packets = wire_packets(skb), ds;
 	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
-	struct ip4_header *ip4 = o->ip;
-	struct ip6_header *ip6 = o->ip;
+	struct ip4_header *ip4 = l->o.ip;
+	struct ip6_header *ip6 = l->o.ip;
 
 	if (!c)
 		return;
@@ -775,14 +722,14 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer
 		c->skipped += packets;
 		return;
 	}
-	ds = o->ip6 ? ip6_ds(ip6) : ip4->ds;
+	ds = outer_ds(&l->o);
 	if (dscp == UNKNOWN) {
 		c->unknown += packets;
 	} else if (dscp == DSCP_KEEP || dscp == ds >> 2) {
 		c->unchanged += packets;
 	} else {
 		ds = ds_with_dscp(ds, dscp);
-		if (o->ip6)
+		if (l->o.ip6)
 			ip6_set_ds(ip6, ds);
 		else
 			ip4_set_ds(ip4, ds);
@@ -791,29 +738,29 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct outer
 	c->dscp[dscp_index(ds)] += packets;
 }
 
-static __always_inline void rewrite_dscp(struct __sk_buff *skb, const struct outer *o)
+static __always_inline void rewrite_dscp(struct __sk_buff *skb, const struct leaving *l)
 {
-	__u32 dscp = wanted_dscp(skb, o);
+	__u32 dscp = wanted_dscp(skb, l);
 
 	if (dscp != NOT_OURS)
-		write_dscp(skb, o, dscp);
+		write_dscp(skb, l, dscp);
 }
 
 /* The range has been checked before, where the verifier knows of which version the header is. */
 static __always_inline void set_key(struct dscp_fragment_key *key, const struct __sk_buff *skb,
-				    const struct outer *o, void *end)
+				    const struct leaving *l)
 {
-	const struct ip4_header *ip4 = o->ip;
-	const struct ip6_header *ip6 = o->ip;
+	const struct ip4_header *ip4 = l->o.ip;
+	const struct ip6_header *ip6 = l->o.ip;
 
 	key->ifindex = skb->ifindex;
-	key->id = o->id;
-	key->protocol = o->protocol;
-	if (!o->ip6) {
+	key->id = l->o.id;
+	key->protocol = l->o.protocol;
+	if (!l->o.ip6) {
 		key->family = 4;
 		__builtin_memcpy(key->source, ip4->source, sizeof(ip4->source));
 		__builtin_memcpy(key->dest, ip4->dest, sizeof(ip4->dest));
-	} else if ((void *)(ip6 + 1) <= end) {
+	} else if ((void *)(ip6 + 1) <= l->o.end) {
 		key->family = 6;
 		__builtin_memcpy(key->source, ip6->source, sizeof(ip6->source));
 		__builtin_memcpy(key->dest, ip6->dest, sizeof(ip6->dest));
@@ -836,7 +783,7 @@ static __always_inline void note_fragment(const struct dscp_fragment_key *key,
  * has been read counts only if the note was there before and afterwards: in between another CPU may
  * have used the element of an LRU map for something else.
  */
-static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
+static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct leaving *l,
 					const struct dscp_fragment_key *key)
 {
 	struct dscp_fragment *note = bpf_map_lookup_elem(&fragments, key);
@@ -845,94 +792,96 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct outer *o,
 
 	if (!note)
 		return NOT_OURS;
-	o->slot = note->slot;
+	l->slot = note->slot;
 	dscp = note->dscp;
 	barrier();
-	if (o->part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
-				 : !bpf_map_lookup_elem(&fragments, key))
+	if (l->o.part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
+				   : !bpf_map_lookup_elem(&fragments, key))
 		return NOT_OURS;
-	tunnel = tunnel_of(o->slot);
-	if (!tunnel || (o->slot && !leaves_here(skb, tunnel)))
+	tunnel = tunnel_of(l->slot);
+	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
 		return NOT_OURS;
 	return dscp;
 }
 
-static __always_inline void mark_unusual(struct __sk_buff *skb, struct outer *o, void *end,
-					 bool ours)
+static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving *l)
 {
-	__u32 dscp = ours ? wanted_dscp(skb, o) : NOT_OURS;
+	__u32 dscp = NOT_OURS, noise = skb->len;
 	struct dscp_fragment_key key = {};
 
-	if (o->part != PART_ALL) {
-		set_key(&key, skb, o, end);
-		if (o->part == PART_FIRST)
+	if (match_tunnel(l)) {
+		l->slot = some_number(l->slot, noise);
+		l->inner = some_number(l->inner, noise);
+		l->type = some_number(l->type, noise);
+		dscp = wanted_dscp(skb, l);
+	}
+	if (l->o.part != PART_ALL) {
+		set_key(&key, skb, l);
+		if (l->o.part == PART_FIRST)
 			note_fragment(&key,
-				      &(struct dscp_fragment){ .slot = o->slot, .dscp = dscp });
+				      &(struct dscp_fragment){ .slot = l->slot, .dscp = dscp });
 		else
-			dscp = noted_dscp(skb, o, &key);
+			dscp = noted_dscp(skb, l, &key);
 	}
 	if (dscp != NOT_OURS)
-		write_dscp(skb, o, dscp);
+		write_dscp(skb, l, dscp);
 }
 
 /* Options, fragments, GRE, IPIP, headers outside the linear part. */
 static __noinline int rewrite_unusual(struct __sk_buff *skb)
 {
-	struct outer o = {};
+	struct leaving l = {};
 	__be16 type;
-	void *end;
 	int offset;
-	bool ours;
 
 	pull_headers(skb, OUTER_HEADERS);
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	o.payload = some_number(offset, skb->len) & MAX_IP_OFFSET;
-	o.ip = packet_start(skb) + o.payload;
-	o.ip6 = type == bpf_htons(ETH_P_IPV6);
-	end = packet_end(skb);
-	if (type == bpf_htons(ETH_P_IP) && o.ip + sizeof(struct ip4_header) <= end)
-		ours = match_ip4(&o, end);
-	else if (o.ip6 && o.ip + sizeof(struct ip6_header) <= end)
-		ours = match_ip6(&o, end);
-	else
-		return 0;
-	o.inner = some_number(o.inner, skb->len);
-	o.type = some_number(o.type, skb->len);
-	mark_unusual(skb, &o, end, ours);
+	l.offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
+	l.o.ip = packet_start(skb) + l.offset;
+	l.o.end = packet_end(skb);
+	if (parse_outer(&l.o, type) == FOUND)
+		rewrite_parsed(skb, &l);
 	return 0;
 }
 
 /* IPv4 without options and not a fragment, else the long way. */
 static __always_inline void rewrite_ip4(struct __sk_buff *skb, __u32 offset)
 {
-	void *start = packet_start(skb) + offset, *end = packet_end(skb);
-	struct outer o = { .ip = start, .payload = offset + sizeof(struct ip4_header) };
-	struct ip4_header *ip = start;
+	struct ip4_header *ip = packet_start(skb) + offset;
+	struct leaving l = {
+		.o = { .ip = ip,
+		       .payload = ip + 1,
+		       .end = packet_end(skb),
+		       .headers = sizeof(*ip) },
+		.offset = offset,
+	};
 
-	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || ip->version_ihl != 0x45 ||
+	if ((void *)(ip + 1) + USUAL_PAYLOAD > l.o.end || ip->version_ihl != 0x45 ||
 	    !ip4_is_whole(ip) || (ip->protocol != IP_PROTO_UDP && ip->protocol != IP_PROTO_TCP))
 		rewrite_unusual(skb);
-	else if (ip->protocol == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
-		rewrite_dscp(skb, &o);
+	else if (ip->protocol == IP_PROTO_UDP && match_udp(&l))
+		rewrite_dscp(skb, &l);
 }
 
 static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 {
-	void *start = packet_start(skb) + offset, *end = packet_end(skb);
-	struct outer o = {
-		.ip = start,
-		.payload = offset + sizeof(struct ip6_header),
-		.ip6 = true,
+	struct ip6_header *ip = packet_start(skb) + offset;
+	struct leaving l = {
+		.o = { .ip = ip,
+		       .payload = ip + 1,
+		       .end = packet_end(skb),
+		       .headers = sizeof(*ip),
+		       .ip6 = true },
+		.offset = offset,
 	};
-	struct ip6_header *ip = start;
 
-	if ((void *)(ip + 1) + USUAL_PAYLOAD > end || !is_ip6(ip) ||
+	if ((void *)(ip + 1) + USUAL_PAYLOAD > l.o.end || !is_ip6(ip) ||
 	    (ip->next != IP_PROTO_UDP && ip->next != IP_PROTO_TCP))
 		rewrite_unusual(skb);
-	else if (ip->next == IP_PROTO_UDP && match_udp(&o, (void *)(ip + 1), end))
-		rewrite_dscp(skb, &o);
+	else if (ip->next == IP_PROTO_UDP && match_udp(&l))
+		rewrite_dscp(skb, &l);
 }
 
 static __always_inline void rewrite_packet(struct __sk_buff *skb)

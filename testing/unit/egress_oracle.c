@@ -76,9 +76,11 @@ static bool parse_ip6(struct view *v)
 		return false;
 	v->protocol = ip[6];
 	v->payload = v->ip + 40;
-	if (v->protocol == IPPROTO_DSTOPTS) {
+	for (int i = 0; i < 2; i++) {
 		const uint8_t *option = v->bytes + v->payload;
 
+		if (v->protocol != (i ? IPPROTO_DSTOPTS : IPPROTO_HOPOPTS))
+			continue;
 		if (!has(v, v->payload, 2))
 			return false;
 		v->protocol = option[0];

@@ -530,17 +530,23 @@ static void outer_paged(void **state)
 static void outer_ip6_extensions(void **state)
 {
 	static const struct {
-		uint8_t headers[2];
+		uint8_t headers[3];
 		unsigned int n;
 		bool ours;
 	} cases[] = {
 		{ { IPPROTO_DSTOPTS }, 1, true },
 		{ { IPPROTO_FRAGMENT }, 1, true },
+		{ { HOP_BY_HOP }, 1, true },
 		{ { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT }, 2, true },
-		/* None of our tunnels sends these. */
-		{ { HOP_BY_HOP }, 1, false },
+		{ { HOP_BY_HOP, IPPROTO_FRAGMENT }, 2, true },
+		{ { HOP_BY_HOP, IPPROTO_DSTOPTS }, 2, true },
+		{ { HOP_BY_HOP, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT }, 3, true },
+		/* Another header, another order, or two of one. */
 		{ { ROUTING }, 1, false },
-		{ { HOP_BY_HOP, IPPROTO_DSTOPTS }, 2, false },
+		{ { HOP_BY_HOP, ROUTING }, 2, false },
+		{ { HOP_BY_HOP, HOP_BY_HOP }, 2, false },
+		{ { IPPROTO_DSTOPTS, HOP_BY_HOP }, 2, false },
+		{ { IPPROTO_FRAGMENT, HOP_BY_HOP }, 2, false },
 		{ { IPPROTO_DSTOPTS, IPPROTO_DSTOPTS }, 2, false },
 		{ { IPPROTO_FRAGMENT, IPPROTO_DSTOPTS }, 2, false },
 		{ { IPPROTO_FRAGMENT, IPPROTO_FRAGMENT }, 2, false },
@@ -563,16 +569,21 @@ static void outer_ip6_extensions(void **state)
 
 static void outer_ip6_extensions_truncated(void **state)
 {
-	static const uint8_t headers[] = { IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
-	struct packet p = chain(headers, 2), shorter;
+	static const uint8_t headers[] = { HOP_BY_HOP, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
 
 	(void)state;
-	for (size_t len = p.ip + 40; len < p.ip + 40 + 16 + 16; len++) {
-		shorter = cut(&p, len);
-		expect_not_ours(&shorter);
+	for (unsigned int first = 0; first < 2; first++) {
+		unsigned int n = ARRAY_SIZE(headers) - first;
+		struct packet p = chain(headers + first, n), shorter;
+		size_t whole = p.ip + 40 + n * 8 + 16;
+
+		for (size_t len = p.ip + 40; len < whole; len++) {
+			shorter = cut(&p, len);
+			expect_not_ours(&shorter);
+		}
+		shorter = cut(&p, whole);
+		expect_marked(&shorter, WG);
 	}
-	shorter = cut(&p, p.ip + 40 + 16 + 16);
-	expect_marked(&shorter, WG);
 }
 
 /* Options of every length; beyond what is made linear they may, but need not, be passed over. */
