@@ -12,14 +12,14 @@
  * another device, gets the same skb. So a note is believed only if the outer header it was made
  * from lies in front of the inner packet. The DSCP is a part of what is compared.
  * Of a tunnel in clear text, a packet without a note may show its outer header by itself
- * (bpf_clear.h).
+ * (bpf_cleartext.h).
  *
  * Works with nothing configured too (plain tc): WireGuard on any port, VXLAN and geneve on theirs.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
-#include "bpf_clear.h"
+#include "bpf_cleartext.h"
 #include "bpf_inflight.h"
 #include "bpf_outer.h"
 

@@ -9,8 +9,8 @@
  * and in their plainest form, and are believed only if every field of them is as this packet in
  * this tunnel must have it. Only TCP is looked at, since only TCP is merged by default.
  */
-#ifndef DSCP_BPF_CLEAR_H
-#define DSCP_BPF_CLEAR_H
+#ifndef DSCP_BPF_CLEARTEXT_H
+#define DSCP_BPF_CLEARTEXT_H
 
 #include "bpf_front.h"
 
