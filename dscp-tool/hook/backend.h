@@ -19,7 +19,7 @@ struct hook_backend {
 	int (*attach)(const struct hook *hook, int prog_fd);
 	/* Puts the program in place of the one of a live hook, in one step. Without a sentence. */
 	int (*replace)(const struct hook *hook, int prog_fd, const struct hook_state *state);
-	/* Takes away the program that pin and state are of, not the pin. */
+	/* Takes away the program that pin and state are of, not the pin. With a sentence. */
 	int (*detach)(const struct hook *hook, int pin, const struct hook_state *state);
 };
 

@@ -364,15 +364,23 @@ static int query(const struct hook *hook, int pin, struct hook_state *state)
 
 static int replace(const struct hook *hook, int prog_fd, const struct hook_state *state)
 {
+	_cleanup_close_ int pin = pin_open(hook);
 	int err = pin_put_hook(hook, prog_fd);
 
-	return err ? err : put(hook, prog_fd, state->priority, true);
+	if (err)
+		return err;
+	err = put(hook, prog_fd, state->priority, true);
+	if (err)
+		pin_put_hook(hook, pin); /* as it was: a pin keeps the maps of its program */
+	return err;
 }
 
 static int detach(const struct hook *hook, int pin, const struct hook_state *state)
 {
+	int err = state->health == HOOK_OK ? remove_but(hook, state->prog_id, 0) : 0;
+
 	(void)pin;
-	return state->health == HOOK_OK ? remove_but(hook, state->prog_id, 0) : 0;
+	return err ? hook_refused(hook, "cannot remove", err) : 0;
 }
 
 int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state *state,

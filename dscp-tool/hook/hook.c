@@ -217,11 +217,12 @@ static int convert(const struct hook *hook, int prog_fd, const struct hook_state
 		return err;
 	}
 	err = backends[old->attach]->detach(hook, pin, old);
-	if (err)
+	if (err) {
 		pin_put_hook(hook, pin); /* as it was: a new link goes with its pin */
-	else if (old->attach == ATTACH_CLSACT)
-		err = clsact_release(hook);
-	return err ? hook_refused(hook, "cannot remove", err) : 0;
+		return err;
+	}
+	err = old->attach == ATTACH_CLSACT ? clsact_release(hook) : 0;
+	return err ? hook_refused(hook, "cannot remove the qdisc of", err) : 0;
 }
 
 /* Goes behind TCX programs of others, where the same program cannot be attached a second time:
@@ -325,16 +326,14 @@ int hook_detach(const struct hook *hook)
 			      hook->dev, hook_role(hook)->name);
 	if (kind != ATTACH_AUTO)
 		err = backends[kind]->detach(hook, pin, &state);
-	/* A filter beside a TCX link, and the qdisc if nobody needs it. */
-	if (!err && kind == ATTACH_TCX && state.health == HOOK_OK) {
+	/* A filter may be beside a TCX link; also when the link went in an unload that failed. */
+	if (!err && kind == ATTACH_TCX)
 		err = clsact_sweep(hook);
-		if (err)
-			return err;
-	} else if (!err) {
-		err = clsact_release(hook);
-	}
 	if (err)
-		return hook_refused(hook, "cannot remove", err);
+		return err;
+	err = clsact_release(hook);
+	if (err)
+		return hook_refused(hook, "cannot remove the qdisc of", err);
 	err = pin_remove(hook);
 	return err ? hook_refused(hook, "cannot remove the pin of", err) : 0;
 }

@@ -42,13 +42,17 @@ static int take_away(const struct hook *hook, uint32_t prog_id)
 }
 
 /* Sees to a pin to find the hook by: the sibling, if nothing is pinned. *pinned_id: the program
- * that was pinned before; 0: nothing was. */
+ * that was pinned before; 0: not known. Returns 1 if the pin was made, 0, or a negative errno. */
 static int begin(const struct hook *hook, int sibling_fd, uint32_t *pinned_id)
 {
 	_cleanup_close_ int pin = pin_open(hook);
+	int err;
 
 	*pinned_id = pin < 0 ? 0 : pin_program_id(pin);
-	return pin == -ENOENT ? pin_put_hook(hook, sibling_fd) : pin < 0 ? pin : 0;
+	if (pin != -ENOENT)
+		return pin < 0 ? pin : 0;
+	err = pin_put_hook(hook, sibling_fd);
+	return err ? err : 1;
 }
 
 int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd)
@@ -56,22 +60,23 @@ int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_f
 	NETNS_VISIT(hook->netns);
 	const char *name = hook_role(hook)->name;
 	_cleanup_close_ int fd = -1;
-	uint32_t old_id, pinned_id;
-	int err = device_need_reach(hook);
+	uint32_t old_id = 0, pinned_id = 0;
+	int err = device_need_reach(hook), made = 0;
 
 	log_reason_reset();
-	if (!err && (err = begin(hook, sibling_fd, &pinned_id)))
-		hook_refused(hook, "cannot pin", err);
+	if (!err && (made = begin(hook, sibling_fd, &pinned_id)) < 0)
+		err = hook_refused(hook, "cannot pin", made);
+	if (!err)
+		old_id = libxdp_find(hook->ifindex, name, sibling_fd);
+	if (!err && !old_id && pinned_id) /* somebody took it away; libxdp's pins are there */
+		err = take_away(hook, pinned_id);
 	if (err) {
 		bpf_object__close(object);
 		return err;
 	}
-	old_id = libxdp_find(hook->ifindex, name, sibling_fd);
-	if (!old_id && pinned_id) /* somebody took it away; libxdp's pins for it are there */
-		take_away(hook, pinned_id);
 	err = libxdp_attach(hook->ifindex, hook->dev, object, name, old_id, &fd);
 	if (err) {
-		if (!pinned_id && !old_id)
+		if (made && !old_id)
 			pin_remove(hook);
 		return err;
 	}

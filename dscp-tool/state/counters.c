@@ -176,11 +176,17 @@ static int make_carried(struct pins *pins)
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_CARRIED), sizeof(__u32),
 				sizeof(struct dscp_carried), DSCP_CARRIED, &opts);
+	int err;
 
 	if (fd < 0)
 		return with_reason(fd);
 	pins->maps[MAP_CARRIED] = fd;
-	return pins_put_map(pins, MAP_CARRIED);
+	err = pins_put_map(pins, MAP_CARRIED);
+	if (err) { /* what is counted there would be lost with this process */
+		close(fd);
+		pins->maps[MAP_CARRIED] = -1;
+	}
+	return err;
 }
 
 typedef int each_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, uint32_t key);

@@ -237,8 +237,11 @@ static int write_tunnel(struct pins *pins, __u32 slot, const struct dscp_tunnel 
 int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel)
 {
 	const struct dscp_tunnel old = pins->tunnels[slot];
-	int err = 0;
+	struct dscp_config config;
+	int err = pins_config(pins, &config);
 
+	if (err)
+		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
 	/* No packet may find a slot that says nothing: entries that point to it go first. */
 	if (!tunnel->ifindex)
 		err = derive(pins, &old, slot);
@@ -254,5 +257,5 @@ int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *t
 		present_forget(pins, slot);
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
 		registry_forget_recent(pins);
-	return registry_write_config(pins, objects_digest());
+	return registry_write_config(pins, config.build);
 }
