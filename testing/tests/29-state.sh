@@ -255,6 +255,43 @@ test_garbage_in_config()
 	not_ours maps/config
 }
 
+# The programs of another build are exchanged also by a load that clears the number of its device, and
+# after an unload.
+test_another_build_and_a_number_used_again()
+{
+	local old
+
+	lone_node
+	numbered g1 51
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load g1 --uplink eth0
+	old=$(outer_program)
+	poke config '0 0 0 0' 16 '01 02 03 04 05 06 07 08'
+	on a ip link delete g1
+	numbered g2 52
+	check on a "$TOOL" load g2 --uplink eth0
+	[ "$(outer_program)" != "$old" ]
+	check on a "$TOOL" status g2
+	old=$(outer_program)
+	poke config '0 0 0 0' 16 '01 02 03 04 05 06 07 08'
+	check on a "$TOOL" unload g2
+	check on a "$TOOL" load vx4
+	[ "$(outer_program)" != "$old" ]
+	check on a "$TOOL" status vx4
+}
+
+# numbered NAME VNI: a VXLAN that has the number 77
+numbered()
+{
+	on a sh -ec 'ip link add "$0" index 77 type vxlan id "$1" remote 192.0.2.2 dstport 4791
+		ip link set "$0" up' "$1" "$2"
+}
+
+outer_program()
+{
+	on a bpftool -j prog show pinned $state_dir/programs/egress_outer | jq .id
+}
+
 test_garbage_in_tunnels()
 {
 	local poke offset new name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
