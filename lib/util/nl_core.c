@@ -235,8 +235,9 @@ int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader
 			ret = read_answer(socket, &exchange);
 	}
 	log_printable(exchange.text);
+	/* The kernel's number, which may be any. */
 	if (exchange.error)
-		return nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(-ret));
+		return nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(0u - ret));
 	if (ret == -EINTR)
 		return nl_fail(err, ret, "the list changed each of the %d times it was read",
 			       NL_DUMP_ATTEMPTS);
