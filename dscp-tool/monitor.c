@@ -23,6 +23,7 @@
 #include "state/install.h"
 #include "state/reload.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -199,7 +200,8 @@ static void end_look(struct monitor *m)
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
-	int lock = pins_try_lock(), err, failure;
+	_cleanup_close_ int lock = pins_try_lock();
+	int err, failure;
 	struct reload reload;
 	struct pins pins;
 
@@ -223,7 +225,6 @@ static int check_all(struct monitor *m)
 	}
 	if (err != -ENOENT)
 		pins_close(&pins);
-	close(lock);
 	if (err && err != -ENOENT)
 		return err;
 	end_look(m);

@@ -10,6 +10,7 @@
 #include "state/install.h"
 #include "state/registry.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/reason.h"
 
 struct unload_config {
@@ -110,6 +111,7 @@ int run_unload(int argc, char **argv)
 	struct unload_config config = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
+	_cleanup_close_ int lock = -1;
 	int status = parsed(args_parse(&unload_command, argc, argv, &config, &name, &n_args));
 
 	if (status >= 0)
@@ -118,7 +120,6 @@ int run_unload(int argc, char **argv)
 		log_error("unload needs the name of one tunnel, or --all");
 		return EXIT_USAGE;
 	}
-	if (pins_lock() < 0)
-		return EXIT_REFUSED;
-	return unload_name(n_args ? name : NULL);
+	lock = pins_lock();
+	return lock < 0 ? EXIT_REFUSED : unload_name(n_args ? name : NULL);
 }

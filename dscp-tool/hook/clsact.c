@@ -167,22 +167,22 @@ static int remove_unused(const struct hook *hook)
 int clsact_release(const struct hook *hook)
 {
 	char path[PATH_MAX];
-	int err;
+	int stays;
 
 	qdisc_path(path, hook);
 	if (access(path, F_OK))
 		return errno == ENOENT ? 0 : -errno;
-	err = sibling_uses_clsact(hook);
-	if (err)
-		return err < 0 ? err : 0;
+	stays = sibling_uses_clsact(hook);
+	if (stays)
+		return stays < 0 ? stays : 0;
 	/* Without its mark the qdisc would stay for ever: the mark goes only where it is known that
 	 * the device is gone, or elsewhere. */
 	if (hook->netns == netns_own())
-		err = device_is_pinned(path);
-	if (err > 0)
-		err = remove_unused(hook);
-	if (err)
-		return err < 0 ? err : 0;
+		stays = device_is_pinned(path);
+	if (stays > 0)
+		stays = remove_unused(hook);
+	if (stays)
+		return stays < 0 ? stays : 0;
 	return unlink(path) ? -errno : 0;
 }
 

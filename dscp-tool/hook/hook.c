@@ -166,10 +166,10 @@ static int choose_kind(const struct hook *hook, int kind)
 {
 	enum attach_kind other = ATTACH_AUTO;
 	struct hook_state state;
-	int err = look_at_other(hook, &state);
+	int found = look_at_other(hook, &state);
 
-	if (err < 0)
-		return hook_refused(hook, "cannot see who runs beside", err);
+	if (found < 0)
+		return hook_refused(hook, "cannot see who runs beside", found);
 	if (state.health == HOOK_OK)
 		other = state.attach;
 	if (kind == ATTACH_AUTO)
@@ -253,14 +253,13 @@ static int go_last(const struct hook *hook, int prog_fd, const struct hook_state
 {
 	struct around behind = { .hook = hook, .state = state, .side = HOOK_BEHIND };
 	struct hook_state other;
-	int err;
+	int n = look_at_other(hook, &other);
 
-	err = look_at_other(hook, &other);
 	behind.other_id = other.prog_id;
-	if (err >= 0)
-		err = around_list(&behind);
-	if (err < 0)
-		return hook_refused(hook, "cannot see who runs behind", err);
+	if (n >= 0)
+		n = around_list(&behind);
+	if (n < 0)
+		return hook_refused(hook, "cannot see who runs behind", n);
 	if (state->attach == ATTACH_CLSACT)
 		return clsact_go_last(hook, prog_fd, state, behind.clsact);
 	if (behind.clsact && kind == ATTACH_AUTO)
@@ -273,10 +272,10 @@ int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
 	NETNS_VISIT(hook->netns);
 	_cleanup_close_ int pin = -1;
 	struct hook_state state;
-	int chosen, err = look(hook, &pin, &state);
+	int pinned = look(hook, &pin, &state), chosen, err;
 
-	if (err < 0)
-		return hook_refused(hook, "cannot read the pin of", err);
+	if (pinned < 0)
+		return hook_refused(hook, "cannot read the pin of", pinned);
 	log_reason_reset();
 	pin_remove_new(hook->dir);
 	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
