@@ -485,6 +485,20 @@ static struct storm_socket *socket_to(struct storm *s, const struct storm_place 
 	return socket;
 }
 
+/* What is sent next by the socket goes to that place, by one of the place's routes. */
+static int take_route(struct draft *d, struct storm_socket *socket, struct storm_place *place,
+		      unsigned int route)
+{
+	int err = use_route(socket->fd, &socket->route, place, route);
+
+	if (err)
+		return err;
+	d->dst = place->to;
+	d->f->family = place->to.family;
+	d->f->stack = place->routes[route].stack;
+	return 0;
+}
+
 static int by_primer(struct storm *s, struct draft *d, unsigned int number)
 {
 	struct storm_socket *socket;
@@ -495,12 +509,9 @@ static int by_primer(struct storm *s, struct draft *d, unsigned int number)
 	find_primer(&s->setup, number, &i, &route);
 	place = &s->setup.places[i];
 	socket = socket_to(s, place);
-	err = use_route(socket->fd, &socket->route, place, route);
+	err = take_route(d, socket, place, route);
 	if (err)
 		return err;
-	d->dst = place->to;
-	d->f->family = place->to.family;
-	d->f->stack = place->routes[route].stack;
 	d->f->ds = socket->usual;
 	d->len = (STORM_L4_MAX - 128) / STORM_RECORD * STORM_RECORD;
 	fill_l4(s, d);
@@ -521,12 +532,9 @@ static int by_socket(struct storm *s, struct draft *d)
 		route = below(s, place->n_routes);
 		s->shared->by[s->sender].moved += route != socket->route;
 	}
-	err = use_route(socket->fd, &socket->route, place, route);
+	err = take_route(d, socket, place, route);
 	if (err)
 		return err;
-	d->dst = place->to;
-	d->f->family = place->to.family;
-	d->f->stack = place->routes[route].stack;
 	d->f->ds = one_in(s, 2) ? socket->usual : draw_ds(s);
 	if (!socket->connected && one_in(s, 2) && storm_sealed_by(&s->setup, &d->f->stack) < 0)
 		draw_message(s, d);
