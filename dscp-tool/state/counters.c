@@ -52,20 +52,14 @@ static struct dscp_counters *per_cpu(int *cpus)
 	return *cpus < 0 ? NULL : calloc(*cpus, sizeof(struct dscp_counters));
 }
 
-static void add(struct dscp_counters *sum, const struct dscp_counters *other)
+/* Adds the counts of another, or with -1 takes them away. */
+static void add(struct dscp_counters *sum, const struct dscp_counters *other, int times)
 {
 	for (unsigned int i = 0; i < N_COUNTERS; i++)
-		*(__u64 *)((char *)sum + counter_fields[i].offset) += counters_get(other, i);
+		*(__u64 *)((char *)sum + counter_fields[i].offset) +=
+			times * counters_get(other, i);
 	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		sum->dscp[dscp] += other->dscp[dscp];
-}
-
-static void subtract(struct dscp_counters *sum, const struct dscp_counters *other)
-{
-	for (unsigned int i = 0; i < N_COUNTERS; i++)
-		*(__u64 *)((char *)sum + counter_fields[i].offset) -= counters_get(other, i);
-	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		sum->dscp[dscp] -= other->dscp[dscp];
+		sum->dscp[dscp] += times * other->dscp[dscp];
 }
 
 /* Adds what an array has; of a slot that it has no room for, nothing. */
@@ -80,7 +74,7 @@ static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
 		err = errno == ENOENT ? 0 : -errno;
 	else
 		for (int cpu = 0; cpu < cpus; cpu++)
-			add(sum, &values[cpu]);
+			add(sum, &values[cpu], 1);
 	free(values);
 	return err;
 }
@@ -165,7 +159,7 @@ static int carry_slot(struct pins *pins, int old, uint32_t id, uint32_t slot, ui
 		err = read_carried(pins, key, &carried);
 	if (err || carried.map == id || !memcmp(&sum, &none, sizeof(sum)))
 		return err;
-	add(&carried.counters, &sum);
+	add(&carried.counters, &sum, 1);
 	carried.map = id;
 	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
@@ -221,7 +215,7 @@ static int take_back_slot(struct pins *pins, int array, uint32_t id, uint32_t sl
 	err = add_array(array, slot, &sum);
 	if (err)
 		return err;
-	subtract(&carried.counters, &sum);
+	add(&carried.counters, &sum, -1);
 	carried.map = 0;
 	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
@@ -246,7 +240,7 @@ static int add_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, ui
 		err = make_carried(pins);
 	if (err)
 		return err;
-	add(&carried.counters, &sum);
+	add(&carried.counters, &sum, 1);
 	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
 
