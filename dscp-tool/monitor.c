@@ -211,7 +211,7 @@ static int check_all(struct monitor *m)
 	err = pins_open(&pins);
 	if (!err && !install_is_ours(&pins))
 		err = replaced();
-	if (!err && install_is_half_way(&pins) && install_renew(&pins, 0)) {
+	if (!err && install_renew(&pins, 0)) { /* after a load that was killed half way */
 		m->failed = true;
 		reason_print();
 	}

@@ -342,13 +342,6 @@ int install_renew(struct pins *pins, uint32_t flows)
 	return 0;
 }
 
-bool install_is_half_way(const struct pins *pins)
-{
-	struct dscp_config config = {};
-
-	return !pins_config(pins, &config) && config.build == HALF_WAY;
-}
-
 int install_open(struct pins *pins, uint32_t flows)
 {
 	int err = pins_open(pins);

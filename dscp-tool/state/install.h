@@ -27,11 +27,9 @@ int install_room(struct pins *pins, uint32_t slot);
 /* Loads the programs that a tunnel's direction and way need, if they are not there. */
 int install_need(struct pins *pins, const struct dscp_tunnel *tunnel);
 
-/* The pinned programs are those that this tool carries. */
+/* The pinned programs are those that this tool carries, or a load of this tool was killed half way.
+ */
 bool install_is_ours(const struct pins *pins);
-
-/* A load was killed while it exchanged the programs. */
-bool install_is_half_way(const struct pins *pins);
 
 /* Takes away every hook that no tunnel needs, and everything when there is no tunnel. */
 int install_prune(struct pins *pins);
