@@ -30,9 +30,7 @@ static void find_netns(struct tunnel_status *status, const struct pins *pins, ui
 	log_printable(status->uplink_netns);
 }
 
-/* A device is the one that was loaded, whatever its name is now. False: it is gone, or out of
- * reach.
- */
+/* Finds the device that was loaded, whatever its name is now. False: gone, or out of reach. */
 static bool find_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
 			struct nl_link *link)
 {
