@@ -305,7 +305,7 @@ test_ingress_xdp_killed()
 	needs_ways
 	node_with_wireguard
 	remember
-	thin 8 32
+	thin 8 64
 	# The first load makes libxdp's directory, a point that no other load has.
 	check on a "$TOOL" load wg4 --direction both --ingress-hook xdp
 	check on a "$TOOL" unload wg4
