@@ -295,8 +295,9 @@ test_container_started_again()
 			check in_again "$TOOL" status vx7
 			[ "$(in_again "$TOOL" status --json | jq '.tunnels | length')" = 1 ]
 			ip netns del again
-			retry_until on c sh -c '"$0" status --json | jq -e ".tunnels[0].hooks |
-				any(.state == \"device gone\")"' "$TOOL"
+			# Its devices go first, and the namespace is there until the last of them has gone.
+			retry_until on c sh -c '"$0" status --json | jq -e ".tunnels[0].problems |
+				any(test(\"^its network namespace is gone\"))"' "$TOOL"
 		done
 		check on c "$TOOL" unload vx7
 		check_exit 3 on c "$TOOL" unload vx7
