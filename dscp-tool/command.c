@@ -3,25 +3,27 @@
 /* What the commands have in common. */
 #include "command.h"
 
+#include "state/sets.h"
 #include "util/log.h"
-
-int set_verbose(void *member, const char *value, char *err, size_t err_len)
-{
-	(void)member;
-	(void)value;
-	(void)err;
-	(void)err_len;
-	log_set_verbose(true);
-	return 0;
-}
+#include "util/netns.h"
 
 int parsed(int result)
 {
 	return result < 0 ? EXIT_USAGE : result > 0 ? EXIT_DONE : -1;
 }
 
-int not_loaded(const char *tunnel)
+int not_loaded(const struct arg_command *command, const char *tunnel)
 {
-	log_error("%s: not loaded", tunnel);
+	char place[NETNS_PATH];
+
+	if (!sets_elsewhere(tunnel, place))
+		log_error("%s: not loaded", tunnel);
+	else if (!*place)
+		log_error("%s: not loaded here, but in a network namespace that is not visible",
+			  tunnel);
+	else
+		log_error("%s: not loaded here, but in another network namespace: dscp-tool -n %s "
+			  "%s %s",
+			  tunnel, netns_short(place), command->name, tunnel);
 	return EXIT_NOT_LOADED;
 }

@@ -15,7 +15,7 @@ enum exit_status {
 };
 
 extern const struct arg_command load_command, unload_command, status_command, dump_map_command,
-	features_command, monitor_command;
+	features_command, monitor_command, reload_command, save_command, apply_command;
 
 int run_load(int argc, char **argv);
 int run_unload(int argc, char **argv);
@@ -23,19 +23,15 @@ int run_status(int argc, char **argv);
 int run_dump_map(int argc, char **argv);
 int run_features(int argc, char **argv);
 int run_monitor(int argc, char **argv);
-
-/* The options that several commands share; config has a member json. */
-#define JSON_OPTION(config) "json", 'j', NULL, "as JSON", ARG_FLAG, ARG_TO(config, json)
-#define VERBOSE_OPTION                                                                             \
-	{                                                                                          \
-		"verbose", 'v', NULL, "show what libbpf and the kernel say", .set = set_verbose    \
-	}
-int set_verbose(void *member, const char *value, char *err, size_t err_len);
+int run_reload(int argc, char **argv);
+int run_save(int argc, char **argv);
+int run_apply(int argc, char **argv);
 
 /* Turns args_parse()'s answer into an exit status; negative: go on. */
 int parsed(int result);
 
-/* A line for "TUNNEL is not loaded", and its exit status. */
-int not_loaded(const char *tunnel);
+/* A line for "TUNNEL is not loaded", or is elsewhere, where that command reaches it; and the exit
+ * status. */
+int not_loaded(const struct arg_command *command, const char *tunnel);
 
 #endif

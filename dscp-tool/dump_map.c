@@ -13,6 +13,7 @@
 #include "command.h"
 #include "state/map.h"
 #include "state/registry.h"
+#include "state/sets.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/json.h"
@@ -61,8 +62,10 @@ struct view {
 
 /* What is asked for, and where the reading is. */
 struct dump {
-	const struct pins *pins;
-	uint32_t slot; /* only this tunnel; 0: all */
+	uint64_t set;
+	uint32_t slot; /* only this tunnel, of that set; 0: all */
+	const struct pins *pins; /* that are being read */
+	const struct source *source;
 	const struct view *view;
 	bool first; /* the next entry, of its map */
 	/* The last flow's device. To look for it among all slots each time would be most of what a
@@ -251,56 +254,79 @@ static const struct source {
 	  read_note },
 };
 
-static enum exit_status read_map(struct dump *dump, const struct source *source)
+static int read_map(struct dump *dump, const struct pins *pins)
 {
-	int fd = dump->pins->maps[source->map];
+	int fd = pins->maps[dump->source->map];
 	long n = 0;
 
-	if (dump->pins->tunnels && fd >= 0)
-		n = map_for_each(fd, source->key_size, source->value_size, source->read, dump);
+	dump->pins = pins;
+	dump->ifindex = 0;
+	if (fd >= 0)
+		n = map_for_each(fd, dump->source->key_size, dump->source->value_size,
+				 dump->source->read, dump);
 	if (n < 0)
-		log_error("cannot read the map %s: %s", objects_map_name(source->map),
+		log_error("cannot read the map %s: %s", objects_map_name(dump->source->map),
 			  log_strerror(n));
-	return n < 0 ? EXIT_REFUSED : EXIT_DONE;
+	return n < 0 ? n : 0;
 }
 
-static int read_maps(struct dump *dump)
+/* A set that has something to do with this network namespace. */
+static bool is_here(const struct pins *pins)
 {
-	int status = EXIT_DONE;
+	for_each_tunnel (slot, pins)
+		if (sets_is_here(pins, slot))
+			return true;
+	return false;
+}
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(sources); i++) {
+static int read_set(struct pins *pins, void *ctx)
+{
+	struct dump *dump = ctx;
+
+	if (!pins->tunnels || (dump->slot ? dump->set != pins->set : !is_here(pins)))
+		return 0;
+	return read_map(dump, pins);
+}
+
+static int read_sets(struct dump *dump)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sources) && !err; i++) {
+		dump->source = &sources[i];
 		/* To the user two maps of the same name are one. */
 		if (!i || strcmp(sources[i].name, sources[i - 1].name)) {
 			dump->first = true;
 			if (dump->view->begin)
 				dump->view->begin(sources[i].name, !i);
 		}
-		status |= read_map(dump, &sources[i]);
+		err = sets_for_each(read_set, dump);
 	}
 	if (dump->view->end)
 		dump->view->end();
-	return status;
+	return err ? EXIT_REFUSED : EXIT_DONE;
 }
 
 int run_dump_map(int argc, char **argv)
 {
 	struct dump_config config = {};
-	struct pins pins = {};
-	struct dump dump = { .pins = &pins };
+	struct pins pins;
+	struct dump dump = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
 	int status = parsed(args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
-	    err;
+	    err = 0;
 
 	if (status >= 0)
 		return status;
-	err = pins_open(&pins);
-	if (err && err != -ENOENT)
+	if (n_args)
+		err = sets_find(name, false, &pins, &dump.slot);
+	if (dump.slot) {
+		dump.set = pins.set;
+		pins_close(&pins);
+	}
+	if (err)
 		return EXIT_REFUSED;
 	dump.view = config.json ? &json : &text;
-	if (n_args && !err)
-		dump.slot = registry_find(&pins, name);
-	status = n_args && !dump.slot ? not_loaded(name) : read_maps(&dump);
-	pins_close(&pins);
-	return status;
+	return n_args && !dump.slot ? not_loaded(&dump_map_command, name) : read_sets(&dump);
 }

@@ -16,12 +16,14 @@
 #include "hook/libxdp.h"
 #include "hook/tcx.h"
 #include "state/objects.h"
+#include "state/root.h"
 #include "util/json.h"
 #include "util/kernel.h"
 #include "util/log.h"
 #include "util/macros.h"
 #include "util/netlink.h"
 #include "util/privileges.h"
+#include "util/reason.h"
 
 struct features_config {
 	bool json;
@@ -125,6 +127,16 @@ static bool has_jit(void)
 	return info.jited_prog_len;
 }
 
+static const char *no_bpffs(void)
+{
+	const bool can_mount = !root_reach();
+
+	reason_clear();
+	if (kernel_has_bpffs())
+		return NULL;
+	return can_mount ? "load mounts one at " BPFFS : "mount -t bpf bpf " BPFFS;
+}
+
 enum need { OPTIONAL, FOR_INGRESS, FOR_ALL };
 
 static const struct {
@@ -144,7 +156,7 @@ static const struct {
 	  .without = "programs are attached by clsact (TCX came with Linux 6.6)" },
 	{ "clsact", has_clsact, OPTIONAL,
 	  .without = "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
-	{ "bpffs", kernel_has_bpffs, OPTIONAL, .without = "load mounts one at " BPFFS },
+	{ "bpffs", NULL, OPTIONAL, .without = "nowhere to pin", .why_not = no_bpffs },
 	{ "jit", has_jit, OPTIONAL,
 	  .without = "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
 	{ "btf", kernel_has_btf, OPTIONAL,

@@ -1,185 +1,101 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* dscp-tool load: marks the packets of a tunnel, or changes how. */
+#include "load.h"
+
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "command.h"
 #include "state/change.h"
-#include "state/peers.h"
-#include "state/pins.h"
+#include "state/root.h"
+#include "state/sane.h"
+#include "state/sets.h"
 #include "tunnel/discover.h"
-#include "tunnel/method.h"
-#include "util/dscp.h"
 #include "util/macros.h"
 #include "util/netns.h"
-#include "util/policy.h"
+#include "util/reason.h"
 
-#define MIN_FLOWS 256
-#define MAX_FLOWS (16 * 1024 * 1024)
-
-enum direction { EGRESS, INGRESS, BOTH };
-
-struct load_config {
-	struct tunnel_request request;
-	struct peer_maps peers;
-	enum direction direction;
-	const char *uplink_netns; /* NULL: not given */
-	uint32_t flows; /* 0: as it is */
-};
-
-static int set_map(void *member, const char *value, char *err, size_t err_len)
+static int find(const struct options *options, struct wanted *wanted)
 {
-	return policy_parse(member, value, err, err_len);
-}
-
-static int set_peer_map(void *member, const char *value, char *err, size_t err_len)
-{
-	return peers_parse(member, value, err, err_len);
-}
-
-static int set_outer_dscp(void *member, const char *value, char *err, size_t err_len)
-{
-	struct tunnel_request *request = member;
-	int dscp = dscp_parse(value);
-
-	if (dscp < 0) {
-		snprintf(err, err_len,
-			 "'%s' is no DSCP: a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a "
-			 "number from 0 to 63",
-			 value);
-		return -EINVAL;
-	}
-	request->fixed = true;
-	request->outer_dscp = dscp;
-	return 0;
-}
-
-static const char *direction_name(unsigned int direction)
-{
-	static const char *const names[] = {
-		[EGRESS] = "egress", [INGRESS] = "ingress", [BOTH] = "both"
-	};
-
-	return direction <= BOTH ? names[direction] : NULL;
-}
-
-static const char *way_name(unsigned int way)
-{
-	return way <= DSCP_WAY_XDP ? method_name(way) : NULL;
-}
-
-/* Those that can be asked for. */
-static const char *attach_name(unsigned int attach)
-{
-	return attach <= ATTACH_CLSACT ? hook_kind_name(attach) : NULL;
-}
-
-/* --peer-map has a sentence of its own. */
-#define NEED_EGRESS                                                                                \
-	{                                                                                          \
-		offsetof(struct load_config, direction), INGRESS, "--direction egress or both"     \
-	}
-static const struct arg_need egress = NEED_EGRESS, egress_by_peer = NEED_EGRESS;
-static const struct arg_need ingress = { offsetof(struct load_config, direction), EGRESS,
-					 "--direction ingress or both" };
-
-#define TO(member) ARG_TO(struct load_config, member)
-#define LIST(array, n) ARG_LIST(struct load_config, array, n)
-#define EXCLUDED .excluded = { "outer-dscp", " leaves nothing to map: it" }
-
-static const struct arg_option load_options[] = {
-	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
-	  ARG_STRING, LIST(request.uplinks, request.n_uplinks) },
-	{ "uplink-netns", 'n', "NETNS", "the uplinks' network namespace: a name, PID or path",
-	  ARG_STRING, TO(uplink_netns) },
-	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", ARG_WORD,
-	  TO(direction), .word = direction_name },
-	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]", ARG_SET,
-	  .repeats = true, TO(request.egress_map), .set = set_map, .word = policy_word,
-	  .needs = &egress, EXCLUDED },
-	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
-	  ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .word = policy_word,
-	  .needs = &egress_by_peer, EXCLUDED },
-	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
-	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map, .word = policy_word,
-	  .needs = &ingress },
-	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
-	  ARG_WORD, TO(request.way), .word = way_name, .needs = &ingress },
-	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", ARG_SET, TO(request),
-	  .set = set_outer_dscp, .word = dscp_word, .needs = &egress },
-	{ "attach", 'a', "HOW", "auto, tcx or clsact", ARG_WORD, TO(request.attach),
-	  .word = attach_name },
-	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", ARG_NUMBER,
-	  LIST(request.ports, request.n_ports), .min = 1, .max = 65535 },
-	{ "flows", 'f', "N", "how many flows are remembered (for all tunnels)", ARG_NUMBER,
-	  TO(flows), .min = MIN_FLOWS, .max = MAX_FLOWS },
-	VERBOSE_OPTION,
-	{},
-};
-
-_Static_assert(ARRAY_SIZE(load_options) <= ARGS_MAX_OPTIONS + 1,
-	       "args_parse() has no room for so many options");
-
-const struct arg_command load_command = {
-	.name = "load",
-	.synopsis = "TUNNEL",
-	.help = "mark the packets of a tunnel, or change how",
-	.options = load_options,
-	.min_args = 1,
-	.max_args = 1,
-};
-
-/* The defaults. */
-static void prepare(struct load_config *config)
-{
-	policy_identity(&config->request.egress_map);
-	/* A network that sets all to CS0 is not to erase what is inside. */
-	policy_identity(&config->request.ingress_map);
-	config->request.ingress_map.to[0] = DSCP_KEEP;
-}
-
-static void complete(struct load_config *config)
-{
-	config->request.egress = config->direction != INGRESS;
-	config->request.ingress = config->direction != EGRESS;
-	config->request.peer_maps = config->peers.n;
-	/* --egress-map may come behind --peer-map. */
-	peers_complete(&config->peers, &config->request.egress_map);
-}
-
-/* The exit status. */
-static int load(struct load_config *config)
-{
-	_cleanup_close_ int lock = pins_lock();
-	struct dscp_tunnel tunnel;
+	struct request *request = &wanted->request;
 	int err = 0;
 
-	if (lock < 0)
-		return EXIT_REFUSED;
-	if (config->uplink_netns)
-		err = netns_by_name("--uplink-netns", config->uplink_netns,
-				    &config->request.uplink_netns);
-	if (!err)
-		err = discover_tunnel(&config->request, &tunnel);
-	if (err == TUNNEL_USAGE)
-		return EXIT_USAGE;
-	if (!err)
-		err = change_tunnel(&tunnel, &config->peers, config->flows);
-	return err ? EXIT_REFUSED : EXIT_DONE;
+	*request = options->request;
+	request->netns = netns_own();
+	/* The name is kept, and printed by save. */
+	if (!sane_text(request->uplink_netns_name, REQUEST_NETNS))
+		return failed(-EINVAL, "--uplink-netns: there are control characters in '%s'",
+			      request->uplink_netns_name);
+	if (*request->uplink_netns_name)
+		err = netns_by_name("--uplink-netns", request->uplink_netns_name,
+				    &request->uplink_netns);
+	return err ? err : discover_tunnel(request, false, &wanted->tunnel);
+}
+
+int load_tunnel(const struct options *options)
+{
+	struct wanted wanted;
+	int err = find(options, &wanted);
+
+	return err ? err : change_tunnel(&wanted, &options->peers, options->request.flows);
+}
+
+int load_check(const struct options *options)
+{
+	struct wanted wanted;
+	int err = find(options, &wanted);
+
+	return err ? err : change_check(&wanted);
+}
+
+int load_old(const char *name, struct options *old)
+{
+	struct pins pins;
+	uint32_t slot;
+	int err = sets_find(name, false, &pins, &slot);
+
+	if (!slot)
+		return err;
+	err = options_of(&pins, slot, old);
+	pins_close(&pins);
+	return err ? err : 1;
+}
+
+/* old: NULL: nothing was loaded. The exit status. */
+static int load(const struct options *options, const struct options *old)
+{
+	int err = options->dry_run ? load_check(options) : load_tunnel(options);
+
+	if (err)
+		return err == TUNNEL_USAGE ? EXIT_USAGE : EXIT_REFUSED;
+	if (old)
+		options_print_changes(stdout, options->dry_run ? "# " : "", old, options);
+	if (options->dry_run)
+		puts_command(options);
+	return EXIT_DONE;
 }
 
 int run_load(int argc, char **argv)
 {
-	struct load_config config = {};
-	unsigned int n_args;
-	int status;
+	_cleanup_free_ struct options *options = calloc(2, sizeof(*options));
+	_cleanup_lock_ int lock = -1;
+	int status, loaded;
 
-	prepare(&config);
-	status = parsed(
-		args_parse(&load_command, argc, argv, &config, &config.request.name, &n_args));
+	if (!options) {
+		failed(-ENOMEM, "cannot begin: no memory");
+		return EXIT_REFUSED;
+	}
+	status = parsed(options_parse(argc, argv, options));
 	if (status >= 0)
 		return status;
-	complete(&config);
-	return load(&config);
+	if (!options->dry_run) {
+		lock = root_lock(true);
+		if (lock < 0)
+			return EXIT_REFUSED;
+	}
+	loaded = load_old(options->request.name, options + 1);
+	if (loaded < 0)
+		return EXIT_REFUSED;
+	return load(options, loaded ? options + 1 : NULL);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
@@ -11,21 +12,28 @@
 #include "tunnel/kinds.h"
 #include "util/log.h"
 #include "util/macros.h"
+#include "util/netns.h"
 #include "util/reason.h"
 
-static const struct {
+static const struct command {
 	const struct arg_command *command;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ &load_command, run_load },	     { &unload_command, run_unload },
-	{ &status_command, run_status },     { &dump_map_command, run_dump_map },
-	{ &features_command, run_features }, { &monitor_command, run_monitor },
+	{ .command = &load_command, .run = run_load },
+	{ .command = &unload_command, .run = run_unload },
+	{ .command = &reload_command, .run = run_reload },
+	{ .command = &status_command, .run = run_status },
+	{ .command = &dump_map_command, .run = run_dump_map },
+	{ .command = &save_command, .run = run_save },
+	{ .command = &apply_command, .run = run_apply },
+	{ .command = &monitor_command, .run = run_monitor },
+	{ .command = &features_command, .run = run_features },
 };
 
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"Usage: dscp-tool COMMAND [OPTION...]\n\n"
+		"Usage: dscp-tool [-n NETNS] COMMAND [OPTION...]\n\n"
 		"Carries the DSCP of the packets in a tunnel onto the packets that carry them.\n\n"
 		"Commands:\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
@@ -33,6 +41,7 @@ static void usage(FILE *to)
 			commands[i].command->synopsis, commands[i].command->help);
 	fprintf(to,
 		"  %-10s %-18s %s\n\n"
+		"-n, --netns NETNS  do it in another network namespace: a name, PID or path\n\n"
 		"See dscp-tool COMMAND --help, and the man page dscp-tool(8).\n",
 		"help", "", "this text; also --version");
 }
@@ -83,18 +92,87 @@ static int other_word(const char *name, const char *option)
 	return EXIT_USAGE;
 }
 
+/* Does what follows in another network namespace, as ip(8) -n does, but with the mounts of this
+ * process. Returns an exit status; negative: go on. */
+static int enter(const char *name)
+{
+	uint64_t netns;
+	int home;
+
+	if (netns_by_name("-n", name, &netns))
+		return EXIT_REFUSED;
+	home = netns_enter(netns); /* for good */
+	if (netns_own() == netns)
+		return -1;
+	failed(-EPERM, "-n %s: cannot enter that network namespace, which needs CAP_SYS_ADMIN",
+	       name);
+	if (home >= 0)
+		close(home);
+	return EXIT_REFUSED;
+}
+
+/* -n NETNS, -nNETNS, --netns NETNS or --netns=NETNS. Returns how many words that takes; 0: the
+ * option is another one. value: NULL: it is missing. */
+static int netns_option(const char *option, const char *next, const char **value)
+{
+	static const char name[] = "--netns";
+	const size_t len = sizeof(name) - 1;
+
+	*value = next;
+	if (!strcmp(option, "-n") || !strcmp(option, name))
+		return 2;
+	if (!strncmp(option, "-n", 2))
+		*value = option + 2;
+	else if (!strncmp(option, name, len) && option[len] == '=')
+		*value = option + len + 1;
+	else
+		return 0;
+	return 1;
+}
+
+/* Takes the options in front of the command. Returns an exit status; negative: go on with argv. */
+static int before_command(int *argc, char ***argv)
+{
+	const char *value;
+	int words, status;
+
+	while (*argc > 1 && (words = netns_option((*argv)[1], (*argv)[2], &value))) {
+		if (!value) {
+			log_error("%s needs a network namespace: a name, PID or path", (*argv)[1]);
+			return EXIT_USAGE;
+		}
+		status = enter(value);
+		if (status >= 0)
+			return status;
+		*argc -= words;
+		*argv += words;
+	}
+	return -1;
+}
+
+/* NULL: none has that name. */
+static const struct command *find_command(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].command->name))
+			return &commands[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "";
-	unsigned int i = 0;
+	const struct command *command;
+	const char *name;
 	int status;
 
 	log_capture_libbpf();
 	nl_link_kinds(kinds_link);
-	while (i < ARRAY_SIZE(commands) && strcmp(name, commands[i].command->name))
-		i++;
-	status = i < ARRAY_SIZE(commands) ? commands[i].run(argc - 1, argv + 1)
-					  : other_word(name, argc > 2 ? argv[2] : NULL);
+	status = before_command(&argc, &argv);
+	name = argc > 1 ? argv[1] : "";
+	command = find_command(name);
+	if (status < 0)
+		status = command ? command->run(argc - 1, argv + 1)
+				 : other_word(name, argc > 2 ? argv[2] : NULL);
 	reason_print();
 	return flushed(status);
 }

@@ -21,7 +21,10 @@
 #include "command.h"
 #include "state/change.h"
 #include "state/install.h"
-#include "state/reload.h"
+#include "state/recheck.h"
+#include "state/registry.h"
+#include "state/root.h"
+#include "state/sets.h"
 #include "util/log.h"
 #include "util/macros.h"
 #include "util/netlink.h"
@@ -36,14 +39,17 @@
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
 #define SETTLE_MS 200
 #define LATEST_MS 1000 /* but no longer than that */
-#define MAX_NAMES 64
 
 #define TEXT 512
 
-/* What was said of a tunnel last, so that it is not said again and again. */
-struct said {
+/* A place for a tunnel, and what is known of the one that was there at the last look. */
+struct followed {
+	uint64_t set;
+	uint32_t slot;
+	uint32_t ifindex; /* of the tunnel, if it had one of the names; else 0 */
+	/* What was said of it last, so that it is not said again and again. */
 	char name[DSCP_IFNAMSIZ];
-	char text[TEXT];
+	char said[TEXT];
 };
 
 struct monitor {
@@ -51,8 +57,8 @@ struct monitor {
 	unsigned int n_names; /* 0: all tunnels */
 	int events; /* a descriptor, see nl_events_open() */
 	sigset_t unblocked; /* signals, while waiting */
-	struct said *said; /* by slot */
-	uint32_t *followed; /* by slot: ifindex of the tunnel that had one of the names */
+	struct followed *followed;
+	unsigned int n_followed;
 	uint32_t interval; /* seconds between two looks without an event */
 	bool watching; /* the first look is over */
 	bool busy; /* at the last look another process had the lock */
@@ -62,8 +68,8 @@ struct monitor {
 };
 
 static const struct arg_option monitor_options[] = {
-	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)", ARG_NUMBER,
-	  ARG_TO(struct monitor, interval), .min = 1, .max = MAX_INTERVAL },
+	{ "interval", 0, "SECONDS", "look so often besides, 1 to 86400 (default: 5)", NULL,
+	  ARG_NUMBER, ARG_TO(struct monitor, interval), .min = 1, .max = MAX_INTERVAL },
 	VERBOSE_OPTION,
 	{},
 };
@@ -115,37 +121,63 @@ static bool is_named(const struct monitor *m, const struct dscp_tunnel *tunnel)
 	return !m->n_names;
 }
 
-/* A tunnel that was renamed is the one that was named still. */
-static bool is_followed(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel)
+/* NULL: there is no memory. */
+static struct followed *follow(struct monitor *m, uint64_t set, uint32_t slot)
 {
-	const uint32_t last = m->followed[slot];
-	bool followed = tunnel->ifindex && tunnel->netns == netns_own() &&
-			(is_named(m, tunnel) || last == tunnel->ifindex ||
-			 (last && tunnel->ifindex == (DSCP_IFINDEX_GONE | slot)));
+	struct followed *more;
 
-	m->followed[slot] = followed ? tunnel->ifindex : 0;
+	for (unsigned int i = 0; i < m->n_followed; i++)
+		if (m->followed[i].set == set && m->followed[i].slot == slot)
+			return &m->followed[i];
+	more = realloc(m->followed, (m->n_followed + 1) * sizeof(*more));
+	if (!more)
+		return NULL;
+	m->followed = more;
+	more += m->n_followed++;
+	*more = (struct followed){ .set = set, .slot = slot };
+	return more;
+}
+
+/* A place that is free is no tunnel's that was followed. */
+static void forget_free(struct monitor *m, const struct pins *pins)
+{
+	for (unsigned int i = 0; i < m->n_followed; i++) {
+		struct followed *followed = &m->followed[i];
+
+		if (followed->set == pins->set &&
+		    (!pins->tunnels || !pins->tunnels[followed->slot].ifindex))
+			followed->ifindex = 0;
+	}
+}
+
+/* A tunnel that was renamed is the one that was named still. */
+static bool is_followed(struct monitor *m, struct followed *f, const struct pins *pins)
+{
+	const struct dscp_tunnel *tunnel = &pins->tunnels[f->slot];
+	bool followed = registry_is_here(pins, f->slot) &&
+			(is_named(m, tunnel) || f->ifindex == tunnel->ifindex ||
+			 (f->ifindex && tunnel->ifindex == (DSCP_IFINDEX_GONE | f->slot)));
+
+	f->ifindex = followed ? tunnel->ifindex : 0;
 	return followed;
 }
 
 /* Once, until there is something else to say. An empty text: all is well again. */
-static void say(struct monitor *m, uint32_t slot, const struct dscp_tunnel *tunnel,
-		const char *text)
+static void say(struct followed *f, const struct dscp_tunnel *tunnel, const char *text)
 {
-	struct said *said = &m->said[slot];
-
-	if (!strncmp(said->name, tunnel->name, DSCP_IFNAMSIZ) && !strcmp(said->text, text))
+	if (!strncmp(f->name, tunnel->name, DSCP_IFNAMSIZ) && !strcmp(f->said, text))
 		return;
-	memcpy(said->name, tunnel->name, DSCP_IFNAMSIZ);
-	snprintf(said->text, sizeof(said->text), "%s", text);
+	memcpy(f->name, tunnel->name, DSCP_IFNAMSIZ);
+	snprintf(f->said, sizeof(f->said), "%s", text);
 	if (*text)
 		log_info("%s", text);
 }
 
 /* What could not be repaired is said once, with the change that asked for it. */
-static void note(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old,
-		 const struct reload *reload, int err)
+static void note(struct monitor *m, struct followed *followed, const struct dscp_tunnel *old,
+		 const struct recheck *recheck, int err)
 {
-	const bool changed = *reload->change;
+	const bool changed = *recheck->change;
 	char text[TEXT] = "";
 
 	m->n_tunnels++;
@@ -153,21 +185,21 @@ static void note(struct monitor *m, uint32_t slot, const struct dscp_tunnel *old
 	m->n_broken += err != 0;
 	m->failed |= err && changed;
 	if (err && changed)
-		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s", reload->tunnel.name,
-			 reload->change, reason_first());
+		snprintf(text, sizeof(text), "%.15s: %.200s, and then %.250s",
+			 recheck->wanted.tunnel.name, recheck->change, reason_first());
 	else if (err)
 		snprintf(text, sizeof(text), "%s", reason_first());
 	else if (changed)
-		log_info("%.15s: %s: loaded again", reload->tunnel.name, reload->change);
+		log_info("%.15s: %s: loaded again", recheck->wanted.tunnel.name, recheck->change);
 	reason_clear();
-	say(m, slot, old, text);
+	say(followed, old, text);
 }
 
 /* A newer dscp-tool is at work: ours would put the old programs back. */
 static int replaced(void)
 {
-	return failed(-ESTALE, "the programs in force are of another build of dscp-tool: start "
-			       "monitor again");
+	return failed(-ECANCELED, "the programs in force are of another build of dscp-tool: start "
+				  "monitor again");
 }
 
 static void begin_look(struct monitor *m, bool busy)
@@ -196,36 +228,63 @@ static void end_look(struct monitor *m)
 	m->watching = true;
 }
 
+/* Loads a tunnel again if that is called for. */
+static int check_tunnel(struct monitor *m, struct pins *pins, uint32_t slot)
+{
+	struct followed *followed = follow(m, pins->set, slot);
+	struct recheck recheck;
+	int err;
+
+	if (!followed)
+		return failed(-ENOMEM, "cannot go on: %s", strerror(ENOMEM));
+	if (!is_followed(m, followed, pins))
+		return 0;
+	err = recheck_find(pins, slot, &recheck);
+	if (*recheck.change)
+		err = change_tunnel(&recheck.wanted, NULL, 0);
+	note(m, followed, &pins->tunnels[slot], &recheck, err);
+	return 0;
+}
+
+static bool is_here(const struct pins *pins)
+{
+	for_each_tunnel (slot, pins)
+		if (registry_is_here(pins, slot))
+			return true;
+	return false;
+}
+
+static int check_set(struct pins *pins, void *ctx)
+{
+	struct monitor *m = ctx;
+	int err = 0;
+
+	forget_free(m, pins);
+	if (!pins->tunnels || !is_here(pins))
+		return 0;
+	if (!install_is_ours(pins))
+		return replaced();
+	if (install_renew(pins, 0)) { /* after a load that was killed half way */
+		m->failed = true;
+		reason_print();
+	}
+	for_each_tunnel (slot, pins)
+		err = err ? err : check_tunnel(m, pins, slot);
+	return err;
+}
+
 /* Under the lock, so that what has been read stays true but for what is done here. -EBUSY: another
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
-	_cleanup_close_ int lock = pins_try_lock();
-	int err, failure;
-	struct reload reload;
-	struct pins pins;
+	_cleanup_lock_ int lock = root_try_lock();
+	int err;
 
 	begin_look(m, lock == -EBUSY);
-	if (lock < 0)
+	if (lock < 0 && lock != -ENOENT)
 		return lock;
-	err = pins_open(&pins);
-	if (!err && !install_is_ours(&pins))
-		err = replaced();
-	if (!err && install_renew(&pins, 0)) { /* after a load that was killed half way */
-		m->failed = true;
-		reason_print();
-	}
-	for (uint32_t slot = 1; !err && slot < DSCP_MAX_TUNNELS; slot++) {
-		if (!is_followed(m, slot, &pins.tunnels[slot]))
-			continue;
-		failure = reload_find(&pins, slot, &reload);
-		if (*reload.change)
-			failure = change_tunnel(&reload.tunnel, NULL, 0);
-		note(m, slot, &pins.tunnels[slot], &reload, failure);
-	}
-	if (err != -ENOENT)
-		pins_close(&pins);
-	if (err && err != -ENOENT)
+	err = sets_for_each(check_set, m);
+	if (err)
 		return err;
 	end_look(m);
 	return 0;
@@ -288,10 +347,6 @@ static int set_up(struct monitor *m)
 {
 	struct nl_error why;
 
-	m->said = calloc(DSCP_MAX_TUNNELS, sizeof(*m->said));
-	m->followed = calloc(DSCP_MAX_TUNNELS, sizeof(*m->followed));
-	if (!m->said || !m->followed)
-		return failed(-ENOMEM, "cannot begin: %s", strerror(ENOMEM));
 	m->events = nl_events_open(&why);
 	if (m->events < 0)
 		return failed(m->events, "cannot follow links and routes: %s", why.text);
@@ -304,7 +359,6 @@ static void clean_up(struct monitor *m)
 	if (m->events >= 0)
 		close(m->events);
 	free(m->followed);
-	free(m->said);
 }
 
 int run_monitor(int argc, char **argv)

@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command.h"
-#include "state/registry.h"
 #include "status/status.h"
+#include "util/log.h"
 
 #define MAX_WATCH 3600 /* seconds */
 #define CLEAR_SCREEN "\033[H\033[2J" /* ECMA-48: CUP, ED */
 
 struct status_config {
+	struct status_query query;
 	bool json;
 	bool openmetrics;
 	uint32_t watch; /* seconds; 0: once */
@@ -22,22 +24,24 @@ struct status_config {
 
 static const struct arg_option status_options[] = {
 	{ JSON_OPTION(struct status_config), .excluded = { "openmetrics", "" } },
-	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", ARG_FLAG,
+	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", NULL, ARG_FLAG,
 	  ARG_TO(struct status_config, openmetrics) },
-	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", ARG_NUMBER,
+	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", NULL, ARG_NUMBER,
 	  ARG_TO(struct status_config, watch), .min = 1, .max = MAX_WATCH,
 	  .excluded = { "openmetrics", " is one reading: it" } },
+	{ "all-netns", 0, NULL, "of all network namespaces, not only of this one", NULL, ARG_FLAG,
+	  ARG_TO(struct status_config, query.all_netns) },
 	VERBOSE_OPTION,
 	{},
 };
 
 const struct arg_command status_command = {
 	.name = "status",
-	.synopsis = "[TUNNEL]",
+	.synopsis = "[TUNNEL...]",
 	.help = "what is loaded, whether it works, and what it has counted",
 	.options = status_options,
 	.min_args = 0,
-	.max_args = 1,
+	.max_args = MAX_NAMES,
 };
 
 static void print(const struct status_config *config, const struct status *status)
@@ -51,26 +55,21 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_text(status);
 }
 
-/* name: NULL for all tunnels */
-static int show(const struct status_config *config, const char *name)
+static int show(struct status_config *config)
 {
-	struct pins pins = {};
-	struct status status = {};
-	uint32_t slot = 0;
-	int err = pins_open(&pins), exit_status = EXIT_REFUSED;
+	struct status_query *query = &config->query;
+	struct status status;
+	int exit_status = EXIT_REFUSED;
 
-	if (err && err != -ENOENT)
-		return EXIT_REFUSED;
-	if (name && !err)
-		slot = registry_find(&pins, name);
-	if (name && !slot) {
-		exit_status = not_loaded(name);
-	} else if (!status_collect(&pins, slot, &status)) {
-		print(config, &status);
+	memset(query->found, 0, sizeof(query->found));
+	if (!status_collect(query, &status))
 		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
-	}
+	for (unsigned int i = 0; i < query->n_names && exit_status != EXIT_REFUSED; i++)
+		if (!query->found[i])
+			exit_status = not_loaded(&status_command, query->names[i]);
+	if (exit_status == EXIT_DONE || exit_status == EXIT_UNHEALTHY)
+		print(config, &status);
 	status_free(&status);
-	pins_close(&pins);
 	return exit_status;
 }
 
@@ -83,7 +82,7 @@ static void on_signal(int number)
 }
 
 /* Until a signal, or until there is nothing to show. */
-static int watch(struct status_config *config, const char *name)
+static int show_again(struct status_config *config)
 {
 	static char buffer[1 << 16];
 	const struct sigaction action = { .sa_handler = on_signal };
@@ -95,7 +94,7 @@ static int watch(struct status_config *config, const char *name)
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	config->separator = on_terminal ? CLEAR_SCREEN : "";
 	for (;;) {
-		exit_status = show(config, name);
+		exit_status = show(config);
 		if (fflush(stdout) || (exit_status != EXIT_DONE && exit_status != EXIT_UNHEALTHY))
 			return exit_status;
 		if (!on_terminal && !config->json)
@@ -107,11 +106,14 @@ static int watch(struct status_config *config, const char *name)
 int run_status(int argc, char **argv)
 {
 	struct status_config config = { .separator = "" };
-	const char *name = NULL;
-	unsigned int n_args = 0;
-	int status = parsed(args_parse(&status_command, argc, argv, &config, &name, &n_args));
+	int status = parsed(args_parse(&status_command, argc, argv, &config, config.query.names,
+				       &config.query.n_names));
 
 	if (status >= 0)
 		return status;
-	return config.watch ? watch(&config, name) : show(&config, name);
+	if (config.query.all_netns && config.query.n_names) {
+		log_error("--all-netns shows all tunnels: no name is needed");
+		return EXIT_USAGE;
+	}
+	return config.watch ? show_again(&config) : show(&config);
 }

@@ -257,13 +257,14 @@ points_of()
 	[ -x "$step" ] || fail "testing/step/step is not built"
 	check on "$1" "$step" --every "$every" --list -- "$TOOL" "${@:2}"
 	[ "$(wc -l <<<"$OUTPUT")" -gt 9 ] || fail "too few points: $OUTPUT"
-	mapfile -t points < <(awk -v each=$each '(NR - 1) % each == 0 { print $1 }' <<<"$OUTPUT")
+	# What the tool says itself is no point.
+	mapfile -t points < <(awk -v each=$each '/^[0-9]+ / && n++ % each == 0 { print $1 }' <<<"$OUTPUT")
 	echo "${#points[@]} points of: ${*:2}"
 }
 points=()
 
 # each_point NODE COMMAND WORDS...: the tool with these words waits at each of its points, or at
-# some, until COMMAND, which knows STEP_POINT and STEP_NAME, has succeeded
+# some, until COMMAND, which knows STEP_POINT, STEP_NAME and STEP_PID, has succeeded
 each_point()
 {
 	local -; set +x

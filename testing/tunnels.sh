@@ -185,7 +185,7 @@ hold_lock()
 {
 	: >"$T/lock"
 	# shellcheck disable=SC2016 # for another shell
-	background on "$1" flock /run/dscp-tool.lock sh -c 'echo held >"$0"; exec sleep infinity' \
+	background on "$1" flock /sys/fs/bpf/dscp-tool sh -c 'echo held >"$0"; exec sleep infinity' \
 		"$T/lock"
 	lock=$!
 	retry_until grep -q held "$T/lock"
@@ -354,6 +354,10 @@ attach_kinds()
 		echo clsact
 	fi
 }
+
+# pins NODE: the directory of the set of its uplinks, where something is loaded in one set only
+# shellcheck disable=SC2016 # for another shell
+pins() { on "$1" sh -c 'echo /sys/fs/bpf/dscp-tool/[0-9]*'; }
 
 # inventory [NODE]: all that load could leave behind, without the carrier and other things that change by
 # themselves, and without the directory that is libxdp's lock

@@ -192,7 +192,8 @@ static int choose_kind(const struct hook *hook, int kind)
 
 /* Attaching */
 
-/* Puts the program in place of that of a live hook, which stays where it is. */
+/* Puts the program in place of that of a live hook, which stays where it is. What a load that was
+ * killed has left beside a TCX link is then to be swept. */
 static int keep(const struct hook *hook, int prog_fd, struct hook_state *state)
 {
 	const uint32_t id = pin_program_id(prog_fd);
@@ -201,7 +202,7 @@ static int keep(const struct hook *hook, int prog_fd, struct hook_state *state)
 	if (err)
 		return hook_refused(hook, "cannot replace", err);
 	state->prog_id = id;
-	return state->attach == ATTACH_TCX ? clsact_sweep(hook) : 0;
+	return 0;
 }
 
 /* Changes a live hook from one kind to the other: the new one first, so that no packet passes
@@ -246,25 +247,34 @@ static int move_behind_tcx(const struct hook *hook, int prog_fd, const struct ho
 	return err ? err : convert(hook, prog_fd, &clsact, ATTACH_TCX);
 }
 
-/* Puts a live hook behind all others again, as far as that is possible with that kind. What a load
- * that was killed has left is swept. */
-static int go_last(const struct hook *hook, int prog_fd, const struct hook_state *state,
-		   enum attach_kind kind)
+/* Finds who runs behind a live hook. Returns 0, or a negative errno after a sentence. */
+static int look_behind(const struct hook *hook, const struct hook_state *state,
+		       struct around *behind)
 {
-	struct around behind = { .hook = hook, .state = state, .side = HOOK_BEHIND };
 	struct hook_state other;
 	int n = look_at_other(hook, &other);
 
-	behind.other_id = other.prog_id;
+	*behind = (struct around){
+		.hook = hook,
+		.state = state,
+		.other_id = other.prog_id,
+		.side = HOOK_BEHIND,
+	};
 	if (n >= 0)
-		n = around_list(&behind);
-	if (n < 0)
-		return hook_refused(hook, "cannot see who runs behind", n);
-	if (state->attach == ATTACH_CLSACT)
-		return clsact_go_last(hook, prog_fd, state, behind.clsact);
-	if (behind.clsact && kind == ATTACH_AUTO)
-		return convert(hook, prog_fd, state, ATTACH_CLSACT);
-	return behind.tcx ? move_behind_tcx(hook, prog_fd, state) : 0;
+		n = around_list(behind);
+	return n < 0 ? hook_refused(hook, "cannot see who runs behind", n) : 0;
+}
+
+/* Attaches by that kind, in place of a live hook of another kind if there is one. */
+static int attach_by(const struct hook *hook, int prog_fd, const struct hook_state *state,
+		     enum attach_kind kind)
+{
+	int err;
+
+	if (state->health == HOOK_OK)
+		return convert(hook, prog_fd, state, kind);
+	err = backends[kind]->attach(hook, prog_fd);
+	return err || kind == ATTACH_CLSACT ? err : clsact_sweep(hook);
 }
 
 int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
@@ -272,28 +282,32 @@ int hook_attach(const struct hook *hook, int prog_fd, enum attach_kind kind)
 	NETNS_VISIT(hook->netns);
 	_cleanup_close_ int pin = -1;
 	struct hook_state state;
+	struct around behind;
 	int pinned = look(hook, &pin, &state), chosen, err;
 
 	if (pinned < 0)
 		return hook_refused(hook, "cannot read the pin of", pinned);
 	log_reason_reset();
 	pin_remove_new(hook->dir);
-	if (state.health == HOOK_OK && (kind == ATTACH_AUTO || kind == state.attach)) {
-		err = keep(hook, prog_fd, &state);
-		return err || !hook_role(hook)->last || hook->netns != netns_own()
-			       ? err
-			       : go_last(hook, prog_fd, &state, kind);
+	if (state.health != HOOK_OK || (kind != ATTACH_AUTO && kind != state.attach)) {
+		err = device_need_reach(hook);
+		chosen = err ? err : choose_kind(hook, kind);
+		return chosen < 0 ? chosen : attach_by(hook, prog_fd, &state, chosen);
 	}
-	err = device_need_reach(hook);
+	err = keep(hook, prog_fd, &state);
+	if (!err && state.attach == ATTACH_TCX)
+		err = clsact_sweep(hook);
+	if (err || !hook_role(hook)->last || hook->netns != netns_own())
+		return err;
+	/* Behind all others again, as far as that is possible with that kind. */
+	err = look_behind(hook, &state, &behind);
 	if (err)
 		return err;
-	chosen = choose_kind(hook, kind);
-	if (chosen < 0)
-		return chosen;
-	if (state.health == HOOK_OK)
-		return convert(hook, prog_fd, &state, chosen);
-	err = backends[chosen]->attach(hook, prog_fd);
-	return err || chosen == ATTACH_CLSACT ? err : clsact_sweep(hook);
+	if (state.attach == ATTACH_CLSACT)
+		return clsact_go_last(hook, prog_fd, &state, behind.clsact);
+	if (behind.clsact && kind == ATTACH_AUTO)
+		return convert(hook, prog_fd, &state, ATTACH_CLSACT);
+	return behind.tcx ? move_behind_tcx(hook, prog_fd, &state) : 0;
 }
 
 int hook_update(const struct hook *hook, int prog_fd)
@@ -301,12 +315,15 @@ int hook_update(const struct hook *hook, int prog_fd)
 	NETNS_VISIT(hook->netns);
 	_cleanup_close_ int pin = -1;
 	struct hook_state state;
-	int kind = look(hook, &pin, &state);
+	int kind = look(hook, &pin, &state), err;
 
 	if (kind < 0)
 		return hook_refused(hook, "cannot read the pin of", kind);
 	log_reason_reset();
-	return state.health == HOOK_OK ? keep(hook, prog_fd, &state) : 0;
+	if (state.health != HOOK_OK)
+		return 0;
+	err = keep(hook, prog_fd, &state);
+	return err || state.attach != ATTACH_TCX ? err : clsact_sweep(hook);
 }
 
 int hook_detach(const struct hook *hook)

@@ -96,34 +96,35 @@ static void remove_trial(const char *path, uint32_t named)
 		unlink(path);
 }
 
-static void remove_entry(const struct leftovers *what, const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-	int ifindex, end = 0;
-	uint32_t id;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= PATH_MAX)
-		return;
-	if (sscanf(name, "dispatch-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
-		remove_pins(what, ifindex, path);
-	else if (sscanf(name, "prog-test-link-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
-		remove_trial(path, id);
-}
-
 void leftovers_remove(const struct leftovers *what)
 {
 	const char *bpffs = secure_getenv(XDP_BPFFS_ENVVAR);
-	char path[PATH_MAX];
-	struct dirent *entry;
+	char dir[PATH_MAX], path[PATH_MAX];
+	const struct dirent *entry;
 	DIR *entries;
+	int ifindex;
+	uint32_t id;
 
-	snprintf(path, sizeof(path), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
-	entries = opendir(path);
+	snprintf(dir, sizeof(dir), "%s/xdp", bpffs ? bpffs : "/sys/fs/bpf");
+	entries = opendir(dir);
 	if (!entries)
 		return;
-	if (!flock(dirfd(entries), LOCK_EX)) /* libxdp's lock, until closedir() */
-		while ((entry = readdir(entries)))
-			remove_entry(what, path, entry->d_name);
+	if (flock(dirfd(entries), LOCK_EX)) { /* libxdp's lock, until closedir() */
+		closedir(entries);
+		return;
+	}
+	while ((entry = readdir(entries))) {
+		const char *name = entry->d_name;
+		int end = 0;
+
+		if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= PATH_MAX)
+			continue;
+		if (sscanf(name, "dispatch-%d-%u%n", &ifindex, &id, &end) == 2 && !name[end])
+			remove_pins(what, ifindex, path);
+		else if (sscanf(name, "prog-test-link-%d-%u%n", &ifindex, &id, &end) == 2 &&
+			 !name[end])
+			remove_trial(path, id);
+	}
 	closedir(entries);
 }
 

@@ -224,13 +224,10 @@ static int mode_in_use(int ifindex, const char *dev, enum xdp_attach_mode *mode)
 	return err;
 }
 
-static int put(struct xdp_program *program, int ifindex, const char *dev)
+static int put(struct xdp_program *program, int ifindex, const char *dev, enum xdp_attach_mode mode)
 {
-	enum xdp_attach_mode mode;
-	int err = mode_in_use(ifindex, dev, &mode);
+	int err;
 
-	if (err)
-		return err;
 	log_reason_reset();
 	err = xdp_program__attach(program, ifindex,
 				  mode == XDP_MODE_UNSPEC ? XDP_MODE_NATIVE : mode, 0);
@@ -248,13 +245,16 @@ static int join(int ifindex, const char *dev, struct bpf_object *object, const c
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = name);
 	struct xdp_program *program = xdp_program__create(&opts);
+	enum xdp_attach_mode mode;
 	int err;
 
 	if (!program)
 		return refused(-errno, "%s: cannot use the XDP program", dev);
 	xdp_program__set_run_prio(program, RUN_PRIORITY);
 	xdp_program__set_chain_call_enabled(program, XDP_PASS, true);
-	err = put(program, ifindex, dev);
+	err = mode_in_use(ifindex, dev, &mode);
+	if (!err)
+		err = put(program, ifindex, dev, mode);
 	xdp_program__close(program);
 	return err;
 }

@@ -95,15 +95,6 @@ static void read_pins(struct owner *owner, const char *below,
 	free(names);
 }
 
-static void read_owner(struct owner *owner)
-{
-	if (owner->read)
-		return;
-	owner->read = true;
-	read_pins(owner, "maps", add_map);
-	read_pins(owner, "programs", add_program);
-}
-
 static bool is_pinned(const struct owner *owner, uint32_t prog_id, const char *name)
 {
 	for (unsigned int i = 0; i < owner->n_programs; i++)
@@ -120,7 +111,11 @@ bool owner_has(struct owner *owner, uint32_t prog_id, const char *name)
 
 	if (fd >= 0)
 		close(fd);
-	read_owner(owner);
+	if (!owner->read) {
+		read_pins(owner, "maps", add_map);
+		read_pins(owner, "programs", add_program);
+		owner->read = true;
+	}
 	if (is_pinned(owner, prog_id, name))
 		return true;
 	return known && !strncmp(program.info.name, name, strlen(name)) &&

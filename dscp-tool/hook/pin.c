@@ -114,14 +114,6 @@ bool pin_other(const struct hook *hook, struct hook *other)
 	return false;
 }
 
-static void name_device(struct hook *hook)
-{
-	NETNS_VISIT(hook->netns);
-
-	if (hook->netns != netns_own() || !if_indextoname(hook->ifindex, hook->dev))
-		snprintf(hook->dev, sizeof(hook->dev), "device %d", hook->ifindex);
-}
-
 static bool parse(const char *dir, const char *name, struct hook *hook)
 {
 	unsigned long long netns;
@@ -135,7 +127,9 @@ static bool parse(const char *dir, const char *name, struct hook *hook)
 	hook->role = program_role_of_pin(pin);
 	if (hook->role == N_ROLES)
 		return false;
-	name_device(hook);
+	NETNS_VISIT(hook->netns);
+	if (hook->netns != netns_own() || !if_indextoname(hook->ifindex, hook->dev))
+		snprintf(hook->dev, sizeof(hook->dev), "device %d", hook->ifindex);
 	return true;
 }
 

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "util/privileges.h"
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/hooks.h"
@@ -16,6 +15,9 @@
 #include "state/peers.h"
 #include "state/present.h"
 #include "state/registry.h"
+#include "state/sets.h"
+#include "util/netns.h"
+#include "util/privileges.h"
 #include "util/reason.h"
 
 int change_permitted(const struct dscp_tunnel *tunnel)
@@ -28,10 +30,13 @@ int change_permitted(const struct dscp_tunnel *tunnel)
 		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
 }
 
-/* The peer maps that are in force; what a load or an unload that was killed has left goes. */
+/* The peer maps that are in force, or that a load has asked for which was killed before they were:
+ * all of them are there then. What else a load or an unload that was killed has left goes. */
 static int peers_before(struct pins *pins, uint32_t slot, struct peer_maps *peers)
 {
-	bool in_force = pins->tunnels[slot].flags & DSCP_TUNNEL_PEERS;
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
+	const bool in_force = tunnel->flags & DSCP_TUNNEL_PEERS ||
+			      (tunnel->ifindex && pins->requests[slot].peers);
 	unsigned int most = in_force ? DSCP_MAX_PEERS : 0;
 	int err = peers_read(pins, slot, peers);
 
@@ -44,9 +49,11 @@ static int peers_before(struct pins *pins, uint32_t slot, struct peer_maps *peer
 /* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
  * nor does one go unmarked when a loaded tunnel changes. But egress_inner, which leaves the policy
  * to egress_outer, takes the place of egress_inner_peers only when the maps say the new one. */
-static int change(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
+static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted,
 		  const struct peer_maps *peers)
 {
+	const struct dscp_tunnel *new = &wanted->tunnel;
+	const enum attach_kind attach = wanted->request.attach;
 	const uint32_t no_more = pins->tunnels[slot].flags & ~new->flags;
 	const bool plain_again = no_more & DSCP_TUNNEL_PEERS;
 	int err = present_note(pins, slot, new);
@@ -54,19 +61,20 @@ static int change(struct pins *pins, uint32_t slot, const struct dscp_tunnel *ne
 	if (!err)
 		err = peers_add(pins, slot, peers);
 	if (!err && !plain_again)
-		err = hooks_attach(pins, new, STAGE_READ, new->attach);
+		err = hooks_attach(pins, new, STAGE_READ, attach);
 	if (!err)
-		err = registry_write(pins, slot, new);
+		err = registry_write(pins, slot, new, &wanted->request);
 	if (!err && plain_again)
-		err = hooks_attach(pins, new, STAGE_READ, new->attach);
+		err = hooks_attach(pins, new, STAGE_READ, attach);
 	if (!err)
-		err = hooks_attach(pins, new, STAGE_WRITE, new->attach);
+		err = hooks_attach(pins, new, STAGE_WRITE, attach);
 	return err ? err : peers_remove_others(pins, slot, peers);
 }
 
 /* A tunnel as it was before a change. */
 struct before {
 	struct dscp_tunnel tunnel;
+	struct request request;
 	struct hook_state hooks[MAX_HOOKS]; /* those that the new one needs */
 	struct peer_maps peers;
 	bool present[N_PRESENT];
@@ -75,11 +83,12 @@ struct before {
 static int remember(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
 		    struct before *before)
 {
-	int err = hooks_states(new, before->hooks);
+	int err = hooks_states(pins, new, before->hooks);
 
 	if (!err)
 		err = peers_before(pins, slot, &before->peers);
 	before->tunnel = pins->tunnels[slot];
+	before->request = pins->requests[slot];
 	present_before(pins, slot, before->present);
 	return err;
 }
@@ -89,7 +98,7 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 		      const struct before *before)
 {
 	peers_add(pins, slot, &before->peers);
-	registry_write(pins, slot, &before->tunnel);
+	registry_write(pins, slot, &before->tunnel, &before->request);
 	present_back(pins, slot, before->present);
 	hooks_back(pins, new, before->hooks);
 	peers_remove_others(pins, slot, &before->peers);
@@ -100,9 +109,10 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 static int set_aside(struct pins *pins, uint32_t slot)
 {
 	struct dscp_tunnel tunnel = pins->tunnels[slot];
+	const struct request request = pins->requests[slot];
 
 	tunnel.ifindex = DSCP_IFINDEX_GONE | slot;
-	return registry_write(pins, slot, &tunnel);
+	return registry_write(pins, slot, &tunnel, &request);
 }
 
 /* A tunnel that is going to be loaded has its number for itself: what the pins of a device say that
@@ -122,18 +132,114 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 	return any && !err ? install_prune(pins) : err;
 }
 
-/* Sees to it that nothing is in the way of the tunnel. */
-static int check(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
+/* There is a slot, and what is in it may be changed. */
+static int check_slot(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	int err;
+	return slot ? change_permitted(&pins->tunnels[slot])
+		    : failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
+			     new->name, DSCP_MAX_TUNNELS - 1);
+}
 
-	if (!slot)
-		return failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
-			      new->name, DSCP_MAX_TUNNELS - 1);
-	err = change_permitted(&pins->tunnels[slot]);
+/* A filter and an XDP program can only be removed in their own network namespace; a TCX link
+ * anywhere. */
+static int check_removable(const struct pins *pins, uint32_t slot)
+{
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
+	struct hook_state states[MAX_HOOKS] = {};
+	struct hook hooks[MAX_HOOKS];
+	unsigned int n = hooks_of(pins, tunnel, hooks);
+	int err = change_permitted(tunnel);
+
 	if (!err)
-		err = clear_number(pins, new);
-	return err ? err : conflict_check(pins, slot, new);
+		err = hooks_states(pins, tunnel, states);
+	for (unsigned int i = 0; i < n && !err; i++) {
+		hooks_judge(pins, slot, &hooks[i], &states[i]);
+		if (states[i].health == HOOK_ELSEWHERE)
+			err = failed(-EXDEV,
+				     "%s: attached in another network namespace: unload it there, "
+				     "or with CAP_SYS_ADMIN",
+				     tunnel->name);
+	}
+	return err;
+}
+
+int change_remove(struct pins *pins, uint32_t slot)
+{
+	const struct peer_maps no_peers = {};
+	const struct dscp_tunnel none = {};
+	int err = check_removable(pins, slot);
+
+	if (!err)
+		err = registry_write(pins, slot, &none, NULL);
+	return err ? err : peers_remove_others(pins, slot, &no_peers);
+}
+
+/* True of a set whose network namespaces are all gone, and with them all that was attached. */
+static bool is_left_over(const struct pins *pins)
+{
+	for_each_tunnel (slot, pins)
+		if (present_is(pins, slot, PRESENT_NETNS) ||
+		    present_is(pins, slot, PRESENT_UPLINK_NETNS))
+			return false;
+	return true;
+}
+
+/* Where a tunnel is loaded. */
+struct place {
+	uint64_t set;
+	const char *name;
+	uint32_t ifindex;
+	bool known; /* its device was loaded there before */
+};
+
+static int find_place(struct place *place, const struct dscp_tunnel *tunnel)
+{
+	place->name = tunnel->name;
+	place->ifindex = tunnel->ifindex;
+	place->set = netns_cookie_of(tunnel->uplink_netns);
+	if (place->set)
+		return 0;
+	return failed(-ENODEV,
+		      "%s: the network namespace of its uplinks cannot be told from others now",
+		      tunnel->name);
+}
+
+/* The same tunnel in another set. A device that was loaded before is no other one's successor, just
+ * because it has that one's name now. */
+static uint32_t find_old(const struct pins *pins, const struct place *place)
+{
+	uint32_t old = registry_find_ifindex(pins, place->ifindex);
+
+	return old || place->known ? old : registry_find(pins, place->name);
+}
+
+/* What was loaded of a tunnel in another set, since its packets left elsewhere, goes; and so does
+ * what nothing can be found by any more. */
+static int tidy_up(struct pins *pins, void *ctx)
+{
+	const struct place *place = ctx;
+	uint32_t old;
+	bool all;
+	int err = 0;
+
+	if (!pins->tunnels)
+		return pins_remove(pins);
+	all = is_left_over(pins);
+	old = find_old(pins, place);
+	if (pins->set == place->set || (!all && !old))
+		return 0;
+	for_each_tunnel (slot, pins)
+		if ((all || slot == old) && !err)
+			err = change_remove(pins, slot);
+	return err ? err : install_prune(pins);
+}
+
+/* Sets of another version are taken over one after the other: this one's turn comes. */
+static int leave_alone(struct pins *pins, void *ctx)
+{
+	(void)pins;
+	(void)ctx;
+	return 0;
 }
 
 /* Finds the slot of a tunnel, or a free one; 0: there is none. */
@@ -147,39 +253,78 @@ static uint32_t find_slot(const struct pins *pins, const char *name, bool *anew)
 	return slot ? slot : registry_free_slot(pins);
 }
 
-int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows)
+int change_check(const struct wanted *wanted)
 {
-	struct before before;
+	struct place place = {};
 	struct pins pins;
-	uint32_t slot, old_flows;
 	bool anew;
-	int err = install_open(&pins, flows), pruned;
+	int err = find_place(&place, &wanted->tunnel);
 
-	if (err)
-		return err;
-	old_flows = map_capacity(pins.maps[MAP_FLOWS]);
-	slot = find_slot(&pins, tunnel->name, &anew);
-	err = check(&pins, slot, tunnel);
 	if (!err)
-		err = install_renew(&pins, flows);
+		err = pins_open(&pins, place.set);
+	if (err == -ESTALE)
+		return pins_foreign();
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = conflict_check(&pins, find_slot(&pins, wanted->tunnel.name, &anew), &wanted->tunnel);
+	pins_close(&pins);
+	return err;
+}
+
+/* One change in a set that is open. */
+static int change_set(struct pins *pins, struct wanted *wanted, const struct peer_maps *peers,
+		      uint32_t flows)
+{
+	const struct dscp_tunnel *tunnel = &wanted->tunnel;
+	const uint32_t old_flows = map_capacity(pins->maps[MAP_FLOWS]);
+	struct before before;
+	bool anew;
+	uint32_t slot = find_slot(pins, tunnel->name, &anew);
+	int err = check_slot(pins, slot, tunnel);
+
+	if (!err && !wanted->request.flows) /* the size stays, and so does who asked for it */
+		wanted->request.flows = pins->requests[slot].flows;
+	if (!err)
+		err = clear_number(pins, tunnel);
+	if (!err)
+		err = conflict_check(pins, slot, tunnel);
+	if (!err)
+		err = install_renew(pins, flows);
 	/* Before a packet can find the slot: egress_outer leaves a packet alone that it cannot
 	 * count. */
 	if (!err)
-		err = install_room(&pins, slot);
+		err = install_room(pins, slot);
 	if (!err)
-		err = install_need(&pins, tunnel);
+		err = install_need(pins, tunnel);
 	if (!err && anew)
-		err = counters_clear(&pins, slot);
+		err = counters_clear(pins, slot);
 	if (!err)
-		err = remember(&pins, slot, tunnel, &before);
+		err = remember(pins, slot, tunnel, &before);
 	if (!err) {
-		err = change(&pins, slot, tunnel, peers ? peers : &before.peers);
+		err = change(pins, slot, wanted, peers ? peers : &before.peers);
 		if (err)
-			take_back(&pins, slot, tunnel, &before);
+			take_back(pins, slot, tunnel, &before);
 	}
-	if (err && map_capacity(pins.maps[MAP_FLOWS]) != old_flows)
-		install_renew(&pins, old_flows);
+	if (err && map_capacity(pins->maps[MAP_FLOWS]) != old_flows)
+		install_renew(pins, old_flows);
+	return err;
+}
+
+int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows)
+{
+	struct place place;
+	struct pins pins;
+	int err = find_place(&place, &wanted->tunnel), pruned;
+
+	if (!err)
+		err = install_open(&pins, place.set, flows);
+	if (err)
+		return err;
+	place.known = registry_find_ifindex(&pins, place.ifindex);
+	err = change_set(&pins, wanted, peers, flows);
 	pruned = install_prune(&pins);
 	pins_close(&pins);
-	return err ? err : pruned;
+	if (!err)
+		err = pruned;
+	return err ? err : sets_for_each_version(tidy_up, leave_alone, &place);
 }

@@ -6,14 +6,27 @@
 
 #include <stdint.h>
 
-#include <dscp/abi.h>
+#include "state/pins.h"
 
 struct peer_maps;
+
+/* A tunnel that is to be loaded: what was asked for, and what became of that. */
+struct wanted {
+	struct request request;
+	struct dscp_tunnel tunnel;
+};
 
 /* Makes a tunnel loaded as it says, be it new or changed, or leaves all as it was. peers: its
  * policies by destination, NULL: as they are. flows: capacity of the map flows, 0: as it is. The
  * lock is held. Returns 0 or a negative errno, after a sentence. */
-int change_tunnel(const struct dscp_tunnel *tunnel, const struct peer_maps *peers, uint32_t flows);
+int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows);
+
+/* Says whether another tunnel is in the way of that one, and changes nothing. */
+int change_check(const struct wanted *wanted);
+
+/* Frees the slot of a loaded tunnel. What is attached for it goes with install_prune(). Returns 0
+ * or a negative errno, after a sentence. */
+int change_remove(struct pins *pins, uint32_t slot);
 
 /* Returns 0 if this process may change or unload a loaded tunnel, else -EPERM with a sentence. */
 int change_permitted(const struct dscp_tunnel *tunnel);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -125,16 +126,16 @@ static int clear(const struct pins *pins, enum pinned_map map, uint32_t slot)
 	return err;
 }
 
-static int with_reason(int err)
+static int with_reason(const struct pins *pins, int err)
 {
-	return err ? kernel_failed(err, "cannot write the counters in", STATE_DIR "/maps") : 0;
+	return err ? pins_failed(pins, err, "cannot write the counters in", "/maps") : 0;
 }
 
 int counters_clear(const struct pins *pins, uint32_t slot)
 {
 	int err = clear(pins, MAP_COUNTERS, slot);
 
-	return with_reason(err ? err : clear(pins, MAP_ARRIVALS, slot));
+	return with_reason(pins, err ? err : clear(pins, MAP_ARRIVALS, slot));
 }
 
 uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t slot)
@@ -173,7 +174,7 @@ static int make_carried(struct pins *pins)
 	int err;
 
 	if (fd < 0)
-		return with_reason(fd);
+		return with_reason(pins, fd);
 	pins->maps[MAP_CARRIED] = fd;
 	err = pins_put_map(pins, MAP_CARRIED);
 	if (err) { /* what is counted there would be lost with this process */
@@ -193,7 +194,7 @@ static int for_slots(struct pins *pins, enum pinned_map map, int array, each_slo
 
 	for (uint32_t slot = 1; !err && slot < slots; slot++)
 		err = each(pins, array, id, slot, carried_key(map, slot));
-	return with_reason(err);
+	return with_reason(pins, err);
 }
 
 int counters_carry(struct pins *pins, enum pinned_map map, int old)

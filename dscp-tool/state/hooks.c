@@ -11,6 +11,8 @@
 #include "hook/pin.h"
 #include "hook/xdp.h"
 #include "state/kernel.h"
+#include "state/present.h"
+#include "util/netns.h"
 
 /* The tunnel that has a hook; NULL: none. */
 static const struct dscp_tunnel *tunnel_of(const struct pins *pins, const struct hook *hook)
@@ -31,7 +33,7 @@ static int program_fd(const struct pins *pins, const struct hook *hook,
 
 static int attach_xdp(const struct pins *pins, const struct hook *hook)
 {
-	struct bpf_object *object = objects_open_xdp(STATE_DIR, pins->maps);
+	struct bpf_object *object = objects_open_xdp(pins->dir, pins->maps);
 
 	if (!object)
 		return kernel_failed(-errno, "cannot read", "the built-in BPF object");
@@ -43,7 +45,7 @@ bool hooks_needed(const struct pins *pins, const struct hook *hook)
 	struct hook hooks[MAX_HOOKS];
 
 	for_each_tunnel (slot, pins) {
-		unsigned int n = hooks_of(&pins->tunnels[slot], hooks);
+		unsigned int n = hooks_of(pins, &pins->tunnels[slot], hooks);
 
 		for (unsigned int i = 0; i < n; i++)
 			if (hooks[i].netns == hook->netns && hooks[i].ifindex == hook->ifindex &&
@@ -51,20 +53,6 @@ bool hooks_needed(const struct pins *pins, const struct hook *hook)
 				return true;
 	}
 	return false;
-}
-
-static int update_program(const struct pins *pins, const struct hook *hook)
-{
-	struct hook_state state;
-	int err = hook_query(hook, &state);
-
-	if (err)
-		return kernel_failed(err, "cannot read", STATE_DIR "/hooks");
-	if (state.health != HOOK_OK || !hooks_needed(pins, hook))
-		return 0;
-	if (hook_role(hook)->point == HOOK_XDP)
-		return attach_xdp(pins, hook);
-	return hook_update(hook, program_fd(pins, hook, tunnel_of(pins, hook)));
 }
 
 struct update {
@@ -77,33 +65,45 @@ struct update {
 static int update_hook(const struct hook *hook, void *ctx)
 {
 	struct update *update = ctx;
+	const struct pins *pins = update->pins;
+	struct hook_state state;
+	int err;
 
-	if (!update->err)
-		update->err = update_program(update->pins, hook);
+	if (update->err)
+		return 0;
+	err = hook_query(hook, &state);
+	if (err)
+		err = pins_failed(pins, err, "cannot read", "/hooks");
+	else if (state.health == HOOK_OK && hooks_needed(pins, hook))
+		err = hook_role(hook)->point == HOOK_XDP
+			      ? attach_xdp(pins, hook)
+			      : hook_update(hook, program_fd(pins, hook, tunnel_of(pins, hook)));
+	update->err = err;
 	return 0;
 }
 
 int hooks_update(struct pins *pins)
 {
 	struct update update = { .pins = pins };
-	int err = pin_for_each(STATE_DIR, update_hook, &update);
+	int err = pin_for_each(pins->dir, update_hook, &update);
 
-	return err ? kernel_failed(err, "cannot list", STATE_DIR "/hooks") : update.err;
+	return err ? pins_failed(pins, err, "cannot list", "/hooks") : update.err;
 }
 
 /* The hooks of one role, on all uplinks. */
-static unsigned int uplink_hooks(const struct dscp_tunnel *t, struct hook *hooks, enum role role)
+static unsigned int uplink_hooks(const struct pins *pins, const struct dscp_tunnel *t,
+				 struct hook *hooks, enum role role)
 {
 	unsigned int n = 0;
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] != DSCP_UPLINK_ABSENT)
-			hooks[n++] = hook_for(STATE_DIR, role, t->uplink_netns, t->uplinks[i],
+			hooks[n++] = hook_for(pins->dir, role, t->uplink_netns, t->uplinks[i],
 					      t->uplink_names[i]);
 	return n;
 }
 
-unsigned int hooks_of(const struct dscp_tunnel *t, struct hook *hooks)
+unsigned int hooks_of(const struct pins *pins, const struct dscp_tunnel *t, struct hook *hooks)
 {
 	unsigned int n = 0;
 
@@ -111,9 +111,9 @@ unsigned int hooks_of(const struct dscp_tunnel *t, struct hook *hooks)
 		if (!program_role_is_needed(role, t))
 			continue;
 		else if (program_roles[role].on_uplinks)
-			n += uplink_hooks(t, hooks + n, role);
+			n += uplink_hooks(pins, t, hooks + n, role);
 		else
-			hooks[n++] = hook_for(STATE_DIR, role, t->netns, t->ifindex, t->name);
+			hooks[n++] = hook_for(pins->dir, role, t->netns, t->ifindex, t->name);
 	return n;
 }
 
@@ -121,7 +121,7 @@ int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum
 		 enum attach_kind kind)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
+	unsigned int n = hooks_of(pins, tunnel, hooks);
 	struct hook_state present;
 	int err = 0;
 
@@ -136,22 +136,41 @@ int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum
 	return err;
 }
 
-int hooks_states(const struct dscp_tunnel *tunnel, struct hook_state *states)
+void hooks_judge(const struct pins *pins, uint32_t slot, const struct hook *hook,
+		 struct hook_state *state)
+{
+	const struct dscp_tunnel *t = &pins->tunnels[slot];
+	const bool of_tunnel = hook->netns == t->netns && hook->ifindex == (int)t->ifindex;
+	const enum presence what = of_tunnel		     ? PRESENT_DEVICE
+				   : hook->netns == t->netns ? PRESENT_NETNS
+							     : PRESENT_UPLINK_NETNS;
+	char path[NETNS_PATH];
+
+	/* A device that has only the number, or is in a namespace that has, has nothing of ours. */
+	if (!present_is(pins, slot, what))
+		state->health = HOOK_GONE;
+	else if (state->health == HOOK_GONE && state->attach != ATTACH_TCX &&
+		 hook->netns != netns_own() && !netns_path(hook->netns, path))
+		state->health = HOOK_ELSEWHERE;
+}
+
+int hooks_states(const struct pins *pins, const struct dscp_tunnel *tunnel,
+		 struct hook_state *states)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
+	unsigned int n = hooks_of(pins, tunnel, hooks);
 	int err = 0;
 
 	for (unsigned int i = 0; i < n && !err; i++)
 		err = hook_query(&hooks[i], &states[i]);
-	return err ? kernel_failed(err, "cannot read", STATE_DIR "/hooks") : 0;
+	return err ? pins_failed(pins, err, "cannot read", "/hooks") : 0;
 }
 
 void hooks_back(const struct pins *pins, const struct dscp_tunnel *tunnel,
 		const struct hook_state *before)
 {
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
+	unsigned int n = hooks_of(pins, tunnel, hooks);
 
 	for (unsigned int i = 0; i < n; i++)
 		if (before[i].health == HOOK_OK && hook_role(&hooks[i])->point != HOOK_XDP)

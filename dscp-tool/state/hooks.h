@@ -11,8 +11,10 @@
 
 #define MAX_HOOKS (2 * (1 + DSCP_MAX_UPLINKS)) /* of a tunnel */
 
-/* The hooks a tunnel needs, at most MAX_HOOKS. Returns how many. */
-unsigned int hooks_of(const struct dscp_tunnel *tunnel, struct hook *hooks);
+/* The hooks a tunnel needs, at most MAX_HOOKS; they are of the pins and end with them. Returns how
+ * many. */
+unsigned int hooks_of(const struct pins *pins, const struct dscp_tunnel *tunnel,
+		      struct hook *hooks);
 
 /* True if a tunnel needs that hook. */
 bool hooks_needed(const struct pins *pins, const struct hook *hook);
@@ -26,7 +28,13 @@ int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum
 /* How a tunnel's hooks are, in the order of hooks_of(); and back to that: those that were fine
  * get the program that the registered tunnel needs, attached as before; new ones are left for
  * install_prune(). */
-int hooks_states(const struct dscp_tunnel *tunnel, struct hook_state *states);
+int hooks_states(const struct pins *pins, const struct dscp_tunnel *tunnel,
+		 struct hook_state *states);
+/* Corrects what was found of a hook of a tunnel by what is known to be gone: not all numbers are
+ * still those of the device or the network namespace that was loaded, and one that cannot be seen
+ * from here is elsewhere. */
+void hooks_judge(const struct pins *pins, uint32_t slot, const struct hook *hook,
+		 struct hook_state *state);
 void hooks_back(const struct pins *pins, const struct dscp_tunnel *tunnel,
 		const struct hook_state *before);
 

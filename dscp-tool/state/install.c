@@ -13,9 +13,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "state/counters.h"
 #include "hook/pin.h"
 #include "hook/xdp.h"
+#include "state/counters.h"
 #include "state/hooks.h"
 #include "state/kernel.h"
 #include "state/map.h"
@@ -86,7 +86,7 @@ static int load_object(struct pins *pins, enum object_id id, const struct object
 		return failed(-EOPNOTSUPP, "a tunnel is loaded with --ingress-hook peek, which "
 					   "this build lacks: unload it first");
 	log_reason_reset();
-	object = objects_open(id, STATE_DIR, pins->maps, sizes);
+	object = objects_open(id, pins->dir, pins->maps, sizes);
 	if (!object)
 		return kernel_failed(-errno, "cannot read", "the built-in BPF object");
 	err = bpf_object__load(object);
@@ -255,7 +255,7 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 	int err = pins_config(pins, &config), back;
 
 	if (err)
-		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
+		return pins_failed(pins, err, "cannot read", "/maps/config");
 	memcpy(before.sizes.entries, entries, sizeof(before.sizes.entries));
 	set_aside(pins, &before);
 	err = load_anew(pins, &before);
@@ -294,7 +294,7 @@ int install_room(struct pins *pins, uint32_t slot)
 static int create(struct pins *pins, __u32 flows)
 {
 	const struct object_sizes sizes = { .entries[MAP_FLOWS] = flows };
-	int err = pins_make();
+	int err = pins_make(pins);
 
 	if (!err)
 		err = load_object(pins, OBJECT_EGRESS, &sizes);
@@ -303,11 +303,13 @@ static int create(struct pins *pins, __u32 flows)
 	if (!err)
 		err = present_make(pins);
 	if (!err)
+		err = registry_make_requests(pins);
+	if (!err)
 		err = pins_read_tunnels(pins);
 	if (!err)
 		err = registry_write_config(pins, objects_digest());
 	if (err)
-		pins_remove();
+		pins_remove(pins);
 	return err;
 }
 
@@ -326,7 +328,7 @@ int install_renew(struct pins *pins, uint32_t flows)
 	int err = pins_config(pins, &config);
 
 	if (err)
-		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
+		return pins_failed(pins, err, "cannot read", "/maps/config");
 	if (flows != map_capacity(pins->maps[MAP_FLOWS]))
 		entries[MAP_FLOWS] = flows;
 	/* Of the load that was killed there may be an array whose counts are carried already; but
@@ -342,12 +344,14 @@ int install_renew(struct pins *pins, uint32_t flows)
 	return 0;
 }
 
-int install_open(struct pins *pins, uint32_t flows)
+int install_open(struct pins *pins, uint64_t set, uint32_t flows)
 {
-	int err = pins_open(pins);
+	int err = pins_open(pins, set);
 
+	if (err == -ESTALE)
+		err = pins_foreign();
 	if (err == -ENOENT) {
-		err = pins_remove(); /* of a load that was killed */
+		err = pins_remove(pins); /* of a load that was killed */
 		if (!err)
 			err = create(pins, flows);
 	}
@@ -375,15 +379,15 @@ static int prune_hook(const struct hook *hook, void *ctx)
 int install_prune(struct pins *pins)
 {
 	struct prune prune = { .pins = pins };
-	int err = pin_for_each(STATE_DIR, prune_hook, &prune);
+	int err = pin_for_each(pins->dir, prune_hook, &prune);
 
 	if (err)
-		return kernel_failed(err, "cannot list", STATE_DIR "/hooks");
+		return pins_failed(pins, err, "cannot list", "/hooks");
 	if (pins->programs[XDP_INNER] >= 0)
-		xdp_sweep(STATE_DIR, pins->programs[XDP_INNER]);
+		xdp_sweep(pins->dir, pins->programs[XDP_INNER]);
 	if (prune.err)
 		return prune.err;
 	for_each_tunnel (slot, pins)
 		return 0;
-	return pins_remove();
+	return pins_remove(pins);
 }

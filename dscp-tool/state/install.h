@@ -13,8 +13,9 @@
 
 #include "state/pins.h"
 
-/* Opens what is loaded, or makes it. flows: capacity of the map flows, 0: DSCP_DEFAULT_FLOWS. */
-int install_open(struct pins *pins, uint32_t flows);
+/* Opens what is loaded in a set, or makes the set. flows: capacity of the map flows, 0:
+ * DSCP_DEFAULT_FLOWS. */
+int install_open(struct pins *pins, uint64_t set, uint32_t flows);
 
 /* Loads anew, and exchanges the programs at every hook, if those in force are of another build, if
  * the map flows has another size (flows; 0: any will do), or if a load was killed half way. */

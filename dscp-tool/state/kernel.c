@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-#include "util/privileges.h"
 #include "util/log.h"
+#include "util/privileges.h"
 #include "util/reason.h"
 
 int kernel_failed(int err, const char *what, const char *name)

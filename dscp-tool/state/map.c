@@ -12,6 +12,7 @@
 
 /* Entries per system call. A batch must hold the largest bucket of the hash, and that is small. */
 #define BATCH 4096
+#define BATCH_BYTES (256 * 1024) /* but no more than these */
 
 /* All zero if the kernel does not tell. */
 static struct bpf_map_info info_of(int fd)
@@ -34,16 +35,24 @@ uint32_t map_id(int fd)
 	return info_of(fd).id;
 }
 
+static uint32_t batch_of(size_t entry_size)
+{
+	const size_t n = BATCH_BYTES / entry_size;
+
+	return n < BATCH ? n : BATCH;
+}
+
 long map_for_each(int fd, size_t key_size, size_t value_size,
 		  void (*each)(void *ctx, const void *key, const void *value), void *ctx)
 {
-	char *keys = calloc(BATCH, key_size), *values = calloc(BATCH, value_size);
+	const uint32_t batch = batch_of(key_size + value_size);
+	char *keys = calloc(batch, key_size), *values = calloc(batch, value_size);
 	bool more = true, started = false;
 	long total = 0, err = keys && values ? 0 : -ENOMEM;
 	uint32_t position, n;
 
 	while (!err && more) {
-		n = BATCH;
+		n = batch;
 		if (bpf_map_lookup_batch(fd, started ? &position : NULL, &position, keys, values,
 					 &n, NULL)) {
 			more = false;

@@ -22,7 +22,9 @@ enum pinned_map {
 	MAP_RECENT,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
-	MAP_PRESENT, /* of the tool, in none of the objects: see present_make() */
+	/* Of the tool, in none of the objects: see present_make() and registry_make_requests(). */
+	MAP_PRESENT,
+	MAP_REQUESTS,
 	/* Only with ingress. */
 	MAP_WAITING,
 	MAP_INFLIGHT,

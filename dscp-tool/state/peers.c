@@ -103,6 +103,16 @@ static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t er
 	return -EINVAL;
 }
 
+/* Longer prefixes first; then in one order, whatever order they were given in or the map has. */
+static bool goes_before(const struct dscp_peer *a, const struct dscp_peer *b)
+{
+	if (a->prefixlen != b->prefixlen)
+		return a->prefixlen > b->prefixlen;
+	if (a->family != b->family)
+		return a->family < b->family;
+	return memcmp(a->address, b->address, sizeof(a->address)) < 0;
+}
+
 /* More than there is room for is not in the map: change_tunnel() sees to that. */
 void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 {
@@ -111,7 +121,7 @@ void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 	/* Read without the lock, an entry may come twice. */
 	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer) >= 0)
 		return;
-	for (; i && peers->maps[i - 1].peer.prefixlen < map->peer.prefixlen; i--)
+	for (; i && goes_before(&map->peer, &peers->maps[i - 1].peer); i--)
 		peers->maps[i] = peers->maps[i - 1];
 	peers->maps[i] = *map;
 	peers->n++;
@@ -172,9 +182,9 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
 		policy_complete(&peers->maps[i].policy, own);
 }
 
-static int failed(const char *what, int err)
+static int failed(const struct pins *pins, const char *what, int err)
 {
-	return kernel_failed(err, what, STATE_DIR "/maps/peers");
+	return pins_failed(pins, err, what, "/maps/peers");
 }
 
 int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
@@ -191,9 +201,9 @@ int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct
 		if (!bpf_map_lookup_elem(fd, &last, &map.policy))
 			each(ctx, &map);
 		else if (errno != ENOENT) /* which is one that was just removed */
-			return failed("cannot read", -errno);
+			return failed(pins, "cannot read", -errno);
 	}
-	return errno == ENOENT ? 0 : failed("cannot read", -errno);
+	return errno == ENOENT ? 0 : failed(pins, "cannot read", -errno);
 }
 
 struct of_slot {
@@ -226,7 +236,7 @@ int peers_add(const struct pins *pins, uint32_t slot, const struct peer_maps *pe
 		peer.slot = slot;
 		if (bpf_map_update_elem(pins->maps[MAP_PEERS], &peer, &peers->maps[i].policy,
 					BPF_ANY))
-			return failed("cannot write", -errno);
+			return failed(pins, "cannot write", -errno);
 	}
 	return 0;
 }
@@ -240,6 +250,6 @@ int peers_remove_others(const struct pins *pins, uint32_t slot, const struct pee
 	for (unsigned int i = present.n; !err && i-- > 0;)
 		if (find(peers, &present.maps[i].peer) < 0 &&
 		    bpf_map_delete_elem(pins->maps[MAP_PEERS], &present.maps[i].peer))
-			err = failed("cannot write", -errno);
+			err = failed(pins, "cannot write", -errno);
 	return err;
 }

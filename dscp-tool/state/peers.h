@@ -19,7 +19,8 @@ struct peer_map {
 	struct dscp_policy policy;
 };
 
-/* Longer prefixes first. While one list replaces another a tunnel has both. */
+/* Longer prefixes first, so that the same prefixes always are the same list. While one list
+ * replaces another a tunnel has both. */
 struct peer_maps {
 	struct peer_map maps[2 * DSCP_MAX_PEERS];
 	unsigned int n;

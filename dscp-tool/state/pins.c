@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The pins below STATE_DIR: maps and programs, and the lock for a change of them. */
+/* The pins of a set: maps and programs. */
 #include "state/pins.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,72 +15,20 @@
 
 #include "hook/pin.h"
 #include "state/kernel.h"
+#include "state/map.h"
+#include "state/root.h"
 #include "state/sane.h"
-#include "util/kernel.h"
 #include "util/macros.h"
-#include "util/privileges.h"
 #include "util/reason.h"
-
-#define LOCK_FILE "/run/dscp-tool.lock"
-#define LOCK_SECONDS 30
 
 static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
 
-static int take_lock(int operation)
+static void forget(struct pins *pins)
 {
-	int fd, err = privileges_check();
-
-	if (err)
-		return err;
-	/* Else hooks would go, and their pins would not. */
-	if (access(STATE_DIR, W_OK) && errno == EROFS)
-		return kernel_failed(-EROFS, "cannot change", STATE_DIR);
-	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return kernel_failed(-errno, "cannot open", LOCK_FILE);
-	if (!flock(fd, operation))
-		return fd;
-	err = errno == EWOULDBLOCK || errno == EINTR ? -EBUSY : -errno;
-	close(fd);
-	return err == -EBUSY ? err : kernel_failed(err, "cannot lock", LOCK_FILE);
-}
-
-int pins_try_lock(void)
-{
-	return take_lock(LOCK_EX | LOCK_NB);
-}
-
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-/* Asleep in the kernel, which wakes us when the lock is free. Who tries again after pauses hardly
- * ever finds it so while a shell makes one call after another. */
-int pins_lock(void)
-{
-	const struct sigaction action = { .sa_handler = on_alarm }; /* ends flock() with EINTR */
-	sigset_t alarms;
-	int fd;
-
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	sigaction(SIGALRM, &action, NULL);
-	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
-	alarm(LOCK_SECONDS);
-	fd = take_lock(LOCK_EX);
-	alarm(0);
-	if (fd == -EBUSY)
-		failed(fd, "another dscp-tool has held %s for %d seconds: see fuser %s", LOCK_FILE,
-		       LOCK_SECONDS, LOCK_FILE);
-	return fd;
-}
-
-static void init(struct pins *pins)
-{
-	memset(pins, 0, sizeof(*pins));
 	memset(pins->maps, -1, sizeof(pins->maps));
 	memset(pins->programs, -1, sizeof(pins->programs));
+	pins->tunnels = NULL;
+	pins->requests = NULL;
 }
 
 void pins_close(struct pins *pins)
@@ -96,79 +40,132 @@ void pins_close(struct pins *pins)
 		if (pins->programs[i] >= 0)
 			close(pins->programs[i]);
 	free(pins->tunnels);
-	init(pins);
+	free(pins->requests);
+	forget(pins);
 }
 
-static void map_path(char *path, enum pinned_map map)
+static void map_path(const struct pins *pins, char *path, enum pinned_map map)
 {
-	snprintf(path, PATH_MAX, STATE_DIR "/maps/%s", objects_map_name(map));
+	snprintf(path, PATH_MAX, "%s/maps/%s", pins->dir, objects_map_name(map));
 }
 
-static void program_path(char *path, enum program program)
+static void program_path(const struct pins *pins, char *path, enum program program)
 {
-	snprintf(path, PATH_MAX, STATE_DIR "/programs/%s", programs[program].pin);
+	snprintf(path, PATH_MAX, "%s/programs/%s", pins->dir, programs[program].pin);
 }
 
-static int read_config(int fd, struct dscp_config *config)
+int pins_failed(const struct pins *pins, int err, const char *what, const char *below)
 {
-	__u32 zero = 0;
+	char path[PATH_MAX];
 
-	return bpf_map_lookup_elem(fd, &zero, config) ? -errno : 0;
-}
-
-static int must_read_config(int fd, struct dscp_config *config)
-{
-	int err = read_config(fd, config);
-
-	return err ? kernel_failed(err, "cannot read", STATE_DIR "/maps/config") : 0;
+	snprintf(path, sizeof(path), "%s%s", pins->dir, below);
+	return kernel_failed(err, what, path);
 }
 
 int pins_config(const struct pins *pins, struct dscp_config *config)
 {
-	return read_config(pins->maps[MAP_CONFIG], config);
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(pins->maps[MAP_CONFIG], &zero, config) ? -errno : 0;
 }
 
 /* Never guess what something may be that is not as we make it, and touch nothing then. */
-static int not_ours(const char *path)
+static int not_ours(const struct pins *pins, const char *path)
 {
 	return failed(-EPROTO,
 		      "%s: not as this dscp-tool makes it: unload with the one that did, or "
-		      "remove " STATE_DIR,
-		      path);
+		      "remove %s",
+		      path, pins->dir);
 }
 
 /* Pins of another version: never guess. Without a build: a load that has only begun, or an unload
  * that has nearly ended, or one that was killed then; nothing is loaded. */
-static int check_version(int config_fd)
+static int check_version(const struct pins *pins)
 {
 	struct dscp_config config = {};
-	int err = must_read_config(config_fd, &config);
+	char path[PATH_MAX];
+	int err = pins_config(pins, &config);
 
+	map_path(pins, path, MAP_CONFIG);
 	if (err)
-		return err;
+		return kernel_failed(err, "cannot read", path);
 	if (config.magic && config.magic != DSCP_ABI_MAGIC)
-		return not_ours(STATE_DIR "/maps/config");
+		return not_ours(pins, path);
 	if (!config.build)
 		return -ENOENT;
 	if (config.version == DSCP_ABI_VERSION)
 		return 0;
-	return failed(-EPROTO,
-		      STATE_DIR
-		      ": made by another version of dscp-tool (layout %u, this one has %u): "
-		      "unload with that version, or remove the directory",
-		      config.version, DSCP_ABI_VERSION);
+	return -ESTALE;
+}
+
+int pins_foreign(void)
+{
+	return failed(-ESTALE,
+		      "what is loaded was loaded by another version of dscp-tool: take that over "
+		      "with dscp-tool reload --all, or away with dscp-tool unload --all");
+}
+
+static void take_tunnel(void *ctx, const void *key, const void *value)
+{
+	struct pins *pins = ctx;
+	const __u32 slot = *(const __u32 *)key;
+
+	if (slot < DSCP_MAX_TUNNELS)
+		memcpy(&pins->tunnels[slot], value, sizeof(*pins->tunnels));
+}
+
+static void take_request(void *ctx, const void *key, const void *value)
+{
+	struct pins *pins = ctx;
+	const __u32 slot = *(const __u32 *)key;
+
+	if (slot < DSCP_MAX_TUNNELS)
+		memcpy(&pins->requests[slot], value, sizeof(*pins->requests));
+}
+
+static int read_all(struct pins *pins)
+{
+	long n = map_for_each(pins->maps[MAP_TUNNELS], sizeof(__u32), sizeof(*pins->tunnels),
+			      take_tunnel, pins);
+
+	if (n >= 0)
+		n = map_for_each(pins->maps[MAP_REQUESTS], sizeof(__u32), sizeof(*pins->requests),
+				 take_request, pins);
+	return n < 0 ? n : 0;
+}
+
+/* A tunnel whose request is missing, when it was read without the lock: an unload takes the tunnel
+ * away first, and then the request. */
+static void read_again(struct pins *pins, uint32_t slot)
+{
+	struct dscp_tunnel *tunnel = &pins->tunnels[slot];
+
+	if (bpf_map_lookup_elem(pins->maps[MAP_TUNNELS], &slot, tunnel) || !tunnel->ifindex)
+		memset(tunnel, 0, sizeof(*tunnel));
+	else
+		bpf_map_lookup_elem(pins->maps[MAP_REQUESTS], &slot, &pins->requests[slot]);
 }
 
 int pins_read_tunnels(struct pins *pins)
 {
+	char path[PATH_MAX];
+	int err;
+
 	pins->tunnels = calloc(DSCP_MAX_TUNNELS, sizeof(*pins->tunnels));
-	if (!pins->tunnels)
-		return kernel_failed(-ENOMEM, "cannot read", STATE_DIR "/maps/tunnels");
-	for (__u32 slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
-		if (bpf_map_lookup_elem(pins->maps[MAP_TUNNELS], &slot, &pins->tunnels[slot]))
-			return kernel_failed(-errno, "cannot read", STATE_DIR "/maps/tunnels");
-		if (!sane_tunnel(&pins->tunnels[slot]))
-			return not_ours(STATE_DIR "/maps/tunnels");
+	pins->requests = calloc(DSCP_MAX_TUNNELS, sizeof(*pins->requests));
+	err = pins->tunnels && pins->requests ? read_all(pins) : -ENOMEM;
+	if (err)
+		return pins_failed(pins, err, "cannot read", "/maps/tunnels");
+	for_each_tunnel (slot, pins) {
+		bool sane;
+
+		if (!pins->requests[slot].size)
+			read_again(pins, slot);
+		sane = sane_tunnel(&pins->tunnels[slot]);
+		if (!pins->tunnels[slot].ifindex || (sane && sane_request(&pins->requests[slot])))
+			continue;
+		map_path(pins, path, sane ? MAP_REQUESTS : MAP_TUNNELS);
+		return not_ours(pins, path);
 	}
 	return 0;
 }
@@ -181,27 +178,27 @@ static bool is_file(const char *path)
 }
 
 /* -1: one of ingress that is not there, other errors are less. */
-static int open_pin(enum pinned_map map, int config_fd)
+static int open_pin(const struct pins *pins, enum pinned_map map)
 {
 	char path[PATH_MAX];
 	int fd, err;
 
-	map_path(path, map);
+	map_path(pins, path, map);
 	if (!is_file(path))
-		return not_ours(path);
+		return not_ours(pins, path);
 	fd = bpf_obj_get(path);
 	err = -errno;
 	if (fd >= 0 && objects_map_fits(map, fd))
 		return fd;
 	if (fd >= 0) {
 		close(fd);
-		return not_ours(path);
+		return not_ours(pins, path);
 	}
 	if (err == -ENOENT && map >= N_EGRESS_MAPS)
 		return -1;
 	/* No sentence: nothing is loaded, or an unload runs meanwhile, which takes the build away
 	 * before any pin. */
-	if (err == -ENOENT && (map == MAP_CONFIG || check_version(config_fd) == -ENOENT))
+	if (err == -ENOENT && (map == MAP_CONFIG || check_version(pins) == -ENOENT))
 		return -ENOENT;
 	kernel_failed(err, "cannot open", path);
 	return -EIO;
@@ -212,10 +209,10 @@ static int open_maps(struct pins *pins)
 	int err;
 
 	for (int i = 0; i < N_MAPS; i++) {
-		pins->maps[i] = open_pin(i, pins->maps[MAP_CONFIG]);
+		pins->maps[i] = open_pin(pins, i);
 		if (pins->maps[i] < -1)
 			return pins->maps[i];
-		err = i == MAP_CONFIG ? check_version(pins->maps[i]) : 0;
+		err = i == MAP_CONFIG ? check_version(pins) : 0;
 		if (err)
 			return err;
 	}
@@ -227,62 +224,26 @@ static int open_programs(struct pins *pins)
 	char path[PATH_MAX];
 
 	for (int i = 0; i < N_PROGRAMS; i++) {
-		program_path(path, i);
+		program_path(pins, path, i);
 		if (!is_file(path))
-			return not_ours(path);
+			return not_ours(pins, path);
 		pins->programs[i] = bpf_obj_get(path);
 		if (pins->programs[i] < 0 && errno != ENOENT)
 			return kernel_failed(-errno, "cannot open", path);
 		if (pins->programs[i] >= 0 && !objects_program_fits(i, pins->programs[i]))
-			return not_ours(path);
+			return not_ours(pins, path);
 	}
 	return 0;
 }
 
-static bool in_first_mount_namespace(void)
+int pins_open(struct pins *pins, uint64_t set)
 {
-	struct stat own, first;
+	int err;
 
-	return !stat("/proc/self/ns/mnt", &own) && !stat("/proc/1/ns/mnt", &first) &&
-	       own.st_ino == first.st_ino;
-}
-
-/* `ip netns exec` makes a mount namespace that hides the system's bpffs: what is loaded cannot be
- * seen from there, and pins made there would be lost at its end. */
-static int hidden_bpffs(void)
-{
-	if (kernel_has_bpffs() || in_first_mount_namespace())
-		return 0;
-	return failed(-ENODEV,
-		      "no bpffs at %s in this mount namespace: instead of `ip netns exec NS`, "
-		      "which hides it, use `nsenter --net=/run/netns/NS`",
-		      BPFFS);
-}
-
-/* A bpffs that nobody has given a mode is open to all, and who was there first has made what it
- * likes: whoever can write there decides what root attaches. */
-static int check_owner(void)
-{
-	struct stat st;
-
-	if (lstat(STATE_DIR, &st) || (S_ISDIR(st.st_mode) && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
-				      (!st.st_uid || st.st_uid == geteuid())))
-		return 0;
-	return failed(-EPROTO,
-		      STATE_DIR ": not a directory that only root can write to (owner %u, mode "
-				"%o): remove it",
-		      st.st_uid, st.st_mode & 07777);
-}
-
-int pins_open(struct pins *pins)
-{
-	int err = hidden_bpffs();
-
-	init(pins);
-	if (!err)
-		err = check_owner();
-	if (!err)
-		err = open_maps(pins);
+	pins->set = set;
+	snprintf(pins->dir, sizeof(pins->dir), STATE_ROOT "/%llu", (unsigned long long)set);
+	forget(pins);
+	err = open_maps(pins);
 	if (!err)
 		err = open_programs(pins);
 	if (!err)
@@ -292,45 +253,28 @@ int pins_open(struct pins *pins)
 	return err;
 }
 
-/* Pins need a bpffs: mounted here if the system has none. */
-static int prepare_bpffs(void)
-{
-	if (kernel_has_bpffs())
-		return 0;
-	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
-		return kernel_failed(-errno, "cannot mount a bpffs at", BPFFS);
-	return 0;
-}
-
-static int make_directories(void)
+int pins_make(const struct pins *pins)
 {
 	char path[PATH_MAX];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(directories); i++) {
-		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
+		snprintf(path, sizeof(path), "%s%s", pins->dir, directories[i]);
 		if (mkdir(path, 0700) && errno != EEXIST)
 			return kernel_failed(-errno, "cannot make", path);
 	}
 	return 0;
 }
 
-int pins_make(void)
-{
-	int err = prepare_bpffs();
-
-	return err ? err : make_directories();
-}
-
 /* Without its build nothing counts as loaded, so nobody meets the half of it; and config goes last.
  * The magic stays: a packet may still be in egress_outer, which must not take this for plain tc. */
-static void take_build_away(void)
+static void take_build_away(const struct pins *pins)
 {
 	const struct dscp_config none = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
 	char path[PATH_MAX];
 	__u32 zero = 0;
 	int fd;
 
-	map_path(path, MAP_CONFIG);
+	map_path(pins, path, MAP_CONFIG);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
@@ -347,23 +291,24 @@ static void take_away(const char *path, int *err)
 		*err = kernel_failed(-errno, "cannot remove", path);
 }
 
-int pins_remove(void)
+int pins_remove(const struct pins *pins)
 {
 	char path[PATH_MAX];
 	int err = 0;
 
-	take_build_away();
+	take_build_away(pins);
 	for (int i = 0; i < N_PROGRAMS; i++) {
-		program_path(path, i);
+		program_path(pins, path, i);
 		take_away(path, &err);
 	}
 	for (int i = N_MAPS; i-- > MAP_CONFIG;) {
-		map_path(path, i);
+		map_path(pins, path, i);
 		take_away(path, &err);
 	}
-	take_away(STATE_DIR "/new", &err);
+	snprintf(path, sizeof(path), "%s/new", pins->dir);
+	take_away(path, &err);
 	for (unsigned int i = ARRAY_SIZE(directories); i-- > 0;) {
-		snprintf(path, sizeof(path), "%s%s", STATE_DIR, directories[i]);
+		snprintf(path, sizeof(path), "%s%s", pins->dir, directories[i]);
 		take_away(path, &err);
 	}
 	return err;
@@ -378,8 +323,8 @@ int pins_put_programs(const struct pins *pins, enum object_id id)
 
 		if (programs[i].object != id)
 			continue;
-		program_path(path, i);
-		err = pin_put(STATE_DIR, pins->programs[i], path);
+		program_path(pins, path, i);
+		err = pin_put(pins->dir, pins->programs[i], path);
 		if (err)
 			return kernel_failed(err, "cannot pin", path);
 	}
@@ -391,7 +336,7 @@ int pins_put_map(const struct pins *pins, enum pinned_map map)
 	char path[PATH_MAX];
 	int err;
 
-	map_path(path, map);
-	err = pin_put(STATE_DIR, pins->maps[map], path);
+	map_path(pins, path, map);
+	err = pin_put(pins->dir, pins->maps[map], path);
 	return err ? kernel_failed(err, "cannot pin", path) : 0;
 }

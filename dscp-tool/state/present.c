@@ -83,7 +83,7 @@ int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunne
 		return failed(-ENODEV,
 			      "%s: the device or its network namespace went away meanwhile",
 			      tunnel->name);
-	return err ? kernel_failed(err, "cannot write", STATE_DIR "/maps/present") : 0;
+	return err ? pins_failed(pins, err, "cannot write", "/maps/present") : 0;
 }
 
 void present_before(const struct pins *pins, uint32_t slot, bool before[static N_PRESENT])

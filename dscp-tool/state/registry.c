@@ -50,7 +50,7 @@ int registry_write_config(const struct pins *pins, uint64_t build)
 	}
 	if (!bpf_map_update_elem(pins->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
 		return 0;
-	return kernel_failed(-errno, "cannot write", STATE_DIR "/maps/config");
+	return pins_failed(pins, -errno, "cannot write", "/maps/config");
 }
 
 uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex)
@@ -75,17 +75,20 @@ static bool goes_by(const struct pins *pins, uint32_t slot, const char *name)
 		!strcmp(now, name));
 }
 
+bool registry_is_here(const struct pins *pins, uint32_t slot)
+{
+	return pins->tunnels[slot].netns == netns_own() && present_is(pins, slot, PRESENT_NETNS);
+}
+
 uint32_t registry_find(const struct pins *pins, const char *name)
 {
 	unsigned int ifindex = if_nametoindex(name);
 	uint32_t slot = ifindex ? registry_find_ifindex(pins, ifindex) : 0;
-	uint64_t netns = netns_own();
 
 	if (slot)
 		return slot;
 	for_each_tunnel (other, pins)
-		if (pins->tunnels[other].netns == netns && goes_by(pins, other, name) &&
-		    present_is(pins, other, PRESENT_NETNS))
+		if (registry_is_here(pins, other) && goes_by(pins, other, name))
 			return other;
 	return 0;
 }
@@ -234,16 +237,45 @@ static int write_tunnel(struct pins *pins, __u32 slot, const struct dscp_tunnel 
 	return bpf_map_update_elem(map, &slot, tunnel, BPF_ANY) ? -errno : 0;
 }
 
-int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel)
+int registry_make_requests(struct pins *pins)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_REQUESTS), sizeof(__u32),
+				sizeof(struct request), DSCP_MAX_TUNNELS, &opts);
+
+	if (fd < 0)
+		return kernel_failed(-errno, "the kernel refuses", "the map requests");
+	pins->maps[MAP_REQUESTS] = fd;
+	return pins_put_map(pins, MAP_REQUESTS);
+}
+
+static int write_request(struct pins *pins, __u32 slot, const struct request *request)
+{
+	pins->requests[slot] = *request;
+	return bpf_map_update_elem(pins->maps[MAP_REQUESTS], &slot, request, BPF_ANY) ? -errno : 0;
+}
+
+static int free_slot(struct pins *pins, __u32 slot)
+{
+	present_forget(pins, slot);
+	memset(&pins->requests[slot], 0, sizeof(*pins->requests));
+	return bpf_map_delete_elem(pins->maps[MAP_REQUESTS], &slot) && errno != ENOENT ? -errno : 0;
+}
+
+int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+		   const struct request *request)
 {
 	const struct dscp_tunnel old = pins->tunnels[slot];
 	struct dscp_config config;
 	int err = pins_config(pins, &config);
 
 	if (err)
-		return kernel_failed(err, "cannot read", STATE_DIR "/maps/config");
+		return pins_failed(pins, err, "cannot read", "/maps/config");
+	/* Who is killed from here on has left a request that the next reload makes true. */
+	if (tunnel->ifindex)
+		err = write_request(pins, slot, request);
 	/* No packet may find a slot that says nothing: entries that point to it go first. */
-	if (!tunnel->ifindex)
+	else
 		err = derive(pins, &old, slot);
 	if (!err)
 		err = write_tunnel(pins, slot, tunnel);
@@ -251,10 +283,10 @@ int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *t
 		err = derive(pins, tunnel, 0);
 	if (!err)
 		err = derive(pins, &old, 0);
+	if (!err && !tunnel->ifindex)
+		err = free_slot(pins, slot);
 	if (err)
-		return kernel_failed(err, "cannot write the maps in", STATE_DIR);
-	if (!tunnel->ifindex)
-		present_forget(pins, slot);
+		return pins_failed(pins, err, "cannot write the maps in", "");
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
 		registry_forget_recent(pins);
 	return registry_write_config(pins, config.build);

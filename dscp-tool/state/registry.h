@@ -4,6 +4,7 @@
 #ifndef STATE_REGISTRY_H
 #define STATE_REGISTRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/pins.h"
@@ -18,6 +19,8 @@ uint32_t registry_find_gone(const struct pins *pins, const char *name);
 /* Slot of the tunnel whose device has that number in this network namespace, and is the one that
  * was loaded. */
 uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex);
+/* True of a tunnel whose device is in this network namespace, or was. */
+bool registry_is_here(const struct pins *pins, uint32_t slot);
 /* 0: all are taken. */
 uint32_t registry_free_slot(const struct pins *pins);
 /* Name of the tunnel device that stamped a flow, or NULL. */
@@ -25,9 +28,13 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex);
 
 /* The other functions return 0, or a negative errno after a sentence. */
 
-/* Makes slot say what tunnel says; an all-zero tunnel frees it. Ports, endpoints and the rest
- * of the maps follow. */
-int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel);
+/* Makes slot say what tunnel and request say; an all-zero tunnel frees it. Ports, endpoints and the
+ * rest of the maps follow. */
+int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+		   const struct request *request);
+
+/* Makes the map of requests, and pins it. */
+int registry_make_requests(struct pins *pins);
 
 /* build: digest of the objects, so that the pins counts as loaded. */
 int registry_write_config(const struct pins *pins, uint64_t build);

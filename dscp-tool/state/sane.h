@@ -5,12 +5,18 @@
 #define STATE_SANE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <dscp/abi.h>
 
-/* A device's name that can be shown: the kernel takes control characters, terminals obey them. */
+#include "tunnel/request.h"
+
+/* A string with an end that can be shown. A device's name: the kernel takes control characters,
+ * terminals obey them. */
+bool sane_text(const char *text, size_t size);
 bool sane_name(const char name[DSCP_IFNAMSIZ]);
 
 bool sane_tunnel(const struct dscp_tunnel *tunnel);
+bool sane_request(const struct request *request);
 
 #endif

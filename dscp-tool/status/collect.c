@@ -13,7 +13,9 @@
 #include "state/kernel.h"
 #include "state/map.h"
 #include "state/present.h"
+#include "state/registry.h"
 #include "state/sane.h"
+#include "state/sets.h"
 #include "status/problems.h"
 #include "tunnel/flowtable.h"
 #include "util/log.h"
@@ -21,12 +23,16 @@
 
 static void find_netns(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 
 	status->netns_gone = !present_is(pins, slot, PRESENT_NETNS);
-	if (!uplinks_elsewhere(t) || !present_is(pins, slot, PRESENT_UPLINK_NETNS) ||
+	status->uplink_netns_gone = !present_is(pins, slot, PRESENT_UPLINK_NETNS);
+	if (status->netns_gone || !netns_path(t->netns, status->netns))
+		*status->netns = 0;
+	if (!uplinks_elsewhere(t) || status->uplink_netns_gone ||
 	    !netns_path(t->uplink_netns, status->uplink_netns))
 		*status->uplink_netns = 0;
+	log_printable(status->netns);
 	log_printable(status->uplink_netns);
 }
 
@@ -34,7 +40,7 @@ static void find_netns(struct tunnel_status *status, const struct pins *pins, ui
 static bool find_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
 			struct nl_link *link)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 	struct nl_error why;
 
 	status->device_gone = !present_is(pins, slot, PRESENT_DEVICE);
@@ -44,21 +50,6 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 	if (sane_name(link->name))
 		memcpy(status->name, link->name, DSCP_IFNAMSIZ); /* renamed, perhaps */
 	return true;
-}
-
-/* A device that has only the number, or is in a namespace that has, has nothing of ours. */
-static void check_number(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
-			 unsigned int i)
-{
-	const struct dscp_tunnel *t = status->tunnel;
-	const struct hook *hook = &status->hooks[i];
-	bool of_tunnel = hook->netns == t->netns && hook->ifindex == (int)t->ifindex;
-	enum presence what = of_tunnel		       ? PRESENT_DEVICE
-			     : hook->netns == t->netns ? PRESENT_NETNS
-						       : PRESENT_UPLINK_NETNS;
-
-	if (!present_is(pins, slot, what))
-		status->states[i].health = HOOK_GONE;
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
@@ -84,31 +75,24 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 	int err;
 
 	memset(status, 0, sizeof(*status));
-	status->tunnel = &pins->tunnels[slot];
-	memcpy(status->name, status->tunnel->name, DSCP_IFNAMSIZ);
+	status->tunnel = pins->tunnels[slot];
+	status->request = pins->requests[slot];
+	status->slot = slot;
+	memcpy(status->name, status->tunnel.name, DSCP_IFNAMSIZ);
 	find_netns(status, pins, slot);
-	status->n_hooks = hooks_of(status->tunnel, status->hooks);
+	status->n_hooks = hooks_of(pins, &status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(&status->hooks[i], &status->states[i]);
 		if (err)
 			return err;
-		check_number(status, pins, slot, i);
+		hooks_judge(pins, slot, &status->hooks[i], &status->states[i]);
 		status->current[i] =
-			hooks_current(pins, status->tunnel, &status->hooks[i], &status->states[i]);
+			hooks_current(pins, &status->tunnel, &status->hooks[i], &status->states[i]);
 		look_around(status, i);
 	}
 	problems_find(status, find_device(status, pins, slot, &link) ? &link : NULL);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
-}
-
-static unsigned int count_tunnels(const struct pins *pins, uint32_t first, uint32_t last)
-{
-	unsigned int n = 0;
-
-	for (uint32_t slot = first; slot <= last; slot++)
-		n += pins->tunnels[slot].ifindex != 0;
-	return n;
 }
 
 static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
@@ -117,46 +101,25 @@ static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
 		for (unsigned int j = 0; j < n && !tunnels[i].same_name; j++)
 			tunnels[i].same_name = i != j &&
 					       !strcmp(tunnels[i].name, tunnels[j].name) &&
-					       tunnels[i].tunnel->netns == tunnels[j].tunnel->netns;
+					       tunnels[i].tunnel.netns == tunnels[j].tunnel.netns;
 	}
 }
 
-static int collect_tunnels(const struct pins *pins, uint32_t first, uint32_t last,
-			   struct status *status)
-{
-	int err = 0;
-
-	/* calloc(0, ...) may be NULL. */
-	status->tunnels = calloc(1 + count_tunnels(pins, first, last), sizeof(*status->tunnels));
-	if (!status->tunnels)
-		return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
-	for (uint32_t slot = first; slot <= last && !err; slot++) {
-		if (!pins->tunnels[slot].ifindex)
-			continue;
-		err = collect_tunnel(pins, slot, &status->tunnels[status->n_tunnels++]);
-		if (err)
-			log_error("%s: cannot read its state: %s", pins->tunnels[slot].name,
-				  log_strerror(err));
-	}
-	find_same_names(status->tunnels, status->n_tunnels);
-	return err;
-}
-
-struct strangers {
-	const struct pins *pins;
-	struct status *status;
+/* Those of one set. */
+struct part {
+	struct tunnel_status *tunnels;
+	unsigned int n;
 };
 
 /* One device is enough to say. */
 static void add_stranger(void *ctx, uint32_t slot, const char *device)
 {
-	const struct strangers *strangers = ctx;
-	struct status *status = strangers->status;
+	const struct part *part = ctx;
 
-	for (unsigned int i = 0; i < status->n_tunnels; i++) {
-		struct tunnel_status *t = &status->tunnels[i];
+	for (unsigned int i = 0; i < part->n; i++) {
+		struct tunnel_status *t = &part->tunnels[i];
 
-		if (t->tunnel != &strangers->pins->tunnels[slot] || t->has_stranger)
+		if (t->slot != slot || t->has_stranger)
 			continue;
 		t->has_stranger = true;
 		problems_add_stranger(t, device);
@@ -176,21 +139,21 @@ static void collect_peer(void *ctx, const struct peer_map *map)
 		peers_insert(status->peers, map);
 }
 
-/* In one go for all: the map is not sorted by tunnel. */
-static int collect_peers(const struct pins *pins, struct status *status)
+/* In one go for all of a set: the map is not sorted by tunnel. */
+static int collect_peers(const struct pins *pins, const struct part *part)
 {
 	struct peer_lists lists = {};
 	bool any = false;
 
-	for (unsigned int i = 0; i < status->n_tunnels; i++) {
-		struct tunnel_status *t = &status->tunnels[i];
+	for (unsigned int i = 0; i < part->n; i++) {
+		struct tunnel_status *t = &part->tunnels[i];
 
-		if (!(t->tunnel->flags & DSCP_TUNNEL_PEERS))
+		if (!(t->tunnel.flags & DSCP_TUNNEL_PEERS))
 			continue;
 		t->peers = calloc(1, sizeof(*t->peers));
 		if (!t->peers)
 			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
-		lists.of_slot[t->tunnel - pins->tunnels] = t;
+		lists.of_slot[t->slot] = t;
 		any = true;
 	}
 	return any ? peers_for_each(pins, collect_peer, &lists) : 0;
@@ -205,27 +168,92 @@ static int collect_flows(const struct pins *pins, struct status *status)
 		log_error("cannot read the map flows: %s", log_strerror(n));
 		return n;
 	}
-	status->flows = n;
-	status->flows_capacity = map_capacity(fd);
+	status->flows += n;
+	status->flows_capacity += map_capacity(fd);
 	return 0;
 }
 
-int status_collect(const struct pins *pins, uint32_t slot, struct status *status)
+/* What is asked for, and what is known so far. */
+struct collection {
+	struct status_query *query;
+	struct status *status;
+};
+
+/* True of a slot that is asked for; by_name: the slots that the names have in this set. */
+static bool is_asked_for(const struct status_query *query, const struct pins *pins, uint32_t slot,
+			 const uint32_t by_name[MAX_NAMES])
 {
+	for (unsigned int i = 0; i < query->n_names; i++)
+		if (by_name[i] == slot)
+			return true;
+	return !query->n_names && (query->all_netns || sets_is_here(pins, slot));
+}
+
+static struct tunnel_status *add(struct status *status)
+{
+	struct tunnel_status *more =
+		realloc(status->tunnels, (status->n_tunnels + 1) * sizeof(*status->tunnels));
+
+	if (more)
+		status->tunnels = more;
+	return more ? &more[status->n_tunnels++] : NULL;
+}
+
+static int collect_tunnels(const struct collection *c, const struct pins *pins)
+{
+	uint32_t by_name[MAX_NAMES] = {};
+	struct tunnel_status *status;
+	int err = 0;
+
+	for (unsigned int i = 0; i < c->query->n_names; i++) {
+		by_name[i] = registry_find(pins, c->query->names[i]);
+		c->query->found[i] |= by_name[i];
+	}
+	for_each_tunnel (slot, pins) {
+		if (err)
+			break;
+		if (!is_asked_for(c->query, pins, slot, by_name)) {
+			c->status->n_elsewhere++;
+			continue;
+		}
+		status = add(c->status);
+		if (!status)
+			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
+		err = collect_tunnel(pins, slot, status);
+		if (err)
+			log_error("%s: cannot read its state: %s", pins->tunnels[slot].name,
+				  log_strerror(err));
+	}
+	return err;
+}
+
+static int collect_set(struct pins *pins, void *ctx)
+{
+	const struct collection *c = ctx;
+	const unsigned int before = c->status->n_tunnels;
+	struct part part;
+	int err = pins->tunnels ? collect_tunnels(c, pins) : 0;
+
+	part.n = c->status->n_tunnels - before;
+	if (err || !pins->tunnels || !part.n)
+		return err;
+	part.tunnels = c->status->tunnels + before;
+	c->status->loaded = true;
+	conflict_strangers(pins, add_stranger, &part);
+	err = collect_peers(pins, &part);
+	return err ? err : collect_flows(pins, c->status);
+}
+
+int status_collect(struct status_query *query, struct status *status)
+{
+	struct collection collection = { .query = query, .status = status };
 	int err;
 
 	memset(status, 0, sizeof(*status));
-	status->loaded = pins->tunnels;
-	if (!status->loaded)
-		return 0;
 	flowtable_look_anew();
-	err = collect_tunnels(pins, slot ? slot : 1, slot ? slot : DSCP_MAX_TUNNELS - 1, status);
-	if (!err)
-		conflict_strangers(pins, add_stranger,
-				   &(struct strangers){ .pins = pins, .status = status });
-	if (!err)
-		err = collect_peers(pins, status);
-	return err ? err : collect_flows(pins, status);
+	err = sets_for_each(collect_set, &collection);
+	find_same_names(status->tunnels, status->n_tunnels);
+	return err;
 }
 
 void status_free(struct status *status)

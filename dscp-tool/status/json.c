@@ -4,7 +4,10 @@
 #include "status/status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "state/options.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/json.h"
@@ -106,28 +109,57 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 /* Which way, and why. */
 static struct json_object *json_way(const struct tunnel_status *status)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 	struct json_object *object;
 
 	if (!has_ingress(status))
 		return NULL;
 	object = json_object_new_object();
 	json_string(object, "way", method_name(t->way));
-	json_boolean(object, "auto", t->flags & DSCP_TUNNEL_AUTO_WAY);
+	json_boolean(object, "auto", status->request.way == DSCP_WAY_NONE);
 	json_string(object, "reason",
-		    t->flags & DSCP_TUNNEL_AUTO_WAY ? method_reason(t) : "asked for");
+		    status->request.way == DSCP_WAY_NONE ? method_reason(t) : "asked for");
+	return object;
+}
+
+static struct json_object *json_netns(uint64_t netns, const char *path)
+{
+	struct json_object *object = json_object_new_object();
+	uint64_t cookie = *path ? netns_cookie_of(netns) : 0;
+
+	json_object_object_add(object, "cookie", cookie ? json_object_new_uint64(cookie) : NULL);
+	json_number(object, "inode", netns);
+	json_string(object, "path", *path ? path : NULL);
 	return object;
 }
 
 static struct json_object *json_uplink_netns(const struct tunnel_status *status)
 {
-	struct json_object *object;
+	return uplinks_elsewhere(&status->tunnel)
+		       ? json_netns(status->tunnel.uplink_netns, status->uplink_netns)
+		       : NULL;
+}
 
-	if (!uplinks_elsewhere(status->tunnel))
-		return NULL;
-	object = json_object_new_object();
-	json_number(object, "inode", status->tunnel->uplink_netns);
-	json_string(object, "path", *status->uplink_netns ? status->uplink_netns : NULL);
+/* The command that loads the tunnel as it was loaded. */
+static struct json_object *json_command(const struct tunnel_status *status)
+{
+	struct options *options = calloc(1, sizeof(*options));
+	struct json_object *object = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *f = options ? open_memstream(&text, &len) : NULL;
+
+	if (f) {
+		options->request = status->request;
+		memcpy(options->request.name, status->name, sizeof(status->name));
+		if (status->peers)
+			options->peers = *status->peers;
+		options_print(f, options);
+		fclose(f);
+		object = json_object_new_string(text);
+	}
+	free(text);
+	free(options);
 	return object;
 }
 
@@ -136,12 +168,13 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	struct json_object *object = json_object_new_object(), *ports = json_object_new_array(),
 			   *hooks = json_object_new_array(), *problems = json_object_new_array(),
 			   *counters = json_object_new_object();
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 	bool fixed = t->flags & DSCP_TUNNEL_FIXED;
 
 	json_string(object, "tunnel", status->name);
 	json_number(object, "ifindex", t->ifindex);
 	json_string(object, "kind", t->link_kind);
+	json_object_object_add(object, "netns", json_netns(t->netns, status->netns));
 	json_string(object, "direction", direction(status));
 	for (int i = 0; i < t->n_ports; i++)
 		json_object_array_add(ports, json_object_new_int(t->ports[i]));
@@ -158,6 +191,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
+	json_object_object_add(object, "command", json_command(status));
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		json_object_array_add(hooks, json_hook(status, i));
 	json_object_object_add(object, "hooks", hooks);

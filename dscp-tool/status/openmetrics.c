@@ -36,10 +36,10 @@ static void open_sample(const char *metric, const struct tunnel_status *status)
 {
 	printf("%s{", metric);
 	print_label("tunnel", status->name);
-	if (status->tunnel->netns != netns_own())
-		printf(",netns=\"%" PRIu64 "\"", (uint64_t)status->tunnel->netns);
+	if (status->tunnel.netns != netns_own())
+		printf(",netns=\"%" PRIu64 "\"", (uint64_t)status->tunnel.netns);
 	if (status->same_name)
-		printf(",ifindex=\"%u\"", status->tunnel->ifindex);
+		printf(",ifindex=\"%u\"", status->tunnel.ifindex);
 }
 
 static void add_label(const char *name, const char *value)

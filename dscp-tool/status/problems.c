@@ -26,19 +26,19 @@ static void problem(struct tunnel_status *status, const char *fmt, ...)
 
 static void check_netns(struct tunnel_status *status)
 {
-	if (uplinks_elsewhere(status->tunnel) && !*status->uplink_netns)
+	if (uplinks_elsewhere(&status->tunnel) && status->uplink_netns_gone)
 		problem(status,
 			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
-			"load it again",
-			status->tunnel->uplink_netns);
+			"load it anew",
+			status->tunnel.uplink_netns);
 }
 
 /* True of what check_netns() or check_device() says, once. */
 static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
 {
-	if (hook->netns != status->tunnel->netns)
-		return !*status->uplink_netns;
-	return status->netns_gone || hook->ifindex == (int)status->tunnel->ifindex;
+	if (hook->netns != status->tunnel.netns)
+		return status->uplink_netns_gone;
+	return status->netns_gone || hook->ifindex == (int)status->tunnel.ifindex;
 }
 
 static void check_health(struct tunnel_status *status, unsigned int i)
@@ -47,12 +47,12 @@ static void check_health(struct tunnel_status *status, unsigned int i)
 
 	switch (status->states[i].health) {
 	case HOOK_MISSING:
-		problem(status, "%s is not attached to %s: load the tunnel again",
+		problem(status, "%s is not attached to %s: reload the tunnel",
 			hook_role(hook)->name, hook->dev);
 		break;
 	case HOOK_GONE:
 		if (!is_said_elsewhere(status, hook))
-			problem(status, "the device %s (number %d) is gone: load the tunnel again",
+			problem(status, "the device %s (number %d) is gone: reload the tunnel",
 				hook->dev, hook->ifindex);
 		break;
 	case HOOK_OK:
@@ -66,10 +66,10 @@ static const char *remedy_behind(const struct tunnel_status *status,
 				 const struct hook_neighbour *behind)
 {
 	if (behind->attach == ATTACH_CLSACT && behind->priority == UINT16_MAX)
-		return "give it a priority below 65535, and load the tunnel again";
-	if (behind->attach == ATTACH_CLSACT && status->tunnel->attach == ATTACH_TCX)
-		return "load the tunnel again, with --attach clsact";
-	return "load the tunnel again";
+		return "give it a priority below 65535, and reload the tunnel";
+	if (behind->attach == ATTACH_CLSACT && status->request.attach == ATTACH_TCX)
+		return "load the tunnel with --attach clsact (save prints its other options)";
+	return "reload the tunnel";
 }
 
 /* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
@@ -92,34 +92,33 @@ static void check_hook(struct tunnel_status *status, unsigned int i)
 {
 	check_health(status, i);
 	if (!status->current[i])
-		problem(status,
-			"%s at %s is another program than it should be: load the tunnel again",
+		problem(status, "%s at %s is another program than it should be: reload the tunnel",
 			hook_role(&status->hooks[i])->name, status->hooks[i].dev);
 	check_behind(status, i);
 }
 
 static void device_gone(struct tunnel_status *status)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 	char number[sizeof(" (number 4294967295)")] = "";
 	struct nl_link link;
 	struct nl_error why;
 
 	if (status->netns_gone)
-		problem(status, "its network namespace is gone: unload it, or load it again");
+		problem(status, "its network namespace is gone: unload it, or load it anew");
 	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
-		problem(status, "%s was made anew since: load it again", t->name);
+		problem(status, "%s was made anew since: reload it", t->name);
 	else {
 		if (!(t->ifindex & DSCP_IFINDEX_GONE))
 			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
-		problem(status, "the device %s%s is gone: unload it, or load it again", t->name,
-			number);
+		problem(status, "the device %s%s is gone: unload it, or make it anew and reload it",
+			t->name, number);
 	}
 }
 
 static void check_device(struct tunnel_status *status, const struct nl_link *link)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 	char text[sizeof(*status->problems)];
 
 	if (status->device_gone)
@@ -130,7 +129,7 @@ static void check_device(struct tunnel_status *status, const struct nl_link *lin
 		problem(status, "%s", text);
 	if (discover_port_changed(t, text, sizeof(text)))
 		problem(status, "%s", text);
-	if (discover_uplinks_changed(t, link->name, text, sizeof(text)))
+	if (discover_uplinks_changed(&status->request, t, link->name, text, sizeof(text)))
 		problem(status, "%s", text);
 	if (flowtable_bypasses(t, link, text, sizeof(text)))
 		problem(status, "%s", text);
@@ -138,12 +137,12 @@ static void check_device(struct tunnel_status *status, const struct nl_link *lin
 
 static void check_uplinks(struct tunnel_status *status)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
 			problem(status,
-				"there is no uplink %s: when there is, load the tunnel again "
+				"there is no uplink %s: when there is, reload the tunnel "
 				"(monitor does)",
 				t->uplink_names[i]);
 }

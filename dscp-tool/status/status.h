@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 #include "state/counters.h"
-#include "state/peers.h"
 #include "state/hooks.h"
+#include "state/peers.h"
+#include "util/args.h"
 #include "util/netns.h"
 
 #define MAX_NEIGHBOURS 8 /* that are shown, on each side */
@@ -18,11 +19,14 @@
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
-	const struct dscp_tunnel *tunnel;
-	/* Where the uplinks are, if in another network namespace; "": not, or it is gone. */
-	char uplink_netns[NETNS_PATH];
+	struct dscp_tunnel tunnel;
+	struct request request; /* what was asked for it */
+	uint32_t slot; /* of its set */
+	/* Something that leads to its network namespace, and to that of its uplinks, if that is
+	 * another one; "": it is gone, or out of sight. */
+	char netns[NETNS_PATH], uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
-	bool netns_gone; /* that of the tunnel */
+	bool netns_gone, uplink_netns_gone;
 	bool device_gone;
 	bool same_name; /* as another one of its network namespace */
 	bool has_stranger; /* a device that is not loaded looks like it */
@@ -44,25 +48,33 @@ struct tunnel_status {
 struct status {
 	bool loaded; /* anything at all; else there are no flows either */
 	struct tunnel_status *tunnels;
-	unsigned int n_tunnels;
-	uint32_t flows, flows_capacity; /* of all tunnels together */
+	unsigned int n_tunnels, n_elsewhere; /* those in other network namespaces, not asked for */
+	uint32_t flows, flows_capacity; /* of the sets that these tunnels are in, together */
 };
 
-/* Of the tunnel in that slot, or of all (0). The pins must outlive the status. Returns 0, or a
- * negative errno after a message; status_free() in any case. */
-int status_collect(const struct pins *pins, uint32_t slot, struct status *status);
+/* Which tunnels: those of this network namespace that have the names, or all that are or leave here
+ * (no names), or all that can be found. */
+struct status_query {
+	const char *names[MAX_NAMES];
+	unsigned int n_names;
+	bool all_netns;
+	bool found[MAX_NAMES]; /* the answer */
+};
+
+/* Returns 0, or a negative errno after a message; status_free() in any case. */
+int status_collect(struct status_query *query, struct status *status);
 void status_free(struct status *status);
 
 bool status_healthy(const struct status *status);
 
 static inline bool has_egress(const struct tunnel_status *status)
 {
-	return status->tunnel->flags & DSCP_TUNNEL_EGRESS;
+	return status->tunnel.flags & DSCP_TUNNEL_EGRESS;
 }
 
 static inline bool has_ingress(const struct tunnel_status *status)
 {
-	return status->tunnel->flags & DSCP_TUNNEL_INGRESS;
+	return status->tunnel.flags & DSCP_TUNNEL_INGRESS;
 }
 
 static inline bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)

@@ -12,20 +12,9 @@
 
 #define BAR_COLUMNS 30 /* that 100 % has */
 
-/* The target that more than half of all codepoints have, or -1: "*=CS0" says it in one word. */
-static int common_target(const struct dscp_policy *policy)
-{
-	unsigned int counts[DSCP_KEEP + 1] = {};
-
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		if (++counts[policy->to[dscp]] > DSCP_VALUES / 2)
-			return policy->to[dscp];
-	return -1;
-}
-
 static void print_policy(const char *title, const struct dscp_policy *policy)
 {
-	int common = common_target(policy);
+	int common = policy_common(policy);
 	bool any = common >= 0;
 
 	printf("  %-9s", title);
@@ -53,7 +42,7 @@ static void print_peers(const struct peer_maps *peers)
 
 static void print_policies(const struct tunnel_status *status)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 
 	if (t->flags & DSCP_TUNNEL_FIXED)
 		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
@@ -64,7 +53,7 @@ static void print_policies(const struct tunnel_status *status)
 		return;
 	print_policy("map in", &t->ingress);
 	printf("  way in    %s: %s\n", method_name(t->way),
-	       t->flags & DSCP_TUNNEL_AUTO_WAY ? method_reason(t) : "asked for");
+	       status->request.way == DSCP_WAY_NONE ? method_reason(t) : "asked for");
 }
 
 /* Of 30 columns so many as the share, and one at least: a packet that was there shows. */
@@ -149,17 +138,28 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	printf("%s", hook_health_name(state->health));
 	if (*status->qdiscs[i])
 		printf(", then qdisc %s", status->qdiscs[i]);
-	if (hook->netns != status->tunnel->netns && *status->uplink_netns)
+	if (hook->netns != status->tunnel.netns && *status->uplink_netns)
 		printf(", in %s", status->uplink_netns);
 	printf("\n");
 	print_neighbours(status, i);
 }
 
+/* As dscp-tool -n takes it. */
+static const char *netns_name(const struct tunnel_status *status)
+{
+	if (status->netns_gone)
+		return "gone";
+	return *status->netns ? netns_short(status->netns) : "not visible";
+}
+
 static void print_tunnel(const struct tunnel_status *status)
 {
-	const struct dscp_tunnel *t = status->tunnel;
+	const struct dscp_tunnel *t = &status->tunnel;
 
-	printf("%s: %s", status->name, *t->link_kind ? t->link_kind : "udp");
+	printf("%s", status->name);
+	if (status->netns_gone || t->netns != netns_own())
+		printf(" (netns %s)", netns_name(status));
+	printf(": %s", *t->link_kind ? t->link_kind : "udp");
 	for (int i = 0; i < t->n_ports; i++)
 		printf("%s %u", i ? "," : " port", t->ports[i]);
 	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
@@ -181,6 +181,10 @@ void status_print_text(const struct status *status)
 	if (status->n_tunnels)
 		printf("flows       %" PRIu32 " of %" PRIu32 ", for all tunnels together\n",
 		       status->flows, status->flows_capacity);
+	else if (status->n_elsewhere)
+		printf("no tunnel is loaded in this network namespace (%u in others: status "
+		       "--all-netns)\n",
+		       status->n_elsewhere);
 	else
 		puts("no tunnel is loaded");
 }

@@ -8,16 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/privileges.h"
 #include "state/sane.h"
 #include "tunnel/kinds.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"
-#include "util/reason.h"
 #include "util/netlink.h"
 #include "util/netns.h"
+#include "util/privileges.h"
+#include "util/reason.h"
 
-static int unknown_kind(const struct tunnel_request *request, const struct nl_link *link)
+static int unknown_kind(const struct request *request, const struct nl_link *link)
 {
 	char served[KINDS_LIST];
 
@@ -26,7 +26,7 @@ static int unknown_kind(const struct tunnel_request *request, const struct nl_li
 		return failed(-EOPNOTSUPP, "%s: not a tunnel that is known here (%s%s): %s are",
 			      request->name, *link->kind ? "its kind is " : "it has no kind",
 			      link->kind, served);
-	if (request->ingress)
+	if (request_ingress(request))
 		return failed(-EOPNOTSUPP,
 			      "%s: a user space tunnel, whose packets come out without their outer "
 			      "header: no ingress",
@@ -56,7 +56,7 @@ bool discover_unservable(const struct nl_link *link, char *text, unsigned int le
 	return true;
 }
 
-static int set_kind(const struct tunnel_request *request, const struct nl_link *link,
+static int set_kind(const struct request *request, const struct nl_link *link,
 		    struct dscp_tunnel *tunnel)
 {
 	const struct kind *row = kinds_by_name(link->kind);
@@ -74,8 +74,7 @@ static int set_kind(const struct tunnel_request *request, const struct nl_link *
 		       : 0;
 }
 
-static int set_ports(const struct tunnel_request *request, uint16_t found,
-		     struct dscp_tunnel *tunnel)
+static int set_ports(const struct request *request, uint16_t found, struct dscp_tunnel *tunnel)
 {
 	if (kinds_key(tunnel->kind) == KIND_BY_ADDRESSES) {
 		if (!request->n_ports)
@@ -162,7 +161,7 @@ static int check_netns(const struct nl_link *link, const struct dscp_tunnel *tun
 }
 
 /* CAP_SYS_ADMIN, which nothing else here needs. */
-static int set_uplink_netns(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+static int set_uplink_netns(const struct request *request, struct dscp_tunnel *tunnel)
 {
 	tunnel->netns = netns_own();
 	tunnel->uplink_netns = request->uplink_netns ? request->uplink_netns : tunnel->netns;
@@ -185,7 +184,7 @@ static int find_link(const char *name, struct nl_link *link)
 		      link->name);
 }
 
-static void take_request(const struct tunnel_request *request, const struct nl_link *link,
+static void take_request(const struct request *request, const struct nl_link *link,
 			 struct dscp_tunnel *tunnel)
 {
 	memset(tunnel, 0, sizeof(*tunnel));
@@ -194,15 +193,10 @@ static void take_request(const struct tunnel_request *request, const struct nl_l
 	memcpy(tunnel->link_kind, link->kind, DSCP_IFNAMSIZ);
 	tunnel->egress = request->egress_map;
 	tunnel->ingress = request->ingress_map;
-	tunnel->attach = request->attach;
-	if (request->egress)
+	if (request_egress(request))
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
-	if (request->peer_maps)
+	if (request->peers)
 		tunnel->flags |= DSCP_TUNNEL_PEERS;
-	if (request->n_ports)
-		tunnel->flags |= DSCP_TUNNEL_GIVEN_PORTS;
-	if (request->n_uplinks)
-		tunnel->flags |= DSCP_TUNNEL_GIVEN_UPLINKS;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;
@@ -220,7 +214,7 @@ static int read_wireguard(const struct dscp_tunnel *tunnel, struct nl_wireguard 
 	return err;
 }
 
-int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel)
 {
 	__attribute__((cleanup(nl_wireguard_free))) struct nl_wireguard wg = {};
 	struct nl_link link;
@@ -232,7 +226,7 @@ int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tu
 	err = set_kind(request, &link, tunnel);
 	if (!err)
 		err = set_uplink_netns(request, tunnel);
-	if (!err && request->ingress)
+	if (!err && request_ingress(request))
 		err = method_choose(request, tunnel);
 	if (!err && tunnel->kind == DSCP_KIND_WIREGUARD)
 		err = read_wireguard(tunnel, &wg);
@@ -243,35 +237,7 @@ int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tu
 		err = set_endpoint(&link, tunnel);
 	if (!err)
 		err = check_netns(&link, tunnel);
-	return err ? err : uplinks_find(request, &link, &wg, tunnel);
-}
-
-struct tunnel_request discover_request_of(const struct dscp_tunnel *tunnel, const char *name)
-{
-	struct tunnel_request request = {
-		.name = name,
-		.egress = tunnel->flags & DSCP_TUNNEL_EGRESS,
-		.ingress = tunnel->flags & DSCP_TUNNEL_INGRESS,
-		.egress_map = tunnel->egress,
-		.ingress_map = tunnel->ingress,
-		.peer_maps = tunnel->flags & DSCP_TUNNEL_PEERS,
-		.way = tunnel->flags & DSCP_TUNNEL_AUTO_WAY ? DSCP_WAY_NONE : tunnel->way,
-		.fixed = tunnel->flags & DSCP_TUNNEL_FIXED,
-		.outer_dscp = tunnel->outer_dscp,
-		.attach = tunnel->attach,
-		.uplink_netns = tunnel->uplink_netns,
-	};
-
-	if (tunnel->flags & DSCP_TUNNEL_GIVEN_PORTS) {
-		request.n_ports = tunnel->n_ports;
-		memcpy(request.ports, tunnel->ports, sizeof(request.ports));
-	}
-	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS) {
-		request.n_uplinks = tunnel->n_uplinks;
-		for (int i = 0; i < tunnel->n_uplinks; i++)
-			request.uplinks[i] = tunnel->uplink_names[i];
-	}
-	return request;
+	return err ? err : uplinks_find(request, may_be_absent, &link, &wg, tunnel);
 }
 
 bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len)
@@ -285,31 +251,30 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigne
 	for (int i = 0; i < tunnel->n_ports; i++)
 		known |= tunnel->ports[i] == wg.port;
 	if (!known)
-		snprintf(text, len, "%s now sends from port %u: load it again", tunnel->name,
-			 wg.port);
+		snprintf(text, len, "%s now sends from port %u: reload it", tunnel->name, wg.port);
 	nl_wireguard_free(&wg);
 	return !known;
 }
 
-bool discover_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
-			      unsigned int len)
+bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+			      const char *name, char *text, unsigned int len)
 {
-	struct tunnel_request request = discover_request_of(tunnel, name);
+	struct request request = *asked;
 	struct dscp_tunnel now;
 	int err;
 
-	if (tunnel->flags & DSCP_TUNNEL_GIVEN_UPLINKS || !uplinks_needed(tunnel))
+	if (request.n_uplinks || !uplinks_needed(tunnel))
 		return false;
+	snprintf(request.name, sizeof(request.name), "%s", name);
 	/* Ingress has the same uplinks, and asks the kernel by loading a program. */
-	request.egress = true;
-	request.ingress = false;
-	err = discover_tunnel(&request, &now);
+	request.direction = DIRECTION_EGRESS;
+	err = discover_tunnel(&request, false, &now);
 	reason_clear();
 	/* Without any route no packet leaves unmarked. */
 	for (int i = 0; !err && i < now.n_uplinks; i++) {
 		if (uplinks_has(tunnel, now.uplinks[i]))
 			continue;
-		snprintf(text, len, "packets of %s now leave by %.15s: load it again", name,
+		snprintf(text, len, "packets of %s now leave by %.15s: reload it", name,
 			 now.uplink_names[i]);
 		return true;
 	}

@@ -12,18 +12,14 @@
 
 struct nl_link;
 
-/* Fills in a tunnel from the kernel's answers. Returns 0; TUNNEL_USAGE: the request does not fit
- * this tunnel; a negative errno. The reason is kept. */
-int discover_tunnel(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+/* Fills in a tunnel from the kernel's answers. may_be_absent: the uplinks that are named. Returns
+ * 0; TUNNEL_USAGE: the request does not fit this tunnel; a negative errno. The reason is kept. */
+int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel);
 
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is
  * not a tunnel in clear text, or has another header in front of its own. In external mode a GRE or
  * IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */
 bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
-
-/* The request that a loaded tunnel came from. name: the present name of the device. The names in
- * the request are those of tunnel and name. */
-struct tunnel_request discover_request_of(const struct dscp_tunnel *tunnel, const char *name);
 
 /* True, with a sentence, if the packets of a device are where none of the programs finds them. */
 bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
@@ -34,7 +30,7 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigne
 
 /* True, with a sentence, if a load would now find an uplink that the tunnel is not registered with.
  * name: the present name of the device. */
-bool discover_uplinks_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
-			      unsigned int len);
+bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+			      const char *name, char *text, unsigned int len);
 
 #endif

@@ -37,7 +37,7 @@ const char *method_reason(const struct dscp_tunnel *tunnel)
 }
 
 /* peek and xdp know WireGuard's header, and each needs something that may be missing. */
-static int check_way(const struct tunnel_request *request, const struct dscp_tunnel *tunnel)
+static int check_way(const struct request *request, const struct dscp_tunnel *tunnel)
 {
 	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
 		return 0;
@@ -75,7 +75,7 @@ static bool can_peek(void)
 	return objects_has(OBJECT_PEEK) && kernel_has_btf();
 }
 
-int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+int method_choose(const struct request *request, struct dscp_tunnel *tunnel)
 {
 	const char *reason;
 	bool knows_peek;
@@ -100,7 +100,6 @@ int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunn
 	tunnel->way = request->way;
 	if (tunnel->way != DSCP_WAY_NONE)
 		return 0;
-	tunnel->flags |= DSCP_TUNNEL_AUTO_WAY;
 	knows_peek = kinds_can(tunnel->kind, DSCP_WAY_PEEK);
 	tunnel->way = knows_peek && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
 	if (knows_peek && tunnel->way == DSCP_WAY_TC)

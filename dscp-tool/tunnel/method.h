@@ -11,12 +11,12 @@
 /* Chooses the method of a tunnel whose kind is known: the one that is asked for, or the best one
  * that this kernel and this build have. Returns 0, TUNNEL_USAGE or a negative errno, with its
  * reason. */
-int method_choose(const struct tunnel_request *request, struct dscp_tunnel *tunnel);
+int method_choose(const struct request *request, struct dscp_tunnel *tunnel);
 
 /* The word for a method on the command line. */
 const char *method_name(enum dscp_way way);
 
-/* Returns the reason for the method of a tunnel with DSCP_TUNNEL_AUTO_WAY. */
+/* Returns the reason for the method of a tunnel whose method was not asked for. */
 const char *method_reason(const struct dscp_tunnel *tunnel);
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The request that the command line makes for a tunnel. A member that a loaded tunnel keeps goes
- * into take_request() and discover_request_of(), or monitor forgets it. */
+/*
+ * What was asked for a tunnel: the options of load (options.c). A request is stored as it is, and
+ * all that is done with the tunnel later begins with the stored request. A tool of another version
+ * reads it too: new members go to the end, zero is what they are where nobody has asked for them,
+ * and no member changes its meaning. --peer-map is in the map of peers.
+ */
 #ifndef TUNNEL_REQUEST_H
 #define TUNNEL_REQUEST_H
 
@@ -10,24 +14,40 @@
 
 #include <dscp/abi.h>
 
-#include "hook/hook.h"
+enum direction { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_BOTH };
 
-struct tunnel_request {
-	const char *name;
-	const char *uplinks[DSCP_MAX_UPLINKS];
-	unsigned int n_uplinks; /* 0: find them */
-	bool uplinks_may_be_absent; /* those that are named here */
-	uint64_t uplink_netns; /* inode of their network namespace; 0: the tunnel's */
+#define REQUEST_NETNS 256
+
+struct request {
+	uint32_t size; /* of this struct where it was stored */
+	uint32_t direction; /* enum direction */
+	uint32_t way; /* enum dscp_way; NONE: the best there is */
+	uint32_t attach; /* enum attach_kind */
+	uint32_t n_uplinks; /* 0: find them */
+	uint32_t n_ports; /* 0: find them */
+	uint32_t flows; /* 0: as many as there are, or the default */
+	uint8_t fixed; /* outer_dscp for all packets */
+	uint8_t outer_dscp;
+	uint8_t peers; /* more policies, by destination */
+	uint8_t pad;
+	uint64_t netns; /* inode of the network namespace that the tunnel is in */
+	uint64_t uplink_netns; /* of its uplinks; 0: the same */
+	char uplink_netns_name[REQUEST_NETNS]; /* as it was given; "": not at all */
+	char name[DSCP_IFNAMSIZ];
+	char uplinks[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 	uint16_t ports[DSCP_MAX_PORTS];
-	unsigned int n_ports; /* 0: find them */
-	bool egress, ingress; /* directions */
 	struct dscp_policy egress_map, ingress_map;
-	bool peer_maps; /* more policies, by destination */
-	enum dscp_way way; /* NONE: the best there is */
-	bool fixed;
-	uint8_t outer_dscp; /* with fixed */
-	enum attach_kind attach;
 };
+
+static inline bool request_egress(const struct request *request)
+{
+	return request->direction != DIRECTION_INGRESS;
+}
+
+static inline bool request_ingress(const struct request *request)
+{
+	return request->direction != DIRECTION_EGRESS;
+}
 
 /* The request does not fit the tunnel. No errno has this number. */
 #define TUNNEL_USAGE (-4096)

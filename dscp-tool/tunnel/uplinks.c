@@ -81,7 +81,8 @@ static bool is_itself(const struct dscp_tunnel *tunnel, int ifindex)
 	return ifindex == (int)tunnel->ifindex && tunnel->uplink_netns == tunnel->netns;
 }
 
-static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tunnel *tunnel)
+static int uplinks_by_name(const struct request *request, bool may_be_absent,
+			   struct dscp_tunnel *tunnel)
 {
 	int err = 0;
 
@@ -90,7 +91,7 @@ static int uplinks_by_name(const struct tunnel_request *request, struct dscp_tun
 		struct nl_error why;
 
 		err = nl_link_by_name(request->uplinks[i], &link, &why);
-		if (err == -ENODEV && request->uplinks_may_be_absent)
+		if (err == -ENODEV && may_be_absent)
 			err = insert_uplink(tunnel, DSCP_UPLINK_ABSENT, request->uplinks[i]);
 		else if (err)
 			failed(err, "uplink %s: %s", request->uplinks[i], why.text);
@@ -120,7 +121,13 @@ static void add_device(struct devices *devices, int ifindex)
 
 static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reason)
 {
-	return failed(err, "%s: no uplink found: %s (say --uplink DEV)", tunnel->name, reason);
+	/* WireGuard sends where the device was made, and the kernel does not tell where that is. */
+	const bool made_elsewhere =
+		tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->netns == tunnel->uplink_netns;
+
+	return failed(err, "%s: no uplink found: %s (say --uplink DEV%s)", tunnel->name, reason,
+		      made_elsewhere ? ", or --uplink-netns NETNS if the device was made there"
+				     : "");
 }
 
 /* Nobody to ask a route for: a server whose peers have not called yet. */
@@ -207,7 +214,7 @@ static int check_reach(const struct dscp_tunnel *tunnel)
 /* Adds the devices by which packets go to the peers of a WireGuard device, or to the remote address
  * of another one, or else the device that it is bound to. That device may be a VRF, which no packet
  * leaves by, if there is a remote address. */
-int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
+int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
@@ -217,7 +224,7 @@ int uplinks_find(const struct tunnel_request *request, const struct nl_link *lin
 	int err = check_reach(tunnel);
 
 	if (err || request->n_uplinks)
-		return err ? err : uplinks_by_name(request, tunnel);
+		return err ? err : uplinks_by_name(request, may_be_absent, tunnel);
 	if (!uplinks_needed(tunnel))
 		return 0;
 	if (one_remote(link, &remote))

@@ -16,7 +16,7 @@ struct nl_wireguard;
 /* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. wg:
  * empty for other kinds than WireGuard. Returns 0, TUNNEL_USAGE or a negative errno, with its
  * reason. */
-int uplinks_find(const struct tunnel_request *request, const struct nl_link *link,
+int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel);
 
 /* False if no program of the tunnel is at an uplink. */

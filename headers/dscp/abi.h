@@ -21,6 +21,7 @@
  *   present    DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device (N: 0),
  *                                       lo of its namespace (1), lo of its uplinks' (2): no program
  *                                       has it, the tool makes it
+ *   requests   HASH                     slot -> struct request of the tool; the tool makes it
  *
  * and, once a tunnel has asked for ingress,
  *
@@ -41,7 +42,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 5u
+#define DSCP_ABI_VERSION 6u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -86,12 +87,9 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 #define DSCP_TUNNEL_ANY_ID (1u << 1) /* VXLAN, GENEVE: takes every VNI of its port */
 #define DSCP_TUNNEL_EGRESS (1u << 2) /* the inner DSCP onto the outer header */
 #define DSCP_TUNNEL_INGRESS (1u << 3) /* the outer DSCP onto the inner header */
-#define DSCP_TUNNEL_AUTO_WAY (1u << 4) /* the way was not asked for: it may change */
-#define DSCP_TUNNEL_GIVEN_PORTS (1u << 5) /* --port; else they are the kernel's answer */
-#define DSCP_TUNNEL_GIVEN_UPLINKS (1u << 6) /* --uplink; else the routes' answer */
 /* --peer-map: the policy is by inner destination. egress_inner_peers applies it, or egress_outer if
  * the kind is clear. */
-#define DSCP_TUNNEL_PEERS (1u << 7)
+#define DSCP_TUNNEL_PEERS (1u << 4)
 
 #define DSCP_IFINDEX_GONE 0x80000000u /* no device has such a number */
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
@@ -130,8 +128,7 @@ struct dscp_tunnel {
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
 	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
-	__u8 attach; /* --attach: 0 auto, 1 tcx, 2 clsact */
-	__u8 pad[2];
+	__u8 pad[3];
 	struct dscp_policy egress;
 	struct dscp_policy ingress;
 	/* The rest is the tool's memory of what it set up. */

@@ -3,11 +3,13 @@
 /* Reads a command line by the table of its command. */
 #include "args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "reason.h"
 
 #define PROGRAM "dscp-tool"
@@ -130,11 +132,21 @@ static int parse_word(const struct arg_option *option, const char *value, unsign
 	return -EINVAL;
 }
 
+static int check_length(const struct arg_option *option, const char *value, char *err,
+			size_t err_len)
+{
+	if (*value && strlen(value) < option->size)
+		return 0;
+	snprintf(err, err_len, "'%.40s%s' has %zu characters: 1 to %u are possible", value,
+		 strlen(value) > 40 ? "..." : "", strlen(value), option->size - 1);
+	return -EINVAL;
+}
+
 static void store(const struct arg_option *option, void *member, const char *value,
 		  unsigned long number)
 {
-	if (option->type == ARG_STRING)
-		*(const char **)member = value;
+	if (option->type == ARG_TEXT)
+		strcpy(member, value);
 	else if (option->size == sizeof(uint16_t))
 		*(uint16_t *)member = number;
 	else
@@ -145,7 +157,7 @@ static void store(const struct arg_option *option, void *member, const char *val
 static int set_member(const struct arg_option *option, char *config, const char *value, char *err,
 		      size_t err_len)
 {
-	char *member = config + option->offset;
+	char *member = config ? config + option->offset : NULL;
 	unsigned long number = 0;
 	unsigned int *count;
 
@@ -159,6 +171,8 @@ static int set_member(const struct arg_option *option, char *config, const char 
 	    args_number(value, option->min, option->max, &number, err, err_len))
 		return -EINVAL;
 	if (option->type == ARG_WORD && parse_word(option, value, &number, err, err_len))
+		return -EINVAL;
+	if (option->type == ARG_TEXT && check_length(option, value, err, err_len))
 		return -EINVAL;
 	if (option->limit) {
 		count = (unsigned int *)(config + option->count);
@@ -297,6 +311,16 @@ static int check_together(const struct parse *parse)
 	return 0;
 }
 
+int args_set_verbose(void *member, const char *value, char *err, size_t err_len)
+{
+	(void)member;
+	(void)value;
+	(void)err;
+	(void)err_len;
+	log_set_verbose(true);
+	return 0;
+}
+
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args)
 {
@@ -338,4 +362,124 @@ void args_list(const struct arg_command *command)
 	for (const struct arg_option *o = command->options; o->name; o++)
 		list_option(command, o);
 	list_option(command, &help_option);
+}
+
+void args_quote(FILE *to, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789@%_+=:,./-";
+
+	if (*word && !word[strspn(word, plain)]) {
+		fputs(word, to);
+		return;
+	}
+	putc('\'', to);
+	for (; *word; word++)
+		if (*word == '\'')
+			fputs("'\\''", to);
+		else
+			putc(*word, to);
+	putc('\'', to);
+}
+
+static uint32_t number_of(const struct arg_option *option, const char *member)
+{
+	return option->size == sizeof(uint16_t) ? *(const uint16_t *)member
+						: *(const uint32_t *)member;
+}
+
+static void print_value(FILE *to, const struct arg_option *option, const char *member)
+{
+	const bool dashed = option->type == ARG_TEXT && *member == '-'; /* as if an option came */
+
+	fprintf(to, " --%s%c", option->name, dashed ? '=' : ' ');
+	if (option->type == ARG_TEXT)
+		args_quote(to, member);
+	else if (option->type == ARG_WORD)
+		fputs(option->word(number_of(option, member)), to);
+	else
+		fprintf(to, "%u", number_of(option, member));
+}
+
+void args_print_option(FILE *to, const struct arg_option *option, const void *config,
+		       const void *base)
+{
+	const char *member = (const char *)config + option->offset;
+
+	if (option->type == ARG_SET) {
+		if (option->get)
+			option->get(to, option, config, base);
+	} else if (option->limit) {
+		for (uint32_t i = 0; i < *(const uint32_t *)((const char *)config + option->count);
+		     i++)
+			print_value(to, option, member + (size_t)i * option->size);
+	} else if (option->type != ARG_FLAG &&
+		   memcmp(member, (const char *)base + option->offset, option->size)) {
+		print_value(to, option, member);
+	}
+}
+
+void args_print(FILE *to, const struct arg_command *command, const void *config, const void *base)
+{
+	for (const struct arg_option *o = command->options; o->name; o++)
+		args_print_option(to, o, config, base);
+}
+
+/* Between double quotes a backslash stands for itself, but in front of four characters. */
+static bool is_escaped(char quote, char c)
+{
+	return quote == '"' ? c && strchr("\"\\$`", c) : !quote && c;
+}
+
+/* Reads one character of a word, and takes the quotes away. quote: the one that is open, or 0.
+ * Returns -1: none was left, it was a quote. */
+static int unquoted(const char **from, char *quote)
+{
+	const char c = *(*from)++;
+
+	if (*quote ? c == *quote : c == '\'' || c == '"') {
+		*quote = *quote ? 0 : c;
+		return -1;
+	}
+	if (c == '\\' && is_escaped(*quote, **from))
+		return (unsigned char)*(*from)++;
+	return (unsigned char)c;
+}
+
+/* Cuts off the word at *from, and puts it there without quotes. -EINVAL: a quote has no end. */
+static int cut_word(const char **from, char *to)
+{
+	char quote = 0;
+	int c;
+
+	while (**from && (quote || !isspace((unsigned char)**from))) {
+		c = unquoted(from, &quote);
+		if (c >= 0)
+			*to++ = c;
+	}
+	if (**from)
+		++*from;
+	*to = 0;
+	return quote ? -EINVAL : 0;
+}
+
+int args_split(char *line, char **words, unsigned int max)
+{
+	const char *from = line;
+	unsigned int n = 0;
+
+	for (;;) {
+		while (isspace((unsigned char)*from))
+			from++;
+		if (!*from || *from == '#') {
+			words[n] = NULL;
+			return n;
+		}
+		if (n == max)
+			return -E2BIG;
+		/* What is read is never behind what is written. */
+		words[n] = line + (from - line);
+		if (cut_word(&from, words[n++]))
+			return -EINVAL;
+	}
 }

@@ -13,13 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "macros.h"
 
 enum arg_type {
 	ARG_SET, /* set() reads the value */
 	ARG_FLAG, /* bool, without a value */
-	ARG_STRING, /* const char * */
+	ARG_TEXT, /* char[], with the terminating zero */
 	ARG_NUMBER, /* uint32_t or uint16_t, from min to max */
 	ARG_WORD, /* an enum, by the names of its values */
 };
@@ -42,6 +43,7 @@ struct arg_option {
 	char letter; /* short form, or 0 */
 	const char *metavar; /* NULL: a flag without a value */
 	const char *help; /* one line */
+	const char *without; /* what holds where it is not given; NULL: what held before */
 	enum arg_type type;
 	bool repeats; /* the values of several add up; else a second one is refused */
 	/* In the configuration, see ARG_TO() and ARG_LIST(); limit 0: not a list. */
@@ -54,6 +56,10 @@ struct arg_option {
 	 * Returns 0, or -EINVAL after having written what is wrong with value, and the legal
 	 * range, to err. */
 	int (*set)(void *member, const char *value, char *err, size_t err_len);
+	/* Writes " --NAME VALUE" for a member of ARG_SET, as often as need be, so that set() makes
+	 * the same of it; nothing if it is as in base. */
+	void (*get)(FILE *to, const struct arg_option *option, const void *config,
+		    const void *base);
 	const struct arg_need *needs;
 	struct arg_exclusion excluded;
 };
@@ -66,6 +72,15 @@ struct arg_option {
 	.repeats = true, .offset = offsetof(config, array), .count = offsetof(config, n),          \
 	.size = sizeof(*((config *)0)->array), .limit = ARRAY_SIZE(((config *)0)->array)
 
+/* The options that several commands share; config has a member json. */
+#define JSON_OPTION(config) "json", 'j', NULL, "as JSON", NULL, ARG_FLAG, ARG_TO(config, json)
+#define VERBOSE_OPTION                                                                             \
+	{                                                                                          \
+		"verbose", 'v', NULL, "show what libbpf and the kernel say",                       \
+			.set = args_set_verbose                                                    \
+	}
+int args_set_verbose(void *member, const char *value, char *err, size_t err_len);
+
 struct arg_command {
 	const char *name;
 	const char *synopsis; /* positional arguments, for the usage line */
@@ -75,13 +90,30 @@ struct arg_command {
 	unsigned int max_args;
 };
 
+#define MAX_NAMES 64 /* of tunnels, behind a command */
 #define ARGS_MAX_OPTIONS 16 /* of a command */
 
-/* Sorts argv (argv[0] is the command's name): values of options go to config, the positional
- * arguments to args[0..*n_args). Returns 0, 1 when --help was given and printed to stdout, or
- * -EINVAL and has left the sentence. args must hold command->max_args. */
+/* Sorts argv (argv[0] is the command's name): values of options go to config (NULL: no option has a
+ * member), the positional arguments to args[0..*n_args). Returns 0, 1 when --help was given and
+ * printed to stdout, or -EINVAL and has left the sentence. args must hold command->max_args. */
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args);
+
+/* Writes the options that make config of base, each with a blank in front, in words for a shell.
+ * Flags are no part of it: they say what to do now. */
+void args_print(FILE *to, const struct arg_command *command, const void *config, const void *base);
+
+/* The same of one option. */
+void args_print_option(FILE *to, const struct arg_option *option, const void *config,
+		       const void *base);
+
+/* Writes a word so that a shell, and args_split(), read it as it is. */
+void args_quote(FILE *to, const char *word);
+
+/* Cuts a line into words, in place, as a shell does with blanks, quotes and backslashes. '#' begins
+ * a comment. NULL is behind the last word, so words has room for max + 1. Returns how many words
+ * there are, -E2BIG: more than max; -EINVAL: a quote has no end. */
+int args_split(char *line, char **words, unsigned int max);
 
 /* The table for programs, to stdout: a line for the command and one for each option, with blanks
  * between the words: "COMMAND [SYNOPSIS]" and "COMMAND --NAME -LETTER [METAVAR [WORD...]]"; "-"

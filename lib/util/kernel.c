@@ -22,11 +22,16 @@ bool kernel_has_btf(void)
 	return !access(BTF_FILE, R_OK);
 }
 
-bool kernel_has_bpffs(void)
+bool kernel_is_bpffs(const char *path)
 {
 	struct statfs fs;
 
-	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+bool kernel_has_bpffs(void)
+{
+	return kernel_is_bpffs(BPFFS);
 }
 
 /* A program that calls it for real: libbpf's own probe reads the verifier's words, and these have

@@ -15,6 +15,8 @@ bool kernel_has_btf(void);
 
 /* True if a bpffs is mounted there, in this mount namespace. */
 bool kernel_has_bpffs(void);
+/* The same of another place. */
+bool kernel_is_bpffs(const char *path);
 
 /* Returns NULL if programs may read the kernel's memory, else what keeps them from it. */
 const char *kernel_no_probe_read(void);

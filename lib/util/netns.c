@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -23,6 +24,10 @@
 #include "reason.h"
 
 #define OWN "/proc/self/ns/net"
+
+#ifndef SO_NETNS_COOKIE /* asm-generic/socket.h since Linux 5.14 */
+#define SO_NETNS_COOKIE 71
+#endif
 
 static uint64_t inode(const char *path)
 {
@@ -94,6 +99,7 @@ static time_t looked_at; /* seconds since the start of the machine */
 static void add_place(const char *path)
 {
 	struct place *more = places;
+	struct stat st;
 
 	if (strlen(path) >= NETNS_PATH)
 		return;
@@ -104,7 +110,7 @@ static void add_place(const char *path)
 		max_places = 2 * max_places + 64;
 	}
 	places = more;
-	places[n_places].netns = inode(path);
+	places[n_places].netns = stat(path, &st) ? 0 : st.st_ino;
 	strcpy(places[n_places++].path, path);
 }
 
@@ -173,6 +179,13 @@ bool netns_path(uint64_t netns, char path[static NETNS_PATH])
 	return place;
 }
 
+const char *netns_short(const char *path)
+{
+	static const char place[] = "/run/netns/";
+
+	return strncmp(path, place, sizeof(place) - 1) ? path : path + sizeof(place) - 1;
+}
+
 static int open_netns(uint64_t netns)
 {
 	char path[NETNS_PATH];
@@ -197,6 +210,18 @@ int netns_enter(uint64_t netns)
 	return -1;
 }
 
+uint64_t netns_cookie(void)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return cookie;
+	/* Another number for want of memory would be another namespace. */
+	return errno == ENOPROTOOPT ? netns_own() : 0;
+}
+
 /* Nothing may be done in the wrong namespace: the one place where a process ends at once. */
 void netns_leave(const int *home)
 {
@@ -208,4 +233,11 @@ void netns_leave(const int *home)
 		abort();
 	}
 	close(*home);
+}
+
+uint64_t netns_cookie_of(uint64_t netns)
+{
+	NETNS_VISIT(netns);
+
+	return netns_own() == netns ? netns_cookie() : 0;
 }

@@ -15,6 +15,12 @@
 /* Of the namespace that this process is in; 0: not known. */
 uint64_t netns_own(void);
 
+/* A number of the namespace that this process is in, which no other one ever had since the machine
+ * started; the inode before Linux 5.14; 0: the kernel does not tell now. */
+uint64_t netns_cookie(void);
+/* The same of another one, known by its inode; 0: it cannot be entered. */
+uint64_t netns_cookie_of(uint64_t netns);
+
 /* The namespace that text means, as ip-link(8) takes it: a name of ip-netns(8), else a PID; a path
  * if it has a slash. Returns 0 or a negative errno, with a reason that begins with option. */
 int netns_by_name(const char *option, const char *text, uint64_t *netns);
@@ -22,6 +28,9 @@ int netns_by_name(const char *option, const char *text, uint64_t *netns);
 /* Something that leads to a namespace: where it is mounted, as ip-netns(8) does it, else a process
  * that is in it. False: there is nothing, as far as this process can see. */
 bool netns_path(uint64_t netns, char path[static NETNS_PATH]);
+
+/* The name in a path that ip-netns(8) has made, else the path: what netns_by_name() takes. */
+const char *netns_short(const char *path);
 
 /* Enters it, if this process is not in it already, and can; netns_own() tells. Returns what
  * netns_leave() takes. */

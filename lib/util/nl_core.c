@@ -3,6 +3,7 @@
 /* Exchanges messages with the kernel: requests, dumps that start anew, and errors as text. */
 #include "nl_core.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,6 +82,11 @@ uint16_t nl_u16(const struct nlattr *attr)
 uint32_t nl_u32(const struct nlattr *attr)
 {
 	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
+}
+
+uint32_t nl_be32(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 4 ? ntohl(mnl_attr_get_u32(attr)) : 0;
 }
 
 void nl_name(const struct nlattr *attr, char *text, size_t size)

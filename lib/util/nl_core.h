@@ -47,6 +47,7 @@ void nl_nested_attrs(const struct nlattr *nest, const struct nlattr **table, uns
 uint8_t nl_u8(const struct nlattr *attr);
 uint16_t nl_u16(const struct nlattr *attr);
 uint32_t nl_u32(const struct nlattr *attr);
+uint32_t nl_be32(const struct nlattr *attr); /* in network order there */
 void nl_string(const struct nlattr *attr, char *text, size_t size);
 void nl_name(const struct nlattr *attr, char *text, size_t size);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Reads the flowtables of nftables, and which rules add flows to them. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -33,11 +32,6 @@ struct rules {
 	struct forwarded from, to;
 	bool adds;
 };
-
-static uint32_t be32_of(const struct nlattr *attr)
-{
-	return ntohl(nl_u32(attr));
-}
 
 const char *nl_flowtable_family(const struct nl_flowtable *flowtable)
 {
@@ -131,7 +125,7 @@ struct registers {
 static uint32_t *reg(struct registers *registers, const struct nlattr *number)
 {
 	/* Register 0 is that of the verdict, and holds no key. */
-	uint32_t n = be32_of(number);
+	uint32_t n = nl_be32(number);
 
 	return &registers->key[n <= NFT_REG32_15 ? n : 0];
 }
@@ -142,7 +136,7 @@ static void run_meta(const struct nlattr *data, struct registers *registers)
 
 	nl_nested_attrs(data, attrs, NFTA_META_KEY);
 	if (attrs[NFTA_META_DREG])
-		*reg(registers, attrs[NFTA_META_DREG]) = be32_of(attrs[NFTA_META_KEY]);
+		*reg(registers, attrs[NFTA_META_DREG]) = nl_be32(attrs[NFTA_META_KEY]);
 }
 
 /* False if the packet does not pass this comparison. A name is compared up to its end, "t*" up to
@@ -157,7 +151,7 @@ static bool passes_cmp(const struct nlattr *data, struct registers *registers,
 
 	nl_nested_attrs(data, attrs, NFTA_CMP_DATA);
 	key = *reg(registers, attrs[NFTA_CMP_SREG]);
-	op = be32_of(attrs[NFTA_CMP_OP]);
+	op = nl_be32(attrs[NFTA_CMP_OP]);
 	nl_nested_attrs(attrs[NFTA_CMP_DATA], value, NFTA_DATA_VALUE);
 	if (key == packet->index_key) {
 		mine = &packet->ifindex;

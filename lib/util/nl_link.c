@@ -59,7 +59,7 @@ static void read_id(const struct nlattr **attrs, const struct nl_layout *layout,
 		link->id = nl_u32(attrs[layout->vni]);
 		link->has_id = attrs[layout->vni];
 	} else if (has_key) {
-		link->id = ntohl(nl_u32(attrs[layout->key]));
+		link->id = nl_be32(attrs[layout->key]);
 		link->has_id = true;
 	}
 }

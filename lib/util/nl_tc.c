@@ -53,18 +53,24 @@ static void restart_qdisc(void *ctx)
 	reading->kind[0] = '\0';
 }
 
+#define QDISC_READER(reading)                                                                      \
+	{                                                                                          \
+		.message = read_qdisc, .restart = restart_qdisc, .ctx = (reading)                  \
+	}
+
+static struct nl_request *ask_qdisc(struct nl_request *request, int ifindex)
+{
+	put_tcmsg(nl_request(request, RTM_GETQDISC, NLM_F_DUMP), ifindex);
+	return request;
+}
+
 int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err)
 {
 	struct qdisc_reading reading = { .ifindex = ifindex, .kind = kind };
-	struct nl_reader reader = {
-		.message = read_qdisc,
-		.restart = restart_qdisc,
-		.ctx = &reading,
-	};
+	struct nl_reader reader = QDISC_READER(&reading);
 	struct nl_request request;
 
-	put_tcmsg(nl_request(&request, RTM_GETQDISC, NLM_F_DUMP), ifindex);
-	return nl_exchange(NETLINK_ROUTE, &request, &reader, err);
+	return nl_exchange(NETLINK_ROUTE, ask_qdisc(&request, ifindex), &reader, err);
 }
 
 /* Some messages are not of a filter: one heads each priority (no options), and each u32 hash
@@ -123,14 +129,15 @@ int nl_filters(int ifindex, uint32_t parent, int (*each)(const struct nl_filter 
 		.restart = restart_filters,
 		.ctx = &filters,
 	};
-	char kind[IFNAMSIZ] = "clsact";
+	struct qdisc_reading qdisc = { .ifindex = ifindex, .kind = (char[IFNAMSIZ]){ "clsact" } };
+	struct nl_reader qdisc_reader = QDISC_READER(&qdisc);
 	struct nl_request request;
 	int ret = 0;
 
 	/* The "ingress" qdisc has one list, and shows it whichever minor number is asked for. */
 	if (parent == TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
-		ret = nl_ingress_qdisc(ifindex, kind, err);
-	if (ret || strcmp(kind, "clsact"))
+		ret = nl_exchange(NETLINK_ROUTE, ask_qdisc(&request, ifindex), &qdisc_reader, err);
+	if (ret || strcmp(qdisc.kind, "clsact"))
 		return ret;
 	/* Collected first: an interrupted dump starts anew, and each must not see a filter twice.
 	 */

@@ -151,3 +151,46 @@ int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t
 	free(copy);
 	return ret;
 }
+
+int policy_common(const struct dscp_policy *policy)
+{
+	unsigned int counts[DSCP_KEEP + 1] = {};
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		if (++counts[policy->to[dscp]] > DSCP_VALUES / 2)
+			return policy->to[dscp];
+	return -1;
+}
+
+static bool is_mostly_identity(const struct dscp_policy *policy)
+{
+	unsigned int n = 0;
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		n += policy->to[dscp] == dscp;
+	return n > DSCP_VALUES / 2;
+}
+
+void policy_print(FILE *to, const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	const int common = policy_common(policy);
+	const bool copies = common < 0 && is_mostly_identity(policy) && !is_mostly_identity(base);
+	bool any = copies || common >= 0;
+
+	if (copies)
+		fputs("copy", to);
+	else if (any)
+		fprintf(to, "*=%s", common == DSCP_KEEP ? "keep" : dscp_name(common));
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		const unsigned int before = copies	  ? dscp
+					    : common >= 0 ? (unsigned int)common
+							  : base->to[dscp];
+
+		if (policy->to[dscp] == before)
+			continue;
+		fprintf(to, "%s%s=%s", any ? "," : "", dscp_name(dscp), policy_name(policy, dscp));
+		any = true;
+	}
+	if (!any)
+		fprintf(to, "%s=%s", dscp_name(0), policy_name(policy, 0));
+}

@@ -5,6 +5,7 @@
 #define UTIL_POLICY_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include <dscp/abi.h>
 
@@ -24,6 +25,12 @@ void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
  * or copy (each DSCP of FROM becomes itself). On error returns -EINVAL, leaves policy as it was and
  * writes one sentence with the offending text and the legal range to err. */
 int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
+
+/* The target that more than half of all codepoints have, which "*" can say; -1: none has. */
+int policy_common(const struct dscp_policy *policy);
+
+/* Writes the map that policy_parse() makes policy of, on top of base; never nothing. */
+void policy_print(FILE *to, const struct dscp_policy *policy, const struct dscp_policy *base);
 
 /* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
 const char *policy_name(const struct dscp_policy *policy, unsigned int from);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "log.h"
 
@@ -18,12 +19,15 @@ static struct {
 } kept[SENTENCES];
 static unsigned int n_kept;
 
-static void keep(bool is_advice, const char *fmt, va_list args)
+/* A place for a sentence. Where there is none left the sentence is not kept. */
+static char *next_text(bool is_advice)
 {
+	static char none[SENTENCE];
+
 	if (n_kept == SENTENCES)
-		return;
+		return none;
 	kept[n_kept].is_advice = is_advice;
-	vsnprintf(kept[n_kept++].text, SENTENCE, fmt, args);
+	return kept[n_kept++].text;
 }
 
 int failed(int err, const char *fmt, ...)
@@ -31,7 +35,7 @@ int failed(int err, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	keep(false, fmt, args);
+	vsnprintf(next_text(false), SENTENCE, fmt, args);
 	va_end(args);
 	return err;
 }
@@ -39,13 +43,17 @@ int failed(int err, const char *fmt, ...)
 int refused(int err, const char *fmt, ...)
 {
 	const char *reason = log_reason();
-	char text[SENTENCE];
+	char *text = next_text(false);
 	va_list args;
+	size_t len;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	vsnprintf(text, SENTENCE, fmt, args);
 	va_end(args);
-	return failed(err, "%s: %s%s%s", text, log_strerror(err), *reason ? ": " : "", reason);
+	len = strlen(text);
+	snprintf(text + len, SENTENCE - len, ": %s%s%s", log_strerror(err), *reason ? ": " : "",
+		 reason);
+	return err;
 }
 
 void advise(const char *fmt, ...)
@@ -53,7 +61,7 @@ void advise(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	keep(true, fmt, args);
+	vsnprintf(next_text(true), SENTENCE, fmt, args);
 	va_end(args);
 }
 

@@ -15,6 +15,8 @@
 
 #include <util/macros.h>
 
+#include "tunnel/request.h"
+
 /* Says what is not as it must be, and ends the program: to libFuzzer that is a crash. */
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
@@ -26,8 +28,10 @@
 		}                                                                                  \
 	} while (0)
 
-/* The device that there is, and its network namespace. */
-#define DEVICE 7
+/* The devices that there are, and their network namespace. */
+#define DEVICE 7 /* a tunnel */
+#define UPLINK 9
+#define UPLINK_NAME "eth0"
 #define OWN_NETNS 1
 #define OTHER_NETNS 2
 
@@ -51,8 +55,15 @@ struct fuzz_maps {
 	struct dscp_counters counters; /* of each tunnel and direction */
 	uint8_t info[32]; /* of each link */
 	uint32_t ahead[2]; /* programs at each hook */
+	uint8_t gone; /* no device and no namespace is the one that was loaded */
 	uint8_t pinned, clsact; /* each hook has a pin; of a program instead of a link */
 	char link_name[16], link_kind[16];
+	struct {
+		uint32_t slot;
+		struct request request;
+	} requests[3];
+	uint16_t requests_size; /* what differs in the size of a request, ten bits of it */
+	uint8_t other_set; /* there is a second set, which has the same maps */
 };
 
 /* NULL: nothing is loaded. */
@@ -62,6 +73,9 @@ extern const struct fuzz_maps *fuzz_maps;
  * bytes, little-endian, and its bytes. NULL: those words. */
 extern const uint8_t *fuzz_answers;
 extern size_t fuzz_answers_len;
+
+/* What is in every file that the tool opens. NULL: there is none. */
+extern const char *fuzz_file;
 
 /* One call of the tool: its exit status, or ENDLESS; and what it wrote, until the next call. */
 #define ENDLESS (-1)

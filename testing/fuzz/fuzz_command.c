@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The whole command line: words, an end of a line behind each, on a system where nothing is loaded
- * and there is no device.
+ * and there is no device. Behind a byte 1 comes what is in the file that apply reads.
  */
 #include <string.h>
 
@@ -22,13 +22,42 @@ static int split(char *text, char **words)
 	return n;
 }
 
-/* One sentence, by whom it is. */
-static void check_error(const struct fuzz_output *o)
+/* Sentences, by whom they are. */
+static void check_error(const struct fuzz_output *o, bool is_one)
 {
-	const char *end = strchr(o->err, '\n');
+	const char *line = o->err, *end;
 
-	CHECK(!strncmp(o->err, "dscp-tool: ", 11), "%s", o->err);
-	CHECK(end && !end[1], "not one line: %s", o->err);
+	do {
+		end = strchr(line, '\n');
+		CHECK(!strncmp(line, "dscp-tool: ", 11), "%s", o->err);
+		CHECK(end, "the last line has no end: %s", o->err);
+		line = end + 1;
+		CHECK(!is_one || !*line, "not one line: %s", o->err);
+	} while (*line);
+}
+
+/* The command, behind the network namespace. */
+static const char *command_of(char *const *words)
+{
+	while (*++words) {
+		if (!strcmp(*words, "-n") || !strcmp(*words, "--netns"))
+			words += words[1] != NULL;
+		else if (strncmp(*words, "-n", 2) && strncmp(*words, "--netns=", 8))
+			return *words;
+	}
+	return "";
+}
+
+/* These have nothing to say where nothing is loaded. */
+static bool is_silent(const char *command)
+{
+	static const char *const silent[] = { "unload", "monitor", "dump-map",
+					      "reload", "save",	   "apply" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
+		if (!strcmp(command, silent[i]))
+			return true;
+	return false;
 }
 
 static bool is_help(const struct fuzz_output *o)
@@ -39,26 +68,32 @@ static bool is_help(const struct fuzz_output *o)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup((const char *)data, size), *words[MAX_WORDS + 1];
-	int n = split(text, words), status;
+	char *line = text, *lines = strchr(text, 1);
+	int n, status;
 	struct fuzz_output o;
+	const char *command;
 
+	if (lines)
+		*lines++ = 0;
+	fuzz_file = lines;
+	n = split(line, words);
+	command = command_of(words);
 	status = fuzz_run(n, words, &o);
 	CHECK(status >= ENDLESS && status <= EXIT_UNHEALTHY, "exit status %d", status);
 	check_printable(o.err, o.err_len);
 	check_printable(o.out, o.out_len);
 	if (status == EXIT_USAGE)
 		CHECK(!o.out_len, "written before it was refused: %s", o.out);
-	if ((status == EXIT_USAGE && strcmp(words[1], "")) || status == EXIT_NOT_LOADED)
-		check_error(&o);
+	if ((status == EXIT_USAGE && *command) || status == EXIT_NOT_LOADED)
+		check_error(&o, status == EXIT_USAGE);
 	else if (status > EXIT_DONE)
 		CHECK(o.err_len, "refused without a word");
-	else if (strcmp(words[1], "monitor")) /* which tells with --verbose what it does */
+	else if (strcmp(command, "monitor")) /* which tells with --verbose what it does */
 		CHECK(!o.err_len, "%s", o.err);
 	for (int i = 2; i < n && o.out[0] == '{'; i++)
 		if (!strcmp(words[i], "--json") || !strcmp(words[i], "-j"))
 			check_json(o.out);
-	CHECK(status != EXIT_DONE || o.out_len || is_help(&o) || !strcmp(words[1], "unload") ||
-		      !strcmp(words[1], "monitor") || !strcmp(words[1], "dump-map"),
+	CHECK(status != EXIT_DONE || o.out_len || is_help(&o) || is_silent(command),
 	      "done without a word");
 	free(text);
 	return 0;

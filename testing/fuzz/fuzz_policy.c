@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The grammar of maps, peer maps, codepoints and numbers. The first byte says which. What was
- * accepted is printed and read again, and has to be the same; what was refused is named.
+ * The grammar of maps, peer maps, codepoints, numbers and lines. The first byte says which. What
+ * was accepted is printed and read again, and has to be the same; what was refused is named.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #include <util/args.h>
@@ -52,6 +53,21 @@ static void check_message(const char *err, const char *text)
 	}
 }
 
+/* As policy_print() writes it, on top of a base. */
+static void check_printed(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	struct dscp_policy again = *base;
+	char *text, err[MESSAGE];
+	FILE *f = open_memstream(&text, &(size_t){ 0 });
+
+	policy_print(f, policy, base);
+	fclose(f);
+	CHECK(*text, "a policy without a word");
+	CHECK(!policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
+	free(text);
+}
+
 static void check_policy(const struct dscp_policy *policy)
 {
 	char text[64 * 16] = "", err[MESSAGE];
@@ -67,6 +83,10 @@ static void check_policy(const struct dscp_policy *policy)
 	memset(&again, DSCP_KEEP - 1, sizeof(again));
 	CHECK(!policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
 	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
+	policy_identity(&again);
+	check_printed(policy, &again);
+	memset(&again, DSCP_KEEP, sizeof(again));
+	check_printed(policy, &again);
 }
 
 static void policy(const char *text)
@@ -157,11 +177,33 @@ static void peers(char *text)
 	}
 }
 
+/* A line of apply's file: its words are the same when they are quoted and cut again. */
+static void line(const char *text)
+{
+	char *copy = strdup(text), *quoted, *words[64], *again[64];
+	int n = args_split(copy, words, ARRAY_SIZE(words) - 1);
+	FILE *f = open_memstream(&quoted, &(size_t){ 0 });
+
+	CHECK(n <= (int)ARRAY_SIZE(words) - 1 && (n >= 0 || n == -E2BIG || n == -EINVAL), "%d", n);
+	for (int i = 0; i < n; i++) {
+		putc(' ', f);
+		args_quote(f, words[i]);
+	}
+	fclose(f);
+	CHECK(n < 0 || !words[n], "no end of the list");
+	if (n >= 0)
+		CHECK(args_split(quoted, again, ARRAY_SIZE(again) - 1) == n, "%s", text);
+	for (int i = 0; i < n; i++)
+		CHECK(!strcmp(words[i], again[i]), "'%s' is '%s'", words[i], again[i]);
+	free(quoted);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup(size ? (const char *)data + 1 : "", size ? size - 1 : 0);
 
-	switch (size ? data[0] % 6 : 0) {
+	switch (size ? data[0] % 7 : 0) {
 	case 0:
 		policy(text);
 		break;
@@ -179,6 +221,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 5:
 		peers(text);
+		break;
+	case 6:
+		line(text);
 		break;
 	}
 	free(text);

@@ -6,10 +6,19 @@
  */
 #include <string.h>
 
+#include <util/args.h>
+#include <util/reason.h>
+
 #include "command.h"
 #include "state/objects.h"
-#include "state/peers.h"
+#include "state/options.h"
 #include "fuzz.h"
+
+/* What apply reads: a tunnel as it is loaded, and one that is not there. */
+#define FILE_OF_LINES                                                                              \
+	"# as save prints them\n"                                                                  \
+	"dscp-tool load wg0 --uplink eth0 --direction both --ingress-hook tc --port 51820\n"       \
+	"load 'wg 1' --peer-map '10.0.0.0/8:EF=CS1'\n"
 
 static struct dscp_policy identity(void)
 {
@@ -34,12 +43,59 @@ static struct dscp_tunnel tunnel(uint8_t kind, const char *link_kind, uint32_t f
 		.uplink_netns = OWN_NETNS,
 		.name = "wg0",
 		.ports = { 51820 },
-		.uplinks = { DEVICE },
-		.uplink_names = { "eth0" },
+		.uplinks = { UPLINK },
+		.uplink_names = { UPLINK_NAME },
 	};
 
+	t.ingress.to[0] = DSCP_KEEP;
 	strcpy(t.link_kind, link_kind);
 	return t;
+}
+
+static struct request request(const char *name, uint32_t direction)
+{
+	struct request r = {
+		.size = sizeof(r),
+		.direction = direction,
+		.way = direction == DIRECTION_EGRESS ? DSCP_WAY_NONE : DSCP_WAY_TC,
+		.n_uplinks = 1,
+		.n_ports = 1,
+		.netns = OWN_NETNS,
+		.uplinks = { UPLINK_NAME },
+		.ports = { 51820 },
+		.egress_map = identity(),
+		.ingress_map = identity(),
+	};
+
+	strcpy(r.name, name);
+	r.ingress_map.to[0] = DSCP_KEEP;
+	return r;
+}
+
+/* The tunnel is one in clear text, of which the kernel is asked nothing but the link. */
+static void make_clear(struct fuzz_maps *m)
+{
+	m->tunnels[0] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS);
+	m->tunnels[0].n_ports = 0;
+	m->tunnels[0].ports[0] = 0;
+	m->tunnels[0].endpoint.kind = DSCP_KIND_GRE;
+	m->tunnels[0].endpoint.family = 4;
+	m->requests[0].request = request("wg0", DIRECTION_EGRESS);
+	m->requests[0].request.n_ports = 0;
+	m->requests[0].request.ports[0] = 0;
+	m->requests[0].request.peers = true;
+	strcpy(m->link_kind, "gre");
+}
+
+static void healthy_requests(struct fuzz_maps *m)
+{
+	m->requests[0].slot = 1;
+	m->requests[0].request = request("wg0", DIRECTION_BOTH);
+	m->requests[0].request.peers = true;
+	m->requests[1].slot = 2;
+	m->requests[1].request = request("gre1", DIRECTION_EGRESS);
+	m->requests[2].slot = DSCP_MAX_TUNNELS - 1;
+	m->requests[2].request = request("wg2", DIRECTION_INGRESS);
 }
 
 static void healthy(struct fuzz_maps *m)
@@ -49,13 +105,15 @@ static void healthy(struct fuzz_maps *m)
 	m->config.version = DSCP_ABI_VERSION;
 	m->config.build = objects_digest();
 	m->tunnels[0] = tunnel(DSCP_KIND_WIREGUARD, "wireguard",
-			       DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_INGRESS | DSCP_TUNNEL_PEERS |
-				       DSCP_TUNNEL_GIVEN_UPLINKS | DSCP_TUNNEL_GIVEN_PORTS);
+			       DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_INGRESS | DSCP_TUNNEL_PEERS);
 	m->tunnels[0].way = DSCP_WAY_TC;
 	m->tunnels[1] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS);
 	m->tunnels[1].n_ports = 0;
 	m->tunnels[1].endpoint.kind = DSCP_KIND_GRE;
+	m->tunnels[1].endpoint.family = 4;
+	m->tunnels[1].endpoint.remote[0] = 10;
 	m->tunnels[1].ifindex = DEVICE + 1;
+	strcpy(m->tunnels[1].name, "gre1");
 	for (unsigned int i = 0; i < ARRAY_SIZE(m->peers); i++) {
 		m->peers[i].peer.prefixlen = DSCP_PEER_BITS + 8 * (i + 1);
 		m->peers[i].peer.slot = 1;
@@ -71,6 +129,8 @@ static void healthy(struct fuzz_maps *m)
 		m->inflight[i].key.way = 1 + i;
 		m->inflight[i].note.slot = 1;
 	}
+	healthy_requests(m);
+	m->pinned = 1;
 	strcpy(m->link_name, "wg0");
 	strcpy(m->link_kind, "wireguard");
 }
@@ -83,7 +143,7 @@ static void apply(struct fuzz_maps *m, const uint8_t *data, size_t size)
 		bytes[i] ^= data[i];
 }
 
-enum form { TEXT, JSON, OPENMETRICS };
+enum form { TEXT, JSON, OPENMETRICS, COMMANDS };
 
 static const struct {
 	const char *words[4];
@@ -100,6 +160,15 @@ static const struct {
 	{ { "unload", "--all" }, TEXT },
 	{ { "load", "wg0", "--uplink", "wg0" }, TEXT },
 	{ { "status", "wg0", "--json" }, JSON },
+	{ { "status", "--all-netns", "--json" }, JSON },
+	{ { "load", "wg0", "--uplink=eth0" }, TEXT },
+	{ { "load", "wg0", "--uplink=eth0", "--dry-run" }, TEXT },
+	{ { "reload" }, TEXT },
+	{ { "reload", "--all" }, TEXT },
+	{ { "reload", "wg0", "wg2" }, TEXT },
+	{ { "apply", "FILE" }, TEXT },
+	{ { "apply", "-", "--dry-run" }, TEXT },
+	{ { "save" }, COMMANDS },
 };
 
 /* Each line is a comment or "NAME NUMBER" or "NAME{LABEL="VALUE",...} NUMBER". */
@@ -120,6 +189,62 @@ static void check_openmetrics(const char *text)
 	CHECK(!*text || strstr(text, "\n# EOF\n"), "no end");
 }
 
+/* True if each DSCP that the prefixes' policies have is one. Others are shown as something. */
+static bool can_be_said(const struct fuzz_maps *m)
+{
+	bool can = true;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->peers); i++)
+		for (unsigned int j = 0; j < DSCP_VALUES; j++)
+			can &= m->peers[i].policy.to[j] < DSCP_VALUES ||
+			       m->peers[i].policy.to[j] == DSCP_KEEP;
+	return can;
+}
+
+/* A line of save is read again as it was printed, or refused: a stored request may have options
+ * that exclude each other. */
+static void check_command(const char *text, size_t len)
+{
+	static struct options options;
+	char *line = strndup(text, len), *words[512], *again;
+	int n = args_split(line, words, ARRAY_SIZE(words) - 1);
+	FILE *f = open_memstream(&again, &(size_t){ 0 });
+
+	CHECK(n > 2 && !strcmp(words[0], "dscp-tool") && !strcmp(words[1], "load"), "%.*s",
+	      (int)len, text);
+	if (!options_parse(n - 1, words + 1, &options)) {
+		options_print(f, &options);
+		fclose(f);
+		CHECK((strlen(again) == len && !memcmp(again, text, len)) ||
+			      !can_be_said(fuzz_maps),
+		      "%s is %.*s", again, (int)len, text);
+	} else {
+		fclose(f);
+	}
+	reason_clear();
+	free(again);
+	free(line);
+}
+
+static void check_commands(const char *text)
+{
+	for (const char *end; *text; text = end + 1) {
+		end = strchr(text, '\n');
+		CHECK(end, "no end of the last line: %s", text);
+		check_command(text, end - text);
+	}
+}
+
+static void check_form(enum form form, const char *text)
+{
+	if (form == JSON)
+		check_json(text);
+	else if (form == OPENMETRICS)
+		check_openmetrics(text);
+	else if (form == COMMANDS)
+		check_commands(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned int which = size ? data[0] % ARRAY_SIZE(commands) : 0;
@@ -129,11 +254,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int n = 1, status;
 
 	healthy(&maps);
+	if (size && data[0] / ARRAY_SIZE(commands) % 2)
+		make_clear(&maps);
 	if (size)
 		apply(&maps, data + 1, size - 1);
 	/* libbpf and the kernel see to these. */
 	maps.link_name[15] = maps.link_kind[15] = 0;
 	fuzz_maps = &maps;
+	fuzz_file = FILE_OF_LINES;
 	for (int i = 0; i < 4 && commands[which].words[i]; i++)
 		words[n++] = (char *)commands[which].words[i];
 	status = fuzz_run(n, words, &o);
@@ -142,9 +270,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	      "refused without a word");
 	check_printable(o.out, o.out_len);
 	check_printable(o.err, o.err_len);
-	if (commands[which].form == JSON)
-		check_json(o.out);
-	else if (commands[which].form == OPENMETRICS)
-		check_openmetrics(o.out);
+	check_form(commands[which].form, o.out);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <string.h>
 
 #include <sanitizer/asan_interface.h>
@@ -21,11 +22,13 @@
 #include "state/objects.h"
 #include "state/pins.h"
 #include "state/present.h"
+#include "state/root.h"
 #include "fuzz.h"
 
 #undef stat
 #undef statfs
 #undef sigaction
+#undef scandir
 
 enum { FD_MAP = 1000, FD_PROGRAM = 1100, FD_LINK = 1200, FD_OTHER = 1300, FD_FOREIGN = 1400 };
 #define OTHER_PATH "/run/netns/blue"
@@ -33,6 +36,7 @@ enum { FD_MAP = 1000, FD_PROGRAM = 1100, FD_LINK = 1200, FD_OTHER = 1300, FD_FOR
 
 const struct fuzz_maps *fuzz_maps;
 const uint8_t *fuzz_answers;
+const char *fuzz_file;
 size_t fuzz_answers_len;
 
 /* Slots of fuzz_maps->tunnels. */
@@ -51,9 +55,68 @@ int stand_in_missing(void)
 	return failure(ENOENT);
 }
 
+/* The directory of all sets. */
+static bool root_made;
+
+static bool is_root(const char *path)
+{
+	return !strcmp(path, STATE_ROOT);
+}
+
+static bool has_root(void)
+{
+	return fuzz_maps || root_made;
+}
+
 int stand_in_open(const char *path)
 {
+	if (is_root(path) && !has_root())
+		return failure(ENOENT);
 	return strcmp(path, OTHER_PATH) ? FD_OTHER : FD_FOREIGN;
+}
+
+int stand_in_mkdir(const char *path)
+{
+	root_made |= is_root(path);
+	return 0;
+}
+
+int stand_in_rmdir(const char *path)
+{
+	root_made &= !is_root(path);
+	return 0;
+}
+
+/* As fstat() of it says. */
+int stand_in_lstat(const char *path, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_ino = OWN_NETNS;
+	st->st_mode = S_IFDIR | 0700;
+	return is_root(path) && has_root() ? 0 : failure(ENOENT);
+}
+
+static struct dirent *new_entry(const char *name)
+{
+	struct dirent *entry = calloc(1, sizeof(*entry));
+
+	strcpy(entry->d_name, name);
+	return entry;
+}
+
+/* One set or two, where something is loaded, and no hooks. */
+int stand_in_scandir(const char *path, struct dirent ***names)
+{
+	int n = 0;
+
+	if (!is_root(path) || !has_root())
+		return failure(ENOENT);
+	*names = calloc(2, sizeof(**names));
+	if (fuzz_maps)
+		(*names)[n++] = new_entry("1");
+	if (fuzz_maps && fuzz_maps->other_set)
+		(*names)[n++] = new_entry("2");
+	return n;
 }
 
 int stand_in_stat(const char *path, struct stat *st)
@@ -86,13 +149,29 @@ int stand_in_glob(glob_t *paths)
 	return 0;
 }
 
-FILE *stand_in_fdinfo(const char *path)
+/* Of /proc: what a descriptor is. Of other places: the file that there is. */
+FILE *stand_in_fopen(const char *path)
 {
 	static char text[] = "pos:\t0\nlink_type:\ttcx\n";
 	bool link = !fuzz_maps || !fuzz_maps->clsact;
 
-	(void)path;
-	return link ? fmemopen(text, strlen(text), "r") : NULL;
+	if (strncmp(path, "/proc/", 6) && fuzz_file)
+		return fmemopen((char *)fuzz_file, strlen(fuzz_file), "r");
+	errno = ENOENT;
+	return !strncmp(path, "/proc/", 6) && link ? fmemopen(text, strlen(text), "r") : NULL;
+}
+
+/* The same file; an empty one, if there is none. */
+FILE *stand_in_stdin(void)
+{
+	static char nothing[] = "";
+	static FILE *file;
+	const char *text = fuzz_file ? fuzz_file : nothing;
+
+	if (file)
+		fclose(file);
+	file = fmemopen((char *)text, strlen(text), "r");
+	return file;
 }
 
 static void (*on_sigterm)(int number);
@@ -119,15 +198,22 @@ long stand_in_syscall(long number)
 
 char *stand_in_indextoname(unsigned int ifindex, char *name)
 {
-	if (ifindex != DEVICE || !fuzz_maps)
+	if ((ifindex != DEVICE && ifindex != UPLINK) || !fuzz_maps)
 		return NULL;
-	snprintf(name, IF_NAMESIZE, "%.15s", fuzz_maps->link_name);
+	snprintf(name, IF_NAMESIZE, "%.15s",
+		 ifindex == DEVICE ? fuzz_maps->link_name : UPLINK_NAME);
 	return name;
 }
 
+/* The tunnel is wg0 too, whatever it is called. */
 unsigned int stand_in_nametoindex(const char *name)
 {
-	return fuzz_maps && !strncmp(name, fuzz_maps->link_name, IF_NAMESIZE) ? DEVICE : 0;
+	if (fuzz_maps && !strcmp(name, UPLINK_NAME))
+		return UPLINK;
+	return fuzz_maps && (!strncmp(name, fuzz_maps->link_name, IF_NAMESIZE) ||
+			     !strcmp(name, "wg0"))
+		       ? DEVICE
+		       : 0;
 }
 
 /* Maps */
@@ -164,9 +250,15 @@ static const void *find(int map, const void *key, size_t *size)
 			if (*slot == slots[i])
 				return &fuzz_maps->tunnels[i];
 		return &none;
+	case MAP_REQUESTS:
+		*size = sizeof(struct request);
+		for (unsigned int i = 0; i < ARRAY_SIZE(fuzz_maps->requests); i++)
+			if (*slot == fuzz_maps->requests[i].slot)
+				return &fuzz_maps->requests[i].request;
+		return NULL;
 	case MAP_PRESENT:
 		*size = sizeof(device);
-		return fuzz_maps->pinned ? &device : NULL;
+		return fuzz_maps->gone ? NULL : &device;
 	case MAP_COUNTERS:
 	case MAP_ARRIVALS:
 		*size = sizeof(fuzz_maps->counters);
@@ -204,6 +296,23 @@ int bpf_map_get_next_key(int fd, const void *key, void *next)
 	return 0;
 }
 
+/* Another version of the tool has longer ones or shorter ones. */
+static uint32_t requests_size(void)
+{
+	const uint32_t size = sizeof(struct request) ^ (fuzz_maps->requests_size & 0x3ff);
+
+	return size ? size : 1;
+}
+
+static void copy_request(void *to, unsigned int i)
+{
+	const size_t size = requests_size();
+
+	memset(to, 0xa5, size);
+	memcpy(to, &fuzz_maps->requests[i].request,
+	       size < sizeof(struct request) ? size : sizeof(struct request));
+}
+
 int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, __u32 *count,
 			 const struct bpf_map_batch_opts *opts)
 {
@@ -211,7 +320,17 @@ int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, 
 	(void)opts;
 	memset(out, 0, sizeof(uint32_t));
 	*count = 0;
-	if (fd == FD_MAP + MAP_FLOWS)
+	if (fd == FD_MAP + MAP_TUNNELS)
+		for (; *count < ARRAY_SIZE(slots); ++*count) {
+			((uint32_t *)keys)[*count] = slots[*count];
+			((struct dscp_tunnel *)values)[*count] = fuzz_maps->tunnels[*count];
+		}
+	else if (fd == FD_MAP + MAP_REQUESTS)
+		for (; *count < ARRAY_SIZE(fuzz_maps->requests); ++*count) {
+			((uint32_t *)keys)[*count] = fuzz_maps->requests[*count].slot;
+			copy_request((char *)values + *count * requests_size(), *count);
+		}
+	else if (fd == FD_MAP + MAP_FLOWS)
 		for (; *count < ARRAY_SIZE(fuzz_maps->flows); ++*count) {
 			((uint32_t *)keys)[*count] = fuzz_maps->flows[*count].stamp;
 			((struct dscp_flow *)values)[*count] = fuzz_maps->flows[*count].flow;
@@ -281,6 +400,7 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 				   sizeof(struct dscp_fragment), DSCP_FRAGMENTS),
 	[MAP_COUNTERS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
 	[MAP_PRESENT] = MAP_INFO(DEVMAP, 4, 4, PRESENT_ENTRIES),
+	[MAP_REQUESTS] = MAP_INFO(HASH, 4, sizeof(struct request), DSCP_MAX_TUNNELS),
 	[MAP_WAITING] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_waiting), DSCP_WAITING),
 	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
 				  sizeof(struct dscp_inflight), DSCP_INFLIGHT),
@@ -295,6 +415,8 @@ int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *len)
 	memset(info, 0, *len);
 	if (fd >= FD_MAP && fd < FD_MAP + N_MAPS) {
 		memcpy(info, &map_infos[fd - FD_MAP], sizeof(*map_infos));
+		if (fd == FD_MAP + MAP_REQUESTS)
+			((struct bpf_map_info *)info)->value_size = requests_size();
 	} else if (fd >= FD_PROGRAM && fd < FD_LINK) {
 		program->id = fd;
 		program->type = BPF_PROG_TYPE_SCHED_CLS;
@@ -437,13 +559,28 @@ int libbpf_probe_bpf_helper(enum bpf_prog_type type, enum bpf_func_id helper, co
 
 /* Netlink */
 
-static struct nlmsghdr request;
+static union {
+	struct nlmsghdr header;
+	char room[256]; /* of any request */
+} asked;
+
+/* The number of the device that the request is about; 0: there is none. */
+static unsigned int asked_link(void)
+{
+	const struct ifinfomsg *fixed = mnl_nlmsg_get_payload(&asked.header);
+	const struct nlattr *attr;
+
+	mnl_attr_for_each (attr, &asked.header, sizeof(*fixed))
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+			return stand_in_nametoindex(mnl_attr_get_str(attr));
+	return fixed->ifi_index == UPLINK ? UPLINK : DEVICE;
+}
 
 struct mnl_socket *mnl_socket_open2(int bus, int flags)
 {
 	(void)bus;
 	(void)flags;
-	return (struct mnl_socket *)&request;
+	return (struct mnl_socket *)&asked.header;
 }
 
 int mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *option, socklen_t len)
@@ -479,7 +616,7 @@ int mnl_socket_close(struct mnl_socket *socket)
 ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *message, size_t len)
 {
 	(void)socket;
-	memcpy(&request, message, sizeof(request));
+	memcpy(&asked, message, len < sizeof(asked) ? len : sizeof(asked));
 	return len;
 }
 
@@ -535,6 +672,16 @@ static struct nlmsghdr *put(void *buffer, uint16_t type, size_t extra)
 	return message;
 }
 
+static size_t put_uplink(char *buffer)
+{
+	struct nlmsghdr *message = put(buffer, RTM_NEWLINK, sizeof(struct ifinfomsg));
+
+	((struct ifinfomsg *)mnl_nlmsg_get_payload(message))->ifi_index = UPLINK;
+	((struct ifinfomsg *)mnl_nlmsg_get_payload(message))->ifi_type = ARPHRD_ETHER;
+	mnl_attr_put_strz(message, IFLA_IFNAME, UPLINK_NAME);
+	return message->nlmsg_len;
+}
+
 static size_t put_link(char *buffer)
 {
 	struct nlmsghdr *message = put(buffer, RTM_NEWLINK, sizeof(struct ifinfomsg));
@@ -551,15 +698,15 @@ static size_t put_link(char *buffer)
 /* A link, where one is asked for; the end of a list; or an error, that there is no such thing. */
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size)
 {
-	bool dump = request.nlmsg_flags & NLM_F_DUMP;
+	bool dump = asked.header.nlmsg_flags & NLM_F_DUMP;
 	struct nlmsghdr *verdict;
 	size_t len = 0;
 
 	(void)socket;
 	if (fuzz_answers)
 		return recorded(buffer, size);
-	if (fuzz_maps && request.nlmsg_type == RTM_GETLINK)
-		len = put_link(buffer);
+	if (fuzz_maps && asked.header.nlmsg_type == RTM_GETLINK && asked_link())
+		len = asked_link() == UPLINK ? put_uplink(buffer) : put_link(buffer);
 	verdict = put((char *)buffer + len, dump ? NLMSG_DONE : NLMSG_ERROR,
 		      dump ? sizeof(int) : sizeof(struct nlmsgerr));
 	if (!dump && !len)

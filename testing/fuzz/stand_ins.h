@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <mntent.h>
 #include <net/if.h>
@@ -36,7 +37,12 @@ int stand_in_statfs(const char *path, struct statfs *fs);
 int stand_in_fstat(int fd, struct stat *st);
 int stand_in_glob(glob_t *paths);
 int stand_in_missing(void); /* -1 and ENOENT */
-FILE *stand_in_fdinfo(const char *path);
+int stand_in_lstat(const char *path, struct stat *st);
+int stand_in_mkdir(const char *path);
+int stand_in_rmdir(const char *path);
+int stand_in_scandir(const char *path, struct dirent ***names);
+FILE *stand_in_fopen(const char *path);
+FILE *stand_in_stdin(void);
 int stand_in_sigaction(int number, const struct sigaction *action);
 int stand_in_ppoll(void);
 void stand_in_sleep(void) __attribute__((noreturn));
@@ -63,12 +69,17 @@ static inline int stand_in_close(int fd)
 #define globfree(paths)
 #define setmntent(path, mode) NULL
 #define access(path, mode) stand_in_missing()
-#define lstat(path, st) ((void)(st), stand_in_missing())
-#define scandir(path, list, select, compare) stand_in_missing()
-#define fopen(path, mode) stand_in_fdinfo(path)
+#define lstat(path, st) stand_in_lstat(path, st)
+#define scandir(path, list, select, compare) stand_in_scandir(path, list)
+#define nftw(...) 0
+#define fopen(path, mode) stand_in_fopen(path)
+#undef stdin
+#define stdin stand_in_stdin()
 #define flock(fd, operation) 0
-#define mkdir(path, mode) 0
+#define mkdir(path, mode) stand_in_mkdir(path)
+#define rmdir(path) stand_in_rmdir(path)
 #define mount(...) 0
+#define umount2(...) 0
 #define unlink(path) ((void)(path), 0)
 #define remove(path) ((void)(path), 0)
 #define rename(from, to) ((void)(from), (void)(to), 0)
@@ -84,6 +95,7 @@ static inline int stand_in_close(int fd)
 #define socket(...) 1000
 #define bind(...) 0
 #define setsockopt(...) 0
+#define getsockopt(...) stand_in_missing()
 #define recv(...) stand_in_missing()
 #define syscall(number, ...) stand_in_syscall(number)
 #define if_indextoname(ifindex, name) stand_in_indextoname(ifindex, name)

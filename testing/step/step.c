@@ -65,7 +65,7 @@ static struct tracee *find_tracee(pid_t pid, bool *known)
 }
 
 /* Returns whether the command of --each succeeded. */
-static bool run_command(const char *name)
+static bool run_command(pid_t program, const char *name)
 {
 	char number[CALL_NAME_SIZE];
 	int status = -1;
@@ -76,6 +76,8 @@ static bool run_command(const char *name)
 	if (pid == 0) {
 		sprintf(number, "%lu", point);
 		setenv("STEP_POINT", number, 1);
+		sprintf(number, "%d", (int)program);
+		setenv("STEP_PID", number, 1);
 		setenv("STEP_NAME", name, 1);
 		execl("/bin/sh", "sh", "-c", opt.each, NULL);
 		_exit(127);
@@ -107,7 +109,7 @@ static void at_point(pid_t pid, const char *name)
 		return;
 	if (opt.list)
 		printf("%lu %s\n", point, name);
-	if (!opt.each || run_command(name))
+	if (!opt.each || run_command(pid, name))
 		return;
 	fprintf(stderr, "step: point %lu (%s): failed: %s\n", point, name, opt.each);
 	exit(EXIT_COMMAND); /* PTRACE_O_EXITKILL ends the program. */
@@ -207,7 +209,8 @@ static void usage(void)
 	      "  --list          print the points: a number and a system call each\n"
 	      "  --kill N        kill the program at point N; the exit status is 137 then\n"
 	      "  --each COMMAND  run COMMAND by sh while the program waits at each point, with\n"
-	      "                  STEP_POINT and STEP_NAME in the environment; 125: it failed\n"
+	      "                  STEP_POINT, STEP_NAME and STEP_PID in its environment; 125: it "
+	      "failed\n"
 	      "  --at N          only at that point\n"
 	      "  --from N        not before point N\n"
 	      "  --every K       of the same call in a row only the first and each K-th after "

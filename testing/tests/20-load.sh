@@ -263,11 +263,13 @@ test_other_version()
 	lone_node
 	check on a "$TOOL" load vx4
 	# The first four bytes of config are the magic, the next four the version.
-	on a bpftool map update pinned /sys/fs/bpf/dscp-tool/maps/config key 0 0 0 0 value \
+	on a bpftool map update pinned "$(pins a)/maps/config" key 0 0 0 0 value \
 		hex 70 63 73 64 63 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00
-	refused 2 'another version of dscp-tool .layout 99' "$TOOL" load vx4
+	refused 2 'loaded by another version of dscp-tool: take that over with' "$TOOL" load vx4
 	refused 2 'another version' "$TOOL" unload vx4
 	refused 2 'another version' "$TOOL" status
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
 test_json_of_nothing()

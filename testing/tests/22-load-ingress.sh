@@ -28,8 +28,8 @@ refused()
 # pinned until the last tunnel goes.
 everything()
 {
-	inventory | grep -v '/dscp-tool/\(maps\|programs\)/'
-	on a "$TOOL" status --json | jq 'del(.tunnels[].counters, .flows)'
+	inventory | grep -v '/dscp-tool/[0-9]*/\(maps\|programs\)/'
+	on a "$TOOL" status --json | jq 'del(.tunnels[].counters, .tunnels[].command, .flows)'
 }
 
 #
@@ -148,8 +148,8 @@ test_status_json()
 	lone_node
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
-		keys == ["counters", "direction", "egress_map", "healthy", "hooks", "ifindex",
-			"ingress_hook", "ingress_map", "kind", "outer_dscp", "peer_maps", "ports",
+		keys == ["command", "counters", "direction", "egress_map", "healthy", "hooks", "ifindex",
+			"ingress_hook", "ingress_map", "kind", "netns", "outer_dscp", "peer_maps", "ports",
 			"problems", "tunnel", "uplink_netns"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
@@ -548,7 +548,7 @@ test_link_taken_away()
 	[ "$(best)" = tcx ] || skip "this kernel has no TCX"
 	for program in ingress_outer ingress_inner; do
 		ingress vx4
-		on a sh -c "bpftool link detach pinned /sys/fs/bpf/dscp-tool/hooks/*-$program"
+		on a sh -c "bpftool link detach pinned /sys/fs/bpf/dscp-tool/*/hooks/*-$program"
 		check_exit 4 on a "$TOOL" status vx4
 		ingress vx4
 		check on a "$TOOL" status vx4

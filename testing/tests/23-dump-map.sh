@@ -13,7 +13,7 @@ many_flows()
 {
 	lone_node
 	check on a "$TOOL" load vx4 --flows $((2 * $1))
-	check on a testing/bpf/fill /sys/fs/bpf/dscp-tool/maps/flows "$1" \
+	check on a testing/bpf/fill "$(pins a)/maps/flows" "$1" \
 		"$(on a cat /sys/class/net/vx4/ifindex)"
 }
 
@@ -60,7 +60,7 @@ test_json_is_whole_after_an_error()
 	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when=500 true ||
 		skip "strace cannot"
 	on a strace -o "$T/calls" -e trace=bpf "$TOOL" dump-map --json >"$T/json"
-	third=$(grep -n BPF_MAP_LOOKUP_BATCH "$T/calls" | sed -n '3s/:.*//p')
+	third=$(grep -n 'BPF_MAP_LOOKUP_BATCH.*count=4096' "$T/calls" | sed -n '3s/:.*//p')
 	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when="$third" \
 		"$TOOL" dump-map --json >"$T/json" 2>"$T/said" || status=$?
 	[ $status = 2 ]
@@ -84,7 +84,7 @@ test_output_that_cannot_be_written()
 note()
 {
 	# shellcheck disable=SC2086 # several words
-	check on a bpftool map update pinned /sys/fs/bpf/dscp-tool/maps/fragments \
+	check on a bpftool map update pinned "$(pins a)/maps/fragments" \
 		key hex 05 00 00 00 $4 0$3 11 00 00 $5 $6 value hex $1 00 00 00 $2 00 00
 }
 

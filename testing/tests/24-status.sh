@@ -58,7 +58,7 @@ test_route_moved()
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
 		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
 	check_exit 4 on a "$TOOL" status vx4
-	grep 'packets of vx4 now leave by eth1: load it again' <<<"$OUTPUT" || fail "$OUTPUT"
+	grep 'packets of vx4 now leave by eth1: reload it' <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" load vx4
 	check on a "$TOOL" status vx4
 	# Who has named it knows better.

@@ -419,36 +419,62 @@ all_of_it()
 	inventory
 	on a "$TOOL" status vx4 --json | jq 'del(.tunnels[].counters, .flows)'
 	# The pinned programs name their maps.
-	on a bpftool prog show pinned /sys/fs/bpf/dscp-tool/programs/egress_outer -j |
+	on a bpftool prog show pinned "$(pins a)/programs/egress_outer" -j |
 		jq -c '.id, .map_ids'
-	on a bpftool map show pinned /sys/fs/bpf/dscp-tool/maps/flows -j | jq -c '.id, .max_entries'
+	on a bpftool map show pinned "$(pins a)/maps/flows" -j | jq -c '.id, .max_entries'
 }
 
-# `ip netns exec` mounts a /sys of its own, without bpffs: what is loaded cannot be seen from there,
-# and that is not the same as "nothing is loaded".
+# A mount namespace without a bpffs, and not a copy of one that has it: what is loaded cannot be seen from
+# there, and that is not the same as "nothing is loaded".
 test_hidden_bpffs()
 {
 	local words command
 
 	lone_node
-	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map'; do
-		read -ra command <<<"$words"
-		one_line 2 'bpffs.*nsenter' ip netns exec a "$TOOL" "${command[@]}"
-	done
 	check on a "$TOOL" load vx4
 	remember
 	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map' \
-		'load vx4'; do
+		'load vx4' 'reload' 'save'; do
 		read -ra command <<<"$words"
-		one_line 2 'bpffs.*nsenter' ip netns exec a "$TOOL" "${command[@]}"
 		# shellcheck disable=SC2016 # for another shell
-		one_line 2 'bpffs' \
-			on a unshare -m sh -c 'umount /sys/fs/bpf && exec "$0" "$@"' "$TOOL" \
-			"${command[@]}"
+		one_line 2 'no bpffs at /sys/fs/bpf .*: mount one first .mount -t bpf bpf /sys/fs/bpf.$' \
+			on a unshare -m sh -c 'umount /sys/fs/bpf && umount -l /proc && mount -t proc proc /proc &&
+				exec "$0" "$@"' "$TOOL" "${command[@]}"
 	done
+	# shellcheck disable=SC2016 # for another shell
+	check_grep '^bpffs +no: nowhere to pin: mount -t bpf bpf /sys/fs/bpf$' \
+		on a unshare -m sh -c 'umount /sys/fs/bpf && umount -l /proc && mount -t proc proc /proc &&
+			exec "$0" features' "$TOOL"
 	same_as_before
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" unload vx4
+}
+
+# Who has made a user namespace mounts there what he likes. The tool looks for pins in the mounts of its
+# parent, which has left for one, and does not go there.
+# shellcheck disable=SC2016 # for other shells
+test_bpffs_of_a_user_namespace()
+{
+	local status
+
+	required
+	unshare -U -r true || skip "this kernel has no user namespaces"
+	ip link add vx4 type vxlan id 44 remote 192.0.2.2 dstport 4789
+	ip link add eth0 type veth peer name peer0
+	ip link set eth0 up
+	umount /sys/fs/bpf
+	mkdir "$T/bpf"
+	mount -t bpf bpf "$T/bpf"
+	mkfifo "$T/there" "$T/done"
+	unshare -m sh -c '(read -r _ <"$1/there"
+			"$0" load vx4 --uplink eth0 >"$1/said" 2>&1; echo $? >"$1/done") &
+		exec unshare -U -r -m sh -ec "mount --bind \"\$0/bpf\" /sys/fs/bpf
+			echo >\"\$0/there\"; read -r status <\"\$0/done\"; exit \$status" "$1"' \
+		"$TOOL" "$T" && status=0 || status=$?
+	[ $status = 2 ] || fail "status $status: $(cat "$T/said")"
+	check_grep '^dscp-tool: no bpffs at /sys/fs/bpf in this mount namespace, nor in one that it is a copy of' \
+		cat "$T/said"
+	[ ! -e "$T/bpf/dscp-tool" ] || fail "something is there"
 }
 
 test_features_without_privileges()

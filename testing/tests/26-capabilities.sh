@@ -140,7 +140,7 @@ test_xdp_needs_one_more()
 	check diff "$T/before" <(inventory)
 }
 
-# Lock and pins are files of root's.
+# The pins are files of root's, and their directory is the lock.
 test_another_user_cannot()
 {
 	local set
@@ -150,5 +150,5 @@ test_another_user_cannot()
 	set=$(printf ',+%s' "${all[@]}")
 	check_exit 2 on a setpriv --reuid=65534 --clear-groups --inh-caps="-all$set" \
 		--ambient-caps="-all$set" "$TOOL" load vx4
-	grep -qE '/run/dscp-tool.lock: Permission denied .root is needed: .* not enough' <<<"$OUTPUT"
+	grep -qE '/sys/fs/bpf/dscp-tool: Permission denied .root is needed: .* not enough' <<<"$OUTPUT"
 }

@@ -47,6 +47,11 @@ test_commands_and_options_are_those_of_the_tool()
 	offers '' status --watch v
 	offers '--interval' monitor --i
 	offers '' monitor --interval v
+	offers '--dry-run' load vx4 --dr
+	offers '--all-netns' status --a
+	offers '' save x
+	: >"$T/tunnels.conf"
+	offers "$T/tunnels.conf" apply "$T/tun"
 }
 
 # The lines of the table that are options: COMMAND --OPTION -LETTER [VALUE [WORD...]]
@@ -62,7 +67,7 @@ test_values_are_those_of_the_tool()
 		[[ $value && $value != DEV ]] || continue
 		n=$((n + 1))
 		check_exit 1 grep vx4 <(complete_words load "$option" v)
-		check_exit 1 grep vx4 <(complete_words load "$letter" v)
+		[ "$letter" = - ] || check_exit 1 grep vx4 <(complete_words load "$letter" v)
 	done < <(table | grep '^load ')
 	[ $n = 10 ]
 	offers 'egress ingress both' load vx4 --direction ''
@@ -71,7 +76,7 @@ test_values_are_those_of_the_tool()
 	offers 'tcx' load vx4 --attach = tc
 	offers '' load vx4 --port ''
 	offers 'a' load vx4 --uplink-netns ''
-	offers 'a' load vx4 -n = a
+	offers 'a' load vx4 --uplink-netns = a
 }
 
 test_names_of_dscps()
@@ -116,7 +121,7 @@ section()
 }
 
 # What the man page should say: "-d, --direction egress|ingress|both", "--interval SECONDS". All
-# commands have --verbose and --help: these it says once.
+# commands have --verbose and --help: these it says once, as it does --netns in front of a command.
 test_man_page_has_each_option()
 {
 	local command option letter value words
@@ -133,9 +138,11 @@ test_man_page_has_each_option()
 			echo "$option${value:+ $value}"
 		done < <(table | grep "^$command ") >"$T/want"
 		check diff "$T/want" <(section "$command")
-		grep -o -e '--[a-z-]*' "$T/synopsis" | check diff <(grep -o -e '--[a-z-]*' "$T/want") -
+		# save has none.
+		{ grep -o -e '--[a-z-]*' "$T/synopsis" || true; } |
+			check diff <(grep -o -e '--[a-z-]*' "$T/want") -
 	done
-	for option in '-h, --help' '-v, --verbose'; do
+	for option in '-h, --help' '-v, --verbose' '-n, --netns NETNS'; do
 		check grep -q -e "$option" <(page | tr '\n' ' ')
 	done
 }
@@ -151,5 +158,38 @@ test_devices()
 	offers 'vx6' unload ''
 	offers 'vx6' status v
 	offers 'vx6' monitor ''
+	check on a "$TOOL" unload --all
+}
+
+# -n in front of the command, in all forms; then devices and loaded tunnels are those over there.
+test_another_network_namespace()
+{
+	local words
+
+	lone_node
+	node_add_netns other
+	on other ip link add vx7 type vxlan id 7 remote 192.0.2.2 dstport 4789
+	on other ip link add br7 type bridge
+	offers '--netns' --n
+	offers 'other' -n o
+	offers 'other' --netns o
+	offers 'a other' --netns =
+	offers 'other' --netns = o
+	for words in '-n other' '-nother' '--netns other' '--netns = other'; do
+		# shellcheck disable=SC2086 # several words
+		{
+			offers 'dump-map' $words d
+			offers 'both' $words load vx7 --direction b
+			offers 'vx7 br7' $words load ''
+			offers 'br7' $words load vx7 --uplink b
+			offers '' $words unload ''
+		}
+	done
+	offers 'other' -n other load vx7 --uplink-netns o
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" -n other load vx7 --uplink br7
+	offers 'vx7' -n other unload ''
+	offers 'vx7' -n other reload ''
+	offers 'vx4' reload ''
 	check on a "$TOOL" unload --all
 }

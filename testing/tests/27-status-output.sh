@@ -58,8 +58,6 @@ test_chart()
 	check_grep '^  now with +AF41 +50 +[0-9.]+% #+$' cat "$T/text"
 }
 
-map=/sys/fs/bpf/dscp-tool/maps/flows
-
 # flows_are ENTRIES CAPACITY: in both forms, and as dump-map and bpftool count them
 flows_are()
 {
@@ -67,7 +65,7 @@ flows_are()
 		fail "not $1 of $2 flows: $(on a "$TOOL" status --json | jq -c .flows)"
 	check_grep "^flows +$1 of $2, " on a "$TOOL" status vx4
 	[ "$(on a "$TOOL" dump-map | grep -c ^0x)" = "$1" ]
-	[ "$(on a bpftool -j map dump pinned $map | jq length)" = "$1" ]
+	[ "$(on a bpftool -j map dump pinned "$(pins a)/maps/flows" | jq length)" = "$1" ]
 }
 
 # More than one batch of them; and they are all there in a map of another size.
@@ -81,7 +79,7 @@ test_flows()
 	check on a ip link set vx4 down
 	flows_are 0 65536
 	for ((n = 0; n < 10000; n++)); do
-		echo "map update pinned $map key $((n % 256)) $((n / 256)) 7 9 value 0 0 0 0"
+		echo "map update pinned "$(pins a)/maps/flows" key $((n % 256)) $((n / 256)) 7 9 value 0 0 0 0"
 	done >"$T/updates"
 	check on a bpftool batch file "$T/updates"
 	flows_are 10000 65536
@@ -159,7 +157,7 @@ test_openmetrics()
 		! openmetrics_valid "$T/broken" || fail "valid after $change"
 	done
 	# Not healthy, and all is there.
-	check on a sh -c 'rm /sys/fs/bpf/dscp-tool/hooks/*egress_outer'
+	check on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer'
 	metrics 4
 	[ "$(grep -c '^dscp_tool_hook_ok{.*egress_outer"} 0$' "$T/metrics")" = 2 ]
 	check on a "$TOOL" unload --all
@@ -189,6 +187,9 @@ test_openmetrics_names()
 		"$0" load vx4 --attach clsact' "$TOOL"
 	# shellcheck disable=SC2016 # for another shell
 	check on a sh -c '"$0" status --openmetrics >"$T/metrics"' "$TOOL"
+	check_exit 1 grep netns= "$T/metrics"
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -c '"$0" status --all-netns --openmetrics >"$T/metrics"' "$TOOL"
 	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",netns="[0-9]+",.*"marked"' "$T/metrics")" = 1 ]
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",direction.*"marked"' "$T/metrics")" = 1 ]
@@ -196,7 +197,7 @@ test_openmetrics_names()
 	# A filter in there cannot be judged by everybody.
 	# shellcheck disable=SC2016 # for another shell
 	check on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin sh -c \
-		'"$0" status --openmetrics >"$T/metrics"' "$TOOL"
+		'"$0" status --all-netns --openmetrics >"$T/metrics"' "$TOOL"
 	check_exit 1 grep 'hook_ok.*netns' "$T/metrics"
 }
 

@@ -11,7 +11,7 @@ timeout=7200
 . testing/tunnels.sh
 
 kind=vxlan
-hooks=/sys/fs/bpf/dscp-tool/hooks
+hooks=/sys/fs/bpf/dscp-tool/*/hooks
 
 # The node a, with two uplinks and tunnels, and b, which sees what leaves it
 nodes()

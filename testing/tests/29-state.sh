@@ -8,11 +8,19 @@
 . testing/tunnels.sh
 
 kind=vxlan
-state_dir=/sys/fs/bpf/dscp-tool
+root_dir=/sys/fs/bpf/dscp-tool
+state_dir=$root_dir/none # of node a, see loaded()
 
 changing=('load vx4' 'load vx4 --direction both --egress-map EF=CS1' 'load vx6' 'unload vx4'
 	'unload --all' monitor)
 looking=(status 'status --json' 'status --openmetrics' 'status vx4' dump-map 'dump-map --json')
+
+# loaded TUNNEL WORDS...: by node a, and state_dir is the set
+loaded()
+{
+	check on a "$TOOL" load "$@"
+	state_dir=$(pins a)
+}
 
 # say STATUS ERE COMMAND...: each of these ends so, with one line on stderr that matches
 say()
@@ -102,12 +110,12 @@ map_of() { echo "bpftool map create \"\$0\" type $1 key $2 value $3 entries $4 n
 
 test_other_pins()
 {
-	local pin pins=(config tunnels ports endpoints devices peers flows recent fragments counters waiting
-		inflight arrivals)
+	local pin pins=(config tunnels requests ports endpoints devices peers flows recent fragments counters
+		waiting inflight arrivals)
 
 	lone_node
 	! short_form || pins=(config tunnels)
-	check on a "$TOOL" load vx4 --direction both
+	loaded vx4 --direction both
 	for pin in "${pins[@]}"; do
 		in_place_of "maps/$pin" "$(map_of hash 8 4096 16)"
 	done
@@ -136,7 +144,7 @@ test_other_pins()
 		bpftool prog pin pinned \"\$0\" $state_dir/programs/egress_inner"
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" unload vx4
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 # What others have put beside ours is no hindrance, and stays.
@@ -145,7 +153,7 @@ test_alien_pins_stay()
 	local where
 
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	remember
 	for where in . maps programs hooks qdiscs; do
 		check on a mkdir $state_dir/$where/directory
@@ -155,10 +163,10 @@ test_alien_pins_stay()
 	on a find $state_dir -name directory -o -name alien | sort >"$T/aliens"
 	[ "$(wc -l <"$T/aliens")" = 10 ]
 	check on a "$TOOL" status
-	check on a "$TOOL" load vx4 --direction both
+	loaded vx4 --direction both
 	check on a "$TOOL" unload --all
 	check diff "$T/aliens" <(on a find $state_dir -name directory -o -name alien | sort)
-	check on a "$TOOL" load vx4
+	loaded vx4
 	check on a "$TOOL" unload vx4
 	[ "$(on a find $state_dir ! -type d ! -name alien | wc -l)" = 0 ]
 }
@@ -172,7 +180,7 @@ orphans_stay()
 {
 	filters_of_all >"$T/orphans"
 	[ -s "$T/orphans" ]
-	check on a "$TOOL" load vx4 --direction both --attach clsact
+	loaded vx4 --direction both --attach clsact
 	[ "$(filters_of_all | wc -l)" = $((2 * $(wc -l <"$T/orphans"))) ]
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" unload vx4
@@ -198,18 +206,18 @@ test_removed_by_hand()
 
 	lone_node
 	for how in $(attach_kinds); do
-		check on a "$TOOL" load vx4 --direction both --attach "$how"
+		loaded vx4 --direction both --attach "$how"
 		inventory >"$T/loaded"
 		poke config '0 0 0 0' 0 00
 		not_ours maps/config
 		check on a rm -r $state_dir
 		[ "$how" = tcx ] || orphans_stay
-		check on a "$TOOL" load vx4 --direction both --attach "$how"
+		loaded vx4 --direction both --attach "$how"
 		check on a "$TOOL" status vx4
 		without_numbers <"$T/loaded" >"$T/before"
 		check diff "$T/before" <(inventory | without_numbers)
 		check on a "$TOOL" unload vx4
-		check_exit 2 on a ls $state_dir
+		check_exit 2 on a ls $root_dir
 		[ -z "$(on a tc filter show dev vx4 egress)$(on a tc filter show dev eth0 egress)" ]
 	done
 }
@@ -224,12 +232,12 @@ test_killed_between_link_and_filter()
 	export ASAN_OPTIONS=detect_leaks=0
 	lone_node
 	[[ $(attach_kinds) == *tcx* ]] || skip "this kernel has one way to attach"
-	check on a "$TOOL" load vx4 --attach tcx
+	loaded vx4 --attach tcx
 	inventory | without_numbers >"$T/tcx"
-	check on a "$TOOL" load vx4 --attach clsact
+	loaded vx4 --attach clsact
 	check on a strace -o "$T/calls" -e trace=sendto "${change[@]}"
 	killed=$(grep -n RTM_DELTFILTER "$T/calls" | sed -n '1s/:.*//p')
-	check on a "$TOOL" load vx4 --attach clsact
+	loaded vx4 --attach clsact
 	check_exit 137 on a \
 		strace -o "$T/killed" -e inject=sendto:signal=KILL:when="$killed" "${change[@]}"
 	[ -n "$(on a tc filter show dev eth0 egress)" ]
@@ -237,7 +245,7 @@ test_killed_between_link_and_filter()
 	check on a "${change[@]}"
 	check diff "$T/tcx" <(inventory | without_numbers)
 	check on a "$TOOL" unload vx4
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 #
@@ -248,7 +256,7 @@ test_killed_between_link_and_filter()
 test_garbage_in_config()
 {
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	poke config '0 0 0 0' 0 'de ad be ef'
 	not_ours maps/config
 	poke config '0 0 0 0' 16 '00 00 00 00 00 00 00 00' # not loaded, and yet not ours
@@ -263,7 +271,7 @@ test_another_build_and_a_number_used_again()
 
 	lone_node
 	numbered g1 51
-	check on a "$TOOL" load vx4
+	loaded vx4
 	check on a "$TOOL" load g1 --uplink eth0
 	old=$(outer_program)
 	poke config '0 0 0 0' 16 '01 02 03 04 05 06 07 08'
@@ -275,7 +283,7 @@ test_another_build_and_a_number_used_again()
 	old=$(outer_program)
 	poke config '0 0 0 0' 16 '01 02 03 04 05 06 07 08'
 	check on a "$TOOL" unload g2
-	check on a "$TOOL" load vx4
+	loaded vx4
 	[ "$(outer_program)" != "$old" ]
 	check on a "$TOOL" status vx4
 }
@@ -297,12 +305,12 @@ test_garbage_in_tunnels()
 	local poke offset new name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
 		'4 00' '4 07' '4 ff' # kind
 		'6 09' '6 ff' '7 11' '7 ff' # numbers of ports and uplinks
-		'12 04' '12 ff' '13 03' '13 ff' # way, attach
+		'12 04' '12 ff' # way
 		'200 ff 1b 5b 32 4a 00' '200 0a' '200 7f 00' # name
 		'312 1b 5b 48 00') # name of an uplink
 
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	# No end.
 	pokes+=("200 ${name//00/61}" "216 ${name//00/61}" "312 ${name//00/61}")
 	! short_form || pokes=('7 ff' "200 ${name//00/61}")
@@ -322,7 +330,36 @@ test_garbage_in_tunnels()
 	not_ours maps/tunnels
 	poke tunnels '255 3 0 0' 0 '00 00 00 00'
 	check on a "$TOOL" unload vx4
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
+}
+
+# Offsets are those of struct request.
+test_garbage_in_requests()
+{
+	local poke offset new name='61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61' pokes=(
+		'4 03' '8 04' '12 03' # direction, way, attach
+		'16 11' '20 09' # numbers of uplinks and ports
+		'304 1b 5b 48 00') # name
+
+	lone_node
+	loaded vx4 --uplink eth0
+	# No end.
+	pokes+=("304 $name" "320 $name" "48 $(printf '61 %.0s' {1..256})")
+	! short_form || pokes=('4 03' "304 $name")
+	on a bpftool -j map lookup pinned $state_dir/maps/requests key 1 0 0 0 |
+		jq -r '.value | map(ltrimstr("0x")) | join(" ")' >"$T/value"
+	for poke in "${pokes[@]}"; do
+		read -r offset new <<<"$poke"
+		poke requests '1 0 0 0' "$offset" "$new"
+		not_ours maps/requests
+		# shellcheck disable=SC2046 # several words
+		check on a bpftool map update pinned $state_dir/maps/requests key 1 0 0 0 \
+			value hex $(cat "$T/value")
+	done
+	check on a "$TOOL" status vx4
+	# A tunnel that nobody has asked for.
+	check on a bpftool map delete pinned $state_dir/maps/requests key 1 0 0 0
+	not_ours maps/requests
 }
 
 # What the tool only writes: it says something to the programs. Packets go on, unmarked or marked as
@@ -332,7 +369,7 @@ test_garbage_that_programs_read()
 	local to map
 
 	two_nodes
-	check on a "$TOOL" load vx4 --direction both
+	loaded vx4 --direction both
 	# 4789: slot, kind, arrives.
 	for to in '00 00 03 03' 'fe 03 03 03' 'ff 03 03 03' 'ff ff 03 03' '01 00 09 09' \
 		'01 00 ff ff' '01 00 00 00' 'ff ff 01 01' 'ff ff 02 02'; do
@@ -340,7 +377,7 @@ test_garbage_that_programs_read()
 		check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640
 		check on a "$TOOL" status vx4
 	done
-	check on a "$TOOL" load vx4
+	loaded vx4
 	pass udp:640 4 4 inner --each 10
 	for map in flows devices endpoints; do
 		on a bpftool -j map dump pinned $state_dir/maps/$map | jq -r --arg file \
@@ -354,16 +391,16 @@ test_garbage_that_programs_read()
 	check on a "$TOOL" dump-map --json
 	jq -e . <<<"$OUTPUT" >/dev/null
 	check on a "$TOOL" status --openmetrics
-	check on a "$TOOL" load vx4
+	loaded vx4
 	check on a "$TOOL" unload vx4
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 # Peers that no tool has written, and notes.
 test_garbage_to_be_shown()
 {
 	lone_node
-	check on a "$TOOL" load vx4 --direction both --peer-map 10.0.0.5:EF=CS1
+	loaded vx4 --direction both --peer-map 10.0.0.5:EF=CS1
 	# Length, slot, family: too short, of no family, of another slot
 	check on a bpftool map update pinned $state_dir/maps/peers key hex 00 00 00 00 01 00 04 00 \
 		00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 value hex $(yes ff | head -n 64)
@@ -386,9 +423,9 @@ test_garbage_to_be_shown()
 	check on a "$TOOL" dump-map
 	check on a "$TOOL" dump-map --json
 	jq -e . <<<"$OUTPUT" >/dev/null
-	check on a "$TOOL" load vx4 --peer-map 10.0.0.5:EF=CS1
+	loaded vx4 --peer-map 10.0.0.5:EF=CS1
 	check on a "$TOOL" unload vx4
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 #
@@ -422,38 +459,41 @@ test_all_slots_are_taken()
 	local head tail n
 
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	# The device's number is at 0, and the VNI, which has to be another, at 148.
 	head=$(value tunnels '1 0 0 0' 4 148)
 	tail=$(value tunnels '1 0 0 0' 152 568)
 	batch "$T/slots" \
 		"map update pinned $state_dir/maps/tunnels key %B value hex %E $head %E $tail" \
 		2 1022
+	batch "$T/requests" "map update pinned $state_dir/maps/requests key %B value hex \
+		$(value requests '1 0 0 0' 0 720)" 2 1022
 	check on a "$TOOL" load vx6
 	everything >"$T/everything"
 	on a ip link add vx7 type vxlan id 77 remote 192.0.2.9 dstport 4791
 	say 2 '^dscp-tool: vx7: 1023 tunnels are loaded already \(unload one first\)$' 'load vx7'
 	on a ip link delete vx7
 	check diff "$T/everything" <(everything)
-	check on a "$TOOL" load vx4 --egress-map EF=CS1
-	check_exit 4 on a "$TOOL" status --json
+	loaded vx4 --egress-map EF=CS1
+	# Their namespaces are gone, as far as the kernel knows.
+	check_exit 4 on a "$TOOL" status --json --all-netns
 	[ "$(jq '.tunnels | length' <<<"$OUTPUT")" = 1023 ]
 	check on a "$TOOL" status vx6
 	check on a "$TOOL" unload --all
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 test_no_room_in_a_map()
 {
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	batch "$T/endpoints" "map update pinned $state_dir/maps/endpoints key hex 01 00 00 00 %D \
 		$(yes 00 | head -n 32 | tr '\n' ' ') value 0 0 0 0" 1 2047
 	everything >"$T/everything"
 	say 2 "^dscp-tool: cannot write the maps in $state_dir: (No space|Argument list)" 'load vx6'
 	check diff "$T/everything" <(everything)
 	check on a "$TOOL" status
-	check on a "$TOOL" load vx4 --egress-map EF=CS2
+	loaded vx4 --egress-map EF=CS2
 	[ -n "$DSCP_TEST_LONG" ] || return 0
 	# A line of the batch takes a millisecond.
 	batch "$T/peers" "map update pinned $state_dir/maps/peers \
@@ -464,7 +504,7 @@ test_no_room_in_a_map()
 		'load vx4 --egress-map EF=CS1 --peer-map 10.0.0.5:EF=EF'
 	check diff "$T/everything" <(everything)
 	check on a "$TOOL" unload --all
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 #
@@ -503,10 +543,10 @@ test_read_only_bpffs()
 
 	lone_node
 	for how in '' bind,; do
-		check on a "$TOOL" load vx4
+		loaded vx4
 		check on a mount -o "remount,${how}ro" bpf /sys/fs/bpf
 		everything >"$T/everything"
-		say 2 "^dscp-tool: cannot change $state_dir: Read-only file system$" \
+		say 2 "^dscp-tool: cannot change $root_dir: Read-only file system$" \
 			"${changing[@]}"
 		# A mount that is read only lets maps be read, a file system does not.
 		for words in "${looking[@]}"; do
@@ -519,9 +559,9 @@ test_read_only_bpffs()
 		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
 		check on a "$TOOL" status vx4
 		check on a "$TOOL" unload vx4
-		check_exit 2 on a ls $state_dir
+		check_exit 2 on a ls $root_dir
 		check on a mount -o "remount,${how}ro" bpf /sys/fs/bpf
-		say 2 "^dscp-tool: cannot make $state_dir: Read-only file system$" 'load vx4'
+		say 2 "^dscp-tool: cannot make $root_dir: Read-only file system$" 'load vx4'
 		say 3 'vx4: not loaded' 'unload vx4'
 		check on a "$TOOL" status
 		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
@@ -531,28 +571,28 @@ test_read_only_bpffs()
 # A bpffs that is mounted without a mode is open to all, and somebody was there first.
 test_directory_of_others()
 {
-	local how sentence="^dscp-tool: $state_dir: not a directory that only root can write to"
+	local how sentence="^dscp-tool: $root_dir: not a directory that only root can write to"
 
 	sentence+=' .*: remove it$'
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	for how in 'chmod 777' 'chmod 720' 'chown 1000'; do
 		# shellcheck disable=SC2086 # several words
-		check on a $how $state_dir
+		check on a $how $root_dir
 		refused "$sentence"
-		on a sh -ec 'chown 0 "$0"; chmod 700 "$0"' $state_dir
+		on a sh -ec 'chown 0 "$0"; chmod 700 "$0"' $root_dir
 	done
-	check on a chmod 755 $state_dir
+	check on a chmod 755 $root_dir
 	check on a "$TOOL" status
 	check on a "$TOOL" unload vx4
-	check on a setpriv --reuid=1000 --clear-groups mkdir $state_dir
+	check on a setpriv --reuid=1000 --clear-groups mkdir $root_dir
 	refused "$sentence"
-	check on a rmdir $state_dir
+	check on a rmdir $root_dir
 	mkdir "$T/empty"
-	check on a setpriv --reuid=1000 --clear-groups ln -s "$T/empty" $state_dir
+	check on a setpriv --reuid=1000 --clear-groups ln -s "$T/empty" $root_dir
 	refused "$sentence"
-	check on a rm $state_dir
-	check on a "$TOOL" load vx4
+	check on a rm $root_dir
+	loaded vx4
 	check on a "$TOOL" unload vx4
 }
 
@@ -560,49 +600,75 @@ test_directory_of_others()
 # The lock
 #
 
-test_lock_that_cannot_be_had()
+# Who shares the pins shares the lock, as two containers with one bpffs do: /run has nothing to do with it.
+test_lock_is_where_the_pins_are()
 {
-	local lock=/run/dscp-tool.lock
+	local n pids=()
 
 	lone_node
-	check on a "$TOOL" load vx4
-	everything >"$T/everything"
 	check on a mount -t tmpfs -o ro none /run
-	say 2 "^dscp-tool: cannot open $lock: Read-only file system$" "${changing[@]}"
+	loaded vx4
 	check on a "$TOOL" status vx4
+	check on a "$TOOL" unload vx4
 	check on a umount /run
-	rm $lock
-	ln -s "$T/elsewhere" $lock
-	say 2 "^dscp-tool: cannot open $lock: Too many levels of symbolic links$" "${changing[@]}"
-	[ ! -e "$T/elsewhere" ]
-	rm $lock
-	mkdir $lock
-	say 2 "^dscp-tool: cannot open $lock: Is a directory$" "${changing[@]}"
-	rmdir $lock
-	check diff "$T/everything" <(everything)
+	for n in vx4 vx6; do
+		# shellcheck disable=SC2016 # for another shell
+		background on a unshare -m sh -ec 'mount -t tmpfs t /run
+			for n in 1 2 3 4 5 6 7 8; do
+				"$0" load "$1"; "$0" status "$1" >/dev/null; "$0" unload "$1"
+			done' "$TOOL" $n
+		pids+=($!)
+	done
+	for n in "${pids[@]}"; do
+		wait "$n" || fail "a cycle failed"
+	done
+	check_exit 2 on a ls $root_dir
+}
+
+# A process that has waited for the lock of a directory that is not there any more takes the lock of the
+# one that is.
+test_directory_made_anew_meanwhile()
+{
+	local waiting
+
+	lone_node
+	loaded vx4
+	# shellcheck disable=SC2016 # for another shell
+	background on a flock $root_dir sh -c 'until [ -e "$0" ]; do sleep 0.05; done
+		mv "$1" "${1%/*}/aside"' "$T/go" $root_dir
+	retry_until on a sh -c "! flock -n $root_dir true"
+	on a "$TOOL" load vx6 2>"$T/said" &
+	waiting=$!
+	retry_until waits_for_a_lock
+	touch "$T/go"
+	wait "$waiting" || fail "$(cat "$T/said")"
+	[ "$(on a "$TOOL" status --json | jq -c '[.tunnels[].tunnel]')" = '["vx6"]' ]
+	check on a "$TOOL" unload vx6
+	check_exit 2 on a ls $root_dir
+	check on a mv "${root_dir%/*}/aside" $root_dir
 	check on a "$TOOL" unload vx4
 }
 
 # The 30 s are an alarm, which can come early.
 test_hung_holder_of_the_lock()
 {
-	local words waiting lock=/run/dscp-tool.lock
+	local words waiting
 
 	lone_node
-	check on a "$TOOL" load vx4
+	loaded vx4
 	everything >"$T/everything"
-	background flock /run/dscp-tool.lock sleep infinity
-	retry_until sh -c '! flock -n /run/dscp-tool.lock true'
+	background on a flock $root_dir sleep infinity
+	retry_until on a sh -c "! flock -n $root_dir true"
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" dump-map
-	for words in 'load vx4 --egress-map EF=CS1' 'unload vx4' 'unload --all'; do
+	for words in 'load vx4 --egress-map EF=CS1' 'unload vx4' 'unload --all' reload 'apply /dev/null'; do
 		# shellcheck disable=SC2086 # several words
 		on a "$TOOL" $words 2>"$T/said" &
 		waiting=$!
 		retry_until waits_for_a_lock
 		kill -ALRM "$OUTPUT"
 		! wait "$waiting" || fail "$words succeeds"
-		check_grep "another dscp-tool has held $lock for 30 seconds: see fuser $lock$" \
+		check_grep "another dscp-tool has held $root_dir for 30 seconds: see fuser $root_dir$" \
 			cat "$T/said"
 		[ "$(wc -l <"$T/said")" = 1 ]
 	done
@@ -611,6 +677,57 @@ test_hung_holder_of_the_lock()
 
 # Prints the number of a process that sleeps in flock(). (Others, of another namespace, have none.)
 waits_for_a_lock() { sed -n 's/.*-> FLOCK .* \([1-9][0-9]*\) .*:.*/\1/p' /proc/locks | grep .; }
+
+# Somebody makes the directory on an open bpffs just before the tool does.
+test_directory_made_by_others_meanwhile()
+{
+	lone_node
+	check on a chmod 1777 "${root_dir%/*}"
+	check_exit 2 on a "$step" --at 1 --each "setpriv --reuid=1000 --clear-groups mkdir $root_dir" -- \
+		"$TOOL" load vx4
+	check_grep "$root_dir: not a directory that only root can write to .owner 1000, mode 755.: remove it$" \
+		cat <<<"$OUTPUT"
+	[ "$(on a stat -c %u $root_dir)" = 1000 ] || fail "another directory"
+	check on a rmdir $root_dir
+	loaded vx4
+	check on a "$TOOL" unload vx4
+}
+
+# Who waits for the lock can be interrupted, also if it has made the directory, but another one was faster.
+test_interrupted_while_it_waits()
+{
+	local waiting status
+
+	lone_node
+	mkfifo "$T/pipe"
+	on a "$step" --at 1 --each "mkdir -m 700 $root_dir; flock $root_dir cat '$T/pipe' >/dev/null 2>&1 &
+		while flock -n $root_dir true; do sleep 0.05; done" -- "$TOOL" load vx4 &
+	waiting=$!
+	retry_until waits_for_a_lock
+	kill -INT "$OUTPUT"
+	wait "$waiting" && status=0 || status=$?
+	: >"$T/pipe"
+	[ $status = 130 ] || fail "status $status"
+	loaded vx4
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls $root_dir
+}
+
+# Nobody reads what is said: the signal waits too.
+test_nobody_reads()
+{
+	local status
+
+	lone_node
+	mkfifo "$T/pipe"
+	printf '%s\n' 'load none0' 'load vx4' >"$T/lines"
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -c 'exec 8<>"$1"; exec 9>"$1"; exec 8>&-; exec "$0" apply "$2" 2>&9 9>&-' \
+		"$TOOL" "$T/pipe" "$T/lines" && status=0 || status=$?
+	[ $status = 141 ] || fail "status $status"
+	check on a "$TOOL" status vx4
+	check on a "$TOOL" unload vx4
+}
 
 #
 # No memory to lock
@@ -653,13 +770,13 @@ test_name_with_control_characters()
 	check_exit 3 on a "$TOOL" status "$name"
 	[ "$OUTPUT" = "dscp-tool: $said: not loaded" ] || fail "$OUTPUT"
 	on a ip link set "$name" name vx4
-	check on a "$TOOL" load vx4
+	loaded vx4
 	on a ip link set vx4 name "$name"
 	# One that was renamed since goes by its name at the load.
 	check_grep '^vx4: ' on a "$TOOL" status
 	[[ $OUTPUT != *$'\e'* ]]
 	check on a "$TOOL" unload --all
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 	on a ip link set "$name" name vx4
 	on a ip link set peer0 down
 	on a ip link set peer0 name "$name"
@@ -667,7 +784,7 @@ test_name_with_control_characters()
 	[ "$OUTPUT" = \
 		"dscp-tool: uplink $said: there are control characters in its name: rename it" ] ||
 		fail "$OUTPUT"
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }
 
 #
@@ -715,5 +832,5 @@ test_lists_that_change()
 	check on a "$TOOL" load vx8
 	check on a "$TOOL" status
 	check on a "$TOOL" unload --all
-	check_exit 2 on a ls $state_dir
+	check_exit 2 on a ls $root_dir
 }

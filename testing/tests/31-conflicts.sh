@@ -65,15 +65,11 @@ test_external()
 	on a nsenter --net=/run/netns/b sh -ec '
 		ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link add vxb type vxlan id 5 dstport 4789; ip link set vxb up
-		if "$0" load vxb --uplink eth0; then exit 1; fi' "$TOOL" 2>"$T/said"
-	grep -q 'vxb: its outer packets look like those of vx0' "$T/said"
-	# vx2 has egress_outer in the namespace of vx0.
+		"$0" load vxb --uplink eth0' "$TOOL"
+	# What leaves there is nothing to the tunnels here.
 	check on a "$TOOL" unload vx0
-	check_exit 2 on a nsenter --net=/run/netns/b "$TOOL" load vxb --uplink eth0
-	grep -q 'vxb: packets of vx0, which is not loaded, would be marked like those of vxb' <<<"$OUTPUT"
-	on a ip link set vx0 down
-	check on a nsenter --net=/run/netns/b "$TOOL" load vxb --uplink eth0
-	refused a 'vx0: its outer packets look like those of vxb' vx0 --uplink eth0
+	check on a "$TOOL" load vx0 --uplink eth0
+	check on a "$TOOL" status --all-netns
 	check on a "$TOOL" unload --all
 	ip netns del b
 }
@@ -124,8 +120,8 @@ test_same_endpoint()
 	on a nsenter --net=/run/netns/b sh -ec '
 		ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link add vxb type vxlan id 44 local 192.0.2.7 dstport 4789; ip link set vxb up
-		if "$0" load vxb --uplink eth0; then exit 1; fi' "$TOOL" 2>"$T/said"
-	grep -q 'vxb: its outer packets look like those of vx4 (unload vx4 first)' "$T/said"
+		"$0" load vxb --uplink eth0' "$TOOL"
+	check on a "$TOOL" status --all-netns
 	check on a "$TOOL" unload --all
 	ip netns del b
 }

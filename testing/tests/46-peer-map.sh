@@ -183,6 +183,30 @@ status_of()
 		jq -c '.tunnels[0]|[.peer_maps, .egress_map, .outer_dscp, .direction, .hooks]'
 }
 
+# A load that asks for prefixes is killed anywhere: then reload makes the tunnel what it was, or what was
+# asked for with all its prefixes, and never the new map without those.
+test_first_prefixes_killed()
+{
+	local n old='dscp-tool load vx4 --egress-map '"'*=CS0'" new
+	local load=(load vx4 --peer-map '10.0.4.2:*=CS0' --peer-map 'fd00:4::/64:*=CS0')
+
+	lone_node
+	thin 2 8
+	new="dscp-tool load vx4 --peer-map 'fd00:4::/64:*=CS0' --peer-map '10.0.4.2/32:*=CS0'"
+	check on a "$TOOL" load vx4 --egress-map '*=CS0'
+	points_of a "${load[@]}"
+	[ "$(on a "$TOOL" save)" = "$new" ] || fail "$(on a "$TOOL" save)"
+	for n in "${points[@]}"; do
+		check on a "$TOOL" load vx4 --egress-map '*=CS0'
+		killed_at a "$n" "${load[@]}"
+		check on a "$TOOL" reload
+		on a "$TOOL" save >"$T/saved"
+		grep -qxF -e "$old" -e "$new" "$T/saved" || fail "point $n: $(cat "$T/saved")"
+		check on a "$TOOL" status
+	done
+	check on a "$TOOL" unload vx4
+}
+
 # "unit: options" has what else is refused before the kernel is asked.
 test_bad_input()
 {
@@ -217,7 +241,7 @@ test_what_status_says()
 	check_grep 'peer-map PREFIX:MAP' on a "$TOOL" load --help
 }
 
-in_the_map() { on a bpftool --json map dump pinned /sys/fs/bpf/dscp-tool/maps/peers | jq length; }
+in_the_map() { on a bpftool --json map dump pinned "$(pins a)/maps/peers" | jq length; }
 
 test_nothing_is_left()
 {

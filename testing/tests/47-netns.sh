@@ -191,10 +191,11 @@ test_bad_input()
 		"$TOOL" load vx4
 	on c ip link add vx9 type vxlan id 99 remote 192.0.2.2 dstport 4789
 	refused 1 'vx9: its packets leave in this network namespace.* --uplink-netns is not for it$' \
-		"$TOOL" load vx9 -n a
+		"$TOOL" load vx9 --uplink-netns a
 	refused 2 "--uplink-netns 'nope': No such file or directory$legal" \
 		"$TOOL" load vx4 --uplink-netns nope
-	refused 2 "--uplink-netns '': .*$legal" "$TOOL" load vx4 --uplink-netns=
+	refused 1 "--uplink-netns: '' has 0 characters: 1 to 255 are possible" \
+		"$TOOL" load vx4 --uplink-netns=
 	refused 2 "--uplink-netns '99999999': .*$legal" "$TOOL" load vx4 --uplink-netns 99999999
 	refused 2 "--uplink-netns '/etc/passwd': no network namespace$legal" \
 		"$TOOL" load vx4 --uplink-netns /etc/passwd
@@ -202,14 +203,14 @@ test_bad_input()
 		"$TOOL" load vx4 --uplink-netns /proc/self/ns/mnt
 	on c mkfifo "$T/pipe"
 	refused 2 "--uplink-netns '$T/pipe': no network namespace$legal" \
-		timeout 120 "$TOOL" load vx4 -n "$T/pipe"
-	refused 2 "--uplink-netns '$(printf %0300d 0)': .*$legal" \
-		"$TOOL" load vx4 -n "$(printf %0300d 0)"
-	refused 2 "uplink vx4: there is no device 'vx4'" "$TOOL" load vx4 -n a --uplink vx4
+		timeout 120 "$TOOL" load vx4 --uplink-netns "$T/pipe"
+	refused 1 "--uplink-netns: '0{40}\.\.\.' has 300 characters: 1 to 255 are possible" \
+		"$TOOL" load vx4 --uplink-netns "$(printf %0300d 0)"
+	refused 2 "uplink vx4: there is no device 'vx4'" "$TOOL" load vx4 --uplink-netns a --uplink vx4
 	refused 2 'vx4: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs$' \
-		setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" load vx4 -n a
-	check on c "$TOOL" load vx4 -n a --attach clsact
-	for command in 'load vx4 -n a' 'unload vx4'; do
+		setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" load vx4 --uplink-netns a
+	check on c "$TOOL" load vx4 --uplink-netns a --attach clsact
+	for command in 'load vx4 --uplink-netns a' 'unload vx4'; do
 		# shellcheck disable=SC2086 # several words
 		refused 2 'vx4: not permitted without CAP_SYS_ADMIN.*--uplink-netns' \
 			setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" $command
@@ -267,9 +268,9 @@ test_same_number()
 	[ "$(on c cat /sys/class/net/vx6/ifindex)" = 77 ]
 	everything >"$T/before"
 	for how in $(attach_kinds c); do
-		check on c "$TOOL" load vx6 -n a --attach "$how" --direction both
+		check on c "$TOOL" load vx6 --uplink-netns a --attach "$how" --direction both
 		[ "$(attached vx6 | grep -c ' ok$')" = 3 ]
-		check on c "$TOOL" load vx6 -n a --uplink eth0 --attach "$how"
+		check on c "$TOOL" load vx6 --uplink-netns a --uplink eth0 --attach "$how"
 		[ "$(attached vx6 | grep -c ' ok$')" = 1 ]
 		check on c "$TOOL" unload vx6
 		same_as_before
@@ -290,13 +291,13 @@ test_container_started_again()
 				remote 192.0.2.2 dstport 4791
 			ip netns add again
 			on a ip link set vx7 netns again
-			check in_again "$TOOL" load vx7 -n a --attach "$how" --direction both \
+			check in_again "$TOOL" load vx7 --uplink-netns a --attach "$how" --direction both \
 				--peer-map 10.0.0.0/8:EF=CS1
 			check in_again "$TOOL" status vx7
 			[ "$(in_again "$TOOL" status --json | jq '.tunnels | length')" = 1 ]
 			ip netns del again
 			# Its devices go first, and the namespace is there until the last of them has gone.
-			retry_until on c sh -c '"$0" status --json | jq -e ".tunnels[0].problems |
+			retry_until on c sh -c '"$0" status --all-netns --json | jq -e ".tunnels[0].problems |
 				any(test(\"^its network namespace is gone\"))"' "$TOOL"
 		done
 		check on c "$TOOL" unload vx7
@@ -316,10 +317,10 @@ test_beside_others()
 	everything >"$T/before"
 	for how in $(attach_kinds c); do
 		check on_a "$TOOL" load vx6 --attach "$how"
-		check on c "$TOOL" load vx4 -n a --attach "$how"
+		check on c "$TOOL" load vx4 --uplink-netns a --attach "$how"
 		check on c "$TOOL" unload vx4
 		check on_a "$TOOL" status vx6
-		check on c "$TOOL" load vx4 -n a
+		check on c "$TOOL" load vx4 --uplink-netns a
 		check on_a "$TOOL" unload vx6
 		check on c "$TOOL" status vx4
 		check on_a "$TOOL" load vx6
@@ -367,7 +368,7 @@ test_namespace_deleted()
 	for how in $(attach_kinds c); do
 		inventory c >"$T/before"
 		host_again
-		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
+		check on c "$TOOL" load vx4 --uplink-netns host --attach "$how" --direction both
 		ip netns del host
 		retry_until gone
 		[ "$(grep -c 'network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT")" = 1 ]
@@ -376,11 +377,11 @@ test_namespace_deleted()
 		check on c "$TOOL" unload vx4
 		check diff "$T/before" <(inventory c)
 		host_again
-		check on c "$TOOL" load vx4 -n host --attach "$how" --direction both
+		check on c "$TOOL" load vx4 --uplink-netns host --attach "$how" --direction both
 		ip netns del host
 		retry_until gone
 		host_again
-		check on c "$TOOL" load vx4 -n host --attach "$how"
+		check on c "$TOOL" load vx4 --uplink-netns host --attach "$how"
 		check on c "$TOOL" status vx4
 		check on c "$TOOL" unload vx4
 		on c ip link del vx4
@@ -401,12 +402,12 @@ test_namespace_of_wireguard_deleted()
 		ip link set wg4 netns "$0"' "${node_holder[c]}"
 	check on c wg set wg4 listen-port 51824
 	on c ip link set wg4 up
-	check on c "$TOOL" load wg4 -n host --uplink eth0 --attach clsact --direction both
+	check on c "$TOOL" load wg4 --uplink-netns host --uplink eth0 --attach clsact --direction both
 	ip netns del host
 	# shellcheck disable=SC2016 # for another shell
 	retry_until on c sh -c '"$0" status wg4 >"$T/gone"; [ $? = 4 ]' "$TOOL"
 	check_grep 'the network namespace of its uplinks .number [0-9]*. is gone' cat "$T/gone"
-	check_exit 2 on c "$TOOL" load wg4 -n host
+	check_exit 2 on c "$TOOL" load wg4 --uplink-netns host
 	check on c "$TOOL" unload wg4
 	check_exit 2 on c ls /sys/fs/bpf/dscp-tool
 	check_exit 1 grep clsact <(on c tc qdisc show)
@@ -424,13 +425,15 @@ host_again()
 	on c ip link set vx4 up
 }
 
+# The device goes first, and the namespace is there until the last of its devices has gone.
 gone()
 {
-	local status=0
+	local status=0 text
 
 	! on c ip link show vx4 >/dev/null 2>&1 || return
-	on c "$TOOL" status vx4 || status=$?
-	[ $status = 4 ]
+	text=$(on c "$TOOL" status vx4) || status=$?
+	echo "$text"
+	[ $status = 4 ] && grep -q '^  problem   the network namespace of its uplinks' <<<"$text"
 }
 
 said() { retry_until grep -qE -e "$1" "$T/monitor"; }
@@ -438,7 +441,7 @@ said() { retry_until grep -qE -e "$1" "$T/monitor"; }
 test_monitor()
 {
 	lone
-	check on c "$TOOL" load vx4 -n a --attach clsact
+	check on c "$TOOL" load vx4 --uplink-netns a --attach clsact
 	start_monitor c --interval 1
 	retry_until on c "$TOOL" status vx4
 	on a ip link del eth0
@@ -555,22 +558,24 @@ test_namespace_number_used_again()
 		begun
 		box private0 72
 		start_monitor_again
-		said '^dscp-tool: vx7: the network namespace that it was loaded in is gone, and this one'
+		said '^dscp-tool: watching 0 tunnels'
 		stop_background "$monitor"
 		box_leaves 72 none
 		through b again --dst 10.0.72.1 --count 128
 		check_exit 1 grep -E 'egress_|ingress_|dscp' <(in_again bpftool net show)
 		check_exit 3 in_again "$TOOL" status private0
 		check_exit 3 in_again "$TOOL" unload private0
-		check_exit 4 in_again "$TOOL" status
+		check_grep '^no tunnel is loaded in this network namespace .1 in others' in_again "$TOOL" status
+		check_exit 4 in_again "$TOOL" status --all-netns
+		grep -q '^vx7 .netns gone.: ' <<<"$OUTPUT"
 		grep -q '^  problem   its network namespace is gone: ' <<<"$OUTPUT"
 		check in_again "$TOOL" load private0 --direction both --egress-map '*=CS1'
 		[ "$(in_again "$TOOL" status private0 --json |
 			jq '.tunnels[0].counters|[.[].seen]|add')" = 0 ]
 		box_leaves 72 8
-		check on c "$TOOL" unload vx7
+		# What nothing can be found by any more went with that load.
+		check_exit 3 on c "$TOOL" unload vx7
 		check in_again "$TOOL" status
-		box_leaves 72 8
 		check in_again "$TOOL" unload private0
 		check_exit 2 on c ls /sys/fs/bpf/dscp-tool
 		ended

@@ -427,7 +427,7 @@ test_default_route_moves()
 	on b wg set wg4 peer "$(cat "$T/public1")" persistent-keepalive 0
 	retry_until on a ping -c 1 -W 1 10.0.4.2
 	followed to_eth1 eth1 198.51.100.1
-	not_followed to_eth0 eth0 'packets of wg4 now leave by eth0: load it again' 192.0.2.1
+	not_followed to_eth0 eth0 'packets of wg4 now leave by eth0: reload it' 192.0.2.1
 }
 
 two_ways()

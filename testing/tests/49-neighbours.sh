@@ -615,7 +615,7 @@ filter_before_load()
 tcx_before_filter()
 {
 	check on a "$TOOL" load wg4 --attach tcx
-	not_well ef_l3 'load the tunnel again, with --attach clsact'
+	not_well ef_l3 'load the tunnel with --attach clsact'
 	leaves_with inner
 	check on a "$TOOL" load wg4 --attach clsact
 	leaves_with 46
@@ -639,7 +639,7 @@ filter_after_load()
 		sets_ef 50000
 	fi
 	leaves_with inner
-	not_well ef_l3 "load the tunnel again"'(, with --attach clsact)?'
+	not_well ef_l3 "(re)?load the tunnel"'( with --attach clsact)?'
 	check on a "$TOOL" load wg4
 	leaves_with 46
 	well
@@ -660,7 +660,7 @@ program_after_load()
 	check on a "$TOOL" load wg4
 	by_tcx_behind bleach ef_l3
 	leaves_with inner
-	not_well ef_l3 'load the tunnel again'
+	not_well ef_l3 'reload the tunnel'
 	check on a "$TOOL" load wg4
 	leaves_with 46
 	well
@@ -679,7 +679,7 @@ test_inner_dscp_while_it_moves()
 	wireguard_nodes
 	check on a "$TOOL" load wg4
 	by_tcx_behind neighbour neighbour_next
-	not_well neighbour_next 'load the tunnel again'
+	not_well neighbour_next 'reload the tunnel'
 	pattern udp:64 4 4
 	outside 4
 	packets=("${pattern[@]}" "${outside[@]}" --expect inner)

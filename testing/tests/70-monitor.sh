@@ -103,7 +103,7 @@ test_route_moves()
 	on a ip route del 192.0.2.2/32 dev eth1
 	retry_until hook_is_on eth0 egress_outer
 	# Nothing stays where it is not needed.
-	check_grep '^1$' on a sh -c 'ls /sys/fs/bpf/dscp-tool/hooks | grep -c egress_outer'
+	check_grep '^1$' on a sh -c 'ls /sys/fs/bpf/dscp-tool/*/hooks | grep -c egress_outer'
 }
 
 test_renamed()

@@ -238,7 +238,7 @@ test_the_lock_is_slept_on()
 #
 
 # room MAP: how many slots the array of counters has, on each CPU
-room() { on a bpftool -j map show pinned "/sys/fs/bpf/dscp-tool/maps/$1" | jq .max_entries; }
+room() { on a bpftool -j map show pinned "$(pins a)/maps/$1" | jq .max_entries; }
 
 # has_room N: both arrays have
 has_room() { [ "$(room counters) $(room arrivals)" = "$1 $1" ] || fail "$(room counters), not $1"; }

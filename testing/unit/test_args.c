@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture.h"
@@ -19,7 +20,7 @@ struct config {
 	bool json;
 	unsigned long port;
 	int n_ports, n_json;
-	const char *uplinks[4];
+	char uplinks[4][8];
 	unsigned int n_uplinks;
 };
 
@@ -40,7 +41,7 @@ static int set_port(void *member, const char *value, char *err, size_t err_len)
 }
 
 static const struct arg_option options[] = {
-	{ "uplink", 'u', "DEV", "device of the outer packets", ARG_STRING,
+	{ "uplink", 'u', "DEV", "device of the outer packets", NULL, ARG_TEXT,
 	  ARG_LIST(struct config, uplinks, n_uplinks) },
 	{ "port", 'p', "N", "UDP port", .set = set_port },
 	{ "json", 'j', NULL, "for programs", .set = set_json },
@@ -59,13 +60,18 @@ static const struct arg_command load = {
 /* A member of each type, between others that no option is to change. */
 enum colour { RED, GREEN, BLUE };
 
+struct range {
+	unsigned long low, high;
+};
+
 struct typed {
 	uint32_t before;
 	bool flag;
 	uint16_t numbers[3], behind_numbers;
 	uint32_t number, behind_number;
 	enum colour colour, behind_colour;
-	const char *name;
+	char before_name, name[8], behind_name;
+	struct range range;
 	unsigned int n_numbers;
 	uint32_t behind;
 };
@@ -77,17 +83,40 @@ static const char *colour_name(unsigned int colour)
 	return colour <= BLUE ? names[colour] : NULL;
 }
 
+/* A value that is written by two options: LOW and -HIGH. */
+static int set_range(void *member, const char *value, char *err, size_t err_len)
+{
+	struct range *range = member;
+	const bool is_high = *value == '-';
+
+	return args_number(value + is_high, 0, 9, is_high ? &range->high : &range->low, err,
+			   err_len);
+}
+
+static void get_range(FILE *to, const struct arg_option *option, const void *some, const void *base)
+{
+	const struct range *range = (const void *)((const char *)some + option->offset);
+	const struct range *other = (const void *)((const char *)base + option->offset);
+
+	if (range->low != other->low)
+		fprintf(to, " --%s %lu", option->name, range->low);
+	if (range->high != other->high)
+		fprintf(to, " --%s=-%lu", option->name, range->high);
+}
+
 static const struct arg_need not_red = { offsetof(struct typed, colour), RED, "--colour green" };
 
 static const struct arg_option typed_options[] = {
-	{ "flag", 0, NULL, "", ARG_FLAG, ARG_TO(struct typed, flag) },
-	{ "port", 'p', "N", "", ARG_NUMBER, ARG_LIST(struct typed, numbers, n_numbers), .min = 1,
-	  .max = 65535 },
-	{ "size", 's', "N", "", ARG_NUMBER, ARG_TO(struct typed, number), .max = UINT32_MAX,
+	{ "flag", 0, NULL, "", NULL, ARG_FLAG, ARG_TO(struct typed, flag) },
+	{ "port", 'p', "N", "", NULL, ARG_NUMBER, ARG_LIST(struct typed, numbers, n_numbers),
+	  .min = 1, .max = 65535 },
+	{ "size", 's', "N", "", NULL, ARG_NUMBER, ARG_TO(struct typed, number), .max = UINT32_MAX,
 	  .excluded = { "flag", " is small: it" } },
-	{ "colour", 'c', "COLOUR", "", ARG_WORD, ARG_TO(struct typed, colour),
+	{ "colour", 'c', "COLOUR", "", NULL, ARG_WORD, ARG_TO(struct typed, colour),
 	  .word = colour_name },
-	{ "name", 'n', "NAME", "", ARG_STRING, ARG_TO(struct typed, name), .needs = &not_red },
+	{ "name", 'n', "NAME", "", NULL, ARG_TEXT, ARG_TO(struct typed, name), .needs = &not_red },
+	{ "range", 0, "RANGE", "", NULL, ARG_SET, ARG_TO(struct typed, range), .repeats = true,
+	  .set = set_range, .get = get_range },
 	{},
 };
 
@@ -204,7 +233,8 @@ static void types(void **state)
 	assert_int_equal(parse_typed("-s", "0xffffffff"), 0);
 	assert_int_equal(typed.number, UINT32_MAX);
 	assert_int_equal(typed.before | typed.behind_numbers | typed.behind_number |
-				 typed.behind_colour | typed.behind,
+				 typed.behind_colour | typed.before_name | typed.behind_name |
+				 typed.behind,
 			 0);
 	assert_typed_refused("--port: at most 3" SEE, "-p", "1", "-p", "1", "-p", "1", "-p", "1");
 	/* A wrong value comes before a full list. */
@@ -229,6 +259,7 @@ static const char listed[] = "load\n"
 			     "load --size -s N\n"
 			     "load --colour -c COLOUR red green blue\n"
 			     "load --name -n NAME\n"
+			     "load --range - RANGE\n"
 			     "load --help -h\n";
 
 static void list(void **state)
@@ -245,10 +276,29 @@ static void list(void **state)
 static void odd_values(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("load", "wg0", "--uplink=--x", "--uplink=", "--uplink=a=b"), 0);
+	assert_int_equal(parse("load", "wg0", "--uplink=--x", "--uplink= ", "--uplink=a=b"), 0);
 	assert_string_equal(config.uplinks[0], "--x");
-	assert_string_equal(config.uplinks[1], "");
+	assert_string_equal(config.uplinks[1], " ");
 	assert_string_equal(config.uplinks[2], "a=b");
+}
+
+/* A text has room for its terminating zero; what is in front of the member and behind it stays. */
+static void lengths(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "wg0", "-u", "1234567", "-u", "\"", "-u", "7654321"), 0);
+	assert_string_equal(config.uplinks[0], "1234567");
+	assert_string_equal(config.uplinks[1], "\"");
+	assert_string_equal(config.uplinks[2], "7654321");
+	assert_refused("--uplink: '12345678' has 8 characters: 1 to 7 are possible", "load", "wg0",
+		       "-u", "12345678");
+	assert_refused("--uplink: '' has 0 characters: 1 to 7 are possible", "load", "wg0",
+		       "--uplink=");
+	assert_refused("--uplink: '" TEN TEN TEN TEN "...' has 41 characters: 1 to 7 are possible",
+		       "load", "wg0", "-u", TEN TEN TEN TEN "0");
+	assert_int_equal(parse_typed("--name", "1234567", "-c", "blue"), 0);
+	assert_string_equal(typed.name, "1234567");
+	assert_int_equal(typed.before_name | typed.behind_name, 0);
 }
 
 static void double_dash(void **state)
@@ -404,17 +454,328 @@ static void number_refuses(void **state)
 	assert_int_equal(args_number("x", 1, 10, &n, NULL, 0), -EINVAL);
 }
 
+/* What a function writes, until the next one does. */
+static const char *end_text(FILE *f, char *const *text)
+{
+	static char copy[16384];
+
+	fclose(f);
+	assert_true(strlen(*text) < sizeof(copy));
+	strcpy(copy, *text);
+	free(*text);
+	return copy;
+}
+
+static FILE *begin_text(char **text)
+{
+	static size_t len;
+	FILE *f = open_memstream(text, &len);
+
+	assert_non_null(f);
+	return f;
+}
+
+static const char *quoted(const char *word)
+{
+	char *text;
+	FILE *f = begin_text(&text);
+
+	args_quote(f, word);
+	return end_text(f, &text);
+}
+
+static const char *printed(const struct typed *some, const struct typed *base)
+{
+	char *text;
+	FILE *f = begin_text(&text);
+
+	args_print(f, &typed_command, some, base);
+	return end_text(f, &text);
+}
+
+static const char *printed_option(unsigned int i, const struct typed *some)
+{
+	const struct typed base = {};
+	char *text;
+	FILE *f = begin_text(&text);
+
+	args_print_option(f, &typed_options[i], some, &base);
+	return end_text(f, &text);
+}
+
+/* Cuts a line into at most 7 words. */
+static char *words[8];
+static int split(const char *line)
+{
+	static char copy[16384];
+
+	assert_true(strlen(line) < sizeof(copy));
+	strcpy(copy, line);
+	memset(words, 0xff, sizeof(words));
+	return args_split(copy, words, ARRAY_SIZE(words) - 1);
+}
+
+static void quotes(void **state)
+{
+	(void)state;
+	assert_string_equal(quoted("eth0.7@x%_+=:,./-Z9"), "eth0.7@x%_+=:,./-Z9");
+	assert_string_equal(quoted(""), "''");
+	assert_string_equal(quoted("a b"), "'a b'");
+	assert_string_equal(quoted("*=CS0"), "'*=CS0'");
+	assert_string_equal(quoted("#"), "'#'");
+	assert_string_equal(quoted("~"), "'~'");
+	assert_string_equal(quoted("$HOME"), "'$HOME'");
+	assert_string_equal(quoted("a\\b"), "'a\\b'");
+	assert_string_equal(quoted("'"), "''\\'''");
+	assert_string_equal(quoted("it's"), "'it'\\''s'");
+	assert_string_equal(quoted("\xc3\xa9"), "'\xc3\xa9'");
+}
+
+static const char *const odd_words[] = {
+	"",
+	"wg0",
+	"-",
+	"--",
+	"-n",
+	"--all",
+	" ",
+	"a b",
+	"  a",
+	"a  ",
+	"\t",
+	"\n",
+	"a\nb",
+	"\r",
+	"\v\f",
+	"'",
+	"''",
+	"it's",
+	"\"",
+	"\"a\"",
+	"\\",
+	"a\\",
+	"\\'",
+	"\\\"",
+	"$HOME",
+	"${x}",
+	"$(date)",
+	"`id`",
+	"#",
+	"a#",
+	"# a",
+	"!",
+	"!!",
+	"*",
+	"*=CS0",
+	"?",
+	"[a-z]",
+	"{a,b}",
+	"~",
+	"~root",
+	"a=b",
+	"&",
+	"a;b",
+	"|",
+	"<",
+	">",
+	"(",
+	")",
+	"^",
+	"a:b,c./-_%+@",
+	"\x01",
+	"\x1b",
+	"\x7f",
+	"\x80",
+	"\xff",
+	"\xc3\xa9",
+	"\xe2\x80\xa6",
+};
+
+static void splits_what_it_quotes(void **state)
+{
+	char line[4096], all[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd_words); i++) {
+		snprintf(line, sizeof(line), " %s\t", quoted(odd_words[i]));
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s",
+			 quoted(odd_words[i]));
+		assert_int_equal(split(line), 2);
+		assert_string_equal(words[0], odd_words[i]);
+		assert_string_equal(words[1], odd_words[i]);
+		assert_null(words[2]);
+	}
+	for (int c = 1; c < 256; c++)
+		all[c - 1] = c;
+	all[255] = 0;
+	assert_int_equal(split(quoted(all)), 1);
+	assert_string_equal(words[0], all);
+}
+
+/* The shell is a judge of its own. Behind each word is a mark. */
+static void a_shell_reads_the_same(void **state)
+{
+	char *text, want[4096] = "", got[4096];
+	FILE *f = begin_text(&text);
+	size_t len;
+
+	(void)state;
+	fputs("printf '%s|' ", f);
+	for (size_t i = 0; i < ARRAY_SIZE(odd_words); i++) {
+		putc(' ', f);
+		args_quote(f, odd_words[i]);
+		snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s|", odd_words[i]);
+	}
+	f = popen(end_text(f, &text), "r");
+	assert_non_null(f);
+	len = fread(got, 1, sizeof(got) - 1, f);
+	got[len] = 0;
+	assert_int_equal(pclose(f), 0);
+	assert_string_equal(got, want);
+}
+
+static const struct {
+	const char *line;
+	int n;
+	const char *words[4];
+} lines[] = {
+	{ "", 0, {} },
+	{ " \t\r\n", 0, {} },
+	{ "# load wg0", 0, {} },
+	{ "  # load 'wg0", 0, {} },
+	{ "load wg0\n", 2, { "load", "wg0" } },
+	{ "\tload\twg0\r\n", 2, { "load", "wg0" } },
+	{ "load wg0 # it's", 2, { "load", "wg0" } },
+	{ "load wg0# x#y", 3, { "load", "wg0#", "x#y" } },
+	{ "load '#' \\# \"#\"", 4, { "load", "#", "#", "#" } },
+	{ "''", 1, { "" } },
+	{ "'' \"\" ''\"\"", 3, { "", "", "" } },
+	{ "a'b c'd\"e f\"g", 1, { "ab cde fg" } },
+	{ "'a\\b' \"a\\b\" a\\b", 3, { "a\\b", "a\\b", "ab" } },
+	{ "\"\\\"\\\\\\$\\`\\'\"", 1, { "\"\\$`\\'" } },
+	{ "a\\ b \\'", 2, { "a b", "'" } },
+	{ "\"it's\" 'say \"so\"'", 2, { "it's", "say \"so\"" } },
+	{ "a\\", 1, { "a\\" } }, /* nothing is behind the backslash */
+	{ "$HOME *", 2, { "$HOME", "*" } }, /* a shell would replace them */
+	{ "\xc3\xa9 '\xff' \\\xfe", 3, { "\xc3\xa9", "\xff", "\xfe" } },
+	{ "1 2 3 4 5 6 7 # 8", 7, { "1", "2", "3", "4" } },
+	{ "1 2 3 4 5 6 7 8", -E2BIG, {} },
+	{ "1 2 3 4 5 6 7 ''", -E2BIG, {} },
+	{ "'", -EINVAL, {} },
+	{ "a \"b", -EINVAL, {} },
+	{ "a 'b\"", -EINVAL, {} },
+	{ "a \"b'", -EINVAL, {} },
+	{ "a \"b\\\"", -EINVAL, {} },
+};
+
+static void splits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		const int n = split(lines[i].line);
+
+		if (n != lines[i].n)
+			fail_msg("'%s' has %d words, not %d", lines[i].line, n, lines[i].n);
+		for (int j = 0; j < n && j < (int)ARRAY_SIZE(lines[i].words); j++)
+			assert_string_equal(words[j], lines[i].words[j]);
+		if (n >= 0)
+			assert_null(words[n]);
+	}
+}
+
+/* An option whose value was forgotten is the last word, and nothing behind it is taken. */
+static void split_and_parse(void **state)
+{
+	(void)state;
+	assert_int_equal(split("load wg0 --uplink"), 3);
+	assert_int_equal(parse_with(&load, 3, words), -EINVAL);
+	assert_string_equal(errors, "dscp-tool: --uplink needs a value: --uplink DEV" SEE "\n");
+	assert_int_equal(split("load wg0 --uplink 'a b' -j"), 5);
+	assert_int_equal(parse_with(&load, 5, words), 0);
+	assert_string_equal(config.uplinks[0], "a b");
+	assert_true(config.json);
+}
+
+static void prints(void **state)
+{
+	const struct typed base = {}, other = { .number = 7, .colour = BLUE, .name = "x" };
+	const struct typed some = {
+		.flag = true,
+		.numbers = { 65535, '-', 1 }, /* a number does not begin with a dash */
+		.n_numbers = 3,
+		.number = 0x2d2d2d2d,
+		.colour = GREEN,
+		.name = "a b",
+		.range = { 1, 2 },
+	};
+
+	(void)state;
+	assert_string_equal(printed(&base, &base), "");
+	assert_string_equal(printed(&some, &base),
+			    " --port 65535 --port 45 --port 1 --size 757935405 --colour green"
+			    " --name 'a b' --range 1 --range=-2");
+	/* Zero is printed too where base has something else. */
+	assert_string_equal(printed(&base, &other), " --size 0 --colour red --name ''");
+	assert_string_equal(printed(&other, &other), "");
+	assert_string_equal(printed_option(0, &some), "");
+	assert_string_equal(printed_option(1, &some), " --port 65535 --port 45 --port 1");
+	assert_string_equal(printed_option(4, &some), " --name 'a b'");
+	assert_string_equal(printed_option(4, &base), "");
+	assert_string_equal(printed_option(5, &some), " --range 1 --range=-2");
+}
+
+/* Whatever a text is, the words that are printed for it make the same of it. */
+static void parses_what_it_prints(void **state)
+{
+	const struct typed base = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd_words); i++) {
+		struct typed one;
+		char line[4096];
+		int n;
+
+		memset(&one, 0, sizeof(one)); /* the holes too, which are compared */
+		one.colour = BLUE;
+		one.range.high = i % 10;
+		if (!*odd_words[i] || strlen(odd_words[i]) >= sizeof(one.name))
+			continue;
+		strcpy(one.name, odd_words[i]);
+		snprintf(line, sizeof(line), "load%s", printed(&one, &base));
+		n = split(line);
+		assert_true(n > 0);
+		if (parse_with(&typed_command, n, words))
+			fail_msg("'%s' was refused: %s", line, errors);
+		assert_memory_equal(&typed, &one, sizeof(one));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_anywhere), cmocka_unit_test(repeated),
-		cmocka_unit_test(given_twice),	    cmocka_unit_test(types),
-		cmocka_unit_test(together),	    cmocka_unit_test(list),
-		cmocka_unit_test(odd_values),	    cmocka_unit_test(double_dash),
-		cmocka_unit_test(unknown),	    cmocka_unit_test(wrong_values),
-		cmocka_unit_test(wrong_count),	    cmocka_unit_test(help),
-		cmocka_unit_test(no_options),	    cmocka_unit_test(number_accepts),
+		cmocka_unit_test(options_anywhere),
+		cmocka_unit_test(repeated),
+		cmocka_unit_test(given_twice),
+		cmocka_unit_test(types),
+		cmocka_unit_test(together),
+		cmocka_unit_test(list),
+		cmocka_unit_test(odd_values),
+		cmocka_unit_test(double_dash),
+		cmocka_unit_test(unknown),
+		cmocka_unit_test(wrong_values),
+		cmocka_unit_test(wrong_count),
+		cmocka_unit_test(help),
+		cmocka_unit_test(no_options),
+		cmocka_unit_test(number_accepts),
 		cmocka_unit_test(number_refuses),
+		cmocka_unit_test(lengths),
+		cmocka_unit_test(quotes),
+		cmocka_unit_test(splits_what_it_quotes),
+		cmocka_unit_test(splits),
+		cmocka_unit_test(a_shell_reads_the_same),
+		cmocka_unit_test(prints),
+		cmocka_unit_test(split_and_parse),
+		cmocka_unit_test(parses_what_it_prints),
 	};
 
 	return cmocka_run_group_tests_name("args", tests, NULL, NULL);

@@ -8,12 +8,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <util/dscp.h>
 #include <util/macros.h>
 #include <util/policy.h>
+
+#include "../xorshift.h"
 
 #define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 
@@ -319,6 +322,92 @@ static void policy_sentences(void **state)
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
 }
 
+/* The map that policy_print() writes; never nothing. */
+static const char *printed(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	static char text[1024];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	assert_non_null(f);
+	policy_print(f, policy, base);
+	assert_int_equal(fclose(f), 0);
+	assert_string_not_equal(text, "");
+	return text;
+}
+
+static void assert_printed(const char *base_map, const char *map, const char *text)
+{
+	const struct dscp_policy base = parsed(base_map);
+	struct dscp_policy policy = base;
+
+	assert_int_equal(policy_parse(&policy, map, err, sizeof(err)), 0);
+	assert_string_equal(printed(&policy, &base), text);
+}
+
+static void policy_prints(void **state)
+{
+	(void)state;
+	assert_printed("copy", "copy", "CS0=CS0");
+	assert_printed("CS0=keep", "CS1=CS1", "CS0=keep");
+	assert_printed("copy", "ef=0x28,63=KEEP,7=7", "EF=CS5,63=keep");
+	assert_printed("copy", "*=0,EF=EF", "*=CS0,EF=EF");
+	assert_printed("*=CS0", "EF=46", "*=CS0,EF=EF");
+	assert_printed("*=CS0", "copy,0=keep", "copy,CS0=keep");
+	assert_printed("CS0=keep", "0=0", "CS0=CS0");
+	assert_printed("copy", "*=keep", "*=keep");
+	/* Half of all is not more than half. */
+	assert_printed("copy", "0-1=LE", "CS0=LE");
+	assert_printed("33-63=0", "33-63=0", "CS0=CS0");
+}
+
+/* Few DSCPs or many become something else: of a policy that copies, or has one target, or none. */
+static struct dscp_policy random_policy(uint32_t *seed)
+{
+	const uint32_t sort = xorshift32(seed) % 3, changes = xorshift32(seed) % 3;
+	const uint32_t common = xorshift32(seed) % (DSCP_VALUES + 1);
+	struct dscp_policy policy;
+
+	for (unsigned int i = 0; i < DSCP_VALUES; i++) {
+		const uint32_t any = xorshift32(seed) % (DSCP_VALUES + 1);
+		const bool is_changed = changes && !(xorshift32(seed) % (2 * changes * changes));
+		const uint32_t to = is_changed || sort == 2 ? any : sort ? common : i;
+
+		policy.to[i] = to == DSCP_VALUES ? DSCP_KEEP : to;
+	}
+	return policy;
+}
+
+static void assert_read_back(const struct dscp_policy *policy, const struct dscp_policy *base,
+			     const struct dscp_policy *on)
+{
+	struct dscp_policy again = *on;
+	const char *text = printed(policy, base);
+
+	if (policy_parse(&again, text, err, sizeof(err)))
+		fail_msg("'%s': %s", text, err);
+	policy_complete(&again, base);
+	if (memcmp(&again, policy, sizeof(again)))
+		fail_msg("'%s' is another policy", text);
+}
+
+/* Laid over the base, and completed by the base, as --peer-map is by --egress-map. */
+static void policy_reads_what_it_prints(void **state)
+{
+	uint32_t seed = 20210618;
+	struct dscp_policy unnamed;
+
+	(void)state;
+	policy_unnamed(&unnamed);
+	for (int i = 0; i < 5000; i++) {
+		const struct dscp_policy base = random_policy(&seed), other = random_policy(&seed);
+
+		assert_read_back(&other, &base, &base);
+		assert_read_back(&other, &base, &unnamed);
+		assert_read_back(&base, &base, &base);
+		assert_read_back(&base, &base, &unnamed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +424,8 @@ int main(void)
 		cmocka_unit_test(policy_completed),
 		cmocka_unit_test(policy_refuses),
 		cmocka_unit_test(policy_sentences),
+		cmocka_unit_test(policy_prints),
+		cmocka_unit_test(policy_reads_what_it_prints),
 	};
 
 	return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <util/macros.h>
 
@@ -22,28 +24,33 @@
 
 #define MAX_WORDS 160
 
-struct pins;
-
-/* dscp-tool.c's main() */
+/* main.c's main() */
 int tool_main(int argc, char **argv);
 
-/* What the commands call first when the words are right, in place of the functions of pins.c. */
-int __wrap_pins_lock(void);
-int __wrap_pins_open(struct pins *state);
+/* What the commands call first when the words are right, in place of the functions of root.c. */
+int __wrap_root_lock(bool make);
+int __wrap_root_try_lock(void);
+int __wrap_root_sets(uint64_t **sets);
 
 static bool asked; /* the kernel */
 static char out[4096], errors[4096];
 
-int __wrap_pins_lock(void)
+int __wrap_root_lock(bool make)
 {
+	(void)make;
 	asked = true;
 	return -EPERM;
 }
 
-int __wrap_pins_open(struct pins *state)
+int __wrap_root_try_lock(void)
 {
-	(void)state;
-	return __wrap_pins_lock();
+	return __wrap_root_lock(false);
+}
+
+int __wrap_root_sets(uint64_t **sets)
+{
+	*sets = NULL;
+	return __wrap_root_lock(false);
 }
 
 /* Runs the tool with these words, which have spaces between them. */
@@ -52,6 +59,7 @@ static int run(const char *words)
 	char copy[4096], *argv[MAX_WORDS] = { "dscp-tool" }, *rest = copy;
 	struct capture c1, c2;
 	int argc = 1, status;
+	sigset_t signals;
 
 	assert_true(strlen(words) < sizeof(copy));
 	strcpy(copy, words);
@@ -59,11 +67,13 @@ static int run(const char *words)
 		argc++;
 	assert_null(rest);
 	asked = false;
+	sigprocmask(SIG_BLOCK, NULL, &signals); /* monitor never gives them back */
 	c1 = capture(stdout);
 	c2 = capture(stderr);
 	status = tool_main(argc, argv);
 	end_capture(&c2, errors, sizeof(errors));
 	end_capture(&c1, out, sizeof(out));
+	sigprocmask(SIG_SETMASK, &signals, NULL);
 	return status;
 }
 
@@ -116,7 +126,13 @@ static void assert_rows_refused(const char *command, const struct row *rows, siz
 
 static const struct row load_values[] = {
 	{ "vx4 --frob", "there is no option '--frob'" },
+	{ "vx4 -n a", "there is no option '-n'" }, /* which goes in front of load */
+	{ "vx4 --dry-run=yes", "--dry-run takes no value, but got 'yes'" },
 	{ "vx4 wx5", "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" },
+	{ "vx4 --uplink 0123456789abcdef",
+	  "--uplink: '0123456789abcdef' has 16 characters: 1 to 15 are possible" },
+	{ "vx4 --uplink=", "--uplink: '' has 0 characters: 1 to 15 are possible" },
+	{ "vx4 --uplink-netns=", "--uplink-netns: '' has 0 characters: 1 to 255 are possible" },
 	{ "vx4 --port 66000", "--port: 66000 is out of range: use 1 to 65535" },
 	{ "vx4 --port 0", "--port: 0 is out of range: use 1 to 65535" },
 	{ "vx4 --port 12x", "--port: '12x' is no number: use 1 to 65535, decimal or 0x hex" },
@@ -146,6 +162,10 @@ static void load_refuses_values(void **state)
 	(void)state;
 	assert_rows_refused("load", load_values, ARRAY_SIZE(load_values));
 	assert_refused("load", "an argument is missing: usage: dscp-tool load TUNNEL", "load");
+	assert_refused("load 0123456789abcdef",
+		       "there is no device '0123456789abcdef': a name has "
+		       "at most 15 characters",
+		       NULL);
 }
 
 static const struct row load_pairs[] = {
@@ -252,13 +272,16 @@ static void load_limits(void **state)
 	assert_accepted(words);
 	assert_accepted("load vx4 --peer-map 10.0.0.5:copy --peer-map fd00::/16:COPY,EF=CS1");
 	assert_accepted("load vx4 --peer-map 10.0.0.5:EF=CS1 --egress-map copy -m *=CS0,EF=copy");
+	assert_accepted("load 0123456789abcde --uplink 0123456789abcde");
+	assert_accepted("load vx4 --dry-run --egress-map *=CS0");
 	assert_accepted("load vx4 -d both -i CS0=copy --ingress-map EF=keep --egress-map LE=LE");
 }
 
 /* Every option of load with a value but those whose values add up, and one of the other commands
  * each. */
 static const struct row twice[] = {
-	{ "load vx4 -n a --uplink-netns b", "--uplink-netns is given twice, with 'a' and 'b'" },
+	{ "load vx4 --uplink-netns a --uplink-netns b",
+	  "--uplink-netns is given twice, with 'a' and 'b'" },
 	{ "load -d both vx4 --direction=egress",
 	  "--direction is given twice, with 'both' and 'egress'" },
 	{ "load vx4 -d ingress -H tc -H peek",
@@ -292,7 +315,8 @@ static const struct row status_values[] = {
 	{ "--watch 0", "--watch: 0 is out of range: use 1 to 3600" },
 	{ "vx4 --watch=3601", "--watch: 3601 is out of range: use 1 to 3600" },
 	{ "--openmetrics=yes", "--openmetrics takes no value, but got 'yes'" },
-	{ "vx4 wx5", "'wx5' is one argument too many: usage: dscp-tool status [TUNNEL]" },
+	{ "--all-netns=yes", "--all-netns takes no value, but got 'yes'" },
+	{ "-a", "there is no option '-a'" },
 };
 
 static void status_refuses(void **state)
@@ -303,8 +327,11 @@ static void status_refuses(void **state)
 	assert_refused("status vx4 --openmetrics -j", "--openmetrics excludes --json", NULL);
 	assert_refused("status --watch 2 --openmetrics",
 		       "--openmetrics is one reading: it excludes --watch", NULL);
+	assert_refused("status --all-netns vx4", "--all-netns shows all tunnels: no name is needed",
+		       NULL);
 	assert_accepted("status");
-	assert_accepted("status vx4 --openmetrics");
+	assert_accepted("status vx4 wx5 --openmetrics");
+	assert_accepted("status --all-netns --json");
 }
 
 static const struct row monitor_values[] = {
@@ -314,12 +341,27 @@ static const struct row monitor_values[] = {
 	{ "--interval 0", "--interval: 0 is out of range: use 1 to 86400" },
 	{ "vx4 --interval=86401", "--interval: 86401 is out of range: use 1 to 86400" },
 	{ "--json", "there is no option '--json'" },
+	{ "--all", "there is no option '--all'" },
 };
 
 static void monitor_refuses(void **state)
 {
 	(void)state;
 	assert_rows_refused("monitor", monitor_values, ARRAY_SIZE(monitor_values));
+	assert_accepted("monitor");
+	assert_accepted("monitor vx4 --interval 86400 wx5");
+}
+
+static void reload_refuses(void **state)
+{
+	(void)state;
+	assert_refused("reload --all vx4",
+		       "reload needs the names of tunnels, or --all, or neither", NULL);
+	assert_refused("reload --dry-run", "there is no option '--dry-run'", "reload");
+	assert_refused("reload vx4 --port 1", "there is no option '--port'", "reload");
+	assert_accepted("reload");
+	assert_accepted("reload vx4 wx5");
+	assert_accepted("reload -a");
 }
 
 static void other_commands_refuse(void **state)
@@ -331,12 +373,174 @@ static void other_commands_refuse(void **state)
 	assert_refused("dump-map --openmetrics", "there is no option '--openmetrics'", "dump-map");
 	assert_refused("features vx4", "'vx4' is one argument too many: usage: dscp-tool features",
 		       "features");
-	assert_refused("unload", "unload needs the name of one tunnel, or --all", NULL);
-	assert_refused("unload --all vx4", "unload needs the name of one tunnel, or --all", NULL);
+	assert_refused("unload", "unload needs the names of tunnels, or --all", NULL);
+	assert_refused("unload --all vx4", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload -j vx4", "there is no option '-j'", "unload");
+	assert_refused("save vx4", "'vx4' is one argument too many: usage: dscp-tool save", "save");
+	assert_refused("save --all", "there is no option '--all'", "save");
 	assert_accepted("dump-map vx4 --json");
 	assert_accepted("unload vx4");
+	assert_accepted("unload vx4 wx5");
 	assert_accepted("unload --all");
+	assert_accepted("save");
+	assert_accepted("save --verbose"); /* it has no configuration */
+}
+
+/* The commands that take several names take so many, and no more. */
+static void counts_names(void **state)
+{
+	static const char *const commands[] = { "unload", "status", "monitor", "reload" };
+	static const char *const usage[] = { "TUNNEL... | --all", "[TUNNEL...]", "[TUNNEL...]",
+					     "[TUNNEL...]" };
+	char words[1024], sentence[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		strcpy(words, commands[i]);
+		for (int n = 1; n <= MAX_NAMES; n++)
+			snprintf(words + strlen(words), sizeof(words) - strlen(words), " vx%d", n);
+		assert_accepted(words);
+		strcat(words, " wx5");
+		snprintf(sentence, sizeof(sentence),
+			 "'wx5' is one argument too many: usage: dscp-tool %s %s", commands[i],
+			 usage[i]);
+		assert_refused(words, sentence, commands[i]);
+	}
+}
+
+/* A file of these lines, by a path that is this process's own. */
+static const char *file_with(const char *lines)
+{
+	static FILE *file;
+	static char path[64];
+
+	if (file)
+		fclose(file);
+	file = tmpfile();
+	assert_non_null(file);
+	fputs(lines, file);
+	rewind(file);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(file));
+	return path;
+}
+
+#define NOT_HERE " is no command here: load TUNNEL [OPTION]... is"
+#define SEE_LOAD " (see dscp-tool load --help)"
+
+static const struct {
+	unsigned int number;
+	const char *lines, *sentence;
+} bad_files[] = {
+	{ 1, "unload vx4\n", "'unload'" NOT_HERE },
+	{ 1, "dscp-tool\n", "''" NOT_HERE },
+	{ 1, "dscp-tool unload vx4\n", "'unload'" NOT_HERE },
+	{ 1, "dscp-tool -n b load vx4\n", "'-n'" NOT_HERE },
+	{ 1, "'' load vx4\n", "''" NOT_HERE },
+	{ 2, "load vx4\nLOAD vx4", "'LOAD'" NOT_HERE },
+	{ 3, "# load\n\nload", "an argument is missing: usage: dscp-tool load TUNNEL" SEE_LOAD },
+	{ 1, "load vx4 wx5",
+	  "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" SEE_LOAD },
+	{ 1, "load vx4 --frob", "there is no option '--frob'" SEE_LOAD },
+	{ 1, "load vx4 --port", "--port needs a value: --port PORT" SEE_LOAD },
+	{ 1, "load vx4 --port # 5", "--port needs a value: --port PORT" SEE_LOAD },
+	{ 1, "load vx4 -o EF -m copy",
+	  "--outer-dscp leaves nothing to map: it excludes "
+	  "--egress-map" },
+	{ 1, "load vx4 --dry-run", "--dry-run is not for a file" },
+	{ 1, "load vx4 --frob --help", "--help is not for a file" },
+	{ 1, "load vx4 -h", "--help is not for a file" },
+	{ 1, "load --help=yes vx4", "--help takes no value, but got 'yes'" SEE_LOAD },
+	{ 2, "\nload vx4 'a", "a quote has no end" },
+	{ 1, "load 0123456789abcdef",
+	  "there is no device '0123456789abcdef': a name has at most "
+	  "15 characters" },
+	{ 3, "load vx4\nload vx6\ndscp-tool load -u eth0 vx4\n", "vx4 is in line 1 already" },
+};
+
+static void assert_file_refused(const char *lines, unsigned int number, const char *sentence)
+{
+	const char *path = file_with(lines);
+	char words[128], want[1024];
+
+	snprintf(words, sizeof(words), "apply %s", path);
+	snprintf(want, sizeof(want), "%s:%u: %s", path, number, sentence);
+	assert_refused(words, want, NULL);
+	file_with(lines);
+	strcat(words, " --dry-run");
+	assert_refused(words, want, NULL);
+}
+
+static void apply_refuses(void **state)
+{
+	char many[2048] = "load vx4";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad_files); i++)
+		assert_file_refused(bad_files[i].lines, bad_files[i].number, bad_files[i].sentence);
+	for (int i = 0; i < 511; i++)
+		strcat(many, " -v");
+	assert_file_refused(many, 1, "more than 512 words");
+	assert_refused("apply", "an argument is missing: usage: dscp-tool apply FILE", "apply");
+	assert_refused("apply /a /b", "'/b' is one argument too many: usage: dscp-tool apply FILE",
+		       "apply");
+	assert_refused("apply /dev/null/a", "cannot open /dev/null/a: Not a directory", NULL);
+	assert_refused("apply /", "cannot read /", NULL);
+}
+
+static void assert_file_accepted(const char *lines)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words), "apply %s", file_with(lines));
+	assert_accepted(words);
+	snprintf(words, sizeof(words), "apply --dry-run %s", file_with(lines));
+	assert_accepted(words);
+}
+
+static void apply_accepts(void **state)
+{
+	int saved = dup(STDIN_FILENO);
+
+	(void)state;
+	assert_file_accepted("");
+	assert_file_accepted("# nothing\n\n  \t\n#\n");
+	assert_file_accepted("load vx4\n");
+	assert_file_accepted("dscp-tool load vx4 --port 7 # with a comment\n"
+			     "\tload 'vx6' -m '*=CS0,EF=EF'\r\n"
+			     "load -u eth0 -- -x\n"
+			     "load -- --help");
+	assert_true(freopen(file_with("load vx4\n"), "r", stdin) == stdin);
+	assert_accepted("apply -");
+	assert_true(freopen(file_with("load vx4\nload\n"), "r", stdin) == stdin);
+	assert_refused("apply -", "-:2: an argument is missing: usage: dscp-tool load TUNNEL",
+		       "load");
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+}
+
+/* In front of the command. This process is in its own network namespace already. */
+static void another_netns(void **state)
+{
+	static const char *const forms[] = { "-n %d %s", "-n%d %s", "--netns %d %s",
+					     "--netns=%d %s", "-n %d -n/proc/self/ns/net %s" };
+	char words[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		snprintf(words, sizeof(words), forms[i], (int)getpid(), "status vx4");
+		assert_accepted(words);
+		snprintf(words, sizeof(words), forms[i], (int)getpid(), "status --frob");
+		assert_refused(words, "there is no option '--frob'", "status");
+	}
+	assert_refused("-n", "-n needs a network namespace: a name, PID or path", NULL);
+	assert_refused("--netns", "--netns needs a network namespace: a name, PID or path", NULL);
+	/* It may be gone, which is no mistake in the words. */
+	assert_int_equal(run("-nself/ns/net status"), EXIT_REFUSED);
+	assert_string_equal(errors, "dscp-tool: -n 'self/ns/net': No such file or directory: use a "
+				    "name in /run/netns, the PID of a process, or a path\n");
+	assert_false(asked);
+	assert_string_equal(out, "");
+	assert_refused("--netnsx status", "'--netnsx' is no command: see dscp-tool help", NULL);
 }
 
 static void no_command(void **state)
@@ -345,7 +549,7 @@ static void no_command(void **state)
 	assert_refused("loa vx4", "'loa' is no command: see dscp-tool help", NULL);
 	assert_refused("--frob", "'--frob' is no command: see dscp-tool help", NULL);
 	assert_int_equal(run(""), EXIT_USAGE);
-	assert_non_null(strstr(errors, "Usage: dscp-tool COMMAND [OPTION...]\n"));
+	assert_non_null(strstr(errors, "Usage: dscp-tool [-n NETNS] COMMAND [OPTION...]\n"));
 	assert_string_equal(out, "");
 }
 
@@ -359,7 +563,12 @@ int main(void)
 		cmocka_unit_test(refuses_twice),
 		cmocka_unit_test(status_refuses),
 		cmocka_unit_test(monitor_refuses),
+		cmocka_unit_test(reload_refuses),
 		cmocka_unit_test(other_commands_refuse),
+		cmocka_unit_test(counts_names),
+		cmocka_unit_test(apply_refuses),
+		cmocka_unit_test(apply_accepts),
+		cmocka_unit_test(another_netns),
 		cmocka_unit_test(no_command),
 	};
 

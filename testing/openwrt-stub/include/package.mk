@@ -32,7 +32,8 @@ compile: configure
 	$(if $(PKG_INSTALL),$(MAKE_VARS) $(MAKE) -C $(PKG_BUILD_DIR) $(MAKE_FLAGS) \
 		DESTDIR="$(PKG_INSTALL_DIR)" install)
 
-# What Package/NAME says is evaluated and written to OUT/NAME.control, and its files are copied.
+# What Package/NAME says is evaluated and written to OUT/NAME.control, its scripts to OUT/NAME.postinst-pkg and
+# OUT/NAME.prerm-pkg, as OpenWrt calls them, and its files are copied.
 define BuildPackage
 $(eval SECTION :=)$(eval CATEGORY :=)$(eval TITLE :=)$(eval DEPENDS :=)
 $(eval $(call Package/$(1)))
@@ -42,6 +43,8 @@ install-$(1): compile
 	printf '%s\n' 'Package: $(1)' 'Version: $(PKG_VERSION)-$(PKG_RELEASE)' 'Title: $(TITLE)' \
 		'Depends: $(DEPENDS)' 'License: $(PKG_LICENSE)' 'Conffiles: $(Package/$(1)/conffiles)' \
 		>$(OUT)/$(1).control
+	$$(file >$(OUT)/$(1).postinst-pkg,$$(Package/$(1)/postinst))
+	$$(file >$(OUT)/$(1).prerm-pkg,$$(Package/$(1)/prerm))
 	$(call Package/$(1)/install,$(OUT)/ipkg/$(1))
 	$$(RSTRIP) $(OUT)/ipkg/$(1)
 endef

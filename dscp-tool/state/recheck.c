@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Discovers a loaded tunnel anew, as load does it, and says whether the answer or a hook is not
  * what it was. */
-#include "state/reload.h"
+#include "state/recheck.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -13,6 +13,8 @@
 #include "state/hooks.h"
 #include "state/present.h"
 #include "state/registry.h"
+#include "state/sane.h"
+#include "state/sets.h"
 #include "tunnel/discover.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -21,10 +23,10 @@ static bool hooks_fine(const struct pins *pins, const struct dscp_tunnel *tunnel
 {
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
+	unsigned int n = hooks_of(pins, tunnel, hooks);
 	bool fine = true;
 
-	if (hooks_states(tunnel, states))
+	if (hooks_states(pins, tunnel, states))
 		return true; /* not to be known now */
 	for (unsigned int i = 0; i < n; i++) {
 		if (clsact_awaits_qdisc(&hooks[i], &states[i]))
@@ -39,12 +41,12 @@ static void add(char *text, const char *word)
 {
 	size_t len = strlen(text);
 
-	snprintf(text + len, RELOAD_TEXT - len, "%s%s", *text ? ", " : "", word);
+	snprintf(text + len, RECHECK_TEXT - len, "%s%s", *text ? ", " : "", word);
 }
 
 static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 {
-	char word[RELOAD_TEXT] = "uplink";
+	char word[RECHECK_TEXT] = "uplink";
 
 	for (int i = 0; i < tunnel->n_uplinks; i++)
 		snprintf(word + strlen(word), sizeof(word) - strlen(word), " %s%s",
@@ -81,19 +83,33 @@ static void describe(const struct pins *pins, uint32_t slot, const struct dscp_t
 		add(text, "a program was taken away");
 }
 
+void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
+{
+	if (!present_is(pins, slot, PRESENT_DEVICE) ||
+	    !if_indextoname(pins->tunnels[slot].ifindex, name) || !sane_name(name))
+		memcpy(name, pins->tunnels[slot].name, DSCP_IFNAMSIZ);
+}
+
 /* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
  * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
  */
 static int find_name(const struct pins *pins, uint32_t slot, char *name)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	uint32_t other;
+	struct pins other;
+	uint32_t found;
+	bool taken;
 
 	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
 		return 0;
 	memcpy(name, old->name, DSCP_IFNAMSIZ);
-	other = registry_find(pins, name);
-	if (!other || other == slot)
+	if (sets_find(name, false, &other, &found))
+		reason_clear();
+	if (!found)
+		return 0;
+	taken = other.set != pins->set || found != slot;
+	pins_close(&other);
+	if (!taken)
 		return 0;
 	return failed(-ENODEV,
 		      "%.15s: the device is gone, and its name is another loaded tunnel's now: "
@@ -105,7 +121,7 @@ static int find_name(const struct pins *pins, uint32_t slot, char *name)
  * alone: nobody has loaded it by its name. */
 static void add_stranger(const struct dscp_tunnel *old)
 {
-	char stranger[IF_NAMESIZE] = "", why[RELOAD_TEXT];
+	char stranger[IF_NAMESIZE] = "", why[RECHECK_TEXT];
 
 	if (!if_indextoname(old->ifindex, stranger))
 		return;
@@ -116,13 +132,14 @@ static void add_stranger(const struct dscp_tunnel *old)
 }
 
 /* True if a hook of ours shows that an uplink is still the device that was loaded. */
-static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
+static bool has_live_hook(const struct pins *pins, const struct dscp_tunnel *tunnel,
+			  uint32_t ifindex)
 {
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(tunnel, hooks);
+	unsigned int n = hooks_of(pins, tunnel, hooks);
 
-	if (!ifindex || hooks_states(tunnel, states))
+	if (!ifindex || hooks_states(pins, tunnel, states))
 		return false;
 	for (unsigned int i = 0; i < n; i++)
 		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
@@ -133,22 +150,24 @@ static bool has_live_hook(const struct dscp_tunnel *tunnel, uint32_t ifindex)
 
 /* The same for the uplinks that --uplink named: the device of that name, else it was renamed, if
  * our program is still on it. */
-static void find_uplink_name(char *name, const struct dscp_tunnel *old, unsigned int i)
+static void find_uplink_name(const struct pins *pins, const struct dscp_tunnel *old, char *name)
 {
-	if (if_nametoindex(old->uplink_names[i]) || !has_live_hook(old, old->uplinks[i]) ||
-	    !if_indextoname(old->uplinks[i], name))
-		memcpy(name, old->uplink_names[i], DSCP_IFNAMSIZ);
+	int i = 0;
+
+	while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
+		i++;
+	if (i < old->n_uplinks && !if_nametoindex(name) &&
+	    has_live_hook(pins, old, old->uplinks[i]))
+		if_indextoname(old->uplinks[i], name);
 }
 
-static void find_uplink_names(const struct dscp_tunnel *old, struct tunnel_request *request,
-			      char names[][IF_NAMESIZE])
+static void find_uplink_names(const struct pins *pins, const struct dscp_tunnel *old,
+			      struct request *request)
 {
 	NETNS_VISIT(old->uplink_netns);
 
-	for (unsigned int i = 0; i < request->n_uplinks; i++) {
-		find_uplink_name(names[i], old, i);
-		request->uplinks[i] = names[i];
-	}
+	for (unsigned int i = 0; i < request->n_uplinks; i++)
+		find_uplink_name(pins, old, request->uplinks[i]);
 }
 
 /* A namespace that has only the number of the one that was loaded is not the tunnel's. */
@@ -159,49 +178,46 @@ static int check_namespaces(const struct pins *pins, uint32_t slot)
 	if (!present_is(pins, slot, PRESENT_NETNS))
 		return failed(-ENODEV,
 			      "%.15s: the network namespace that it was loaded in is gone, and "
-			      "this one has only its number: unload it, or load it again",
+			      "this one has only its number: unload it, or load it anew",
 			      old->name);
 	if (!present_is(pins, slot, PRESENT_UPLINK_NETNS))
 		return failed(-ENODEV,
 			      "%.15s: the network namespace of its uplinks is gone (number %llu): "
-			      "unload it, or load it again",
+			      "unload it, or load it anew",
 			      old->name, (unsigned long long)old->uplink_netns);
 	return 0;
 }
 
 /* Finds out what load would make of the tunnel now, by the device's present name. */
-static int discover(const struct pins *pins, uint32_t slot, struct dscp_tunnel *new)
+static int discover(const struct pins *pins, uint32_t slot, struct wanted *wanted)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	char name[IF_NAMESIZE] = "", uplinks[DSCP_MAX_UPLINKS][IF_NAMESIZE] = {};
-	struct tunnel_request request;
 	int err = check_namespaces(pins, slot);
 
+	wanted->request = pins->requests[slot];
 	if (!err)
-		err = find_name(pins, slot, name);
+		err = find_name(pins, slot, wanted->request.name);
 	if (err)
 		return err;
-	request = discover_request_of(old, name);
-	request.uplinks_may_be_absent = true;
-	find_uplink_names(old, &request, uplinks);
-	err = discover_tunnel(&request, new);
-	if (err && !if_nametoindex(name))
+	find_uplink_names(pins, old, &wanted->request);
+	err = discover_tunnel(&wanted->request, true, &wanted->tunnel);
+	if (err && !if_nametoindex(wanted->request.name))
 		add_stranger(old);
-	if (!err && strncmp(old->link_kind, new->link_kind, DSCP_IFNAMSIZ))
+	if (!err && strncmp(old->link_kind, wanted->tunnel.link_kind, DSCP_IFNAMSIZ))
 		err = failed(-ENODEV, "%.15s: is a device of another kind now", old->name);
 	return err;
 }
 
-int reload_find(const struct pins *pins, uint32_t slot, struct reload *reload)
+int recheck_find(const struct pins *pins, uint32_t slot, struct recheck *recheck)
 {
-	int err = discover(pins, slot, &reload->tunnel);
+	int err = discover(pins, slot, &recheck->wanted);
 
-	*reload->change = 0;
+	*recheck->change = 0;
 	if (err)
 		return err;
 	/* Advice is for whoever has asked for the tunnel; and hooks that cannot be looked at now
 	 * are no change. */
-	describe(pins, slot, &reload->tunnel, reload->change);
+	describe(pins, slot, &recheck->wanted.tunnel, recheck->change);
 	reason_clear();
 	return 0;
 }

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* dscp-tool reload: finds everything anew for loaded tunnels, as they were asked for; what monitor
+ * does, once. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "state/change.h"
+#include "state/foreign.h"
+#include "state/install.h"
+#include "state/options.h"
+#include "state/present.h"
+#include "state/recheck.h"
+#include "state/registry.h"
+#include "state/root.h"
+#include "state/sets.h"
+#include "tunnel/discover.h"
+#include "util/log.h"
+#include "util/netns.h"
+#include "util/reason.h"
+
+struct reload_config {
+	const char *names[MAX_NAMES];
+	unsigned int n_names; /* 0: all tunnels of this network namespace */
+	bool found[MAX_NAMES];
+	bool all; /* and those of the other ones */
+};
+
+static const struct arg_option reload_options[] = {
+	{ "all", 'a', NULL, "of all network namespaces, and of other versions of dscp-tool", NULL,
+	  ARG_FLAG, ARG_TO(struct reload_config, all) },
+	VERBOSE_OPTION,
+	{},
+};
+
+const struct arg_command reload_command = {
+	.name = "reload",
+	.synopsis = "[TUNNEL...]",
+	.help = "find everything anew, with the options that were given",
+	.options = reload_options,
+	.min_args = 0,
+	.max_args = MAX_NAMES,
+};
+
+static int reload_tunnel(const struct pins *pins, uint32_t slot)
+{
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
+	NETNS_VISIT(tunnel->netns);
+	struct recheck recheck;
+	int err;
+
+	if (netns_own() != tunnel->netns)
+		return failed(-EXDEV, "%.15s: %s: left as it is", tunnel->name,
+			      present_is(pins, slot, PRESENT_NETNS)
+				      ? "in a network namespace that is not visible from here"
+				      : "its network namespace is gone");
+	err = recheck_find(pins, slot, &recheck);
+	/* Also without a change: a program of others may have come in between. */
+	if (!err)
+		err = change_tunnel(&recheck.wanted, NULL, 0);
+	if (!err && *recheck.change)
+		printf("%.15s: %s: loaded again\n", recheck.wanted.tunnel.name, recheck.change);
+	return err;
+}
+
+static bool is_asked_for(struct reload_config *config, const struct pins *pins, uint32_t slot)
+{
+	bool asked = !config->n_names && (config->all || registry_is_here(pins, slot));
+
+	for (unsigned int i = 0; i < config->n_names; i++) {
+		if (registry_find(pins, config->names[i]) != slot)
+			continue;
+		config->found[i] = true;
+		asked = true;
+	}
+	return asked;
+}
+
+/* One that fails is no reason to leave out the others. */
+static int reload_set(struct pins *pins, void *ctx)
+{
+	struct reload_config *config = ctx;
+	bool renewed = false;
+	int err = 0, failure;
+
+	if (!pins->tunnels)
+		return 0;
+	for_each_tunnel (slot, pins) {
+		if (!is_asked_for(config, pins, slot))
+			continue;
+		failure = renewed ? 0 : install_renew(pins, 0);
+		renewed = true;
+		if (!failure)
+			failure = reload_tunnel(pins, slot);
+		if (failure)
+			reason_print(); /* there may be many */
+		err = err ? err : failure;
+	}
+	return err;
+}
+
+/* Says what is not loaded any more, and how it was. */
+static void lost(const struct request *request, const struct peer_maps *peers)
+{
+	struct options *options = calloc(1, sizeof(*options));
+	char *command = NULL;
+	size_t len;
+	FILE *f = options ? open_memstream(&command, &len) : NULL;
+
+	if (f) {
+		options->request = *request;
+		options->peers = *peers;
+		options_print(f, options);
+		fclose(f);
+		failed(0, "%.15s: not loaded any more: when that is mended, %s", request->name,
+		       command);
+	}
+	reason_print();
+	free(command);
+	free(options);
+}
+
+/* The lock is held, so nothing else is loaded meanwhile. */
+static int load_again(const struct request *request, const struct peer_maps *peers)
+{
+	NETNS_VISIT(request->netns);
+	struct wanted wanted = { .request = *request };
+	int err = 0;
+
+	if (netns_own() != request->netns)
+		err = failed(-EXDEV, "its network namespace is not visible from here");
+	if (!err)
+		err = discover_tunnel(request, true, &wanted.tunnel);
+	if (!err)
+		err = change_tunnel(&wanted, peers, request->flows);
+	if (!err)
+		printf("%.15s: was loaded by another version: loaded again\n", request->name);
+	else
+		lost(request, peers);
+	return err;
+}
+
+static int take_over_set(struct pins *pins, void *ctx)
+{
+	(void)ctx;
+	return foreign_take_over(pins, load_again);
+}
+
+int run_reload(int argc, char **argv)
+{
+	struct reload_config config = {};
+	int status = parsed(
+		args_parse(&reload_command, argc, argv, &config, config.names, &config.n_names));
+	_cleanup_lock_ int lock = -1;
+
+	if (status >= 0)
+		return status;
+	if (config.all && config.n_names) {
+		log_error("reload needs the names of tunnels, or --all, or neither");
+		return EXIT_USAGE;
+	}
+	lock = root_lock(false);
+	if (lock < 0 && lock != -ENOENT)
+		return EXIT_REFUSED;
+	if (sets_for_each_version(reload_set, config.all ? take_over_set : NULL, &config))
+		status = EXIT_REFUSED;
+	for (unsigned int i = 0; i < config.n_names && status < 0; i++)
+		if (!config.found[i])
+			status = not_loaded(&reload_command, config.names[i]);
+	return status < 0 ? EXIT_DONE : status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* What load would make of a loaded tunnel now, and what is different then. */
+#ifndef STATE_RECHECK_H
+#define STATE_RECHECK_H
+
+#include "state/change.h"
+
+#define RECHECK_TEXT 512
+
+struct recheck {
+	struct wanted wanted; /* as it is to be loaded, by the device's present name */
+	char change[RECHECK_TEXT]; /* what is not as it was, in words; "": nothing */
+};
+
+/* What the device of a loaded tunnel is called now. Where it is gone, or has a name that cannot be
+ * shown, what it was called. */
+void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
+
+/* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook are not
+ * what they were. Returns 0, or a negative errno after a sentence and with no change. */
+int recheck_find(const struct pins *pins, uint32_t slot, struct recheck *recheck);
+
+#endif

@@ -1,0 +1,705 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 The dscp-tool authors
+#
+# Several network namespaces of one machine: both ends of a tunnel with the same names, ports and VNIs,
+# one bpffs. Each namespace of uplinks has a set of its own, and knows nothing of the others.
+
+. testing/tunnels.sh
+
+root=/sys/fs/bpf/dscp-tool
+
+# shared NODE COMMAND...: in that network namespace, with the mounts of node a
+shared()
+{
+	local -; set +x
+	local name=$1
+
+	shift
+	nsenter -t "${node_holder[a]}" --net="/run/netns/$name" --mount --wdns="$PWD" "$@"
+}
+
+# by_exec NODE WORDS...: the tool as a script calls it, in node a's mounts
+# shellcheck disable=SC2016 # for another shell
+by_exec() { on a sh -c 'ip netns exec "$0" "$@"; exit $?' "$1" "$TOOL" "${@:2}"; }
+
+# one_machine: from here on all nodes have the mounts of node a, and with them one bpffs
+one_machine() { on() { shared "$@"; }; }
+
+everything() { inventory a; inventory b; }
+
+same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
+remember() { inventory >"$T/before"; }
+
+# ends WAY ATTACH: both ends loaded both ways
+ends()
+{
+	local o
+
+	for o in 4 6; do
+		check by_exec a load "$(tunnel $o)" --direction both --ingress-hook "$1" --attach "$2"
+		check by_exec b load "$(tunnel $o)" --direction both --ingress-hook "$1" --attach "$2"
+	done
+}
+
+# Marks go out and come in at both ends; then end a goes, and b does what it did.
+independent()
+{
+	crossing
+	no_bleachers
+	check by_exec a status
+	check by_exec b status
+	for o in 4 6; do
+		[ "$(counter a "$(tunnel $o)" counters.egress.unknown)" = 0 ]
+		[ "$(counter b "$(tunnel $o)" counters.egress.unknown)" = 0 ]
+		[ "$(counter b "$(tunnel $o)" counters.ingress.unknown)" = 0 ]
+	done
+	[ "$(counter a "$(tunnel 4)" counters.egress.marked)" -ge 6300 ]
+	check by_exec a unload "$(tunnel 4)" "$(tunnel 6)"
+	check_exit 3 by_exec a status "$(tunnel 4)"
+	check by_exec b status
+	through b a --dst "$(inner 4 4 1)" --count 640 --at eth0 --tunnel $kind --from "$(outer 4 2)" \
+		--port "$(tunnel_port 4)" --expect inner --ecn 0
+	check by_exec b unload "$(tunnel 4)" "$(tunnel 6)"
+	[ ! -e "/proc/${node_holder[a]}/root$root" ] || fail "a set is left"
+}
+
+both_ends()
+{
+	local way how
+
+	one_machine
+	# tc makes directories of its own.
+	bleachers a
+	bleachers b
+	no_qdiscs
+	for how in $(attach_kinds); do
+		everything >"$T/before"
+		for way in $(ways); do
+			ends "$way" "$how"
+			bleachers a
+			bleachers b
+			independent
+			no_qdiscs
+			everything >"$T/after"
+			check diff "$T/before" "$T/after"
+		done
+	done
+}
+
+# Between egress_inner or egress_outer and the wire the mark inside is taken away, so that only ingress
+# can have brought it back.
+bleachers()
+{
+	[ $kind = wireguard ] || behind "$1" eth0 bleach_inside
+	[ $kind != wireguard ] || behind "$1" wg4 bleach_l3
+	[ $kind != wireguard ] || behind "$1" wg6 bleach_l3
+}
+
+no_bleachers()
+{
+	local node
+
+	for node in a b; do
+		[ $kind = wireguard ] || not_behind $node eth0 bleach_inside
+		[ $kind != wireguard ] || not_behind $node wg4 bleach_l3
+		[ $kind != wireguard ] || not_behind $node wg6 bleach_l3
+	done
+}
+
+# The qdiscs of those, where the tool needs none.
+no_qdiscs()
+{
+	local node dev
+
+	for node in a b; do
+		for dev in eth0 wg4 wg6; do
+			on $node tc qdisc del dev $dev clsact 2>/dev/null || true
+		done
+	done
+}
+
+test_both_ends_of_vxlan()
+{
+	kind=vxlan
+	two_nodes
+	both_ends
+}
+
+test_both_ends_of_wireguard()
+{
+	kind=wireguard
+	wireguard_nodes
+	both_ends
+}
+
+# contained NODE WORDS...: the tool in a container, which has the bpffs, and its own /proc and /run: no
+# other network namespace can be seen
+# shellcheck disable=SC2016 # for another shell
+contained()
+{
+	shared "$1" unshare -m -p -f sh -ec 'mount -t proc proc /proc; mount -t tmpfs t /run; exec "$0" "$@"' \
+		"$TOOL" "${@:2}"
+}
+
+# marked_by_both: EF leaves as CS1 from a, and as CS2 from b
+marked_by_both()
+{
+	through a b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+		--port 4789 --expect 8 --ecn 0
+	through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
+		--port 4789 --expect 16 --ecn 0
+}
+
+# Two containers with tunnels of one name. What one does is nothing to the other, and what it cannot see
+# is not gone.
+test_containers_with_one_bpffs()
+{
+	local how
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	everything >"$T/before"
+	for how in $(attach_kinds); do
+		check contained a load vx4 --attach "$how" --egress-map EF=CS1
+		check contained b load vx4 --attach "$how" --egress-map EF=CS2
+		marked_by_both
+		check contained a load vx4 --attach "$how" --egress-map EF=CS1
+		check contained b reload
+		check contained a apply - <<<"load vx4 --attach $how --egress-map EF=CS1"
+		marked_by_both
+		check contained a status vx4
+		check contained b status vx4
+		contained a status --all-netns >"$T/all" || [ $? = 4 ]
+		check_grep '^vx4 .netns not visible.: vxlan port 4789' cat "$T/all"
+		check_exit 1 grep 'gone' "$T/all"
+		# It is neither loaded again nor taken away from here.
+		contained a reload --all >"$T/said" 2>&1 || true
+		check_grep 'vx4: in a network namespace that is not visible from here: left as it is' cat "$T/said"
+		check contained a unload vx4
+		check_exit 3 contained a unload vx4
+		check_grep 'vx4: not loaded here, but in a network namespace that is not visible' cat <<<"$OUTPUT"
+		through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
+			--port 4789 --expect 16 --ecn 0
+		through a b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+			--port 4789 --expect 0 --ecn 0
+		check contained b unload vx4
+		everything >"$T/after"
+		check diff "$T/before" "$T/after"
+	done
+}
+
+# Each container with a bpffs of its own.
+test_containers_with_a_bpffs_each()
+{
+	kind=vxlan
+	two_nodes
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	check on b "$TOOL" load vx4 --egress-map EF=CS2
+	marked_by_both
+	check on a "$TOOL" unload --all
+	check on b "$TOOL" status vx4
+	check on b "$TOOL" unload vx4
+}
+
+# A device that is moved away is marked as it was asked for, until somebody asks for something else.
+test_device_moved()
+{
+	kind=vxlan
+	two_nodes
+	one_machine
+	ip netns add away
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	on a sh -ec 'ip link set vx4 netns away'
+	shared away sh -ec 'ip address add 10.0.4.1/24 dev vx4; ip link set vx4 addrgenmode none up
+		ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
+	moved_sends 8
+	check_exit 4 on a "$TOOL" status vx4
+	check_exit 3 shared away "$TOOL" status vx4
+	check_exit 1 shared away "$TOOL" load vx4
+	grep -q 'say --uplink-netns' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" unload vx4
+	moved_sends 0
+	check shared away "$TOOL" load vx4 --uplink-netns a --egress-map EF=CS2
+	moved_sends 16
+	check shared away "$TOOL" unload vx4
+	moved_sends 0
+	check_exit 2 on a ls $root
+	ip netns del away
+}
+
+# moved_sends DSCP
+moved_sends()
+{
+	through away b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+		--port 4789 --expect "$1" --ecn 0
+}
+
+# vx4_anew NETNS: as it was made first
+vx4_anew()
+{
+	shared "$1" sh -ec 'ip link add vx4 address 02:00:00:00:04:01 type vxlan id 44 remote 192.0.2.2 dstport 4789
+		ip link set vx4 multicast off addrgenmode none mtu 1400 up
+		ip address add 10.0.4.1/24 dev vx4; ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
+}
+
+# sends NETNS DSCP: what EF from there is outside
+sends()
+{
+	through "$1" b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+		--port 4789 --expect "$2" --ecn 0
+}
+
+test_policy_through_changes()
+{
+	kind=vxlan
+	two_nodes
+	one_machine
+	sends a 0
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	sends a 8
+	# Renamed, and back.
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name office; ip link set office up
+		ip neighbour replace 10.0.4.2 lladdr 02:00:00:00:04:02 dev office'
+	sends a 8
+	check on a "$TOOL" reload
+	sends a 8
+	[ "$(on a "$TOOL" save)" = "dscp-tool load office --egress-map 'EF=CS1'" ] || fail "$(on a "$TOOL" save)"
+	on a sh -ec 'ip link set office down; ip link set office name vx4; ip link set vx4 up
+		ip neighbour replace 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
+	check on a "$TOOL" reload vx4
+	sends a 8
+	# Made anew: with the same features, and with other ones.
+	on a ip link del vx4
+	vx4_anew a
+	sends a 8
+	check on a "$TOOL" reload vx4
+	check on a "$TOOL" status vx4
+	sends a 8
+	on a ip link set eth0 down
+	on a ip link set eth0 name eth9
+	on a ip link set eth9 name eth0
+	on a ip link set eth0 up
+	check on a "$TOOL" reload
+	check on a "$TOOL" status vx4
+	sends a 8
+	check on a "$TOOL" unload vx4
+	sends a 0
+}
+
+# A container with its own uplink ends, and begins anew: nothing is marked until somebody asks for it, and
+# what was asked for its predecessor is nothing to it.
+test_container_begun_anew()
+{
+	local n
+
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	on() { shared "$@"; }
+	for n in 1 2; do
+		ip netns add box
+		nsenter --net=/run/netns/box sh -c "$node_settings"
+		ip link add eth0 netns box type veth peer name eth0 netns b
+		shared box sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.1/24 dev eth0'
+		on b sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.2/24 dev eth0
+			ip link add vx4 address 02:00:00:00:04:02 type vxlan id 44 remote 192.0.2.1 dstport 4789
+			ip link set vx4 multicast off addrgenmode none mtu 1400 up
+			ip address add 10.0.4.2/24 dev vx4; ip neighbour add 10.0.4.1 lladdr 02:00:00:00:04:01 dev vx4'
+		vx4_anew box
+		sends box 0
+		check_exit 3 shared box "$TOOL" status vx4
+		check shared box "$TOOL" load vx4 --egress-map "EF=CS$n"
+		[ "$(shared box "$TOOL" status --all-netns --json | jq '.tunnels | length')" = 1 ]
+		sends box $((8 * n))
+		ip netns del box
+		on b ip link del vx4
+		retry_until on b sh -c '! ip link show eth0'
+	done
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# WireGuard sends where the device was made, which no other namespace can know: the message says how.
+# shellcheck disable=SC2016 # for another shell
+test_wireguard_moved_into_a_container()
+{
+	needs_wireguard
+	lone_node a
+	node_add_netns c
+	on a sh -ec 'ip link add wg4 type wireguard; wg set wg4 listen-port 51824; ip link set wg4 netns "$0"' \
+		"${node_holder[c]}"
+	on c ip link set wg4 up
+	check_exit 2 on c "$TOOL" load wg4
+	grep -q 'wg4: no uplink found: .*--uplink-netns' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on c "$TOOL" load wg4 --uplink-netns a --uplink eth0
+	check on c "$TOOL" status wg4
+	check on c "$TOOL" unload wg4
+}
+
+# The example of the man page.
+test_example_of_vxlan() { example vxlan; }
+
+test_example_of_wireguard()
+{
+	needs_wireguard
+	example wireguard
+}
+
+example()
+{
+	required
+	node_add_netns a
+	# shellcheck disable=SC2016 # for another shell
+	check on a env KIND="$1" PATH="$(dirname "$TOOL"):$PATH" testing/examples/both-ends
+	check_exit 2 on a ls $root
+}
+
+# A name that is loaded somewhere else is answered with where, and with the command that reaches it.
+test_names_elsewhere()
+{
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	check on a "$TOOL" load vx4
+	check_exit 3 by_exec b status vx4
+	check_grep "^dscp-tool: vx4: not loaded here, but in another network namespace: dscp-tool -n a status vx4$" \
+		cat <<<"$OUTPUT"
+	for command in unload reload dump-map; do
+		check_exit 3 by_exec b $command vx4
+		grep -q "another network namespace: dscp-tool -n a $command vx4$" <<<"$OUTPUT" || fail "$OUTPUT"
+	done
+	check_grep '^no tunnel is loaded in this network namespace .1 in others: status --all-netns.$' \
+		by_exec b status
+	check_grep '^vx4 .netns a.: vxlan port 4789, healthy$' by_exec b status --all-netns
+	[ "$(by_exec b status --all-netns --json | jq -c '.tunnels[0].netns.path')" = '"/run/netns/a"' ]
+	[ "$(by_exec b status --json | jq -c '.tunnels')" = '[]' ]
+	[ -z "$(by_exec b save)" ]
+	[ "$(on a "$TOOL" save)" = 'dscp-tool load vx4' ]
+	# -n is as good as to be there.
+	for option in '-n a' -na '--netns a' --netns=a "-n /run/netns/a" "-n ${node_holder[a]}"; do
+		# shellcheck disable=SC2086 # two words
+		check_grep '^vx4: vxlan port 4789, healthy$' shared b "$TOOL" $option status vx4
+	done
+	check shared b "$TOOL" -n a unload vx4
+	check_exit 2 on a ls $root
+}
+
+test_netns_that_is_none()
+{
+	kind=vxlan
+	lone_node
+	remember
+	for words in '-n nope status' '-n /etc/passwd load vx4'; do
+		# shellcheck disable=SC2086 # several words
+		check_exit 2 on a "$TOOL" $words
+		grep -qE "^dscp-tool: -n '[a-z/]*': .*: use a name in /run/netns, the PID of a process, or a path$" \
+			<<<"$OUTPUT" || fail "$OUTPUT"
+	done
+	check_exit 1 on a "$TOOL" -n
+	check_exit 2 on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" -n 1 status
+	grep -q 'CAP_SYS_ADMIN' <<<"$OUTPUT" || fail "$OUTPUT"
+	same_as_before
+}
+
+# What `ip netns exec` mounts over /sys hides the bpffs. The tool finds the one that the caller has, also
+# two calls deep, and in a container that is entered from outside.
+# shellcheck disable=SC2016 # for another shell
+test_pins_behind_ip_netns_exec()
+{
+	local container
+
+	kind=vxlan
+	lone_node
+	check on a "$TOOL" load vx4
+	remember
+	check_grep '^vx4: vxlan port 4789, healthy$' by_exec a status
+	check on a sh -c 'ip netns exec a sh -c "ip netns exec a \"\$0\" \"\$@\"; exit \$?" "$0" "$@"; exit $?' \
+		"$TOOL" status vx4
+	# In a container, whose first process has the bpffs, entered from outside.
+	background on a unshare -p -f --mount-proc --kill-child sh -c \
+		'echo ready >"$0"; exec sleep infinity' "$T/container"
+	retry_until grep -q ready "$T/container"
+	container=$(pgrep -n -x sleep)
+	check on a nsenter -t "$container" -p -m ip netns exec a "$TOOL" status vx4
+	kill -KILL "$container" # unshare itself takes no signal
+	same_as_before
+	check by_exec a unload vx4
+	check_exit 2 on a ls $root
+}
+
+# A tunnel whose packets leave elsewhere since is in one set only.
+test_from_one_set_to_another()
+{
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	on a ip tuntap add tun0 mode tun || skip "this kernel has no tun"
+	shared b sh -ec 'ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up'
+	inventory >"$T/before"
+	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink eth0
+	[ "$(on a sh -c "ls $root | wc -l")" = 1 ]
+	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink up0 --uplink-netns b
+	grep -q '^tun0: uplink-netns: b .was the tunnel.s own.$' <<<"$OUTPUT" || fail "$OUTPUT"
+	[ "$(on a sh -c "ls $root | wc -l")" = 1 ]
+	check on a "$TOOL" status tun0
+	[ "$(on a "$TOOL" status --json | jq -c '[.tunnels[].uplink_netns.path]')" = '["/run/netns/b"]' ]
+	! on a bpftool net show dev eth0 | grep -E 'id [0-9]' || fail "a program at eth0"
+	check_grep '^tun0 .netns a.: tun port 4799' shared b "$TOOL" status
+	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink eth0
+	check_exit 1 grep id <(shared b bpftool net show dev up0)
+	check on a "$TOOL" unload tun0
+	inventory >"$T/after"
+	check diff "$T/before" "$T/after"
+}
+
+# The device of one set is gone, and the tunnel of another set has its name now: each stays what it is.
+test_renamed_to_the_name_of_another_set()
+{
+	local numbers
+
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	on a ip tuntap add tun0 mode tun || skip "this kernel has no tun"
+	on a ip tuntap add tun1 mode tun
+	shared b sh -ec 'ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up'
+	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink eth0
+	check on a "$TOOL" load tun1 --outer-dscp CS1 --port 4800 --uplink up0 --uplink-netns b
+	numbers=$(on a "$TOOL" status --json | jq -c '[.tunnels[].hooks[].prog_id]')
+	on a sh -ec 'ip link del tun0; ip link set tun1 name tun0'
+	check_exit 2 on a "$TOOL" reload
+	check_grep "tun0: the device is gone, and its name is another loaded tunnel's now: rename that one first" \
+		cat <<<"$OUTPUT"
+	on a "$TOOL" status --json >"$T/status" || [ $? = 4 ]
+	[ "$(jq -c '[.tunnels[] | [.tunnel, .outer_dscp, .ports[0]]]' "$T/status")" = \
+		'[["tun0","EF",4799],["tun0","CS1",4800]]' ]
+	[ "$(jq -c '[.tunnels[].hooks[].prog_id]' "$T/status")" = "$numbers" ]
+	# The name means the device that has it.
+	check on a "$TOOL" unload tun0
+	[ "$(on a "$TOOL" status --json | jq -c '[.tunnels[].outer_dscp]')" = '["EF"]' ]
+	check on a "$TOOL" unload tun0
+	on a ip link del tun0
+	check_exit 2 on a ls $root
+}
+
+# Both namespaces of a set have gone: nothing can reach it, and the next load takes it away.
+test_set_without_a_namespace()
+{
+	kind=vxlan
+	lone_node
+	ip netns add gone
+	elsewhere gone
+	check shared gone "$TOOL" load vx4 --direction both
+	ip netns del gone
+	# shellcheck disable=SC2016 # for another shell
+	retry_until on a sh -c '"$0" status --all-netns | grep "^  problem   its network namespace is gone"' "$TOOL"
+	check_grep '^vx4 .netns gone.: vxlan port 4789, NOT HEALTHY$' on a sh -c '"$0" status --all-netns || true' \
+		"$TOOL"
+	check on a "$TOOL" load vx6
+	[ "$(on a "$TOOL" status --all-netns --json | jq -c '[.tunnels[].tunnel]')" = '["vx6"]' ]
+	check on a "$TOOL" unload vx6
+	check_exit 2 on a ls $root
+}
+
+# elsewhere NAME: a namespace with an uplink and vx4, as in node a
+elsewhere()
+{
+	nsenter --net="/run/netns/$1" sh -ec 'ip link add eth0 type veth peer name peer0
+		ip address add 192.0.2.1/24 dev eth0; ip link set eth0 up; ip link set peer0 up
+		ip link add vx4 type vxlan id 4 remote 192.0.2.2 dstport 4789; ip link set vx4 up'
+}
+
+# A set that is left of a namespace that is gone comes first, and has a tunnel of the same name: the one
+# that is here is meant.
+test_name_of_what_is_gone_too()
+{
+	kind=vxlan
+	ip netns add gone
+	lone_node
+	elsewhere gone
+	remember
+	check shared gone "$TOOL" load vx4
+	check on a "$TOOL" load vx4
+	ip netns del gone
+	# shellcheck disable=SC2016 # for another shell
+	retry_until on a sh -c '"$0" status --all-netns | grep "^vx4 .netns gone"' "$TOOL"
+	check on a "$TOOL" unload vx4
+	check_exit 3 on a "$TOOL" status vx4
+	[ "$(on a "$TOOL" status --all-netns --json | jq -c '[.tunnels[].netns.path]')" = '[null]' ]
+	# Then the one that is gone is all that has the name.
+	check on a "$TOOL" unload vx4
+	same_as_before
+	check_exit 3 on a "$TOOL" unload vx4
+}
+
+#
+# Many
+#
+
+hundred=100
+
+# each_namespace SCRIPT: $n is 1, 2 ...
+each_namespace()
+{
+	for n in $(seq $hundred); do
+		eval "$1"
+	done
+}
+
+test_a_hundred_namespaces()
+{
+	kind=vxlan
+	! in_vm || hundred=10
+	lone_node
+	each_namespace 'ip netns add many$n; nsenter --net=/run/netns/many$n sh -ec "
+		ip link add eth0 type veth peer name peer0; ip address add 192.0.2.1/24 dev eth0
+		ip link set eth0 up; ip link set peer0 up
+		ip link add vx4 type vxlan id 4 remote 192.0.2.2 dstport 4789; ip link set vx4 up"'
+	each_namespace 'check by_exec many$n load vx4 --direction both'
+	[ "$(on a sh -c "ls $root | wc -l")" = $hundred ]
+	[ "$(on a "$TOOL" status --all-netns --json | jq '.tunnels | map(select(.healthy)) | length')" = $hundred ]
+	[ "$(by_exec many7 status --json | jq '.tunnels | length')" = 1 ]
+	on a bpftool -j map show | jq -r '"memory of a set: \(map(.bytes_memlock) | add / '$hundred' | floor) bytes"'
+	# A device made anew in each.
+	each_namespace 'nsenter --net=/run/netns/many$n sh -ec "ip link del vx4
+		ip link add vx4 type vxlan id 4 remote 192.0.2.2 dstport 4789; ip link set vx4 up"'
+	check on a "$TOOL" reload --all
+	[ "$(grep -c '^vx4: the device was made anew: loaded again$' <<<"$OUTPUT")" = $hundred ]
+	check on a "$TOOL" status --all-netns
+	check by_exec many3 unload vx4
+	[ "$(on a sh -c "ls $root | wc -l")" = $((hundred - 1)) ]
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+	each_namespace 'ip netns del many$n'
+}
+
+#
+# Another version
+#
+
+# made_by_another NODE: what is loaded there is of another layout, as the version says
+made_by_another()
+{
+	local set value
+
+	for set in $(on "$1" sh -c "echo $root/*"); do
+		value=$(on "$1" bpftool -j map lookup pinned "$set/maps/config" key 0 0 0 0 |
+			jq -r '.value | map(ltrimstr("0x")) | .[4] = "63" | .[5] = "63" | join(" ")')
+		# shellcheck disable=SC2086 # several words
+		check on "$1" bpftool map update pinned "$set/maps/config" key 0 0 0 0 value hex $value
+	done
+}
+
+# Both ends of a machine, loaded by a version with another layout.
+old_ends()
+{
+	check by_exec a load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 10.0.4.2:EF=CS1 \
+		--attach "$1" --port 4789
+	check by_exec b load vx4 --outer-dscp AF41 --attach "$1" --flows 1024
+	made_by_another a
+}
+
+test_another_layout()
+{
+	local how command
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	everything >"$T/before"
+	for how in $(attach_kinds); do
+		old_ends "$how"
+		for command in status 'load vx4' 'unload vx4' 'load vx6' monitor reload save; do
+			# shellcheck disable=SC2086 # several words
+			check_exit 2 by_exec a $command
+			[ "$OUTPUT" = "dscp-tool: what is loaded was loaded by another version of dscp-tool: take that over with dscp-tool reload --all, or away with dscp-tool unload --all" ] ||
+				fail "$command: $OUTPUT"
+		done
+		check on a "$TOOL" reload --all
+		[ "$(grep -c '^vx4: was loaded by another version: loaded again$' <<<"$OUTPUT")" = 2 ]
+		check by_exec a status
+		check by_exec b status
+		[ "$(by_exec a save)" = "dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map '10.0.4.2/32:*=CS0,EF=CS1' --attach $how --port 4789" ]
+		[ "$(by_exec b save)" = "dscp-tool load vx4 --outer-dscp AF41 --attach $how --flows 1024" ]
+		through b a --dst 10.0.4.1 --count 128 --at eth0 --tunnel vxlan --from 192.0.2.2 --port 4789 \
+			--expect 34 --ecn 0
+		through a b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
+			--port 4789 --expect 8 --ecn 0
+		made_by_another a
+		check on a "$TOOL" unload --all
+		everything >"$T/after"
+		check diff "$T/before" "$T/after"
+	done
+}
+
+# A tunnel that cannot be loaded now is not forgotten without a word.
+test_another_layout_of_what_is_gone()
+{
+	kind=vxlan
+	lone_node
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	check on a "$TOOL" load vx6
+	made_by_another a
+	on a ip link del vx4
+	check_exit 2 on a "$TOOL" reload --all
+	grep -q "vx4: not loaded any more: when that is mended, dscp-tool load vx4 --egress-map 'EF=CS1'$" \
+		<<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" status vx6
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+#
+# Interrupted
+#
+
+# ended_by SIGNAL WORDS...: the tool gets the signal at each of its points; then all of it is so, or none
+ended_by()
+{
+	local n status signal=$1
+
+	shift
+	for n in "${points[@]}"; do
+		status=0
+		# shellcheck disable=SC2016 # for another shell
+		on a "$step" --at "$n" --each "kill -$signal "'$STEP_PID' -- "$TOOL" "$@" || status=$?
+		[ $status = 0 ] || [ $status = $((128 + $(kill -l $signal))) ] || fail "point $n: status $status"
+		on a "$TOOL" status vx4 >"$T/status" 2>&1 || [ $? = 3 ] || fail "point $n: $(cat "$T/status")"
+		whole
+		check on a "$TOOL" "${undo[@]}"
+	done
+}
+
+# Nothing is loaded and nothing is there, or something is and is healthy.
+whole()
+{
+	if on a sh -c "ls $root >/dev/null 2>&1"; then
+		check on a "$TOOL" status vx4
+	else
+		inventory >"$T/after"
+		check diff "$T/before" "$T/after"
+	fi
+}
+
+test_signals()
+{
+	local signal undo
+
+	kind=vxlan
+	lone_node
+	inventory >"$T/before"
+	thin 8 32
+	points_of a load vx4 --direction both
+	check on a "$TOOL" unload vx4
+	undo=(unload --all)
+	for signal in TERM INT; do
+		ended_by $signal load vx4 --direction both
+	done
+	check on a "$TOOL" load vx4 --direction both
+	points_of a unload vx4
+	check on a "$TOOL" load vx4 --direction both
+	undo=(load vx4 --direction both)
+	ended_by TERM unload vx4
+}
