@@ -123,14 +123,14 @@ static void lost(const struct request *request, const struct peer_maps *peers)
 }
 
 /* The lock is held, so nothing else is loaded meanwhile. */
-static int load_again(const struct request *request, const struct peer_maps *peers)
+static int load_again(const struct request *request, const struct peer_maps *peers, bool gone)
 {
 	NETNS_VISIT(request->netns);
 	struct wanted wanted = { .request = *request };
 	int err = 0;
 
-	if (netns_own() != request->netns)
-		err = failed(-EXDEV, "its network namespace is not visible from here");
+	if (gone || netns_own() != request->netns)
+		err = failed(-ENODEV, "%.15s: its network namespace is gone", request->name);
 	if (!err)
 		err = discover_tunnel(request, true, &wanted.tunnel);
 	if (!err)

@@ -16,8 +16,12 @@
 #include "hook/pin.h"
 #include "hook/xdp.h"
 #include "state/map.h"
+#include "state/present.h"
+#include "state/root.h"
 #include "state/sane.h"
 #include "util/macros.h"
+#include "util/netns.h"
+#include "util/privileges.h"
 #include "util/reason.h"
 
 /* One that cannot be removed from here is no reason to keep the others. */
@@ -45,27 +49,57 @@ static int open_below(const struct pins *pins, const char *below)
 	return bpf_obj_get(path);
 }
 
-int foreign_remove(struct pins *pins)
+static int detach_all(struct pins *pins)
 {
 	_cleanup_close_ int sibling = open_below(pins, "programs/ingress_inner_xdp");
 	int failure = 0, err = pin_for_each(pins->dir, detach, &failure);
 
 	if (err)
 		return pins_failed(pins, err, "cannot list", "/hooks");
-	if (failure)
-		return failure;
-	if (sibling >= 0)
+	if (!failure && sibling >= 0)
 		xdp_sweep(pins->dir, sibling);
-	/* Links of programs that this version does not know go with their pins. */
-	err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return failure;
+}
+
+/* Links of programs that this version does not know go with their pins. */
+static int remove_all(struct pins *pins)
+{
+	int err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+
 	return err ? pins_failed(pins, err < -1 ? err : -errno, "cannot remove", "") : 0;
+}
+
+int foreign_remove(struct pins *pins)
+{
+	int err = detach_all(pins);
+
+	return err ? err : remove_all(pins);
+}
+
+/* In the number of a set that is being taken over: no network namespace has such a number. The set
+ * makes room for the one of this version, and is kept until all of that is loaded, so that a
+ * process that is killed forgets nothing. */
+#define ASIDE (1ull << 63)
+
+static int step_aside(struct pins *pins)
+{
+	char dir[PINS_DIR];
+
+	if (pins->set & ASIDE) /* by a process that was killed then */
+		return 0;
+	snprintf(dir, sizeof(dir), STATE_ROOT "/%llu", (unsigned long long)pins->set | ASIDE);
+	if (rename(pins->dir, dir))
+		return pins_failed(pins, -errno, "cannot rename", "");
+	pins->set |= ASIDE;
+	memcpy(pins->dir, dir, sizeof(dir));
+	return 0;
 }
 
 /* A set that is going away, and what is called for its requests. */
 struct take_over {
-	struct pins pins; /* with the map of peers, if that can be read */
+	struct pins pins; /* with the maps that can be read as this version's: of peers, present */
 	size_t size; /* of a request */
-	int (*each)(const struct request *request, const struct peer_maps *peers);
+	foreign_each *each; /* NULL: only see whether all of them can be loaded from here */
 	int err;
 };
 
@@ -83,25 +117,64 @@ static bool read_request(struct request *request, const void *value, size_t size
 	return sane_request(request);
 }
 
+/* 0: its network namespaces can be entered. 1: they are gone, also if others have their inodes. */
+static int find_place(const struct take_over *t, uint32_t slot, const struct request *request)
+{
+	const uint64_t uplinks = request->uplink_netns ? request->uplink_netns : request->netns;
+	uint64_t cookie;
+	NETNS_VISIT(request->netns);
+
+	if (t->pins.maps[MAP_PRESENT] >= 0 && (!present_is(&t->pins, slot, PRESENT_NETNS) ||
+					       !present_is(&t->pins, slot, PRESENT_UPLINK_NETNS)))
+		return 1;
+	cookie = netns_own() == request->netns ? netns_cookie_of(uplinks) : 0;
+	if (cookie)
+		return cookie != (t->pins.set & ~ASIDE);
+	return failed(-EXDEV,
+		      "%.15s: its network namespace cannot be entered from here, or is gone: left "
+		      "as it is",
+		      request->name);
+}
+
+/* Without its prefixes, what they hide would show. */
+static int read_peers(const struct take_over *t, uint32_t slot, const struct request *request,
+		      struct peer_maps *peers)
+{
+	if (!request->peers)
+		return 0;
+	if (t->pins.maps[MAP_PEERS] >= 0)
+		return peers_read(&t->pins, slot, peers);
+	return failed(-EPROTO, "%.15s: its --peer-map cannot be read: left as it is",
+		      request->name);
+}
+
+static int check(const struct request *request)
+{
+	if (request->way != DSCP_WAY_XDP || privileges_sys_admin())
+		return 0;
+	return failed(-EPERM,
+		      "%.15s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
+		      "--ingress-hook xdp: left as it is",
+		      request->name);
+}
+
 static void take_over_one(void *ctx, const void *key, const void *value)
 {
+	const uint32_t slot = *(const __u32 *)key;
 	struct take_over *t = ctx;
 	struct peer_maps peers = {};
 	struct request request;
-	int err = 0;
+	int err, gone;
 
-	if (!read_request(&request, value, t->size))
-		err = failed(-EPROTO, "%s: a request there cannot be read: load its tunnel again",
-			     t->pins.dir);
-	/* What the policies hide would show without them. */
-	if (!err && request.peers)
-		err = t->pins.maps[MAP_PEERS] < 0
-			      ? failed(-EPROTO,
-				       "%.15s: its --peer-map cannot be read: load it again",
-				       request.name)
-			      : peers_read(&t->pins, *(const __u32 *)key, &peers);
+	if (!read_request(&request, value, t->size)) {
+		t->err = failed(-EPROTO, "%s: a request there cannot be read: left as it is",
+				t->pins.dir);
+		return;
+	}
+	gone = find_place(t, slot, &request);
+	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
 	if (!err)
-		err = t->each(&request, &peers);
+		err = t->each ? t->each(&request, &peers, gone) : check(&request);
 	t->err = t->err ? t->err : err;
 }
 
@@ -116,13 +189,24 @@ static size_t value_size(int fd)
 	return info.value_size;
 }
 
-int foreign_take_over(struct pins *pins,
-		      int (*each)(const struct request *request, const struct peer_maps *peers))
+/* Calls each for all requests, or checks them. */
+static int walk(struct take_over *t, int requests, foreign_each *each)
+{
+	long n;
+
+	t->each = each;
+	t->err = 0;
+	n = map_for_each(requests, sizeof(__u32), t->size, take_over_one, t);
+	return n < 0 ? pins_failed(&t->pins, n, "cannot read", "/maps/requests") : t->err;
+}
+
+int foreign_take_over(struct pins *pins, foreign_each *each)
 {
 	_cleanup_close_ int requests = open_below(pins, "maps/requests");
 	_cleanup_close_ int peers = open_below(pins, "maps/peers");
-	struct take_over t = { .pins = *pins, .each = each, .size = value_size(requests) };
-	long n;
+	_cleanup_close_ int present = open_below(pins, "maps/present");
+	struct take_over t = { .pins = *pins, .size = value_size(requests) };
+	int err, removed;
 
 	if (!t.size)
 		return failed(-EPROTO,
@@ -131,10 +215,16 @@ int foreign_take_over(struct pins *pins,
 			      pins->dir);
 	if (objects_map_fits(MAP_PEERS, peers))
 		t.pins.maps[MAP_PEERS] = peers;
-	/* The descriptors keep the maps. */
-	t.err = foreign_remove(pins);
-	if (t.err)
-		return t.err;
-	n = map_for_each(requests, sizeof(__u32), t.size, take_over_one, &t);
-	return n < 0 ? pins_failed(pins, n, "cannot read", "/maps/requests") : t.err;
+	if (objects_map_fits(MAP_PRESENT, present))
+		t.pins.maps[MAP_PRESENT] = present;
+	err = walk(&t, requests, NULL);
+	if (!err)
+		err = step_aside(&t.pins);
+	if (!err)
+		err = detach_all(&t.pins);
+	if (err)
+		return err;
+	err = walk(&t, requests, each);
+	removed = remove_all(&t.pins);
+	return err ? err : removed;
 }

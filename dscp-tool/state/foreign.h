@@ -14,9 +14,11 @@
 /* Takes away everything that the pins of the set name, and the set. */
 int foreign_remove(struct pins *pins);
 
-/* The same, and calls each with what was asked for its tunnels. peers: NULL where there are none,
- * or they cannot be read. */
-int foreign_take_over(struct pins *pins,
-		      int (*each)(const struct request *request, const struct peer_maps *peers));
+/* The same, and then calls each with what was asked for its tunnels, once all that can be taken for
+ * certain is: that the requests can be read, and their network namespaces entered. If not, nothing
+ * is changed. gone: a namespace of the tunnel is no more, be it that another one has its inode.
+ * What each cannot load is its own to say. */
+typedef int foreign_each(const struct request *request, const struct peer_maps *peers, bool gone);
+int foreign_take_over(struct pins *pins, foreign_each *each);
 
 #endif

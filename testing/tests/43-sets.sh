@@ -651,6 +651,82 @@ test_another_layout_of_what_is_gone()
 	check_exit 2 on a ls $root
 }
 
+# What cannot be loaded again from here is not taken away from here: it goes on as it was.
+test_another_layout_out_of_reach()
+{
+	local command how
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	for how in $(attach_kinds); do
+		check contained a load vx4 --attach "$how" --egress-map EF=CS1
+		check contained b load vx4 --attach "$how" --egress-map EF=CS2
+		made_by_another a
+		check_exit 2 shared a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" reload --all
+		check_grep 'vx4: .*network namespace cannot be entered from here.*: left as it is$' cat <<<"$OUTPUT"
+		marked_by_both
+		made_by_another a
+		check_exit 2 contained a reload --all
+		check_grep '^vx4: was loaded by another version: loaded again$' cat <<<"$OUTPUT"
+		check_grep 'vx4: .*network namespace cannot be entered from here.*: left as it is$' cat <<<"$OUTPUT"
+		marked_by_both
+		check on a "$TOOL" reload --all
+		marked_by_both
+		check on a "$TOOL" status --all-netns
+		check on a "$TOOL" unload --all
+		check_exit 2 on a ls $root
+	done
+}
+
+# A take-over that is killed anywhere is finished by the next one, and no tunnel is forgotten.
+test_take_over_killed()
+{
+	local n line
+
+	kind=vxlan
+	lone_node
+	remember
+	thin 16 64
+	line="dscp-tool load vx4 --direction both --egress-map '*=CS0' --peer-map '10.0.4.2/32:*=CS0,EF=EF'"
+	printf '%s\n' "$line" 'dscp-tool load vx6 --outer-dscp EF --attach clsact' >"$T/lines"
+	check on a "$TOOL" apply "$T/lines"
+	made_by_another a
+	points_of a reload --all
+	for n in "${points[@]}"; do
+		made_by_another a
+		killed_at a "$n" reload --all
+		on a "$TOOL" reload --all >"$T/said" 2>&1 || fail "point $n: $(cat "$T/said")"
+		check diff "$T/lines" <(on a "$TOOL" save | sort)
+		[ "$(on a sh -c "ls $root | wc -l")" = 1 ] || fail "point $n: $(on a sh -c "ls $root")"
+		check on a "$TOOL" status
+	done
+	check on a "$TOOL" unload --all
+	same_as_before
+}
+
+# The network namespace of the uplinks is gone, and another one has its number: what is loaded there is not
+# for that one.
+test_another_layout_of_a_namespace_that_is_gone()
+{
+	kind=vxlan
+	lone_node
+	ip netns add gone
+	elsewhere gone
+	check shared gone "$TOOL" load vx4
+	check on a "$TOOL" load vx6
+	ip netns del gone
+	# shellcheck disable=SC2016 # for another shell
+	retry_until on a sh -c '"$0" status --all-netns | grep "^vx4 .netns gone"' "$TOOL"
+	made_by_another a
+	check_exit 2 on a "$TOOL" reload --all
+	check_grep 'vx4: its network namespace is gone$' cat <<<"$OUTPUT"
+	check_grep 'vx4: not loaded any more: when that is mended, dscp-tool load vx4$' cat <<<"$OUTPUT"
+	[ "$(on a "$TOOL" status --all-netns --json | jq -c '[.tunnels[].tunnel]')" = '["vx6"]' ]
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
 #
 # Interrupted
 #
