@@ -24,6 +24,8 @@
 #include "util/privileges.h"
 #include "util/reason.h"
 
+#define REQUESTS "maps/requests"
+
 /* One that cannot be removed from here is no reason to keep the others. */
 static int detach(const struct hook *hook, void *ctx)
 {
@@ -49,6 +51,14 @@ static int open_below(const struct pins *pins, const char *below)
 	return bpf_obj_get(path);
 }
 
+static int remove_below(const struct pins *pins, const char *below)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", pins->dir, below);
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
 static int detach_all(struct pins *pins)
 {
 	_cleanup_close_ int sibling = open_below(pins, "programs/ingress_inner_xdp");
@@ -61,11 +71,14 @@ static int detach_all(struct pins *pins)
 	return failure;
 }
 
-/* Links of programs that this version does not know go with their pins. */
-static int remove_all(struct pins *pins)
+/* Links of programs that this version does not know go with their pins. The requests go first: see
+ * is_taken_over(). */
+static int remove_all(const struct pins *pins)
 {
-	int err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	int err = remove_below(pins, REQUESTS);
 
+	if (!err)
+		err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	return err ? pins_failed(pins, err < -1 ? err : -errno, "cannot remove", "") : 0;
 }
 
@@ -93,6 +106,15 @@ static int step_aside(struct pins *pins)
 	pins->set |= ASIDE;
 	memcpy(pins->dir, dir, sizeof(dir));
 	return 0;
+}
+
+/* True if a process was killed when all was loaded, and before all was removed. */
+static bool is_taken_over(const struct pins *pins)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", pins->dir, REQUESTS);
+	return pins->set & ASIDE && access(path, F_OK) && errno == ENOENT;
 }
 
 /* A set that is going away, and what is called for its requests. */
@@ -202,12 +224,14 @@ static int walk(struct take_over *t, int requests, foreign_each *each)
 
 int foreign_take_over(struct pins *pins, foreign_each *each)
 {
-	_cleanup_close_ int requests = open_below(pins, "maps/requests");
+	_cleanup_close_ int requests = open_below(pins, REQUESTS);
 	_cleanup_close_ int peers = open_below(pins, "maps/peers");
 	_cleanup_close_ int present = open_below(pins, "maps/present");
 	struct take_over t = { .pins = *pins, .size = value_size(requests) };
 	int err, removed;
 
+	if (is_taken_over(pins))
+		return foreign_remove(pins);
 	if (!t.size)
 		return failed(-EPROTO,
 			      "%s: made by a version of dscp-tool that did not keep what was asked "
