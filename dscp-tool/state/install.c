@@ -381,6 +381,7 @@ int install_prune(struct pins *pins)
 	struct prune prune = { .pins = pins };
 	int err = pin_for_each(pins->dir, prune_hook, &prune);
 
+	registry_forget_requests(pins);
 	if (err)
 		return pins_failed(pins, err, "cannot list", "/hooks");
 	if (pins->programs[XDP_INNER] >= 0)

@@ -262,6 +262,13 @@ static int free_slot(struct pins *pins, __u32 slot)
 	return bpf_map_delete_elem(pins->maps[MAP_REQUESTS], &slot) && errno != ENOENT ? -errno : 0;
 }
 
+void registry_forget_requests(struct pins *pins)
+{
+	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
+		if (!pins->tunnels[slot].ifindex && pins->requests[slot].size)
+			free_slot(pins, slot);
+}
+
 int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
 		   const struct request *request)
 {

@@ -33,6 +33,10 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex);
 int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
 		   const struct request *request);
 
+/* Takes away the requests of tunnels that an unload has taken away, and was killed; or that a load
+ * has not written yet. Without a sentence. */
+void registry_forget_requests(struct pins *pins);
+
 /* Makes the map of requests, and pins it. */
 int registry_make_requests(struct pins *pins);
 

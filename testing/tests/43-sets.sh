@@ -705,6 +705,28 @@ test_take_over_killed()
 	same_as_before
 }
 
+# What an unload that was killed has left of a tunnel is not loaded by another version.
+test_unloaded_before_the_take_over()
+{
+	local n
+
+	kind=vxlan
+	lone_node
+	thin 2 8
+	check on a "$TOOL" load vx6
+	check on a "$TOOL" load vx4
+	points_of a unload vx4
+	for n in "${points[@]}"; do
+		check on a "$TOOL" load vx4
+		killed_at a "$n" unload vx4
+		on a "$TOOL" unload vx4 || [ $? = 3 ]
+		made_by_another a
+		check on a "$TOOL" reload --all
+		[ "$(on a "$TOOL" save)" = 'dscp-tool load vx6' ] || fail "point $n: $(on a "$TOOL" save)"
+	done
+	check on a "$TOOL" unload vx6
+}
+
 # The network namespace of the uplinks is gone, and another one has its number: what is loaded there is not
 # for that one.
 test_another_layout_of_a_namespace_that_is_gone()
