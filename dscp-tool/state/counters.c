@@ -53,8 +53,10 @@ static struct dscp_counters *per_cpu(int *cpus)
 	return *cpus < 0 ? NULL : calloc(*cpus, sizeof(struct dscp_counters));
 }
 
-/* Adds the counts of another, or with -1 takes them away. */
-static void add(struct dscp_counters *sum, const struct dscp_counters *other, int times)
+#define ONCE_LESS UINT64_MAX /* unsigned numbers wrap */
+
+/* Adds the counts of another once (1), or takes them away (ONCE_LESS). */
+static void add(struct dscp_counters *sum, const struct dscp_counters *other, uint64_t times)
 {
 	for (unsigned int i = 0; i < N_COUNTERS; i++)
 		*(__u64 *)((char *)sum + counter_fields[i].offset) +=
@@ -216,7 +218,7 @@ static int take_back_slot(struct pins *pins, int array, uint32_t id, uint32_t sl
 	err = add_array(array, slot, &sum);
 	if (err)
 		return err;
-	add(&carried.counters, &sum, -1);
+	add(&carried.counters, &sum, ONCE_LESS);
 	carried.map = 0;
 	return bpf_map_update_elem(pins->maps[MAP_CARRIED], &key, &carried, BPF_ANY) ? -errno : 0;
 }
