@@ -271,6 +271,15 @@ int change_check(const struct wanted *wanted)
 	return err;
 }
 
+/* Frees the slot of a tunnel whose network namespace is gone, for its successor. Half of each would
+ * be a tunnel that is not here and not gone either, and that keeps its ports for itself. */
+static int forget_gone(struct pins *pins, uint32_t slot)
+{
+	const struct dscp_tunnel none = {};
+
+	return registry_write(pins, slot, &none, NULL);
+}
+
 /* One change in a set that is open. */
 static int change_set(struct pins *pins, struct wanted *wanted, const struct peer_maps *peers,
 		      uint32_t flows)
@@ -296,6 +305,8 @@ static int change_set(struct pins *pins, struct wanted *wanted, const struct pee
 		err = install_room(pins, slot);
 	if (!err)
 		err = install_need(pins, tunnel);
+	if (!err && anew && pins->tunnels[slot].ifindex)
+		err = forget_gone(pins, slot);
 	if (!err && anew)
 		err = counters_clear(pins, slot);
 	if (!err)

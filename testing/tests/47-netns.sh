@@ -306,6 +306,44 @@ test_container_started_again()
 	done
 }
 
+# The first load in it is killed: the next one is as good. It never has the number of the one before.
+test_container_started_again_killed()
+{
+	local n made=0 each=3 load=(load vx7 --uplink-netns a)
+
+	lone
+	everything >"$T/before"
+	thin 4 32
+	[ -z "$DSCP_TEST_LONG" ] || each=1
+	start_again
+	check in_made "$TOOL" "${load[@]}"
+	start_again
+	check in_made "$step" --every "$every" --list -- "$TOOL" "${load[@]}"
+	for n in $(awk -v each=$each '/^[0-9]/ && !/BATCH/ && n++ % each == 0 { print $1 }' <<<"$OUTPUT"); do
+		start_again
+		check_exit 137 in_made "$step" --kill "$n" -- "$TOOL" "${load[@]}"
+		check in_made "$TOOL" "${load[@]}"
+		check in_made "$TOOL" status vx7
+	done
+	check in_made "$TOOL" unload vx7
+	check_exit 2 on c ls /sys/fs/bpf/dscp-tool
+	ip netns del made$made
+	retry_until same_as_before
+}
+
+start_again()
+{
+	ip netns add made$((++made))
+	[ $made = 1 ] || ip netns del made$((made - 1))
+	# The device of the one that is gone has the VNI in a until it goes too.
+	retry_until on a ip link add vx7 index 77 type vxlan id 77 remote 192.0.2.2 dstport 4791
+	on a ip link set vx7 netns made$made
+	retry_until on c sh -c '! "$0" status --all-netns --json | jq -e ".tunnels[0] |
+		select(. and (.problems | any(test(\"^its network namespace is gone\")) | not))"' "$TOOL"
+}
+
+in_made() { on c nsenter --net=/run/netns/made$made "$@"; }
+
 in_again() { on c nsenter --net=/run/netns/again "$@"; }
 
 # What a tunnel of the uplink's own namespace needs there stays.
