@@ -135,8 +135,9 @@ static int read_file(struct plan *plan)
 		return failed(-errno, "cannot open %s: %s", plan->path, strerror(errno));
 	while (!err && getline(&text, &size, file) >= 0)
 		err = read_line(plan, ++number, text);
-	if (!err && ferror(file))
-		err = failed(-EIO, "cannot read %s", plan->path);
+	/* What has not been read would be unloaded. */
+	if (!err && !feof(file))
+		err = failed(-errno, "cannot read %s: %s", plan->path, strerror(errno));
 	free(text);
 	if (!is_stdin)
 		fclose(file);

@@ -39,7 +39,8 @@ static uint32_t batch_of(size_t entry_size)
 {
 	const size_t n = BATCH_BYTES / entry_size;
 
-	return n < BATCH ? n : BATCH;
+	/* None would go on for ever. */
+	return n > BATCH ? BATCH : n ? n : 1;
 }
 
 long map_for_each(int fd, size_t key_size, size_t value_size,

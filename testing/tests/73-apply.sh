@@ -132,6 +132,8 @@ test_a_bad_line_changes_nothing()
 	bad "load vx6 $(printf -- '--port 1 %.0s' {1..300})" 'more than 512 words$'
 	check_exit 1 on a "$TOOL" apply "$T/none"
 	grep -q "cannot open $T/none: No such file or directory" <<<"$OUTPUT" || fail "$OUTPUT"
+	check_exit 1 on a "$TOOL" apply "$T"
+	grep -q "^dscp-tool: cannot read $T: Is a directory$" <<<"$OUTPUT" || fail "$OUTPUT"
 	check_exit 1 on a "$TOOL" apply
 	check diff "$T/everything" <(everything)
 }
