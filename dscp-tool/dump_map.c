@@ -310,7 +310,7 @@ static int read_sets(struct dump *dump)
 int run_dump_map(int argc, char **argv)
 {
 	struct dump_config config = {};
-	struct pins pins;
+	struct pins pins = {};
 	struct dump dump = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;

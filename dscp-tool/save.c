@@ -48,8 +48,9 @@ static int save_set(struct pins *pins, void *ctx)
 
 int run_save(int argc, char **argv)
 {
+	char unused;
 	unsigned int n_args;
-	int status = parsed(args_parse(&save_command, argc, argv, NULL, NULL, &n_args));
+	int status = parsed(args_parse(&save_command, argc, argv, &unused, NULL, &n_args));
 
 	if (status >= 0)
 		return status;

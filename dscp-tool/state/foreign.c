@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Sets of another version of dscp-tool, whose maps mean something else. */
-#define _XOPEN_SOURCE 700 /* nftw() */
 #include "state/foreign.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@
 
 /* Entries per system call. A batch must hold the largest bucket of the hash, and that is small. */
 #define BATCH 4096
-#define BATCH_BYTES (256 * 1024) /* but no more than these */
+#define BATCH_BYTES 262144u /* but no more than these */
 
 /* All zero if the kernel does not tell. */
 static struct bpf_map_info info_of(int fd)

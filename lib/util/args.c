@@ -138,7 +138,7 @@ static int check_length(const struct arg_option *option, const char *value, char
 	if (*value && strlen(value) < option->size)
 		return 0;
 	snprintf(err, err_len, "'%.40s%s' has %zu characters: 1 to %u are possible", value,
-		 strlen(value) > 40 ? "..." : "", strlen(value), option->size - 1);
+		 strlen(value) > 40 ? "..." : "", strlen(value), option->size - 1u);
 	return -EINVAL;
 }
 
@@ -157,7 +157,7 @@ static void store(const struct arg_option *option, void *member, const char *val
 static int set_member(const struct arg_option *option, char *config, const char *value, char *err,
 		      size_t err_len)
 {
-	char *member = config ? config + option->offset : NULL;
+	char *member = config + option->offset;
 	unsigned long number = 0;
 	unsigned int *count;
 

@@ -299,18 +299,26 @@ test_same_number_twice()
 }
 
 # The stamp of WireGuard's packets is made by the number of the device: refused, in whichever order
-# they are loaded.
+# they are loaded, if both leave in the same namespace. Elsewhere the number is another one.
 test_same_number_twice_by_wireguard()
 {
 	local load=("$TOOL" load t0 --port 51820 --uplink eth0)
+	local other=("$TOOL" load vxb --uplink eth0 --uplink-netns a)
 
 	needs_wireguard
 	two_of_one_number 'ip link add t0 index 77 type wireguard'
 	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
-	check_exit 2 in_b "$TOOL" load vxb --uplink eth0
+	check in_b "$TOOL" load vxb --uplink eth0 --peer-map 10.0.0.5:EF=CS1
+	check on a "$TOOL" unload --all
+	# One that is in b, and sends in a.
+	in_b ip link del vxb
+	on a ip link add vxb netns b index 77 type vxlan id 45 remote 192.0.2.2 dstport 4791
+	in_b ip link set vxb up
+	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
+	check_exit 2 in_b "${other[@]}"
 	grep -q 'vxb: has the number 77 (ifindex), as has t0 of another.*--peer-map' <<<"$OUTPUT"
 	check on a "${load[@]}"
-	check in_b "$TOOL" load vxb --uplink eth0 --peer-map 10.0.0.5:EF=CS1
+	check in_b "${other[@]}" --peer-map 10.0.0.5:EF=CS1
 	check_exit 2 on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
 	grep -q 't0: has the number 77 (ifindex), as has vxb of another' <<<"$OUTPUT"
 	[ "$(counter a t0 peer_maps)" = '[]' ]

@@ -615,7 +615,7 @@ filter_before_load()
 tcx_before_filter()
 {
 	check on a "$TOOL" load wg4 --attach tcx
-	not_well ef_l3 'load the tunnel with --attach clsact'
+	not_well ef_l3 'load the tunnel with --attach clsact .save prints its other options.'
 	leaves_with inner
 	check on a "$TOOL" load wg4 --attach clsact
 	leaves_with 46
@@ -639,7 +639,7 @@ filter_after_load()
 		sets_ef 50000
 	fi
 	leaves_with inner
-	not_well ef_l3 "(re)?load the tunnel"'( with --attach clsact)?'
+	not_well ef_l3 "(re)?load the tunnel"'( with --attach clsact .save prints its other options.)?'
 	check on a "$TOOL" load wg4
 	leaves_with 46
 	well
