@@ -484,7 +484,7 @@ static void apply_refuses(void **state)
 	assert_refused("apply /a /b", "'/b' is one argument too many: usage: dscp-tool apply FILE",
 		       "apply");
 	assert_refused("apply /dev/null/a", "cannot open /dev/null/a: Not a directory", NULL);
-	assert_refused("apply /", "cannot read /", NULL);
+	assert_refused("apply /", "cannot read /: Is a directory", NULL);
 }
 
 static void assert_file_accepted(const char *lines)
