@@ -312,7 +312,9 @@ test_same_number_twice_by_wireguard()
 	check on a "$TOOL" unload --all
 	# One that is in b, and sends in a.
 	in_b ip link del vxb
-	on a ip link add vxb netns b index 77 type vxlan id 45 remote 192.0.2.2 dstport 4791
+	on a sh -ec 'ip link del t0
+		ip link add vxb netns b index 77 type vxlan id 45 remote 192.0.2.2 dstport 4791
+		ip link add t0 index 77 type wireguard; ip link set t0 up'
 	in_b ip link set vxb up
 	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
 	check_exit 2 in_b "${other[@]}"
