@@ -104,22 +104,13 @@ static int reload_set(struct pins *pins, void *ctx)
 /* Says what is not loaded any more, and how it was. */
 static void lost(const struct request *request, const struct peer_maps *peers)
 {
-	struct options *options = calloc(1, sizeof(*options));
-	char *command = NULL;
-	size_t len;
-	FILE *f = options ? open_memstream(&command, &len) : NULL;
+	char *command = options_text(request, peers);
 
-	if (f) {
-		options->request = *request;
-		options->peers = *peers;
-		options_print(f, options);
-		fclose(f);
+	if (command)
 		failed(0, "%.15s: not loaded any more: when that is mended, %s", request->name,
 		       command);
-	}
 	reason_print();
 	free(command);
-	free(options);
 }
 
 /* The lock is held, so nothing else is loaded meanwhile. */

@@ -214,6 +214,24 @@ void options_print(FILE *to, const struct options *options)
 	}
 }
 
+char *options_text(const struct request *request, const struct peer_maps *peers)
+{
+	struct options *options = calloc(1, sizeof(*options));
+	char *text = NULL;
+	size_t len;
+	FILE *f = options ? open_memstream(&text, &len) : NULL;
+
+	if (f) {
+		options->request = *request;
+		if (peers)
+			options->peers = *peers;
+		options_print(f, options);
+		fclose(f);
+	}
+	free(options);
+	return text;
+}
+
 int options_of(const struct pins *pins, uint32_t slot, struct options *options)
 {
 	prepare(options);

@@ -39,6 +39,10 @@ void options_print_changes(FILE *to, const char *prefix, const struct options *o
  * end of line. */
 void options_print(FILE *to, const struct options *options);
 
+/* The same of a request in memory of its own, to be freed. peers: NULL: none. NULL: there is no
+ * memory. */
+char *options_text(const struct request *request, const struct peer_maps *peers);
+
 /* The same to stdout, as a line. */
 static inline void puts_command(const struct options *options)
 {

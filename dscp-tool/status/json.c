@@ -143,23 +143,14 @@ static struct json_object *json_uplink_netns(const struct tunnel_status *status)
 /* The command that loads the tunnel as it was loaded. */
 static struct json_object *json_command(const struct tunnel_status *status)
 {
-	struct options *options = calloc(1, sizeof(*options));
-	struct json_object *object = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *f = options ? open_memstream(&text, &len) : NULL;
+	struct request request = status->request;
+	struct json_object *object;
+	char *text;
 
-	if (f) {
-		options->request = status->request;
-		memcpy(options->request.name, status->name, sizeof(status->name));
-		if (status->peers)
-			options->peers = *status->peers;
-		options_print(f, options);
-		fclose(f);
-		object = json_object_new_string(text);
-	}
+	memcpy(request.name, status->name, sizeof(request.name));
+	text = options_text(&request, status->peers);
+	object = text ? json_object_new_string(text) : NULL;
 	free(text);
-	free(options);
 	return object;
 }
 
