@@ -80,17 +80,19 @@ bool registry_is_here(const struct pins *pins, uint32_t slot)
 	return pins->tunnels[slot].netns == netns_own() && present_is(pins, slot, PRESENT_NETNS);
 }
 
+uint32_t registry_find_named(const struct pins *pins, const char *name)
+{
+	for_each_tunnel (slot, pins)
+		if (registry_is_here(pins, slot) && goes_by(pins, slot, name))
+			return slot;
+	return 0;
+}
+
 uint32_t registry_find(const struct pins *pins, const char *name)
 {
-	unsigned int ifindex = if_nametoindex(name);
-	uint32_t slot = ifindex ? registry_find_ifindex(pins, ifindex) : 0;
+	uint32_t slot = registry_find_ifindex(pins, if_nametoindex(name));
 
-	if (slot)
-		return slot;
-	for_each_tunnel (other, pins)
-		if (registry_is_here(pins, other) && goes_by(pins, other, name))
-			return other;
-	return 0;
+	return slot ? slot : registry_find_named(pins, name);
 }
 
 uint32_t registry_find_gone(const struct pins *pins, const char *name)

@@ -12,6 +12,8 @@
 /* Slot of the tunnel of this network namespace with that name: its device has the name now, or it
  * was loaded under the name and its device is gone; 0: not loaded. */
 uint32_t registry_find(const struct pins *pins, const char *name);
+/* The same of a tunnel that was loaded under the name, and whose device has no other name now. */
+uint32_t registry_find_named(const struct pins *pins, const char *name);
 /* Slot of a tunnel with that name whose network namespace is gone, and with it all that was
  * attached there: that of a container which was started again. Not one that is only out of sight.
  * 0: none. */

@@ -56,12 +56,14 @@ int sets_for_each(each_set *each, void *ctx)
  */
 enum answer { NOT_AT_ALL, AS_GONE, BY_NAME, BY_DEVICE };
 
-static enum answer find(const struct pins *pins, const char *name, bool gone, uint32_t *slot)
+/* ifindex: of the device that has the name; 0: none has. */
+static enum answer find(const struct pins *pins, const char *name, uint32_t ifindex, bool gone,
+			uint32_t *slot)
 {
-	*slot = registry_find_ifindex(pins, if_nametoindex(name));
+	*slot = registry_find_ifindex(pins, ifindex);
 	if (*slot)
 		return BY_DEVICE;
-	*slot = registry_find(pins, name);
+	*slot = registry_find_named(pins, name);
 	if (*slot)
 		return BY_NAME;
 	*slot = gone ? registry_find_gone(pins, name) : 0;
@@ -72,6 +74,7 @@ int sets_find(const char *name, bool gone, struct pins *pins, uint32_t *slot)
 {
 	_cleanup_free_ uint64_t *sets = NULL;
 	int n = root_sets(&sets), err = n < 0 ? n : 0, failure;
+	const uint32_t ifindex = if_nametoindex(name);
 	enum answer best = NOT_AT_ALL, answer;
 	struct pins other;
 	uint32_t found;
@@ -83,7 +86,7 @@ int sets_find(const char *name, bool gone, struct pins *pins, uint32_t *slot)
 			err = err || failure == -ENOENT ? err : failure;
 			continue;
 		}
-		answer = find(&other, name, gone, &found);
+		answer = find(&other, name, ifindex, gone, &found);
 		if (answer <= best) {
 			pins_close(&other);
 			continue;
