@@ -20,7 +20,8 @@
 #include "util/privileges.h"
 #include "util/reason.h"
 
-int change_permitted(const struct dscp_tunnel *tunnel)
+/* Returns 0 if this process may change or unload a loaded tunnel. */
+static int check_permitted(const struct dscp_tunnel *tunnel)
 {
 	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
 
@@ -135,7 +136,7 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 /* There is a slot, and what is in it may be changed. */
 static int check_slot(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	return slot ? change_permitted(&pins->tunnels[slot])
+	return slot ? check_permitted(&pins->tunnels[slot])
 		    : failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
 			     new->name, DSCP_MAX_TUNNELS - 1);
 }
@@ -148,7 +149,7 @@ static int check_removable(const struct pins *pins, uint32_t slot)
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
 	unsigned int n = hooks_of(pins, tunnel, hooks);
-	int err = change_permitted(tunnel);
+	int err = check_permitted(tunnel);
 
 	if (!err)
 		err = hooks_states(pins, tunnel, states);

@@ -28,7 +28,4 @@ int change_check(const struct wanted *wanted);
  * or a negative errno, after a sentence. */
 int change_remove(struct pins *pins, uint32_t slot);
 
-/* Returns 0 if this process may change or unload a loaded tunnel, else -EPERM with a sentence. */
-int change_permitted(const struct dscp_tunnel *tunnel);
-
 #endif
