@@ -300,9 +300,27 @@ outer_program()
 	on a bpftool -j prog show pinned $state_dir/programs/egress_outer | jq .id
 }
 
+# each_poke MAP "OFFSET HEX BYTES"...: in the value of slot 1, one after the other, each is refused
+each_poke()
+{
+	local poke offset new map=$1
+
+	shift
+	on a bpftool -j map lookup pinned "$state_dir/maps/$map" key 1 0 0 0 |
+		jq -r '.value | map(ltrimstr("0x")) | join(" ")' >"$T/value"
+	for poke; do
+		read -r offset new <<<"$poke"
+		poke "$map" '1 0 0 0' "$offset" "$new"
+		not_ours "maps/$map"
+		# shellcheck disable=SC2046 # several words
+		check on a bpftool map update pinned "$state_dir/maps/$map" key 1 0 0 0 \
+			value hex $(cat "$T/value")
+	done
+}
+
 test_garbage_in_tunnels()
 {
-	local poke offset new name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
+	local name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
 		'4 00' '4 07' '4 ff' # kind
 		'6 09' '6 ff' '7 11' '7 ff' # numbers of ports and uplinks
 		'12 04' '12 ff' # way
@@ -314,16 +332,7 @@ test_garbage_in_tunnels()
 	# No end.
 	pokes+=("200 ${name//00/61}" "216 ${name//00/61}" "312 ${name//00/61}")
 	! short_form || pokes=('7 ff' "200 ${name//00/61}")
-	on a bpftool -j map lookup pinned $state_dir/maps/tunnels key 1 0 0 0 |
-		jq -r '.value | map(ltrimstr("0x")) | join(" ")' >"$T/value"
-	for poke in "${pokes[@]}"; do
-		read -r offset new <<<"$poke"
-		poke tunnels '1 0 0 0' "$offset" "$new"
-		not_ours maps/tunnels
-		# shellcheck disable=SC2046 # several words
-		check on a bpftool map update pinned $state_dir/maps/tunnels key 1 0 0 0 \
-			value hex $(cat "$T/value")
-	done
+	each_poke tunnels "${pokes[@]}"
 	check on a "$TOOL" status vx4
 	# Another one, which has the same number as nothing.
 	poke tunnels '255 3 0 0' 0 'ff ff ff ff'
@@ -336,7 +345,7 @@ test_garbage_in_tunnels()
 # Offsets are those of struct request.
 test_garbage_in_requests()
 {
-	local poke offset new name='61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61' pokes=(
+	local name='61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61' pokes=(
 		'4 03' '8 04' '12 03' # direction, way, attach
 		'16 11' '20 09' # numbers of uplinks and ports
 		'304 1b 5b 48 00') # name
@@ -346,16 +355,7 @@ test_garbage_in_requests()
 	# No end.
 	pokes+=("304 $name" "320 $name" "48 $(printf '61 %.0s' {1..256})")
 	! short_form || pokes=('4 03' "304 $name")
-	on a bpftool -j map lookup pinned $state_dir/maps/requests key 1 0 0 0 |
-		jq -r '.value | map(ltrimstr("0x")) | join(" ")' >"$T/value"
-	for poke in "${pokes[@]}"; do
-		read -r offset new <<<"$poke"
-		poke requests '1 0 0 0' "$offset" "$new"
-		not_ours maps/requests
-		# shellcheck disable=SC2046 # several words
-		check on a bpftool map update pinned $state_dir/maps/requests key 1 0 0 0 \
-			value hex $(cat "$T/value")
-	done
+	each_poke requests "${pokes[@]}"
 	check on a "$TOOL" status vx4
 	# A tunnel that nobody has asked for.
 	check on a bpftool map delete pinned $state_dir/maps/requests key 1 0 0 0
