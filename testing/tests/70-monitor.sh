@@ -308,7 +308,7 @@ test_repair_that_fails()
 
 	command -v strace >/dev/null || idle=(awaits_looks 2)
 	watched 1 --attach clsact
-	on a flock /run/dscp-tool.lock sh -ec 'tc qdisc del dev eth0 clsact
+	on a flock /sys/fs/bpf/dscp-tool sh -ec 'tc qdisc del dev eth0 clsact
 		tc qdisc add dev eth0 ingress'
 	said "and then eth0: the qdisc 'ingress' at ffff:"
 	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' "${idle[@]}"

@@ -68,7 +68,7 @@ test_thousand_cycles()
 		[ -s "$T/ids.$node" ]
 		retry_until programs_are_gone "$T/ids.$node"
 	done
-	[ -z "$(find /proc/[0-9]*/fd -lname 'anon_inode:bpf*' -o -lname '*/dscp-tool.lock')" ]
+	[ -z "$(find /proc/[0-9]*/fd -lname 'anon_inode:bpf*' -o -lname '/sys/fs/bpf/dscp-tool*')" ]
 }
 
 #
