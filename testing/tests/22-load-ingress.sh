@@ -681,7 +681,7 @@ test_wireguard_without_btf()
 	tc_instead_of_peek 'wg4: --ingress-hook peek needs the kernel.s BTF.*use --ingress-hook tc' \
 		'the kernel has no BTF'
 	ingress wg4 --ingress-hook tc
-	[ -z "$OUTPUT" ]
+	[ "$OUTPUT" = 'wg4: ingress-hook: tc (was auto)' ] || fail "$OUTPUT"
 	way_is tc false 'asked for'
 }
 
