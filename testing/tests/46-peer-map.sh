@@ -191,7 +191,7 @@ test_first_prefixes_killed()
 	local load=(load vx4 --peer-map '10.0.4.2:*=CS0' --peer-map 'fd00:4::/64:*=CS0')
 
 	lone_node
-	thin 2 8
+	thin 2 2
 	new="dscp-tool load vx4 --peer-map 'fd00:4::/64:*=CS0' --peer-map '10.0.4.2/32:*=CS0'"
 	check on a "$TOOL" load vx4 --egress-map '*=CS0'
 	points_of a "${load[@]}"
