@@ -104,7 +104,7 @@ static int reload_set(struct pins *pins, void *ctx)
 /* Says what is not loaded any more, and how it was. */
 static void lost(const struct request *request, const struct peer_maps *peers)
 {
-	char *command = options_text(request, peers);
+	char *command = options_text("", request, peers);
 
 	if (command)
 		failed(0, "%.15s: not loaded any more: when that is mended, %s", request->name,

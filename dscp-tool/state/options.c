@@ -198,13 +198,19 @@ int options_parse(int argc, char **argv, struct options *options)
 	return 0;
 }
 
-void options_print(FILE *to, const struct options *options)
+void options_print(FILE *to, const char *netns, const struct options *options)
 {
 	const bool is_last = *options->request.name == '-'; /* or an option would be read */
 	struct options base;
 
 	prepare(&base);
-	fputs("dscp-tool load ", to);
+	fputs("dscp-tool ", to);
+	if (*netns) {
+		fputs("-n ", to);
+		args_quote(to, netns);
+		putc(' ', to);
+	}
+	fputs("load ", to);
 	if (!is_last)
 		args_quote(to, options->request.name);
 	args_print(to, &load_command, options, &base);
@@ -214,7 +220,7 @@ void options_print(FILE *to, const struct options *options)
 	}
 }
 
-char *options_text(const struct request *request, const struct peer_maps *peers)
+char *options_text(const char *netns, const struct request *request, const struct peer_maps *peers)
 {
 	struct options *options = calloc(1, sizeof(*options));
 	char *text = NULL;
@@ -225,7 +231,7 @@ char *options_text(const struct request *request, const struct peer_maps *peers)
 		options->request = *request;
 		if (peers)
 			options->peers = *peers;
-		options_print(f, options);
+		options_print(f, netns, options);
 		fclose(f);
 	}
 	free(options);

@@ -36,17 +36,17 @@ void options_print_changes(FILE *to, const char *prefix, const struct options *o
 			   const struct options *new);
 
 /* Prints the command, in words for a shell, that options_parse() makes the same of. Without an
- * end of line. */
-void options_print(FILE *to, const struct options *options);
+ * end of line. netns: for -n; "": the command is for the tunnel's network namespace. */
+void options_print(FILE *to, const char *netns, const struct options *options);
 
 /* The same of a request in memory of its own, to be freed. peers: NULL: none. NULL: there is no
  * memory. */
-char *options_text(const struct request *request, const struct peer_maps *peers);
+char *options_text(const char *netns, const struct request *request, const struct peer_maps *peers);
 
 /* The same to stdout, as a line. */
 static inline void puts_command(const struct options *options)
 {
-	options_print(stdout, options);
+	options_print(stdout, "", options);
 	putchar('\n');
 }
 

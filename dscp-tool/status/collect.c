@@ -13,8 +13,8 @@
 #include "state/kernel.h"
 #include "state/map.h"
 #include "state/present.h"
+#include "state/recheck.h"
 #include "state/registry.h"
-#include "state/sane.h"
 #include "state/sets.h"
 #include "status/problems.h"
 #include "tunnel/flowtable.h"
@@ -36,6 +36,17 @@ static void find_netns(struct tunnel_status *status, const struct pins *pins, ui
 	log_printable(status->uplink_netns);
 }
 
+/* Finds what the device is called now. Out of reach: what it was called. */
+static void find_name(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
+{
+	memcpy(status->name, status->tunnel.name, DSCP_IFNAMSIZ);
+	if (status->netns_gone)
+		return;
+	NETNS_VISIT(status->tunnel.netns);
+	if (netns_own() == status->tunnel.netns)
+		recheck_name(pins, slot, status->name);
+}
+
 /* Finds the device that was loaded, whatever its name is now. False: gone, or out of reach. */
 static bool find_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
 			struct nl_link *link)
@@ -44,12 +55,8 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 	struct nl_error why;
 
 	status->device_gone = !present_is(pins, slot, PRESENT_DEVICE);
-	if (status->device_gone || t->netns != netns_own() ||
-	    nl_link_by_index(t->ifindex, link, &why))
-		return false;
-	if (sane_name(link->name))
-		memcpy(status->name, link->name, DSCP_IFNAMSIZ); /* renamed, perhaps */
-	return true;
+	return !status->device_gone && t->netns == netns_own() &&
+	       !nl_link_by_index(t->ifindex, link, &why);
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
@@ -78,8 +85,8 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 	status->tunnel = pins->tunnels[slot];
 	status->request = pins->requests[slot];
 	status->slot = slot;
-	memcpy(status->name, status->tunnel.name, DSCP_IFNAMSIZ);
 	find_netns(status, pins, slot);
+	find_name(status, pins, slot);
 	status->n_hooks = hooks_of(pins, &status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(&status->hooks[i], &status->states[i]);

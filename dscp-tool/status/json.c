@@ -140,15 +140,18 @@ static struct json_object *json_uplink_netns(const struct tunnel_status *status)
 		       : NULL;
 }
 
-/* The command that loads the tunnel as it was loaded. */
+/* The command that loads the tunnel as it was loaded, from here. NULL: nothing leads there. */
 static struct json_object *json_command(const struct tunnel_status *status)
 {
+	const bool elsewhere = status->netns_gone || status->tunnel.netns != netns_own();
 	struct request request = status->request;
 	struct json_object *object;
 	char *text;
 
+	if (elsewhere && !*status->netns)
+		return NULL;
 	memcpy(request.name, status->name, sizeof(request.name));
-	text = options_text(&request, status->peers);
+	text = options_text(elsewhere ? netns_short(status->netns) : "", &request, status->peers);
 	object = text ? json_object_new_string(text) : NULL;
 	free(text);
 	return object;

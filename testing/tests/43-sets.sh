@@ -377,6 +377,53 @@ test_names_elsewhere()
 	check_exit 2 on a ls $root
 }
 
+# command_of NODE: of the tunnel that status shows there
+command_of() { shared "$1" "$TOOL" status --all-netns --json | jq -r '.tunnels[0].command'; }
+
+# again NODE: runs that command as it is printed, with other flows; then it is what was loaded
+again()
+{
+	local command
+
+	command=$(command_of "$1")
+	check shared "$1" sh -c "${command/#dscp-tool/"'$TOOL'"} --flows 1024"
+	[ "$(command_of "$1")" = "$command --flows 1024" ] || fail "$(command_of "$1")"
+}
+
+# The command that status prints can be run where it was printed.
+# shellcheck disable=SC2016 # for another shell
+test_command_of_another_namespace()
+{
+	local pid
+
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	ip netns add "o'dd"
+	elsewhere "o'dd"
+	check shared "o'dd" "$TOOL" load vx4 --egress-map EF=CS1
+	[ "$(command_of "o'dd")" = "dscp-tool load vx4 --egress-map 'EF=CS1'" ]
+	[ "$(command_of b)" = "dscp-tool -n 'o'\\''dd' load vx4 --egress-map 'EF=CS1'" ] || fail "$(command_of b)"
+	again b
+	# By the present name.
+	shared "o'dd" sh -ec 'ip link set vx4 down; ip link set vx4 name office; ip link set office up'
+	check shared "o'dd" "$TOOL" load office
+	shared "o'dd" sh -ec 'ip link set office down; ip link set office name vx4; ip link set vx4 up'
+	[ "$(command_of b)" = "dscp-tool -n 'o'\\''dd' load vx4 --flows 1024" ] || fail "$(command_of b)"
+	# By a process that is in it.
+	background nsenter --net="/run/netns/o'dd" sh -c 'echo $$ >"$0" && exec sleep 1000' "$T/pid"
+	retry_until test -s "$T/pid"
+	pid=$(<"$T/pid")
+	ip netns del "o'dd"
+	[ "$(command_of b)" = "dscp-tool -n /proc/$pid/ns/net load vx4 --flows 1024" ] || fail "$(command_of b)"
+	check shared b sh -c "$(command_of b | sed "s|^dscp-tool|'$TOOL'|") --egress-map EF=CS2"
+	[ "$(contained b status --all-netns --json | jq -c '[.tunnels[].command]')" = '[null]' ]
+	kill "$pid"
+	retry_until on a sh -c '"$0" status --all-netns | grep "^vx4 .netns gone"' "$TOOL"
+	[ "$(command_of b)" = null ]
+	check on a "$TOOL" unload --all
+}
+
 test_netns_that_is_none()
 {
 	kind=vxlan

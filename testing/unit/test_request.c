@@ -87,7 +87,7 @@ static char *printed(const struct options *options)
 	struct text t;
 
 	begin_text(&t);
-	options_print(t.file, options);
+	options_print(t.file, "", options);
 	return end_text(&t);
 }
 
