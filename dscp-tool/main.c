@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
@@ -92,25 +91,6 @@ static int other_word(const char *name, const char *option)
 	return EXIT_USAGE;
 }
 
-/* Does what follows in another network namespace, as ip(8) -n does, but with the mounts of this
- * process. Returns an exit status; negative: go on. */
-static int enter(const char *name)
-{
-	uint64_t netns;
-	int home;
-
-	if (netns_by_name("-n", name, &netns))
-		return EXIT_REFUSED;
-	home = netns_enter(netns); /* for good */
-	if (netns_own() == netns)
-		return -1;
-	failed(-EPERM, "-n %s: cannot enter that network namespace, which needs CAP_SYS_ADMIN",
-	       name);
-	if (home >= 0)
-		close(home);
-	return EXIT_REFUSED;
-}
-
 /* -n NETNS, -nNETNS, --netns NETNS or --netns=NETNS. Returns how many words that takes; 0: the
  * option is another one. value: NULL: it is missing. */
 static int netns_option(const char *option, const char *next, const char **value)
@@ -130,20 +110,21 @@ static int netns_option(const char *option, const char *next, const char **value
 	return 1;
 }
 
-/* Takes the options in front of the command. Returns an exit status; negative: go on with argv. */
+/* Takes the options in front of the command: what follows is done in another network namespace, as
+ * ip(8) -n does, but with the mounts of this process. Returns an exit status; negative: go on with
+ * argv. */
 static int before_command(int *argc, char ***argv)
 {
 	const char *value;
-	int words, status;
+	int words;
 
 	while (*argc > 1 && (words = netns_option((*argv)[1], (*argv)[2], &value))) {
 		if (!value) {
 			log_error("%s needs a network namespace: a name, PID or path", (*argv)[1]);
 			return EXIT_USAGE;
 		}
-		status = enter(value);
-		if (status >= 0)
-			return status;
+		if (netns_choose("-n", value))
+			return EXIT_REFUSED;
 		*argc -= words;
 		*argv += words;
 	}

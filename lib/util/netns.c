@@ -42,47 +42,79 @@ uint64_t netns_own(void)
 }
 
 /* By statfs() first: to open a device or a pipe can have effects. */
-static int read_netns(const char *path, uint64_t *netns)
+static int open_path(const char *path)
 {
 	struct statfs fs;
-	struct stat st;
-	_cleanup_close_ int fd = -1;
+	int fd;
 
 	if (statfs(path, &fs))
 		return -errno;
 	if (fs.f_type != NSFS_MAGIC)
 		return -EINVAL;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
+	if (fd < 0)
 		return -errno;
-	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
-		return -EINVAL;
-	*netns = st.st_ino;
-	return 0;
+	if (ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
+		return fd;
+	close(fd);
+	return -EINVAL;
 }
 
-int netns_by_name(const char *option, const char *text, uint64_t *netns)
+/* path: where it is. */
+static int open_by_name(const char *option, const char *text, char path[static NETNS_PATH])
 {
 	/* ip-netns(8) says /var/run, which is /run nearly everywhere. */
 	static const char *const places[] = { "/run/netns/%s", "/var/run/netns/%s",
 					      "/proc/%s/ns/net" };
-	char path[NETNS_PATH];
-	int err = -ENOENT;
+	int fd = -ENOENT;
 
+	snprintf(path, NETNS_PATH, "%s", text);
 	if (strchr(text, '/'))
-		err = read_netns(text, netns);
+		fd = open_path(text);
 	for (unsigned int i = 0;
-	     i < ARRAY_SIZE(places) && err == -ENOENT && *text && !strchr(text, '/'); i++) {
+	     i < ARRAY_SIZE(places) && fd == -ENOENT && *text && !strchr(text, '/'); i++) {
 		if (i == 2 && text[strspn(text, "0123456789")])
 			break;
-		if (snprintf(path, sizeof(path), places[i], text) < (int)sizeof(path))
-			err = read_netns(path, netns);
+		if (snprintf(path, NETNS_PATH, places[i], text) < NETNS_PATH)
+			fd = open_path(path);
 	}
-	if (err)
-		failed(err,
-		       "%s '%s': %s: use a name in /run/netns, the PID of a process, or a path",
-		       option, text, err == -EINVAL ? "no network namespace" : strerror(-err));
-	return err;
+	if (fd < 0)
+		failed(fd, "%s '%s': %s: use a name in /run/netns, the PID of a process, or a path",
+		       option, text, fd == -EINVAL ? "no network namespace" : strerror(-fd));
+	return fd;
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+int netns_by_name(const char *option, const char *text, uint64_t *netns)
+{
+	char path[NETNS_PATH];
+	_cleanup_close_ int fd = open_by_name(option, text, path);
+
+	*netns = inode_of(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* The namespace that this process has chosen to be in. Perhaps nothing else leads there that can be
+ * found. */
+static int chosen = -1;
+static char chosen_path[NETNS_PATH];
+
+int netns_choose(const char *option, const char *text)
+{
+	chosen = open_by_name(option, text, chosen_path);
+	if (chosen < 0)
+		return chosen;
+	if (inode_of(chosen) == netns_own() || !setns(chosen, CLONE_NEWNET))
+		return 0;
+	return failed(-errno,
+		      "%s '%s': cannot enter that network namespace, which needs CAP_SYS_ADMIN",
+		      option, text);
 }
 
 /* What leads to a namespace, as it was when one was looked for that is not among them. To look
@@ -171,6 +203,7 @@ bool netns_path(uint64_t netns, char path[static NETNS_PATH])
 	if (!place && worth_a_look(netns)) {
 		n_places = 0;
 		add_mounts();
+		add_place(chosen_path);
 		add_processes();
 		place = find_place(netns);
 	}
@@ -189,11 +222,13 @@ const char *netns_short(const char *path)
 static int open_netns(uint64_t netns)
 {
 	char path[NETNS_PATH];
-	struct stat st;
-	int fd = netns_path(netns, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int fd;
 
+	if (netns == inode_of(chosen))
+		return fcntl(chosen, F_DUPFD_CLOEXEC, 3);
+	fd = netns_path(netns, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	/* The process may have ended meanwhile, and another may have its number. */
-	if (fd < 0 || (!fstat(fd, &st) && st.st_ino == netns))
+	if (fd < 0 || inode_of(fd) == netns)
 		return fd;
 	close(fd);
 	return -1;

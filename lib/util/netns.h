@@ -25,6 +25,9 @@ uint64_t netns_cookie_of(uint64_t netns);
  * if it has a slash. Returns 0 or a negative errno, with a reason that begins with option. */
 int netns_by_name(const char *option, const char *text, uint64_t *netns);
 
+/* Enters it for good. */
+int netns_choose(const char *option, const char *text);
+
 /* Something that leads to a namespace: where it is mounted, as ip-netns(8) does it, else a process
  * that is in it. False: there is nothing, as far as this process can see. */
 bool netns_path(uint64_t netns, char path[static NETNS_PATH]);

@@ -441,6 +441,52 @@ test_netns_that_is_none()
 	same_as_before
 }
 
+# at PATH: vx4 in a namespace that is in no mount and in no process, by all commands
+at()
+{
+	[ "$(on a stat -Lc %i "$1")" = "$inode" ] || fail "$1"
+	check on a "$TOOL" -n "$1" load vx4 --egress-map EF=CS1
+	# What nothing leads to from elsewhere is not gone.
+	check_grep '^vx4 .netns not visible.: vxlan port 4789, healthy$' on a "$TOOL" status --all-netns
+	check_grep '^vx4: vxlan port 4789, healthy$' on a "$TOOL" -n "$1" status
+	[ "$(on a "$TOOL" -n "$1" status --json | jq -c '.tunnels[].netns | [.inode, .path, .cookie > 0]')" = \
+		"[$inode,\"$1\",true]" ] || fail "$(on a "$TOOL" -n "$1" status --json)"
+	# From the other one back into that one, which the hooks of the device ask for.
+	check on a "$TOOL" -n "$1" load vx6 --uplink-netns a --direction both
+	check on a "$TOOL" -n "$1" status vx6
+	check on a "$TOOL" -n "$1" reload
+	[ "$(on a "$TOOL" -n "$1" save | sort)" = "dscp-tool load vx4 --egress-map 'EF=CS1'
+dscp-tool load vx6 --uplink-netns a --direction both" ] || fail "$(on a "$TOOL" -n "$1" save)"
+	check on a "$TOOL" -n "$1" unload --all
+	check_exit 2 on a ls $root
+}
+
+# A network namespace that only an open file holds, or a mount that is in another mount namespace.
+# shellcheck disable=SC2016 # for another shell
+test_netns_held_by_a_file()
+{
+	local holder inode
+
+	kind=vxlan
+	lone_node
+	ip netns add held
+	elsewhere held
+	on a ip link set vx6 netns held
+	shared held ip link set vx6 up
+	remember
+	inode=$(stat -Lc %i /run/netns/held)
+	background on a unshare -m sh -ec 'exec 7</run/netns/held; touch "$0.ns"
+		mount --bind /run/netns/held "$0.ns"; umount -l /run/netns/held
+		echo $$ >"$0"; exec sleep infinity' "$T/held"
+	retry_until test -s "$T/held"
+	holder=$(<"$T/held")
+	ip netns del held
+	at "/proc/$holder/fd/7"
+	at "/proc/$holder/root$T/held.ns"
+	same_as_before
+	kill "$holder"
+}
+
 # What `ip netns exec` mounts over /sys hides the bpffs. The tool finds the one that the caller has, also
 # two calls deep, and in a container that is entered from outside.
 # shellcheck disable=SC2016 # for another shell
