@@ -136,6 +136,8 @@ static int load_again(const struct request *request, const struct peer_maps *pee
 static int take_over_set(struct pins *pins, void *ctx)
 {
 	(void)ctx;
+	if (!pins->set)
+		return pins_foreign();
 	return foreign_take_over(pins, load_again);
 }
 

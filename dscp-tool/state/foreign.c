@@ -71,14 +71,22 @@ static int detach_all(struct pins *pins)
 }
 
 /* Links of programs that this version does not know go with their pins. The requests go first: see
- * is_taken_over(). */
+ * is_taken_over(). Of the flat set only what is its own: others may be in its directory. */
 static int remove_all(const struct pins *pins)
 {
+	static const char *const parts[] = {
+		"/new", "/programs", "/hooks", "/qdiscs", "/maps", ""
+	};
 	int err = remove_below(pins, REQUESTS);
+	char path[PATH_MAX];
 
-	if (!err)
-		err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	return err ? pins_failed(pins, err < -1 ? err : -errno, "cannot remove", "") : 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts) - !pins->set && !err; i++) {
+		snprintf(path, sizeof(path), "%s%s", pins->dir, parts[i]);
+		err = nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		if (err == -1)
+			err = errno == ENOENT ? 0 : -errno;
+	}
+	return err ? pins_failed(pins, err, "cannot remove", "") : 0;
 }
 
 int foreign_remove(struct pins *pins)

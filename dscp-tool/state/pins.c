@@ -100,6 +100,11 @@ static int check_version(const struct pins *pins)
 
 int pins_foreign(void)
 {
+	if (root_is_flat())
+		return failed(-ESTALE,
+			      "what is loaded was loaded by an earlier version of dscp-tool, which "
+			      "kept no options that could be taken over: take it away with "
+			      "dscp-tool unload --all, and load again");
 	return failed(-ESTALE,
 		      "what is loaded was loaded by another version of dscp-tool: take that over "
 		      "with dscp-tool reload --all, or away with dscp-tool unload --all");
@@ -241,7 +246,8 @@ int pins_open(struct pins *pins, uint64_t set)
 	int err;
 
 	pins->set = set;
-	snprintf(pins->dir, sizeof(pins->dir), STATE_ROOT "/%llu", (unsigned long long)set);
+	snprintf(pins->dir, sizeof(pins->dir), set ? STATE_ROOT "/%llu" : STATE_ROOT,
+		 (unsigned long long)set);
 	forget(pins);
 	err = open_maps(pins);
 	if (!err)

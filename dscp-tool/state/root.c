@@ -354,6 +354,11 @@ static int is_set(const struct dirent *entry)
 	return !entry->d_name[strspn(entry->d_name, "0123456789")];
 }
 
+bool root_is_flat(void)
+{
+	return !access(STATE_ROOT "/maps", F_OK);
+}
+
 int root_sets(uint64_t **sets)
 {
 	struct dirent **names;
@@ -367,7 +372,7 @@ int root_sets(uint64_t **sets)
 	n = scandir(STATE_ROOT, &names, is_set, NULL);
 	if (n < 0)
 		return errno == ENOENT ? 0 : kernel_failed(-errno, "cannot list", STATE_ROOT);
-	*sets = malloc((n + 1) * sizeof(**sets));
+	*sets = calloc(n + 1, sizeof(**sets));
 	for (int i = 0; i < n; i++) {
 		if (*sets)
 			(*sets)[i] = strtoull(names[i]->d_name, NULL, 10);
@@ -376,6 +381,7 @@ int root_sets(uint64_t **sets)
 	free(names);
 	if (!*sets)
 		return kernel_failed(-ENOMEM, "cannot list", STATE_ROOT);
+	n += root_is_flat();
 	qsort(*sets, n, sizeof(**sets), by_number);
 	return n;
 }

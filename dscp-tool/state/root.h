@@ -37,4 +37,8 @@ void root_unlock(const int *fd);
  * there is no directory. */
 int root_sets(uint64_t **sets);
 
+/* True if there is the set of version 5 or before, which was the only one: flat in STATE_ROOT, with
+ * the number 0 here. It is a set of another version (foreign.h), but it has no requests. */
+bool root_is_flat(void);
+
 #endif

@@ -833,6 +833,52 @@ test_another_layout_of_a_namespace_that_is_gone()
 }
 
 #
+# Version 5, which had one set, flat in the directory, and no requests
+#
+
+# made_flat: what is loaded is of version 5
+made_flat()
+{
+	local value
+
+	# shellcheck disable=SC2016 # for another shell
+	check on a sh -ec 'mv "$0"/*/* "$0"; rmdir "$0"/[0-9]*; rm "$0/maps/requests"' $root
+	value=$(on a bpftool -j map lookup pinned $root/maps/config key 0 0 0 0 |
+		jq -r '.value | map(ltrimstr("0x")) | .[:4] + [.[4:8][] | if . == "00" then . else "05" end] + .[8:] | join(" ")')
+	# shellcheck disable=SC2086 # several words
+	check on a bpftool map update pinned $root/maps/config key 0 0 0 0 value hex $value
+}
+
+test_flat_layout()
+{
+	local how command
+
+	kind=vxlan
+	lone_node
+	node_add_netns b
+	one_machine
+	on a ip link set vx6 netns b
+	shared b ip link set vx6 up
+	for how in $(attach_kinds); do
+		everything >"$T/before"
+		check on a "$TOOL" load vx4 --attach "$how" --direction both --egress-map EF=CS1 \
+			--peer-map 10.0.4.2:EF=CS2 --flows 1024
+		check shared b "$TOOL" load vx6 --uplink-netns a --outer-dscp EF
+		made_flat
+		for command in status 'status --all-netns' 'load vx4' 'load vx4 --dry-run' 'unload vx4' monitor \
+			reload 'reload --all' save dump-map; do
+			# shellcheck disable=SC2086 # several words
+			check_exit 2 on a "$TOOL" $command
+			[ "$OUTPUT" = "dscp-tool: what is loaded was loaded by an earlier version of dscp-tool, which kept no options that could be taken over: take it away with dscp-tool unload --all, and load again" ] ||
+				fail "$command: $OUTPUT"
+		done
+		check on a "$TOOL" unload --all
+		everything >"$T/after"
+		check diff "$T/before" "$T/after"
+	done
+}
+
+#
 # Interrupted
 #
 
