@@ -9,7 +9,6 @@
 #include "command.h"
 #include "state/change.h"
 #include "state/root.h"
-#include "state/sane.h"
 #include "state/sets.h"
 #include "tunnel/discover.h"
 #include "util/macros.h"
@@ -23,10 +22,6 @@ static int find(const struct options *options, struct wanted *wanted)
 
 	*request = options->request;
 	request->netns = netns_own();
-	/* The name is kept, and printed by save. */
-	if (!sane_text(request->uplink_netns_name, REQUEST_NETNS))
-		return failed(-EINVAL, "--uplink-netns: there are control characters in '%s'",
-			      request->uplink_netns_name);
 	if (*request->uplink_netns_name)
 		err = netns_by_name("--uplink-netns", request->uplink_netns_name,
 				    &request->uplink_netns);

@@ -10,6 +10,7 @@
 #include "hook/hook.h"
 #include "state/pins.h"
 #include "state/recheck.h"
+#include "state/sane.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/macros.h"
@@ -192,6 +193,10 @@ int options_parse(int argc, char **argv, struct options *options)
 		return failed(-EINVAL,
 			      "there is no device '%.40s': a name has at most %d characters", name,
 			      DSCP_IFNAMSIZ - 1);
+	/* The name is kept, and printed by save. */
+	if (!sane_text(request->uplink_netns_name, REQUEST_NETNS))
+		return failed(-EINVAL, "--uplink-netns: there are control characters in '%s'",
+			      request->uplink_netns_name);
 	request->peers = options->peers.n != 0;
 	/* --egress-map may come behind --peer-map. */
 	peers_complete(&options->peers, &request->egress_map);

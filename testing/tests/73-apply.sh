@@ -129,7 +129,10 @@ test_a_bad_line_changes_nothing()
 	bad 'load vx6 "--egress-map' 'a quote has no end$'
 	bad 'load vx4 --direction both' 'vx4 is in line 1 already$'
 	bad 'load a-name-of-17-chars' "there is no device 'a-name-of-17-chars': a name has at most 15"
+	bad $'load vx6 --uplink-netns \'a\001b\'' "--uplink-netns: there are control characters in 'a\\?b'$"
 	bad "load vx6 $(printf -- '--port 1 %.0s' {1..300})" 'more than 512 words$'
+	check_exit 1 on a "$TOOL" load vx6 --uplink-netns $'a\001b'
+	[ "$OUTPUT" = "dscp-tool: --uplink-netns: there are control characters in 'a?b'" ] || fail "$OUTPUT"
 	check_exit 1 on a "$TOOL" apply "$T/none"
 	grep -q "cannot open $T/none: No such file or directory" <<<"$OUTPUT" || fail "$OUTPUT"
 	check_exit 1 on a "$TOOL" apply "$T"
