@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* dscp-tool save: prints the commands that load what is loaded. */
-#include <stdlib.h>
-
 #include "command.h"
 #include "state/options.h"
+#include "state/recheck.h"
 #include "state/registry.h"
 #include "state/sets.h"
 
@@ -24,13 +23,18 @@ const struct arg_command save_command = {
 
 static int save_tunnel(const struct pins *pins, uint32_t slot)
 {
-	struct options *options = calloc(1, sizeof(*options));
-	int err = options ? options_of(pins, slot, options) : -1;
+	struct options options;
+	int err = options_of(pins, slot, &options);
 
-	if (!err)
-		puts_command(options);
-	free(options);
-	return err;
+	if (err)
+		return err;
+	/* Of two lines with one name apply would take neither. */
+	if (recheck_is_succeeded(pins, slot))
+		printf("# %.15s: the device is gone, and its name is another loaded tunnel's "
+		       "now:\n# ",
+		       options.request.name);
+	puts_command(&options);
+	return 0;
 }
 
 static int save_set(struct pins *pins, void *ctx)

@@ -90,26 +90,34 @@ void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_
 		memcpy(name, pins->tunnels[slot].name, DSCP_IFNAMSIZ);
 }
 
+bool recheck_is_succeeded(const struct pins *pins, uint32_t slot)
+{
+	struct pins other;
+	uint32_t found;
+	bool is_other;
+
+	if (present_is(pins, slot, PRESENT_DEVICE))
+		return false;
+	if (sets_find(pins->tunnels[slot].name, false, &other, &found))
+		reason_clear();
+	if (!found)
+		return false;
+	is_other = other.set != pins->set || found != slot;
+	pins_close(&other);
+	return is_other;
+}
+
 /* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
  * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
  */
 static int find_name(const struct pins *pins, uint32_t slot, char *name)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
-	struct pins other;
-	uint32_t found;
-	bool taken;
 
 	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
 		return 0;
 	memcpy(name, old->name, DSCP_IFNAMSIZ);
-	if (sets_find(name, false, &other, &found))
-		reason_clear();
-	if (!found)
-		return 0;
-	taken = other.set != pins->set || found != slot;
-	pins_close(&other);
-	if (!taken)
+	if (!recheck_is_succeeded(pins, slot))
 		return 0;
 	return failed(-ENODEV,
 		      "%.15s: the device is gone, and its name is another loaded tunnel's now: "

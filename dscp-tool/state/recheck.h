@@ -17,6 +17,9 @@ struct recheck {
  * shown, what it was called. */
 void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
 
+/* True if the device is gone, and its name means another loaded tunnel now. */
+bool recheck_is_succeeded(const struct pins *pins, uint32_t slot);
+
 /* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook are not
  * what they were. Returns 0, or a negative errno after a sentence and with no change. */
 int recheck_find(const struct pins *pins, uint32_t slot, struct recheck *recheck);

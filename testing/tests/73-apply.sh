@@ -283,3 +283,28 @@ test_renamed()
 	check on a "$TOOL" status office
 	check on a "$TOOL" unload office
 }
+
+# A tunnel whose device is gone, and whose name another one has since: a file has one line for the name.
+test_two_of_one_name()
+{
+	local time
+
+	lone_node
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	check on a "$TOOL" load vx6 --egress-map EF=CS2
+	on a sh -ec 'ip link del vx4; ip link set vx6 down; ip link set vx6 name vx4; ip link set vx4 up'
+	for time in renamed applied; do
+		saved >"$T/lines"
+		check diff - "$T/lines" <<-LINES
+		# vx4: the device is gone, and its name is another loaded tunnel's now:
+		# dscp-tool load vx4 --egress-map 'EF=CS1'
+		dscp-tool load vx4 --egress-map 'EF=CS2'
+		LINES
+		check on a "$TOOL" apply "$T/lines"
+		[ "$(on a "$TOOL" status --json | jq -c '[.tunnels[].egress_map.EF]')" = '["CS1","CS2"]' ]
+	done
+	check on a "$TOOL" unload vx4
+	[ "$(saved)" = "dscp-tool load vx4 --egress-map 'EF=CS1'" ] || fail "$(saved)"
+	check on a "$TOOL" unload vx4
+	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
+}
