@@ -96,6 +96,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 		status->current[i] =
 			hooks_current(pins, &status->tunnel, &status->hooks[i], &status->states[i]);
 		look_around(status, i);
+		status->hooks[i].dir = NULL; /* goes with the pins */
 	}
 	problems_find(status, find_device(status, pins, slot, &link) ? &link : NULL);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
