@@ -47,10 +47,12 @@ static int unload_slots(struct pins *pins, uint32_t first, uint32_t last)
 	return err ? err : failure;
 }
 
+/* Unloads the slots up to *ctx. What a load or an unload has left that was killed goes as well. */
 static int unload_set(struct pins *pins, void *ctx)
 {
-	(void)ctx;
-	return pins->tunnels ? unload_slots(pins, 1, DSCP_MAX_TUNNELS - 1) : pins_remove(pins);
+	const uint32_t *last = ctx;
+
+	return pins->tunnels ? unload_slots(pins, 1, *last) : pins_remove(pins);
 }
 
 static int unload_foreign(struct pins *pins, void *ctx)
@@ -59,17 +61,10 @@ static int unload_foreign(struct pins *pins, void *ctx)
 	return foreign_remove(pins);
 }
 
-/* Takes away what a load or an unload has left that was killed. */
-static int tidy_set(struct pins *pins, void *ctx)
-{
-	(void)ctx;
-	return pins->tunnels ? install_prune(pins) : pins_remove(pins);
-}
-
 static int unload_name(const char *name)
 {
+	uint32_t slot, none = 0;
 	struct pins pins;
-	uint32_t slot;
 	int err = sets_find(name, true, &pins, &slot);
 
 	if (slot) {
@@ -77,7 +72,7 @@ static int unload_name(const char *name)
 		pins_close(&pins);
 		return err ? EXIT_REFUSED : EXIT_DONE;
 	}
-	if (err || sets_for_each(tidy_set, NULL))
+	if (err || sets_for_each(unload_set, &none))
 		return EXIT_REFUSED;
 	return not_loaded(&unload_command, name);
 }
@@ -98,6 +93,7 @@ static int unload_names(const char *const names[], unsigned int n)
 int run_unload(int argc, char **argv)
 {
 	struct unload_config config = {};
+	uint32_t all = DSCP_MAX_TUNNELS - 1;
 	const char *names[MAX_NAMES];
 	unsigned int n = 0;
 	int status = parsed(args_parse(&unload_command, argc, argv, &config, names, &n));
@@ -114,5 +110,5 @@ int run_unload(int argc, char **argv)
 		return EXIT_REFUSED;
 	if (n)
 		return unload_names(names, n);
-	return sets_for_each_version(unload_set, unload_foreign, NULL) ? EXIT_REFUSED : EXIT_DONE;
+	return sets_for_each_version(unload_set, unload_foreign, &all) ? EXIT_REFUSED : EXIT_DONE;
 }
