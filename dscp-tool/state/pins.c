@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -175,6 +176,17 @@ int pins_read_tunnels(struct pins *pins)
 	return 0;
 }
 
+/* Who does not hold the lock only reads. (libbpf before 1.0 cannot say so.) */
+static int open_object(const char *path)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.pathname = (uintptr_t)path;
+	attr.file_flags = root_is_locked() ? 0 : BPF_F_RDONLY;
+	return syscall(__NR_bpf, BPF_OBJ_GET, &attr, sizeof(attr));
+}
+
 static bool is_file(const char *path)
 {
 	struct stat st;
@@ -191,7 +203,7 @@ static int open_pin(const struct pins *pins, enum pinned_map map)
 	map_path(pins, path, map);
 	if (!is_file(path))
 		return not_ours(pins, path);
-	fd = bpf_obj_get(path);
+	fd = open_object(path);
 	err = -errno;
 	if (fd >= 0 && objects_map_fits(map, fd))
 		return fd;
@@ -232,7 +244,7 @@ static int open_programs(struct pins *pins)
 		program_path(pins, path, i);
 		if (!is_file(path))
 			return not_ours(pins, path);
-		pins->programs[i] = bpf_obj_get(path);
+		pins->programs[i] = open_object(path);
 		if (pins->programs[i] < 0 && errno != ENOENT)
 			return kernel_failed(-errno, "cannot open", path);
 		if (pins->programs[i] >= 0 && !objects_program_fits(i, pins->programs[i]))

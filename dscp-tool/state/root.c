@@ -231,6 +231,11 @@ static void hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, &unlocked);
 }
 
+bool root_is_locked(void)
+{
+	return held;
+}
+
 static void release_signals(void)
 {
 	if (held)

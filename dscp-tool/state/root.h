@@ -30,6 +30,8 @@ int root_lock(bool make);
 int root_try_lock(void);
 /* Takes the directory away if nothing is in it. Of a negative number: nothing. */
 void root_unlock(const int *fd);
+/* True if this process holds the lock. */
+bool root_is_locked(void);
 
 #define _cleanup_lock_ __attribute__((cleanup(root_unlock)))
 

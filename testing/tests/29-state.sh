@@ -548,12 +548,14 @@ test_read_only_bpffs()
 		everything >"$T/everything"
 		say 2 "^dscp-tool: cannot change $root_dir: Read-only file system$" \
 			"${changing[@]}"
-		# A mount that is read only lets maps be read, a file system does not.
-		for words in "${looking[@]}"; do
+		# A mount that is read only lets all be read, a file system maps, but no links.
+		for words in "${looking[@]}" save; do
 			# shellcheck disable=SC2086 # several words
-			[ -z "$how" ] || check on a "$TOOL" $words
-			[ -n "$how" ] ||
-				say 2 "^dscp-tool: cannot open .*: Read-only file system$" "$words"
+			if [ -n "$how" ] || [ "${words#status}" = "$words" ]; then
+				check on a "$TOOL" $words
+			else
+				say 2 "^dscp-tool: vx4: cannot read its state: Read-only file system$" "$words"
+			fi
 		done
 		check diff "$T/everything" <(everything)
 		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
@@ -565,6 +567,32 @@ test_read_only_bpffs()
 		say 3 'vx4: not loaded' 'unload vx4'
 		check on a "$TOOL" status
 		check on a mount -o "remount,${how}rw" bpf /sys/fs/bpf
+	done
+}
+
+# opened WORDS...: with which flags the tool opens the pins of maps and programs
+opened()
+{
+	check on a strace -f -s 200 -e trace=bpf -o "$T/trace" "$TOOL" "$@"
+	sed -n 's,.*BPF_OBJ_GET.*/\(maps\|programs\)/.*file_flags=\([A-Z0-9_|]*\)}.*,\1 \2,p' "$T/trace" |
+		sort -u | paste -sd ' '
+}
+
+# Who only looks cannot write.
+test_opened_for_reading()
+{
+	local words
+
+	command -v strace >/dev/null || skip "no strace"
+	lone_node
+	loaded vx4 --direction both
+	for words in "${looking[@]}" save 'load vx4 --dry-run' 'apply /dev/null --dry-run'; do
+		# shellcheck disable=SC2086 # several words
+		[ "$(opened $words)" = 'maps BPF_F_RDONLY programs BPF_F_RDONLY' ] || fail "$words: $(opened $words)"
+	done
+	for words in 'load vx4' reload 'unload vx4'; do
+		# shellcheck disable=SC2086 # several words
+		[ "$(opened $words)" = 'maps 0 programs 0' ] || fail "$words"
 	done
 }
 
