@@ -20,7 +20,7 @@ test_others_and_counters()
 {
 	two_nodes
 	on a sh -ec 'ip link add vxother type vxlan id 45 remote 192.0.2.2 dstport 4789
-		ip link set vxother multicast off addrgenmode none up'
+		ip link set vxother multicast off addrgenmode none; ip link set vxother up'
 	check on a "$TOOL" load vx4
 	pass udp:640 4 4 inner
 	others_pass 10000 eth0

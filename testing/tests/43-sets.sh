@@ -210,7 +210,7 @@ test_device_moved()
 	ip netns add away
 	check on a "$TOOL" load vx4 --egress-map EF=CS1
 	on a sh -ec 'ip link set vx4 netns away'
-	shared away sh -ec 'ip address add 10.0.4.1/24 dev vx4; ip link set vx4 addrgenmode none up
+	shared away sh -ec 'ip address add 10.0.4.1/24 dev vx4; ip link set vx4 addrgenmode none; ip link set vx4 up
 		ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
 	sends away 8
 	check_exit 4 on a "$TOOL" status vx4
@@ -231,7 +231,7 @@ test_device_moved()
 vx4_anew()
 {
 	shared "$1" sh -ec 'ip link add vx4 address 02:00:00:00:04:01 type vxlan id 44 remote 192.0.2.2 dstport 4789
-		ip link set vx4 multicast off addrgenmode none mtu 1400 up
+		ip link set vx4 multicast off addrgenmode none; ip link set vx4 mtu 1400 up
 		ip address add 10.0.4.1/24 dev vx4; ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
 }
 
@@ -296,7 +296,7 @@ test_container_begun_anew()
 		shared box sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.1/24 dev eth0'
 		on b sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.2/24 dev eth0
 			ip link add vx4 address 02:00:00:00:04:02 type vxlan id 44 remote 192.0.2.1 dstport 4789
-			ip link set vx4 multicast off addrgenmode none mtu 1400 up
+			ip link set vx4 multicast off addrgenmode none; ip link set vx4 mtu 1400 up
 			ip address add 10.0.4.2/24 dev vx4; ip neighbour add 10.0.4.1 lladdr 02:00:00:00:04:01 dev vx4'
 		vx4_anew box
 		sends box 0

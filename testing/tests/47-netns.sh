@@ -547,12 +547,12 @@ box()
 {
 	nsenter --net=/run/netns/again sh -ec "
 		ip link add $1 index 77 address 02:00:00:00:77:01 type vxlan id $2 remote 192.0.2.2 dstport 47$2
-		ip link set $1 multicast off addrgenmode none mtu 1400 up; ip address add 10.0.$2.1/24 dev $1
+		ip link set $1 multicast off addrgenmode none; ip link set $1 mtu 1400 up; ip address add 10.0.$2.1/24 dev $1
 		ip neighbour add 10.0.$2.2 lladdr 02:00:00:00:77:02 dev $1"
 	on b sh -ec "
 		ip link del $1 2>/dev/null || true
 		ip link add $1 address 02:00:00:00:77:02 type vxlan id $2 remote 192.0.2.1 dstport 47$2 tos 0xb8
-		ip link set $1 multicast off addrgenmode none mtu 1400 up; ip address add 10.0.$2.2/24 dev $1
+		ip link set $1 multicast off addrgenmode none; ip link set $1 mtu 1400 up; ip address add 10.0.$2.2/24 dev $1
 		ip neighbour add 10.0.$2.1 lladdr 02:00:00:00:77:01 dev $1"
 }
 

@@ -328,7 +328,7 @@ numbered()
 			ip link add "$2" $5 address 02:00:00:00:77:0$0 type vxlan id "$3" \
 				remote 192.0.2.$1 dstport "47$3" $4
 			echo 1 >/proc/sys/net/ipv6/conf/"$2"/disable_ipv6 # no packets of its own
-			ip link set "$2" multicast off addrgenmode none mtu 1400 up
+			ip link set "$2" multicast off addrgenmode none; ip link set "$2" mtu 1400 up
 			ip address add 10.0.$3.$0/24 dev "$2"
 			ip neighbour add 10.0.$3.$1 lladdr 02:00:00:00:77:0$1 dev "$2"' \
 			$n $((3 - n)) "$2" "$3" "$([ $n = 1 ] || echo tos 0xb8)" \

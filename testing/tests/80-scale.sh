@@ -83,7 +83,8 @@ many_tunnels()
 		ip link set peer1 up
 		for n in $(seq "$0"); do
 			echo "link add t$n type vxlan id $((1000 + n)) remote 192.0.2.2 dstport 4789"
-			echo "link set t$n multicast off addrgenmode none up"
+			echo "link set t$n multicast off addrgenmode none"
+			echo "link set t$n up"
 		done | ip -batch -' "$1"
 }
 
