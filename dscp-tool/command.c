@@ -6,17 +6,34 @@
 #include "state/sets.h"
 #include "util/log.h"
 #include "util/netns.h"
+#include "util/reason.h"
 
 int parsed(int result)
 {
 	return result < 0 ? EXIT_USAGE : result > 0 ? EXIT_DONE : -1;
 }
 
+int say_set(struct pins *pins, int err, void *ctx)
+{
+	err = sets_refuse(pins, err, ctx);
+	reason_print(); /* there may be many */
+	return err;
+}
+
 int not_loaded(const struct arg_command *command, const char *tunnel)
 {
 	char place[NETNS_PATH];
+	struct pins pins;
+	uint32_t slot;
+	bool found;
 
-	if (!sets_elsewhere(tunnel, place))
+	if (sets_find(tunnel, false, &pins, &slot))
+		return EXIT_REFUSED; /* not to be known now */
+	if (slot)
+		pins_close(&pins);
+	found = sets_elsewhere(tunnel, place);
+	reason_print(); /* of a set where it may be, too */
+	if (!found)
 		log_error("%s: not loaded", tunnel);
 	else if (!*place)
 		log_error("%s: not loaded here, but in a network namespace that is not visible",

@@ -6,6 +6,8 @@
 
 #include "util/args.h"
 
+struct pins;
+
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_USAGE = 1,
@@ -30,8 +32,11 @@ int run_apply(int argc, char **argv);
 /* Turns args_parse()'s answer into an exit status; negative: go on. */
 int parsed(int result);
 
-/* A line for "TUNNEL is not loaded", or is elsewhere, where that command reaches it; and the exit
- * status. */
+/* A line for "TUNNEL is not loaded", or is elsewhere, where that command reaches it, or for a set
+ * that may have it, and cannot be opened; and the exit status. */
 int not_loaded(const struct arg_command *command, const char *tunnel);
+
+/* Says a line about a set that cannot be opened, see sets_for_each(). */
+int say_set(struct pins *pins, int err, void *ctx);
 
 #endif

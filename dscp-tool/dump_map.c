@@ -300,7 +300,7 @@ static int read_sets(struct dump *dump)
 			if (dump->view->begin)
 				dump->view->begin(sources[i].name, !i);
 		}
-		err = sets_for_each(read_set, dump);
+		err = sets_for_each(read_set, sets_refuse_ours, dump);
 	}
 	if (dump->view->end)
 		dump->view->end();

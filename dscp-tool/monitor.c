@@ -273,6 +273,13 @@ static int check_set(struct pins *pins, void *ctx)
 	return err;
 }
 
+/* A tunnel of here that is in another set, which cannot be opened, is no reason to leave out the
+ * others. */
+static int refuse_own(struct pins *pins, int err, void *ctx)
+{
+	return pins_are_own(pins) ? sets_refuse(pins, err, ctx) : 0;
+}
+
 /* Under the lock, so that what has been read stays true but for what is done here. -EBUSY: another
  * process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
@@ -283,7 +290,7 @@ static int check_all(struct monitor *m)
 	begin_look(m, lock == -EBUSY);
 	if (lock < 0 && lock != -ENOENT)
 		return lock;
-	err = sets_for_each(check_set, m);
+	err = sets_for_each(check_set, refuse_own, m);
 	if (err)
 		return err;
 	end_look(m);

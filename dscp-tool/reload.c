@@ -133,12 +133,15 @@ static int load_again(const struct request *request, const struct peer_maps *pee
 	return err;
 }
 
-static int take_over_set(struct pins *pins, void *ctx)
+static int take_over(struct pins *pins, int err, void *ctx)
 {
-	(void)ctx;
-	if (!pins->set)
-		return pins_foreign();
-	return foreign_take_over(pins, load_again);
+	return err == -ESTALE && pins->set ? foreign_take_over(pins, load_again)
+					   : say_set(pins, err, ctx);
+}
+
+static other_set *other_of(const struct reload_config *config)
+{
+	return config->all ? take_over : config->n_names ? sets_pass_over : sets_refuse_ours;
 }
 
 int run_reload(int argc, char **argv)
@@ -157,7 +160,7 @@ int run_reload(int argc, char **argv)
 	lock = root_lock(false);
 	if (lock < 0 && lock != -ENOENT)
 		return EXIT_REFUSED;
-	if (sets_for_each_version(reload_set, config.all ? take_over_set : NULL, &config))
+	if (sets_for_each(reload_set, other_of(&config), &config))
 		status = EXIT_REFUSED;
 	for (unsigned int i = 0; i < config.n_names && status < 0; i++)
 		if (!config.found[i])

@@ -58,5 +58,5 @@ int run_save(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	return sets_for_each(save_set, NULL) ? EXIT_REFUSED : EXIT_DONE;
+	return sets_for_each(save_set, sets_refuse_ours, NULL) ? EXIT_REFUSED : EXIT_DONE;
 }

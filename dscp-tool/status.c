@@ -62,12 +62,17 @@ static int show(struct status_config *config)
 	int exit_status = EXIT_REFUSED;
 
 	memset(query->found, 0, sizeof(query->found));
+	query->other = query->all_netns ? say_set
+		       : query->n_names ? sets_pass_over
+					: sets_refuse_ours;
 	if (!status_collect(query, &status))
 		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
 	for (unsigned int i = 0; i < query->n_names && exit_status != EXIT_REFUSED; i++)
 		if (!query->found[i])
 			exit_status = not_loaded(&status_command, query->names[i]);
-	if (exit_status == EXIT_DONE || exit_status == EXIT_UNHEALTHY)
+	/* A set that cannot be shown is no reason to leave out the others. */
+	if (exit_status == EXIT_DONE || exit_status == EXIT_UNHEALTHY ||
+	    (exit_status == EXIT_REFUSED && status.n_tunnels))
 		print(config, &status);
 	status_free(&status);
 	return exit_status;

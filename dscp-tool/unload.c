@@ -55,10 +55,9 @@ static int unload_set(struct pins *pins, void *ctx)
 	return pins->tunnels ? unload_slots(pins, 1, *last) : pins_remove(pins);
 }
 
-static int unload_foreign(struct pins *pins, void *ctx)
+static int unload_other(struct pins *pins, int err, void *ctx)
 {
-	(void)ctx;
-	return foreign_remove(pins);
+	return err == -ESTALE ? foreign_remove(pins) : say_set(pins, err, ctx);
 }
 
 static int unload_name(const char *name)
@@ -72,7 +71,7 @@ static int unload_name(const char *name)
 		pins_close(&pins);
 		return err ? EXIT_REFUSED : EXIT_DONE;
 	}
-	if (err || sets_for_each(unload_set, &none))
+	if (err || sets_for_each(unload_set, sets_refuse_ours, &none))
 		return EXIT_REFUSED;
 	return not_loaded(&unload_command, name);
 }
@@ -110,5 +109,5 @@ int run_unload(int argc, char **argv)
 		return EXIT_REFUSED;
 	if (n)
 		return unload_names(names, n);
-	return sets_for_each_version(unload_set, unload_foreign, &all) ? EXIT_REFUSED : EXIT_DONE;
+	return sets_for_each(unload_set, unload_other, &all) ? EXIT_REFUSED : EXIT_DONE;
 }

@@ -235,14 +235,6 @@ static int tidy_up(struct pins *pins, void *ctx)
 	return err ? err : install_prune(pins);
 }
 
-/* Sets of another version are taken over one after the other: this one's turn comes. */
-static int leave_alone(struct pins *pins, void *ctx)
-{
-	(void)pins;
-	(void)ctx;
-	return 0;
-}
-
 /* Finds the slot of a tunnel, or a free one; 0: there is none. */
 static uint32_t find_slot(const struct pins *pins, const char *name, bool *anew)
 {
@@ -264,7 +256,7 @@ int change_check(const struct wanted *wanted)
 	if (!err)
 		err = pins_open(&pins, place.set);
 	if (err == -ESTALE)
-		return pins_foreign();
+		return pins_foreign(&pins);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	err = conflict_check(&pins, find_slot(&pins, wanted->tunnel.name, &anew), &wanted->tunnel);
@@ -338,5 +330,7 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t
 	pins_close(&pins);
 	if (!err)
 		err = pruned;
-	return err ? err : sets_for_each_version(tidy_up, leave_alone, &place);
+	/* Sets of another version are taken over one after the other, and what a damaged one has is
+	 * left to who asks for that. */
+	return err ? err : sets_for_each(tidy_up, sets_pass_over, &place);
 }

@@ -96,21 +96,18 @@ int foreign_remove(struct pins *pins)
 	return err ? err : remove_all(pins);
 }
 
-/* In the number of a set that is being taken over: no network namespace has such a number. The set
- * makes room for the one of this version, and is kept until all of that is loaded, so that a
- * process that is killed forgets nothing. */
-#define ASIDE (1ull << 63)
-
+/* The set makes room for the one of this version, and is kept until all of that is loaded, so that
+ * a process that is killed forgets nothing. */
 static int step_aside(struct pins *pins)
 {
 	char dir[PINS_DIR];
 
-	if (pins->set & ASIDE) /* by a process that was killed then */
+	if (pins->set & PINS_ASIDE) /* by a process that was killed then */
 		return 0;
-	snprintf(dir, sizeof(dir), STATE_ROOT "/%llu", (unsigned long long)pins->set | ASIDE);
+	snprintf(dir, sizeof(dir), STATE_ROOT "/%llu", (unsigned long long)pins->set | PINS_ASIDE);
 	if (rename(pins->dir, dir))
 		return pins_failed(pins, -errno, "cannot rename", "");
-	pins->set |= ASIDE;
+	pins->set |= PINS_ASIDE;
 	memcpy(pins->dir, dir, sizeof(dir));
 	return 0;
 }
@@ -121,7 +118,7 @@ static bool is_taken_over(const struct pins *pins)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", pins->dir, REQUESTS);
-	return pins->set & ASIDE && access(path, F_OK) && errno == ENOENT;
+	return pins->set & PINS_ASIDE && access(path, F_OK) && errno == ENOENT;
 }
 
 /* A set that is going away, and what is called for its requests. */
@@ -158,7 +155,7 @@ static int find_place(const struct take_over *t, uint32_t slot, const struct req
 		return 1;
 	cookie = netns_own() == request->netns ? netns_cookie_of(uplinks) : 0;
 	if (cookie)
-		return cookie != (t->pins.set & ~ASIDE);
+		return cookie != (t->pins.set & ~PINS_ASIDE);
 	return failed(-EXDEV,
 		      "%.15s: its network namespace cannot be entered from here, or is gone: left "
 		      "as it is",

@@ -349,7 +349,7 @@ int install_open(struct pins *pins, uint64_t set, uint32_t flows)
 	int err = pins_open(pins, set);
 
 	if (err == -ESTALE)
-		err = pins_foreign();
+		err = pins_foreign(pins);
 	if (err == -ENOENT) {
 		err = pins_remove(pins); /* of a load that was killed */
 		if (!err)

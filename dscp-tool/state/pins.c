@@ -20,6 +20,7 @@
 #include "state/root.h"
 #include "state/sane.h"
 #include "util/macros.h"
+#include "util/netns.h"
 #include "util/reason.h"
 
 static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
@@ -43,6 +44,12 @@ void pins_close(struct pins *pins)
 	free(pins->tunnels);
 	free(pins->requests);
 	forget(pins);
+}
+
+void pins_move(struct pins *to, struct pins *from)
+{
+	*to = *from;
+	forget(from);
 }
 
 static void map_path(const struct pins *pins, char *path, enum pinned_map map)
@@ -99,16 +106,22 @@ static int check_version(const struct pins *pins)
 	return -ESTALE;
 }
 
-int pins_foreign(void)
+bool pins_are_own(const struct pins *pins)
 {
-	if (root_is_flat())
+	return !pins->set || (pins->set & ~PINS_ASIDE) == netns_cookie();
+}
+
+int pins_foreign(const struct pins *pins)
+{
+	if (!pins->set)
 		return failed(-ESTALE,
 			      "what is loaded was loaded by an earlier version of dscp-tool, which "
 			      "kept no options that could be taken over: take it away with "
 			      "dscp-tool unload --all, and load again");
 	return failed(-ESTALE,
-		      "what is loaded was loaded by another version of dscp-tool: take that over "
-		      "with dscp-tool reload --all, or away with dscp-tool unload --all");
+		      "%s: loaded by another version of dscp-tool: take that over with dscp-tool "
+		      "reload --all, or away with dscp-tool unload --all",
+		      pins->dir);
 }
 
 static void take_tunnel(void *ctx, const void *key, const void *value)
@@ -253,15 +266,10 @@ static int open_programs(struct pins *pins)
 	return 0;
 }
 
-int pins_open(struct pins *pins, uint64_t set)
+static int open_all(struct pins *pins)
 {
-	int err;
+	int err = open_maps(pins);
 
-	pins->set = set;
-	snprintf(pins->dir, sizeof(pins->dir), set ? STATE_ROOT "/%llu" : STATE_ROOT,
-		 (unsigned long long)set);
-	forget(pins);
-	err = open_maps(pins);
 	if (!err)
 		err = open_programs(pins);
 	if (!err)
@@ -269,6 +277,34 @@ int pins_open(struct pins *pins, uint64_t set)
 	if (err)
 		pins_close(pins);
 	return err;
+}
+
+static int is_one(const struct hook *hook, void *ctx)
+{
+	(void)hook;
+	(void)ctx;
+	return 1;
+}
+
+int pins_open(struct pins *pins, uint64_t set)
+{
+	char path[PATH_MAX];
+	int err;
+
+	pins->set = set;
+	snprintf(pins->dir, sizeof(pins->dir), set ? STATE_ROOT "/%llu" : STATE_ROOT,
+		 (unsigned long long)set);
+	forget(pins);
+	err = root_check_owner(pins->dir);
+	if (!err)
+		err = open_all(pins);
+	/* A load makes the maps before the hooks, and an unload takes them away behind these: then
+	 * programs mark by maps that nothing leads to. Unless it was a load, just now. */
+	if (err != -ENOENT || pin_for_each(pins->dir, is_one, NULL) <= 0)
+		return err;
+	err = open_all(pins);
+	map_path(pins, path, MAP_CONFIG);
+	return err == -ENOENT ? not_ours(pins, path) : err;
 }
 
 int pins_make(const struct pins *pins)

@@ -17,6 +17,10 @@
 
 #define PINS_DIR 64
 
+/* In the number of a set that another version has made, and this one is taking over (foreign.c): no
+ * network namespace has such a number. */
+#define PINS_ASIDE (1ull << 63)
+
 struct pins {
 	uint64_t set;
 	char dir[PINS_DIR]; /* where they are */
@@ -38,8 +42,14 @@ struct pins {
  * dir and set say something. */
 int pins_open(struct pins *pins, uint64_t set);
 /* Leaves the sentence for -ESTALE, and returns that. */
-int pins_foreign(void);
+int pins_foreign(const struct pins *pins);
 void pins_close(struct pins *pins);
+/* What is open in from is open in the other one then. */
+void pins_move(struct pins *to, struct pins *from);
+
+/* True of the set of uplinks in this network namespace, also if it is being taken over; and of the
+ * flat one, which may be of any. */
+bool pins_are_own(const struct pins *pins);
 
 /* Makes the directories. */
 int pins_make(const struct pins *pins);

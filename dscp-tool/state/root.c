@@ -160,20 +160,23 @@ int root_reach(void)
 }
 
 /* A bpffs that nobody has given a mode is open to all, and who was there first has made what it
- * likes: whoever can write there decides what root attaches. fd: of the directory; -1: the one that
- * has the name, if there is one. */
-static int check_owner(int fd)
+ * likes: whoever can write there decides what root attaches. */
+static int judge_owner(const char *path, const struct stat *st)
+{
+	if (S_ISDIR(st->st_mode) && !(st->st_mode & (S_IWGRP | S_IWOTH)) &&
+	    (!st->st_uid || st->st_uid == geteuid()))
+		return 0;
+	return failed(-EPROTO,
+		      "%s: not a directory that only root can write to (owner %u, mode %o): "
+		      "remove it",
+		      path, st->st_uid, st->st_mode & 07777);
+}
+
+int root_check_owner(const char *path)
 {
 	struct stat st;
 
-	if ((fd < 0 ? lstat(STATE_ROOT, &st) : fstat(fd, &st)) ||
-	    (S_ISDIR(st.st_mode) && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
-	     (!st.st_uid || st.st_uid == geteuid())))
-		return 0;
-	return failed(-EPROTO,
-		      STATE_ROOT ": not a directory that only root can write to (owner %u, mode "
-				 "%o): remove it",
-		      st.st_uid, st.st_mode & 07777);
+	return lstat(path, &st) ? 0 : judge_owner(path, &st);
 }
 
 static bool mounted; /* by this process */
@@ -251,7 +254,7 @@ static int prepare(void)
 	if (!err)
 		err = root_reach();
 	if (!err)
-		err = check_owner(-1);
+		err = root_check_owner(STATE_ROOT);
 	if (err)
 		return err;
 	/* Else hooks would go, and their pins would not. */
@@ -263,7 +266,8 @@ static int prepare(void)
 /* The directory that is locked is not the one that prepare() has seen, if that was made since. */
 static int take_locked(int fd)
 {
-	int err = check_owner(fd);
+	struct stat st;
+	int err = fstat(fd, &st) ? 0 : judge_owner(STATE_ROOT, &st);
 
 	if (!err) {
 		hold_signals();
@@ -359,7 +363,7 @@ static int is_set(const struct dirent *entry)
 	return !entry->d_name[strspn(entry->d_name, "0123456789")];
 }
 
-bool root_is_flat(void)
+static bool is_flat(void)
 {
 	return !access(STATE_ROOT "/maps", F_OK);
 }
@@ -371,7 +375,7 @@ int root_sets(uint64_t **sets)
 
 	*sets = NULL;
 	if (!err)
-		err = check_owner(-1);
+		err = root_check_owner(STATE_ROOT);
 	if (err)
 		return err;
 	n = scandir(STATE_ROOT, &names, is_set, NULL);
@@ -386,7 +390,7 @@ int root_sets(uint64_t **sets)
 	free(names);
 	if (!*sets)
 		return kernel_failed(-ENOMEM, "cannot list", STATE_ROOT);
-	n += root_is_flat();
+	n += is_flat();
 	qsort(*sets, n, sizeof(**sets), by_number);
 	return n;
 }

@@ -35,12 +35,14 @@ bool root_is_locked(void);
 
 #define _cleanup_lock_ __attribute__((cleanup(root_unlock)))
 
-/* Numbers of the sets that there are, in ascending order; to be freed. Returns how many; 0 also if
- * there is no directory. */
-int root_sets(uint64_t **sets);
+/* Refuses what somebody else than root can write to: the directory, or a set in it. Nothing there:
+ * 0.
+ */
+int root_check_owner(const char *path);
 
-/* True if there is the set of version 5 or before, which was the only one: flat in STATE_ROOT, with
- * the number 0 here. It is a set of another version (foreign.h), but it has no requests. */
-bool root_is_flat(void);
+/* Numbers of the sets that there are, in ascending order; to be freed. 0 is the set of version 5 or
+ * before, which was the only one, flat in STATE_ROOT: a set of another version (foreign.h) without
+ * requests. Returns how many; 0 also if there is no directory. */
+int root_sets(uint64_t **sets);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/pin.h"
 #include "state/present.h"
 #include "state/registry.h"
 #include "state/root.h"
@@ -16,39 +17,87 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* foreign: NULL: a set of another version is an error. */
-static int visit(uint64_t set, each_set *each, each_set *foreign, void *ctx)
+/* 1: it cannot be opened. */
+static int visit(uint64_t set, each_set *each, void *ctx)
 {
+	const unsigned int before = reason_count();
 	struct pins pins;
 	int err = pins_open(&pins, set);
 
-	if (err == -ESTALE)
-		return foreign ? foreign(&pins, ctx) : -ESTALE;
-	if (!err || err == -ENOENT)
-		err = each(&pins, ctx);
+	if (err && err != -ENOENT) {
+		reason_forget(before);
+		return 1;
+	}
+	err = each(&pins, ctx);
 	pins_close(&pins);
 	return err == -ENOENT ? 0 : err;
 }
 
-int sets_for_each_version(each_set *each, each_set *foreign, void *ctx)
+/* A sentence about a set that is passed over is dropped. */
+static int visit_other(uint64_t set, other_set *other, void *ctx)
 {
-	_cleanup_free_ uint64_t *sets = NULL;
-	int n = root_sets(&sets), err = 0, failure;
-	bool is_foreign = false; /* said once, however many there are */
+	const unsigned int before = reason_count();
+	struct pins pins;
+	int err = pins_open(&pins, set);
 
-	if (n < 0)
-		return n;
-	for (int i = 0; i < n; i++) {
-		failure = visit(sets[i], each, foreign, ctx);
-		is_foreign |= failure == -ESTALE && !foreign;
-		err = err ? err : failure;
-	}
-	return is_foreign ? pins_foreign() : err;
+	pins_close(&pins);
+	err = err && err != -ENOENT ? other(&pins, err, ctx) : 0;
+	if (!err)
+		reason_forget(before);
+	return err;
 }
 
-int sets_for_each(each_set *each, void *ctx)
+int sets_for_each(each_set *each, other_set *other, void *ctx)
 {
-	return sets_for_each_version(each, NULL, ctx);
+	_cleanup_free_ uint64_t *sets = NULL;
+	int n = root_sets(&sets), n_others = 0, err = n < 0 ? n : 0, failure;
+
+	for (int i = 0; i < n; i++) {
+		failure = visit(sets[i], each, ctx);
+		if (failure == 1)
+			sets[n_others++] = sets[i];
+		else
+			err = err ? err : failure;
+	}
+	/* Last: what succeeds for another set clears the sentences. */
+	for (int i = 0; i < n_others; i++) {
+		failure = visit_other(sets[i], other, ctx);
+		err = err ? err : failure;
+	}
+	return err;
+}
+
+int sets_pass_over(struct pins *pins, int err, void *ctx)
+{
+	(void)pins;
+	(void)err;
+	(void)ctx;
+	return 0;
+}
+
+int sets_refuse(struct pins *pins, int err, void *ctx)
+{
+	(void)ctx;
+	return err == -ESTALE ? pins_foreign(pins) : err;
+}
+
+/* ctx: the number of a device; 0: any. What cannot be read now may be there. */
+static int is_at_work_here(const struct hook *hook, void *ctx)
+{
+	const uint32_t ifindex = *(const uint32_t *)ctx;
+	struct hook_state state;
+
+	return hook->netns == netns_own() && (!ifindex || (int)ifindex == hook->ifindex) &&
+	       (hook_query(hook, &state) || state.health == HOOK_OK);
+}
+
+int sets_refuse_ours(struct pins *pins, int err, void *ctx)
+{
+	uint32_t any = 0;
+
+	if (pins_are_own(pins) || pin_for_each(pins->dir, is_at_work_here, &any) > 0)
+		return sets_refuse(pins, err, ctx);
+	return 0;
 }
 
 /* How a tunnel answers to a name, the better the later: a device that has the name now is meant
@@ -70,43 +119,72 @@ static enum answer find(const struct pins *pins, const char *name, uint32_t ifin
 	return *slot ? AS_GONE : NOT_AT_ALL;
 }
 
+struct search {
+	const char *name;
+	uint32_t ifindex;
+	bool gone;
+	enum answer best;
+	struct pins *pins;
+	uint32_t slot;
+};
+
+/* The set that has the best answer so far stays open. */
+static int take_better(struct pins *pins, void *ctx)
+{
+	struct search *s = ctx;
+	uint32_t slot;
+	enum answer answer =
+		pins->tunnels ? find(pins, s->name, s->ifindex, s->gone, &slot) : NOT_AT_ALL;
+
+	if (answer <= s->best)
+		return 0;
+	if (s->best)
+		pins_close(s->pins);
+	pins_move(s->pins, pins);
+	s->slot = slot;
+	s->best = answer;
+	return 0;
+}
+
+static int refuse_for_name(struct pins *pins, int err, void *ctx)
+{
+	struct search *s = ctx;
+
+	if (pins_are_own(pins) || pin_for_each(pins->dir, is_at_work_here, &s->ifindex) > 0)
+		return sets_refuse(pins, err, ctx);
+	return 0;
+}
+
 int sets_find(const char *name, bool gone, struct pins *pins, uint32_t *slot)
 {
-	_cleanup_free_ uint64_t *sets = NULL;
-	int n = root_sets(&sets), err = n < 0 ? n : 0, failure;
-	const uint32_t ifindex = if_nametoindex(name);
-	enum answer best = NOT_AT_ALL, answer;
-	struct pins other;
-	uint32_t found;
+	struct search search = {
+		.name = name, .ifindex = if_nametoindex(name), .gone = gone, .pins = pins
+	};
+	const unsigned int before = reason_count();
+	int err = sets_for_each(take_better, refuse_for_name, &search);
 
-	*slot = 0;
-	for (int i = 0; i < n && best != BY_DEVICE; i++) {
-		failure = pins_open(&other, sets[i]);
-		if (failure) {
-			err = err || failure == -ENOENT ? err : failure;
-			continue;
-		}
-		answer = find(&other, name, ifindex, gone, &found);
-		if (answer <= best) {
-			pins_close(&other);
-			continue;
-		}
-		if (best)
-			pins_close(pins);
-		*pins = other;
-		*slot = found;
-		best = answer;
-	}
-	if (best)
-		return 0;
-	return err == -ESTALE ? pins_foreign() : err;
+	*slot = search.slot;
+	if (!search.best)
+		return err;
+	reason_forget(before);
+	return 0;
 }
 
 struct elsewhere {
 	const char *name;
 	char *place;
 	bool found;
+	bool refused; /* a set, where it may be: one is enough to say */
 };
+
+static int refuse_first(struct pins *pins, int err, void *ctx)
+{
+	struct elsewhere *e = ctx;
+	const bool first = !e->refused;
+
+	e->refused = true;
+	return first ? sets_refuse(pins, err, NULL) : 0;
+}
 
 /* The first one that is visible, if there is one. */
 static int look_for_name(struct pins *pins, void *ctx)
@@ -132,10 +210,12 @@ static int look_for_name(struct pins *pins, void *ctx)
 bool sets_elsewhere(const char *name, char place[static NETNS_PATH])
 {
 	struct elsewhere e = { .name = name, .place = place };
+	const unsigned int before = reason_count();
 
 	*place = 0;
-	if (sets_for_each(look_for_name, &e))
-		reason_clear();
+	sets_for_each(look_for_name, refuse_first, &e);
+	if (e.found)
+		reason_forget(before);
 	log_printable(place);
 	return e.found;
 }

@@ -11,22 +11,34 @@
 #include "state/pins.h"
 #include "util/netns.h"
 
-/* Calls each for all sets. One in which nothing is loaded, since a load or an unload was killed,
- * has no tunnels (NULL). A set that cannot be opened is no reason to leave out the others: the
- * first error, of each too, is returned in the end. */
+/* Called for a set that is open. One in which nothing is loaded, since a load or an unload was
+ * killed, has no tunnels (NULL). */
 typedef int each_set(struct pins *pins, void *ctx);
-int sets_for_each(each_set *each, void *ctx);
 
-/* The same, and calls foreign for those of other versions of dscp-tool, which are closed. */
-int sets_for_each_version(each_set *each, each_set *foreign, void *ctx);
+/* Called for a set that cannot be opened, which is closed. err: -ESTALE: of another version of
+ * dscp-tool (foreign.h), without a sentence; else damaged. Returns 0: it is passed over, and of no
+ * account. */
+typedef int other_set(struct pins *pins, int err, void *ctx);
+int sets_pass_over(struct pins *pins, int err, void *ctx);
+int sets_refuse(struct pins *pins, int err, void *ctx);
+/* Refuses what concerns this network namespace: the set of uplinks here, and one that has a program
+ * on a device here. What others have is passed over. */
+int sets_refuse_ours(struct pins *pins, int err, void *ctx);
+
+/* Calls one of these for each set. One that fails is no reason to leave out the others: the first
+ * error is returned in the end. */
+int sets_for_each(each_set *each, other_set *other, void *ctx);
 
 /* Opens the set that has the tunnel of this network namespace with that name. slot 0, and nothing
- * is open: none has. gone: takes also a tunnel whose namespace is gone, see registry_find_gone().
+ * is open: none has, or one that may have it is refused: that of uplinks here, and one that has a
+ * program on the device. gone: takes also a tunnel whose namespace is gone, see
+ * registry_find_gone().
  */
 int sets_find(const char *name, bool gone, struct pins *pins, uint32_t *slot);
 
 /* True if a tunnel of that name is loaded in another network namespace. place: something that leads
- * there; "": it is not visible from here. Leaves no sentence. */
+ * there; "": it is not visible from here. False, after a sentence: that could not be seen in all
+ * sets. */
 bool sets_elsewhere(const char *name, char place[static NETNS_PATH]);
 
 /* True if a tunnel of this network namespace, or one whose packets leave here. */

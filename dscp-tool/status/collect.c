@@ -235,21 +235,39 @@ static int collect_tunnels(const struct collection *c, const struct pins *pins)
 	return err;
 }
 
+static int collect_rest(const struct collection *c, const struct pins *pins, struct part *part)
+{
+	int err;
+
+	c->status->loaded = true;
+	conflict_strangers(pins, add_stranger, part);
+	err = collect_peers(pins, part);
+	return err ? err : collect_flows(pins, c->status);
+}
+
+/* What is known of a set by half is left out: the rest can be shown. */
 static int collect_set(struct pins *pins, void *ctx)
 {
 	const struct collection *c = ctx;
-	const unsigned int before = c->status->n_tunnels;
-	struct part part;
+	struct status *status = c->status;
+	const unsigned int before = status->n_tunnels;
 	int err = pins->tunnels ? collect_tunnels(c, pins) : 0;
+	struct part part = { .n = status->n_tunnels - before };
 
-	part.n = c->status->n_tunnels - before;
-	if (err || !pins->tunnels || !part.n)
-		return err;
-	part.tunnels = c->status->tunnels + before;
-	c->status->loaded = true;
-	conflict_strangers(pins, add_stranger, &part);
-	err = collect_peers(pins, &part);
-	return err ? err : collect_flows(pins, c->status);
+	if (!err && part.n) {
+		part.tunnels = status->tunnels + before;
+		err = collect_rest(c, pins, &part);
+	}
+	while (err && status->n_tunnels > before)
+		free(status->tunnels[--status->n_tunnels].peers);
+	return err;
+}
+
+static int say_other(struct pins *pins, int err, void *ctx)
+{
+	const struct collection *c = ctx;
+
+	return c->query->other(pins, err, NULL);
 }
 
 int status_collect(struct status_query *query, struct status *status)
@@ -259,7 +277,7 @@ int status_collect(struct status_query *query, struct status *status)
 
 	memset(status, 0, sizeof(*status));
 	flowtable_look_anew();
-	err = sets_for_each(collect_set, &collection);
+	err = sets_for_each(collect_set, say_other, &collection);
 	find_same_names(status->tunnels, status->n_tunnels);
 	return err;
 }

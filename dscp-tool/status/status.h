@@ -11,6 +11,7 @@
 #include "state/counters.h"
 #include "state/hooks.h"
 #include "state/peers.h"
+#include "state/sets.h"
 #include "util/args.h"
 #include "util/netns.h"
 
@@ -58,6 +59,7 @@ struct status_query {
 	const char *names[MAX_NAMES];
 	unsigned int n_names;
 	bool all_netns;
+	other_set *other; /* what to do about a set that cannot be opened */
 	bool found[MAX_NAMES]; /* the answer */
 };
 

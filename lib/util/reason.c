@@ -88,3 +88,13 @@ void reason_clear(void)
 {
 	n_kept = 0;
 }
+
+unsigned int reason_count(void)
+{
+	return n_kept;
+}
+
+void reason_forget(unsigned int count)
+{
+	n_kept = count;
+}

@@ -27,4 +27,8 @@ const char *reason_first(void);
 void reason_print(void);
 void reason_clear(void);
 
+/* How many are kept, and back to so many: what came up since is of no account. */
+unsigned int reason_count(void);
+void reason_forget(unsigned int count);
+
 #endif

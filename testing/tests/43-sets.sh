@@ -619,6 +619,218 @@ test_name_of_what_is_gone_too()
 }
 
 #
+# Damaged
+#
+
+# set_of NODE: its directory
+set_of() { echo "$root/$(on "$1" "$TOOL" status --json | jq '.tunnels[0].netns.cookie')"; }
+
+# damaged HOW SET: SET is not as the tool makes it, and what is wrong with it is in $wrong
+damaged()
+{
+	local set=$2
+
+	case $1 in
+	another_size)
+		# shellcheck disable=SC2016 # for another shell
+		check on a sh -ec 'mv "$0/maps/tunnels" "$0/aside"
+			bpftool map create "$0/maps/tunnels" type array key 4 value 4096 entries 1024 name tunnels' "$set"
+		wrong="$set/maps/tunnels: not as this dscp-tool makes it: unload with the one that did, or remove $set"
+		;;
+	another_layout)
+		made_by_another a "$set"
+		wrong="$set: $other_version"
+		;;
+	no_maps)
+		# shellcheck disable=SC2016 # for another shell
+		check on a sh -ec 'rm "$0"/maps/*' "$set"
+		wrong="$set/maps/config: not as this dscp-tool makes it: unload with the one that did, or remove $set"
+		;;
+	another_owner)
+		check on a chown 1000 "$set"
+		wrong="$set: not a directory that only root can write to (owner 1000, mode 700): remove it"
+		;;
+	esac
+}
+
+# said LINES COMMAND...: what a command of node a says, its exit status, and LINES more on stderr than in
+# the first round: those about the set of b
+said()
+{
+	local -; set +x
+	local status=0 extra=$1
+
+	shift
+	by_exec a "$@" >"$T/stdout" 2>"$T/stderr" || status=$?
+	# Counters: there are other packets besides.
+	sed -E 's/"counters":\{"egress".*\}\}\}//g; s/("prog_id"|"ifindex"):[0-9]+|\<id [0-9]+//g
+		/ seen [0-9]|[0-9]%|_total\{/d' "$T/stdout"
+	echo "$status: $*"
+	if [ -n "$wrong" ]; then
+		[ "$(grep -cFx "dscp-tool: $wrong" "$T/stderr")" = "$extra" ] || fail "$*: $(cat "$T/stderr")"
+		grep -vFx "dscp-tool: $wrong" "$T/stderr" || true
+	else
+		cat "$T/stderr"
+	fi
+}
+
+# One after the other, and what is on the wire between them. The devices send something by themselves, too.
+a_works()
+{
+	local monitor
+
+	said 0 load vx4 --egress-map '*=CS1'
+	sends a 8
+	said 0 load vx4 --egress-map '*=CS2' --attach "$1"
+	sends a 16
+	said 0 load --dry-run vx6
+	said 0 reload
+	said 0 reload vx4
+	printf '%s\n' "load vx4 --egress-map '*=CS4'" 'load vx6' >"$T/lines"
+	said 0 apply --dry-run "$T/lines"
+	said 0 apply "$T/lines"
+	sends a 32
+	said 0 save
+	said 0 status
+	said 0 status vx4
+	said 0 status vx4 --json
+	said 0 status --openmetrics
+	said 0 dump-map
+	said 0 dump-map vx4 --json
+	background by_exec a monitor
+	monitor=$!
+	on a ip link del vx4
+	vx4_anew a
+	# shellcheck disable=SC2016 # for another shell
+	retry_until on a sh -c 'ip netns exec a "$0" status vx4' "$TOOL"
+	stop_background "$monitor"
+	sends a 32
+	said 0 unload vx6
+	said 0 unload vx4
+	sends a 0
+	said 1 status vx4
+	said 1 unload vx4
+	said 1 reload vx4
+	said 1 dump-map vx4
+	said 0 reload
+	said 0 status
+	said 0 save
+	said 0 apply /dev/null
+}
+
+# What is wrong with the set of one network namespace is nothing to the other ones. What looks into all
+# sets says so in a line, and goes on.
+test_damaged_sets_of_others()
+{
+	local how set wrong='' attach damage
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	ip netns add c
+	elsewhere c
+	shared c sh -ec 'ip link set vx4 down; ip link set vx4 name vx7; ip link set vx7 up'
+	check shared c "$TOOL" load vx7
+	attach=$(attach_kinds | cut -d' ' -f1)
+	a_works "$attach" >"$T/expected"
+	for damage in another_size no_maps another_owner another_layout; do
+		wrong=
+		check by_exec b load vx4 --egress-map '*=CS3'
+		set=$(set_of b)
+		everything >"$T/before"
+		damaged $damage "$set"
+		a_works "$attach" >"$T/got"
+		check diff "$T/expected" "$T/got"
+		# In that one, each command refuses, in a line, and changes nothing.
+		for how in status 'status vx4' 'load vx4' 'load --dry-run vx4' 'unload vx4' 'reload vx4' reload save \
+			dump-map 'dump-map vx4' monitor 'apply --dry-run /dev/null'; do
+			# shellcheck disable=SC2086 # several words
+			check_exit 2 by_exec b $how
+			[ "$OUTPUT" = "dscp-tool: $wrong" ] || fail "$how: $OUTPUT"
+		done
+		all_of_them $damage
+		check on a "$TOOL" unload --all
+		check_exit 2 on a ls $root
+		check shared c "$TOOL" load vx7
+	done
+	check on a "$TOOL" unload --all
+	ip netns del c
+}
+
+# A tunnel of here is in the set of another network namespace, which is damaged: who asks for that tunnel, or
+# for all of here, is told, and the others go on.
+test_damaged_set_with_a_tunnel_of_here()
+{
+	local how set wrong='' monitor
+
+	kind=vxlan
+	lone_node
+	on() { shared "$@"; }
+	ip netns add b
+	elsewhere b
+	shared b sh -ec 'ip link set vx4 down; ip link set vx4 name vx9; ip link set vx9 netns "$0"' "${node_holder[a]}"
+	on a ip link set vx9 up
+	check on a "$TOOL" load vx9 --uplink-netns b --direction both
+	set=$(pins a)
+	damaged another_size "$set"
+	for how in 'load vx9' 'load --dry-run vx9' 'unload vx9' 'dump-map vx9' status reload save dump-map; do
+		# shellcheck disable=SC2086 # several words
+		check_exit 2 on a "$TOOL" $how
+		[ "$OUTPUT" = "dscp-tool: $wrong" ] || fail "$how: $OUTPUT"
+	done
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	for how in 'load vx4 --egress-map EF=CS1' 'unload vx4' 'load vx4'; do
+		# shellcheck disable=SC2086
+		check on a "$TOOL" $how
+	done
+	[ "$(on a "$TOOL" save 2>/dev/null)" = 'dscp-tool load vx4' ]
+	check_exit 2 on a "$TOOL" status
+	grep -q '^vx4: vxlan port 4789, healthy$' <<<"$OUTPUT" || fail "$OUTPUT"
+	grep -qFx "dscp-tool: $wrong" <<<"$OUTPUT" || fail "$OUTPUT"
+	background on a "$TOOL" monitor
+	monitor=$!
+	on a ip link del vx4
+	vx4_anew a
+	retry_until on a "$TOOL" status vx4
+	stop_background "$monitor"
+	check on a rm -r "$set"
+	check on a "$TOOL" load vx9 --uplink-netns b --direction both
+	check on a "$TOOL" status
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+	ip netns del b
+}
+
+# Those that are for all sets.
+all_of_them()
+{
+	check by_exec a load vx4
+	check_exit 2 by_exec a status --all-netns
+	[ "$(grep -cFx "dscp-tool: $wrong" <<<"$OUTPUT")" = 1 ] || fail "$OUTPUT"
+	[ "$(grep -c '^vx[47].*: vxlan port 4789, healthy$' <<<"$OUTPUT")" = 2 ] || fail "$OUTPUT"
+	by_exec a status --all-netns --json 2>/dev/null >"$T/json" || [ $? = 2 ]
+	[ "$(jq -c '[.tunnels[].tunnel]' "$T/json")" = '["vx4","vx7"]' ]
+	marks_of_b
+	[ $1 != another_layout ] || return 0
+	check_exit 2 on a "$TOOL" reload --all
+	[ "$OUTPUT" = "dscp-tool: $wrong" ] || fail "$OUTPUT"
+	check_exit 2 on a "$TOOL" unload --all
+	[ "$OUTPUT" = "dscp-tool: $wrong" ] || fail "$OUTPUT"
+	[ "$(on a sh -c "ls $root")" = "${set##*/}" ]
+	marks_of_b
+	# The way out.
+	check on a rm -r "$set"
+	[ "$attach" = clsact ] || through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
+		--port 4789 --expect 0 --ecn 0
+}
+
+marks_of_b()
+{
+	through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
+		--port 4789 --expect 24 --ecn 0
+}
+
+#
 # Many
 #
 
@@ -663,12 +875,14 @@ test_a_hundred_namespaces()
 # Another version
 #
 
-# made_by_another NODE: what is loaded there is of another layout, as the version says
+other_version='loaded by another version of dscp-tool: take that over with dscp-tool reload --all, or away with dscp-tool unload --all'
+
+# made_by_another NODE [SET]: what is loaded there is of another layout, as the version says
 made_by_another()
 {
 	local set value
 
-	for set in $(on "$1" sh -c "echo $root/*"); do
+	for set in ${2-$(on "$1" sh -c "echo $root/*")}; do
 		value=$(on "$1" bpftool -j map lookup pinned "$set/maps/config" key 0 0 0 0 |
 			jq -r '.value | map(ltrimstr("0x")) | .[4] = "63" | .[5] = "63" | join(" ")')
 		# shellcheck disable=SC2086 # several words
@@ -682,12 +896,13 @@ old_ends()
 	check by_exec a load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 10.0.4.2:EF=CS1 \
 		--attach "$1" --port 4789
 	check by_exec b load vx4 --outer-dscp AF41 --attach "$1" --flows 1024
+	set=$(set_of a)
 	made_by_another a
 }
 
 test_another_layout()
 {
-	local how command
+	local how command set
 
 	kind=vxlan
 	two_nodes
@@ -698,7 +913,7 @@ test_another_layout()
 		for command in status 'load vx4' 'unload vx4' 'load vx6' monitor reload save; do
 			# shellcheck disable=SC2086 # several words
 			check_exit 2 by_exec a $command
-			[ "$OUTPUT" = "dscp-tool: what is loaded was loaded by another version of dscp-tool: take that over with dscp-tool reload --all, or away with dscp-tool unload --all" ] ||
+			[ "$OUTPUT" = "dscp-tool: $set: $other_version" ] ||
 				fail "$command: $OUTPUT"
 		done
 		check on a "$TOOL" reload --all
