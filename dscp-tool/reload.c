@@ -118,19 +118,30 @@ static int load_again(const struct request *request, const struct peer_maps *pee
 {
 	NETNS_VISIT(request->netns);
 	struct wanted wanted = { .request = *request };
-	int err = 0;
+	char why[512];
+	int err;
 
-	if (gone || netns_own() != request->netns)
-		err = failed(-ENODEV, "%.15s: its network namespace is gone", request->name);
-	if (!err)
-		err = discover_tunnel(request, true, &wanted.tunnel);
+	if (gone) {
+		failed(0, "%.15s: its network namespace is gone", request->name);
+		lost(request, peers);
+		return 1;
+	}
+	err = discover_tunnel(request, true, &wanted.tunnel);
 	if (!err)
 		err = change_tunnel(&wanted, peers, request->flows);
-	if (!err)
+	if (!err) {
 		printf("%.15s: was loaded by another version: loaded again\n", request->name);
-	else
-		lost(request, peers);
-	return err;
+		return 0;
+	}
+	snprintf(why, sizeof(why), "%s", reason_first());
+	change_without_device(&wanted);
+	err = change_tunnel(&wanted, peers, request->flows);
+	if (err)
+		return err;
+	reason_clear();
+	failed(0, "%s: kept for the next reload", why);
+	reason_print();
+	return 1;
 }
 
 static int take_over(struct pins *pins, int err, void *ctx)
@@ -139,17 +150,13 @@ static int take_over(struct pins *pins, int err, void *ctx)
 					   : say_set(pins, err, ctx);
 }
 
-static other_set *other_of(const struct reload_config *config)
-{
-	return config->all ? take_over : config->n_names ? sets_pass_over : sets_refuse_ours;
-}
-
 int run_reload(int argc, char **argv)
 {
 	struct reload_config config = {};
 	int status = parsed(
 		args_parse(&reload_command, argc, argv, &config, config.names, &config.n_names));
 	_cleanup_lock_ int lock = -1;
+	other_set *other;
 
 	if (status >= 0)
 		return status;
@@ -160,7 +167,8 @@ int run_reload(int argc, char **argv)
 	lock = root_lock(false);
 	if (lock < 0 && lock != -ENOENT)
 		return EXIT_REFUSED;
-	if (sets_for_each(reload_set, other_of(&config), &config))
+	other = config.all ? take_over : config.n_names ? sets_pass_over : sets_refuse_ours;
+	if (sets_for_each(reload_set, other, &config))
 		status = EXIT_REFUSED;
 	for (unsigned int i = 0; i < config.n_names && status < 0; i++)
 		if (!config.found[i])

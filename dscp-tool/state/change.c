@@ -273,6 +273,15 @@ static int forget_gone(struct pins *pins, uint32_t slot)
 	return registry_write(pins, slot, &none, NULL);
 }
 
+/* What the slot tells. */
+static void complete(const struct pins *pins, uint32_t slot, struct wanted *wanted)
+{
+	if (!wanted->request.flows) /* the size stays, and so does who asked for it */
+		wanted->request.flows = pins->requests[slot].flows;
+	if (wanted->tunnel.ifindex == DSCP_IFINDEX_GONE)
+		wanted->tunnel.ifindex |= slot;
+}
+
 /* One change in a set that is open. */
 static int change_set(struct pins *pins, struct wanted *wanted, const struct peer_maps *peers,
 		      uint32_t flows)
@@ -284,8 +293,8 @@ static int change_set(struct pins *pins, struct wanted *wanted, const struct pee
 	uint32_t slot = find_slot(pins, tunnel->name, &anew);
 	int err = check_slot(pins, slot, tunnel);
 
-	if (!err && !wanted->request.flows) /* the size stays, and so does who asked for it */
-		wanted->request.flows = pins->requests[slot].flows;
+	if (!err)
+		complete(pins, slot, wanted);
 	if (!err)
 		err = clear_number(pins, tunnel);
 	if (!err)
@@ -330,7 +339,23 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t
 	pins_close(&pins);
 	if (!err)
 		err = pruned;
+	if (err || wanted->tunnel.ifindex & DSCP_IFINDEX_GONE)
+		return err;
 	/* Sets of another version are taken over one after the other, and what a damaged one has is
 	 * left to who asks for that. */
-	return err ? err : sets_for_each(tidy_up, sets_pass_over, &place);
+	return sets_for_each(tidy_up, sets_pass_over, &place);
+}
+
+void change_without_device(struct wanted *wanted)
+{
+	const struct request *request = &wanted->request;
+	struct dscp_tunnel *tunnel = &wanted->tunnel;
+
+	memset(tunnel, 0, sizeof(*tunnel));
+	tunnel->ifindex = DSCP_IFINDEX_GONE;
+	tunnel->kind = DSCP_KIND_UDP; /* without a port: no packet is one */
+	tunnel->netns = request->netns;
+	tunnel->uplink_netns = request->uplink_netns ? request->uplink_netns : request->netns;
+	memcpy(tunnel->name, request->name, DSCP_IFNAMSIZ);
+	memcpy(tunnel->link_kind, KIND_UNKNOWN, sizeof(KIND_UNKNOWN));
 }

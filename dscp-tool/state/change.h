@@ -21,6 +21,13 @@ struct wanted {
  * lock is held. Returns 0 or a negative errno, after a sentence. */
 int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows);
 
+/* In the place of a kind, of a tunnel that was never found. */
+#define KIND_UNKNOWN "unknown"
+
+/* Makes of it a tunnel whose device is gone, which keeps what was asked for: change_tunnel() puts
+ * it in its place, and the next reload loads it. */
+void change_without_device(struct wanted *wanted);
+
 /* Says whether another tunnel is in the way of that one, and changes nothing. */
 int change_check(const struct wanted *wanted);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,10 +15,12 @@
 
 #include "hook/pin.h"
 #include "hook/xdp.h"
+#include "state/install.h"
 #include "state/map.h"
 #include "state/present.h"
 #include "state/root.h"
 #include "state/sane.h"
+#include "tunnel/discover.h"
 #include "util/macros.h"
 #include "util/netns.h"
 #include "util/privileges.h"
@@ -98,16 +101,14 @@ int foreign_remove(struct pins *pins)
 
 /* The set makes room for the one of this version, and is kept until all of that is loaded, so that
  * a process that is killed forgets nothing. */
-static int step_aside(struct pins *pins)
+static int renumber(struct pins *pins, uint64_t set)
 {
 	char dir[PINS_DIR];
 
-	if (pins->set & PINS_ASIDE) /* by a process that was killed then */
-		return 0;
-	snprintf(dir, sizeof(dir), STATE_ROOT "/%llu", (unsigned long long)pins->set | PINS_ASIDE);
+	snprintf(dir, sizeof(dir), STATE_ROOT "/%llu", (unsigned long long)set);
 	if (rename(pins->dir, dir))
 		return pins_failed(pins, -errno, "cannot rename", "");
-	pins->set |= PINS_ASIDE;
+	pins->set = set;
 	memcpy(pins->dir, dir, sizeof(dir));
 	return 0;
 }
@@ -126,6 +127,8 @@ struct take_over {
 	struct pins pins; /* with the maps that can be read as this version's: of peers, present */
 	size_t size; /* of a request */
 	foreign_each *each; /* NULL: only see whether all of them can be loaded from here */
+	bool any; /* that is not gone */
+	uint32_t flows; /* that were asked for */
 	int err;
 };
 
@@ -174,10 +177,43 @@ static int read_peers(const struct take_over *t, uint32_t slot, const struct req
 		      request->name);
 }
 
-static int check(const struct request *request)
+/* A device that was renamed since is the one that was loaded, whatever has the name now. */
+static void find_name(const struct take_over *t, uint32_t slot, struct request *request)
 {
-	if (request->way != DSCP_WAY_XDP || privileges_sys_admin())
+	const uint32_t ifindex = t->pins.maps[MAP_PRESENT] < 0 ? 0 : present_number(&t->pins, slot);
+	char name[IF_NAMESIZE];
+	NETNS_VISIT(request->netns);
+
+	if (ifindex && if_indextoname(ifindex, name) && sane_name(name))
+		memcpy(request->name, name, DSCP_IFNAMSIZ);
+}
+
+/* What cannot be found now is marked by the old programs until it can. But a device that is not
+ * there sends nothing: its request is kept. So is that of a set whose programs may be gone already.
+ */
+static int check_found(const struct take_over *t, const struct request *request)
+{
+	NETNS_VISIT(request->netns);
+	struct dscp_tunnel tunnel;
+	char why[512];
+	int err = 0;
+
+	if (!(t->pins.set & PINS_ASIDE) && if_nametoindex(request->name))
+		err = discover_tunnel(request, true, &tunnel);
+	if (!err)
 		return 0;
+	snprintf(why, sizeof(why), "%s", reason_first());
+	reason_clear();
+	return failed(err, "%s: all of %s is left as it is: mend that, or unload --all", why,
+		      t->pins.dir);
+}
+
+static int check(struct take_over *t, const struct request *request)
+{
+	t->any = true;
+	t->flows = request->flows ? request->flows : t->flows;
+	if (request->way != DSCP_WAY_XDP || privileges_sys_admin())
+		return check_found(t, request);
 	return failed(-EPERM,
 		      "%.15s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
 		      "--ingress-hook xdp: left as it is",
@@ -192,6 +228,8 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	struct request request;
 	int err, gone;
 
+	if (!t->each && t->err) /* one reason is enough */
+		return;
 	if (!read_request(&request, value, t->size)) {
 		t->err = failed(-EPROTO, "%s: a request there cannot be read: left as it is",
 				t->pins.dir);
@@ -199,9 +237,14 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	}
 	gone = find_place(t, slot, &request);
 	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
-	if (!err)
-		err = t->each ? t->each(&request, &peers, gone) : check(&request);
-	t->err = t->err ? t->err : err;
+	if (!err && !gone)
+		find_name(t, slot, &request);
+	if (!err && t->each)
+		err = t->each(&request, &peers, gone);
+	else if (!err && !gone)
+		err = check(t, &request);
+	if (!t->err || err < 0)
+		t->err = err;
 }
 
 static size_t value_size(int fd)
@@ -226,6 +269,24 @@ static int walk(struct take_over *t, int requests, foreign_each *each)
 	return n < 0 ? pins_failed(&t->pins, n, "cannot read", "/maps/requests") : t->err;
 }
 
+/* Makes the set of this version while the old programs still mark: the kernel may refuse that. */
+static int make_room(struct take_over *t)
+{
+	const uint64_t before = t->pins.set;
+	int err = before & PINS_ASIDE /* by a process that was killed then */
+			  ? 0
+			  : renumber(&t->pins, before | PINS_ASIDE);
+	struct pins new;
+
+	if (err || !t->any)
+		return err;
+	err = install_open(&new, before & ~PINS_ASIDE, t->flows);
+	pins_close(&new);
+	if (err && !(before & PINS_ASIDE))
+		renumber(&t->pins, before);
+	return err;
+}
+
 int foreign_take_over(struct pins *pins, foreign_each *each)
 {
 	_cleanup_close_ int requests = open_below(pins, REQUESTS);
@@ -247,12 +308,14 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 		t.pins.maps[MAP_PRESENT] = present;
 	err = walk(&t, requests, NULL);
 	if (!err)
-		err = step_aside(&t.pins);
+		err = make_room(&t);
 	if (!err)
 		err = detach_all(&t.pins);
 	if (err)
 		return err;
 	err = walk(&t, requests, each);
+	if (err < 0)
+		return err;
 	removed = remove_all(&t.pins);
-	return err ? err : removed;
+	return removed ? removed : err;
 }

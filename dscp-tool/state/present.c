@@ -46,6 +46,14 @@ bool present_is(const struct pins *pins, uint32_t slot, enum presence what)
 	return what != PRESENT_DEVICE || number == pins->tunnels[slot].ifindex;
 }
 
+uint32_t present_number(const struct pins *pins, uint32_t slot)
+{
+	__u32 key = key_of(slot, PRESENT_DEVICE), number = 0;
+
+	bpf_map_lookup_elem(pins->maps[MAP_PRESENT], &key, &number);
+	return number;
+}
+
 static void forget(const struct pins *pins, uint32_t slot, enum presence what)
 {
 	__u32 key = key_of(slot, what);
@@ -70,6 +78,10 @@ static int note(const struct pins *pins, uint32_t slot, enum presence what,
 
 	if (netns_own() != netns)
 		return -EXDEV;
+	if (number & DSCP_IFINDEX_GONE) {
+		forget(pins, slot, what);
+		return 0;
+	}
 	return bpf_map_update_elem(pins->maps[MAP_PRESENT], &key, &number, BPF_ANY) ? -errno : 0;
 }
 

@@ -211,7 +211,8 @@ static int discover(const struct pins *pins, uint32_t slot, struct wanted *wante
 	err = discover_tunnel(&wanted->request, true, &wanted->tunnel);
 	if (err && !if_nametoindex(wanted->request.name))
 		add_stranger(old);
-	if (!err && strncmp(old->link_kind, wanted->tunnel.link_kind, DSCP_IFNAMSIZ))
+	if (!err && strncmp(old->link_kind, KIND_UNKNOWN, DSCP_IFNAMSIZ) &&
+	    strncmp(old->link_kind, wanted->tunnel.link_kind, DSCP_IFNAMSIZ))
 		err = failed(-ENODEV, "%.15s: is a device of another kind now", old->name);
 	return err;
 }

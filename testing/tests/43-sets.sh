@@ -722,8 +722,9 @@ a_works()
 # sets says so in a line, and goes on.
 test_damaged_sets_of_others()
 {
-	local how set wrong='' attach damage
+	local how set wrong='' attach damage damages='another_size no_maps another_owner another_layout'
 
+	! short_form || damages='no_maps another_layout'
 	kind=vxlan
 	two_nodes
 	one_machine
@@ -733,7 +734,7 @@ test_damaged_sets_of_others()
 	check shared c "$TOOL" load vx7
 	attach=$(attach_kinds | cut -d' ' -f1)
 	a_works "$attach" >"$T/expected"
-	for damage in another_size no_maps another_owner another_layout; do
+	for damage in $damages; do
 		wrong=
 		check by_exec b load vx4 --egress-map '*=CS3'
 		set=$(set_of b)
@@ -932,19 +933,132 @@ test_another_layout()
 	done
 }
 
-# A tunnel that cannot be loaded now is not forgotten without a word.
+# What was asked for a device that is gone is kept, and loaded when the device is made anew.
 test_another_layout_of_what_is_gone()
 {
+	local lines
+
 	kind=vxlan
-	lone_node
-	check on a "$TOOL" load vx4 --egress-map EF=CS1
-	check on a "$TOOL" load vx6
+	two_nodes
+	one_machine
+	lines=$'dscp-tool load vx4 --egress-map \'EF=CS1\' --peer-map \'10.0.4.9/32:EF=CS2\'\ndscp-tool load vx6 --flows 1024'
+	check on a "$TOOL" apply - <<<"$lines"
 	made_by_another a
 	on a ip link del vx4
 	check_exit 2 on a "$TOOL" reload --all
-	grep -q "vx4: not loaded any more: when that is mended, dscp-tool load vx4 --egress-map 'EF=CS1'$" \
-		<<<"$OUTPUT" || fail "$OUTPUT"
+	grep -qx "dscp-tool: vx4: there is no device 'vx4': kept for the next reload" <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" status vx6
+	check_exit 4 on a "$TOOL" status vx4
+	grep -qx '  problem   the device vx4 is gone: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
+		fail "$OUTPUT"
+	check diff <(echo "$lines") <(on a "$TOOL" save | sort)
+	check_exit 2 on a "$TOOL" reload
+	# And by yet another one.
+	made_by_another a
+	check_exit 2 on a "$TOOL" reload --all
+	check diff <(echo "$lines") <(on a "$TOOL" save | sort)
+	vx4_anew a
+	check_grep '^vx4: the device was made anew, port 4789, uplink eth0: loaded again$' on a "$TOOL" reload
+	check on a "$TOOL" status
+	sends a 8
+	check diff <(echo "$lines") <(on a "$TOOL" save | sort)
+	made_by_another a
+	on a ip link del vx4
+	check_exit 2 on a "$TOOL" reload --all
+	check on a "$TOOL" unload vx4
+	[ "$(on a "$TOOL" save)" = "${lines#*$'\n'}" ]
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# A tunnel that is there, and cannot be found now: nothing of its set is taken over, and the old programs
+# go on, until it can.
+test_another_layout_of_what_cannot_be_found()
+{
+	local how
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	on a sh -ec 'ip route add 203.0.113.0/24 dev eth0
+		ip link add vx9 type vxlan id 99 remote 203.0.113.9 dstport 4791; ip link set vx9 up'
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --attach "$how" --egress-map EF=CS1
+		check on a "$TOOL" load vx9 --attach "$how" --egress-map EF=CS2
+		check by_exec b load vx4 --attach "$how"
+		made_by_another a
+		on a ip route del 203.0.113.0/24
+		check_exit 2 on a "$TOOL" reload --all
+		[ "$(wc -l <<<"$OUTPUT")" = 2 ] || fail "$OUTPUT"
+		grep -q "^dscp-tool: vx9: no uplink found: .*: all of $root/[0-9]* is left as it is: mend that, or unload --all$" <<<"$OUTPUT" ||
+			fail "$OUTPUT"
+		grep -qx 'vx4: was loaded by another version: loaded again' <<<"$OUTPUT" || fail "$OUTPUT"
+		check by_exec b status vx4
+		check by_exec b unload vx4
+		sends a 8
+		on a ip route add 203.0.113.0/24 dev eth0
+		check on a "$TOOL" reload --all
+		sends a 8
+		check on a "$TOOL" status
+		[ "$(on a "$TOOL" save | wc -l)" = 2 ]
+		check on a "$TOOL" unload --all
+		check_exit 2 on a ls $root
+	done
+}
+
+# The kernel refuses the new programs: the old ones stay.
+test_another_layout_refused_by_the_kernel()
+{
+	local n
+
+	# LeakSanitizer and strace exclude each other.
+	export ASAN_OPTIONS=detect_leaks=0
+	kind=vxlan
+	two_nodes
+	one_machine
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	made_by_another a
+	everything >"$T/before"
+	check on a strace -o "$T/calls" -e trace=bpf "$TOOL" reload --all
+	n=$(grep -n 'BPF_PROG_LOAD.*"egress_outer"' "$T/calls" | sed -n '1s/:.*//p')
+	check on a "$TOOL" unload --all
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	made_by_another a
+	everything >"$T/before"
+	check_exit 2 on a strace -o "$T/calls" -e trace=bpf -e inject=bpf:error=EPERM:when="$n+" "$TOOL" reload --all
+	everything >"$T/after"
+	check diff "$T/before" "$T/after"
+	sends a 8
+	check on a "$TOOL" reload --all
+	sends a 8
+	# Whichever call fails, a later try finishes it.
+	for n in $(seq 3 9 "$(wc -l <"$T/calls")"); do
+		made_by_another a
+		on a strace -o "$T/calls" -e trace=bpf -e inject=bpf:error=ENOMEM:when="$n" "$TOOL" reload --all \
+			>"$T/said" 2>&1 || [ $? = 2 ] || fail "call $n: $(cat "$T/said")"
+		check on a "$TOOL" reload --all
+		[ "$(on a "$TOOL" save)" = "dscp-tool load vx4 --egress-map 'EF=CS1'" ] || fail "call $n: $(on a "$TOOL" save)"
+		check on a "$TOOL" status
+		sends a 8
+	done
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# A device that was renamed since is the same one, whatever has its name now.
+test_another_layout_of_a_renamed_device()
+{
+	kind=vxlan
+	two_nodes
+	one_machine
+	check on a "$TOOL" load vx4 --egress-map EF=CS1
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name office; ip link set office up
+		ip neighbour replace 10.0.4.2 lladdr 02:00:00:00:04:02 dev office
+		ip link add vx4 type vxlan id 45 remote 192.0.2.2 dstport 4791; ip link set vx4 up'
+	made_by_another a
+	check on a "$TOOL" reload --all
+	[ "$(on a "$TOOL" save)" = "dscp-tool load office --egress-map 'EF=CS1'" ] || fail "$(on a "$TOOL" save)"
+	sends a 8
 	check on a "$TOOL" unload --all
 	check_exit 2 on a ls $root
 }
@@ -978,9 +1092,13 @@ test_another_layout_out_of_reach()
 }
 
 # A take-over that is killed anywhere is finished by the next one, and no tunnel is forgotten.
-test_take_over_killed()
+test_take_over_killed() { take_over_killed ''; }
+test_take_over_killed_of_what_is_gone() { take_over_killed vx4; }
+
+# take_over_killed DEVICE: which is gone
+take_over_killed()
 {
-	local n line
+	local n line status gone=$1
 
 	kind=vxlan
 	lone_node
@@ -991,16 +1109,22 @@ test_take_over_killed()
 	check on a "$TOOL" apply "$T/lines"
 	made_by_another a
 	points_of a reload --all
+	[ -z "$gone" ] || on a ip link del "$gone"
 	for n in "${points[@]}"; do
 		made_by_another a
-		killed_at a "$n" reload --all
-		on a "$TOOL" reload --all >"$T/said" 2>&1 || fail "point $n: $(cat "$T/said")"
+		on a "$step" --kill "$n" -- "$TOOL" reload --all >"$T/said" 2>&1 && status=0 || status=$?
+		# There are fewer points without the device.
+		[ "$status" != "${gone:+2}" ] || break
+		[ $status = 137 ] || fail "point $n: status $status: $(cat "$T/said")"
+		on a "$TOOL" reload --all >"$T/said" 2>&1 || [ $? = "${gone:+2}" ] ||
+			fail "point $n: $(cat "$T/said")"
 		check diff "$T/lines" <(on a "$TOOL" save | sort)
 		[ "$(on a sh -c "ls $root | wc -l")" = 1 ] || fail "point $n: $(on a sh -c "ls $root")"
-		check on a "$TOOL" status
+		[ -n "$gone" ] || check on a "$TOOL" status
 	done
 	check on a "$TOOL" unload --all
-	same_as_before
+	[ -n "$gone" ] || same_as_before
+	check_exit 2 on a ls $root
 }
 
 # What an unload that was killed has left of a tunnel is not loaded by another version.
