@@ -186,20 +186,23 @@ static void readable_last(struct judge *j, const uint8_t *data, size_t len, cons
 static void read_inner(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p,
 		       int *dscp, int *ecn)
 {
-	struct parsed inner;
+	struct parsed inner, innermost;
 	int told;
 
 	if (packet_parse_inner(data, len, p, j->cfg.tunnel, &inner) || inner.family == AF_UNSPEC)
 		return;
-	readable_last(j, data, len, &inner);
+	innermost = inner;
+	if (j->cfg.nested && packet_parse_inner(data, len, &inner, j->cfg.tunnel, &innermost))
+		return;
+	readable_last(j, data, len, &innermost);
 	*dscp = inner.ds >> 2;
 	*ecn = encapsulated_ecn(inner.ds & 3);
 	told = j->last.dscp;
 	/* Lengths out of range are the kernel's own: neighbour discovery, errors. */
 	if (j->cfg.rule && told != DSCP_UNKNOWN && told != *dscp) {
 		j->wrong_rule++;
-		blame(j, "the inner length %zu tells DSCP %d, the inner header %d", inner.ip_len,
-		      told, *dscp);
+		blame(j, "the inner length %zu tells DSCP %d, the inner header %d",
+		      innermost.ip_len, told, *dscp);
 	}
 }
 

@@ -37,6 +37,7 @@ struct judge_config {
 	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
 	bool unmarked_ok; /* CS0 instead of another DSCP is no error */
 	unsigned int overhead; /* bytes of another tunnel inside WireGuard, padding included */
+	bool nested; /* another tunnel is inside: length and number are of what is in that one */
 	bool tcp; /* a stream may have a packet of any length, so that none is a marker */
 	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
 	unsigned int min, each;

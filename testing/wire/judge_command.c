@@ -343,9 +343,9 @@ static int run(int argc, char **argv)
 const struct command judge_command = {
 	"judge",
 	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip|none --from ADDR [--port P]\n"
-	"     [--outer-sport P [--outer-sports MORE]] [--overhead N] --expect inner|D|none\n"
-	"     [--map LIST] [--ecn 0-3|any|inner] [--handshake D|any] [--rule] [--l4]\n"
-	"     [--unmarked-ok] [--min N] [--each N] [--json]",
+	"     [--outer-sport P [--outer-sports MORE]] [--overhead N] [--nested]\n"
+	"     --expect inner|D|none [--map LIST] [--ecn 0-3|any|inner] [--handshake D|any]\n"
+	"     [--rule] [--l4] [--unmarked-ok] [--min N] [--each N] [--json]",
 	judge_option_specs,
 	1,
 	run,

@@ -24,6 +24,7 @@ struct judge_options {
 		{ "--handshake", OPT_TEXT, at(handshake), 0, 0 },                                  \
 		{ "--unmarked-ok", OPT_FLAG, at(cfg.unmarked_ok), 0, 0 },                          \
 		{ "--overhead", OPT_NUMBER, at(cfg.overhead), 0, 256 },                            \
+		{ "--nested", OPT_FLAG, at(cfg.nested), 0, 0 },                                    \
 		{ "--rule", OPT_FLAG, at(cfg.rule), 0, 0 },                                        \
 		{ "--l4", OPT_FLAG, at(cfg.l4), 0, 0 },                                            \
 		{ "--min", OPT_NUMBER, at(cfg.min), 0, 100000000 },                                \

@@ -21,6 +21,7 @@ static const struct option_spec through_options[] = {
 	{ "--way", OPT_TEXT, FIELD(way), 0, 0 },
 	{ "--dev", OPT_TEXT, FIELD(dev), 0, 0 },
 	{ "--at", OPT_TEXT, FIELD(at), 0, 0 },
+	{ "--behind", OPT_FLAG, FIELD(behind), 0, 0 },
 	{ "--leaving", OPT_FLAG, FIELD(leaving), 0, 0 },
 	{ "--src", OPT_ADDRESS, FIELD(pat.src), 0, 0 },
 	{ "--dst", OPT_ADDRESS, FIELD(pat.dst), 0, 0 },
@@ -197,7 +198,8 @@ const struct command through_command = {
 	"      [--flows]]\n"
 	"     [--dscp D|cycle] [--send-ecn E|cycle] [--count N] [--in-flight N] [--seconds S]\n"
 	"     [--none] [--no-marker] [--lossy] [--bytes N]\n"
-	"     [--at DEV [--tunnel KIND --from ADDR [--port P]]] [options of wire judge]\n"
+	"     [--at DEV [--tunnel KIND --from ADDR [--port P] [--behind]]]\n"
+	"     [options of wire judge]\n"
 	"     or: NETNS_A NETNS_B --way others --dev DEV --at DEV [--leaving] --eth-dst MAC\n"
 	"     [--eth-src MAC] [--tunnel-port P] [--count N] [--in-flight N] [--seconds S]",
 	through_options,

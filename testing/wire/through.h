@@ -17,6 +17,7 @@ struct through_config {
 	const char *way, *dev, *at;
 	unsigned int count, in_flight, seconds, bytes, tunnel_port;
 	bool none, no_marker, leaving, lossy;
+	bool behind; /* look behind the programs of the device, as with a tunnel of no kind */
 };
 
 struct through {

@@ -366,7 +366,7 @@ static int open_observer(struct through *t)
 				 strerror(-t->observer.fd));
 		return t->observer.fd < 0 ? -EIO : 0;
 	}
-	if (inner)
+	if (inner || t->cfg.behind)
 		protocol = pattern_ethertype(&t->cfg.pat);
 	t->observer.frames = t->frames != NULL;
 	t->observer.leaving = t->cfg.leaving;
