@@ -102,6 +102,18 @@ vxlan()
 		done' "$2" "$3"
 }
 
+# vxlan_inside NODE N PEER: device vxin, whose uplink is vx4
+vxlan_inside()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on "$1" sh -ec '
+		ip link add vxin address 02:00:00:00:09:0$0 type vxlan id 9 remote 10.0.4.$1 dstport 4791
+		ip link set vxin multicast off addrgenmode none
+		ip address add 10.9.0.$0/24 dev vxin
+		ip link set vxin mtu 1300 up
+		ip neighbour add 10.9.0.$1 lladdr 02:00:00:00:09:0$1 dev vxin' "$2" "$3"
+}
+
 # make_tunnel LINK-ARGUMENTS: a tunnel t0 of that kind between a and b, with inner addresses of both
 # families where the kind takes them; no ARP, ND or MLD, which have no mark
 mac_arg='address 02:00:00:00:00:0%own'
@@ -358,6 +370,19 @@ attach_kinds()
 # pins NODE: the directory of the set of its uplinks, where something is loaded in one set only
 # shellcheck disable=SC2016 # for another shell
 pins() { on "$1" sh -c 'echo /sys/fs/bpf/dscp-tool/[0-9]*'; }
+
+# made_by_another NODE [SET]: what is loaded there is of another layout, as the version says
+made_by_another()
+{
+	local set value
+
+	for set in ${2-$(on "$1" sh -c "echo /sys/fs/bpf/dscp-tool/[0-9]*")}; do
+		value=$(on "$1" bpftool -j map lookup pinned "$set/maps/config" key 0 0 0 0 |
+			jq -r '.value | map(ltrimstr("0x")) | .[4] = "63" | .[5] = "63" | join(" ")')
+		# shellcheck disable=SC2086 # several words
+		check on "$1" bpftool map update pinned "$set/maps/config" key 0 0 0 0 value hex $value
+	done
+}
 
 # inventory [NODE]: all that load could leave behind, without the carrier and other things that change by
 # themselves, and without the directory that is libxdp's lock

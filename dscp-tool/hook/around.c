@@ -24,17 +24,20 @@ static void name_program(uint32_t prog_id, char *name, size_t size)
 		snprintf(name, size, "%s", info.name);
 }
 
-/* Our own are none: the one that has to run first, and what a load that was killed has left. */
+/* Our own are none: those that are known, and what a load that was killed has left. */
 static bool is_own(struct around *around, const struct hook_neighbour *neighbour)
 {
 	const struct hook_state *state = around->state;
+	bool own = neighbour->prog_id == state->prog_id;
 
 	if (!neighbour->prog_id)
 		return false;
 	if (neighbour->prog_id == state->prog_id && neighbour->attach == state->attach &&
 	    neighbour->priority == state->priority)
 		around->passed = true;
-	return neighbour->prog_id == state->prog_id || neighbour->prog_id == around->other_id;
+	for (unsigned int i = 0; i < around->beside.n; i++)
+		own |= neighbour->prog_id == around->beside.ids[i];
+	return own;
 }
 
 static void add(struct around *around, struct hook_neighbour *neighbour)

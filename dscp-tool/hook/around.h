@@ -9,12 +9,21 @@
 
 #include "hook/hook.h"
 
+/* Our other programs that run at the same point, of whichever set: the device may be the uplink of
+ * another tunnel. While a tunnel goes from one set to another there are more than one. */
+struct beside {
+	const struct hook *hook; /* given */
+	uint32_t ids[8];
+	unsigned int n;
+	unsigned int kinds; /* of those of another role, bits 1 << enum attach_kind */
+};
+
 struct around {
-	/* Given: our program, as if it ran in this state; the id of our other program at that
-	 * point (0: none), which is not listed; the side; and place for max of them. */
+	/* Given: our program, as if it ran in this state; our others, which are not listed; the
+	 * side; and place for max of them. */
 	const struct hook *hook;
 	const struct hook_state *state;
-	uint32_t other_id;
+	struct beside beside;
 	enum hook_side side;
 	struct hook_neighbour *list;
 	unsigned int max;

@@ -42,7 +42,6 @@ struct search {
 	uint32_t prog_id;
 	const char *program; /* the beginning of its name */
 	uint32_t except; /* a priority, if not 0 */
-	unsigned int filters, ours;
 	struct nl_filter found; /* the last of ours; with that id, if there is one */
 };
 
@@ -51,13 +50,11 @@ static int match(const struct nl_filter *filter, void *ctx)
 	struct search *search = ctx;
 	bool exact = filter->prog_id && filter->prog_id == search->prog_id;
 
-	search->filters++;
 	if (search->except && filter->priority == search->except)
 		return 0;
 	if (!exact &&
 	    !(filter->prog_id && owner_has(&search->owner, filter->prog_id, search->program)))
 		return 0;
-	search->ours++;
 	if (exact || !search->found.prog_id || search->found.prog_id != search->prog_id)
 		search->found = *filter;
 	return 0;
@@ -108,9 +105,10 @@ static struct bpf_tc_hook tc_hook(const struct hook *hook)
 
 /* The qdisc */
 
+/* Beside the sets, since one device may have programs of two. */
 static void qdisc_path(char *path, const struct hook *hook)
 {
-	snprintf(path, PATH_MAX, "%s/qdiscs/%llu-%d", hook->dir, (unsigned long long)hook->netns,
+	snprintf(path, PATH_MAX, "%s/../qdisc-%llu-%d", hook->dir, (unsigned long long)hook->netns,
 		 hook->ifindex);
 }
 
@@ -129,58 +127,58 @@ bool clsact_is_possible(const struct hook *hook)
 	return nl_ingress_qdisc(hook->ifindex, kind, &why) || !*kind || will_do(hook, kind);
 }
 
-/* 1 if another program of ours on this device is attached by clsact, or a negative errno. */
-static int sibling_uses_clsact(const struct hook *hook)
+static int add_kind(const struct hook *other, int pin, enum attach_kind kind, void *ctx)
 {
-	struct hook sibling = *hook;
-	int kind;
-
-	for (sibling.role = 0; sibling.role < N_ROLES; sibling.role++) {
-		_cleanup_close_ int pin = sibling.role == hook->role ? -ENOENT : pin_open(&sibling);
-
-		kind = pin < 0 ? pin : pin_kind(&sibling, pin);
-		if (kind == ATTACH_CLSACT || (kind < 0 && kind != -ENOENT))
-			return kind < 0 ? kind : 1;
-	}
+	(void)other;
+	(void)pin;
+	*(unsigned int *)ctx |= 1u << kind;
 	return 0;
 }
 
-/* Removes a qdisc that has no filters. 1: it has some of ours, which clsact_sweep() of another hook
- * will remove; the mark stays until then. */
-static int remove_unused(const struct hook *hook)
+static int count(const struct nl_filter *filter, void *ctx)
 {
-	struct search search = { .owner = { .dir = hook->dir }, .program = "" };
+	(void)filter;
+	++*(unsigned int *)ctx;
+	return 0;
+}
+
+/* Removes a qdisc that has no filters. 1: the mark stays while other programs of ours are on the
+ * device: a filter may be one of ours that clsact_sweep() of another hook will remove. */
+static int remove_unused(const struct hook *hook, bool others)
+{
 	struct bpf_tc_hook tc = tc_hook(hook);
+	unsigned int filters = 0;
 	struct nl_error why;
 	int err = 0;
 
 	for (uint32_t m = TC_H_MIN_INGRESS; !err && m <= TC_H_MIN_EGRESS; m++)
-		err = nl_filters(hook->ifindex, PARENT(m), match, &search, &why);
-	if (!err && search.ours)
-		return 1;
+		err = nl_filters(hook->ifindex, PARENT(m), count, &filters, &why);
+	if (!err && filters)
+		return others;
 	tc.attach_point = BPF_TC_EGRESS | BPF_TC_INGRESS;
-	if (!err && !search.filters)
+	if (!err)
 		err = bpf_tc_hook_destroy(&tc);
 	return if_there(err);
 }
 
 int clsact_release(const struct hook *hook)
 {
+	unsigned int kinds = 0; /* of our other programs on the device */
 	char path[PATH_MAX];
 	int stays;
 
 	qdisc_path(path, hook);
 	if (access(path, F_OK))
 		return errno == ENOENT ? 0 : -errno;
-	stays = sibling_uses_clsact(hook);
-	if (stays)
-		return stays < 0 ? stays : 0;
+	stays = pin_for_each_beside(hook, add_kind, &kinds);
+	if (stays || kinds >> ATTACH_CLSACT & 1)
+		return stays;
 	/* Without its mark the qdisc would stay for ever: the mark goes only where it is known that
 	 * the device is gone, or elsewhere. */
 	if (hook->netns == netns_own())
 		stays = device_is_pinned(path);
 	if (stays > 0)
-		stays = remove_unused(hook);
+		stays = remove_unused(hook, kinds);
 	if (stays)
 		return stays < 0 ? stays : 0;
 	return unlink(path) ? -errno : 0;
@@ -207,6 +205,20 @@ static int make(const struct hook *hook)
 	unlink(path);
 	if (nl_ingress_qdisc(hook->ifindex, kind, &why) || !will_do(hook, kind))
 		return hook_refused(hook, "cannot add the qdisc clsact for", err);
+	return 0;
+}
+
+int clsact_adopt(const struct hook *hook)
+{
+	char own[PATH_MAX], path[PATH_MAX];
+
+	snprintf(own, sizeof(own), "%s/qdiscs/%llu-%d", hook->dir, (unsigned long long)hook->netns,
+		 hook->ifindex);
+	if (!device_is_pinned(own))
+		return 0;
+	qdisc_path(path, hook);
+	if (rename(own, path))
+		return hook_refused(hook, "cannot take over the qdisc of", -errno);
 	return 0;
 }
 

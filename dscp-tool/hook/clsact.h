@@ -3,7 +3,7 @@
 /*
  * Programs attached by filters of the qdisc clsact, or for ingress of the qdisc "ingress".
  *
- *   DIR/qdiscs/NETNS-IFINDEX   a devmap with the device: its clsact qdisc was made by us
+ *   DIR/../qdisc-NETNS-IFINDEX   a devmap with the device: its clsact qdisc was made by us
  *
  * Filters are found by the id of their program. After a kill between pin and filter that is another
  * one: then by a map that the filter's program shares with what is pinned.
@@ -33,6 +33,10 @@ int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state
  * once our last program has gone; so is the one of another device that has the number now. On
  * failure the pin stays, for another try. Without a sentence. */
 int clsact_release(const struct hook *hook);
+
+/* Takes over the mark of a qdisc from a set of another version: DIR/qdiscs/NETNS-IFINDEX. Returns
+ * 0, or a negative errno after a sentence. */
+int clsact_adopt(const struct hook *hook);
 
 /* Removes a filter beside a TCX link, from a change between the two that was killed half way; and
  * the qdisc, also of a filter that somebody has taken away. */

@@ -90,15 +90,28 @@ int hook_query(const struct hook *hook, struct hook_state *state)
 
 /* Who else is there */
 
-/* Reads the state of our other program at the same point; without one (XDP) nothing is attached. */
-static int look_at_other(const struct hook *hook, struct hook_state *state)
+static int add_beside(const struct hook *other, int pin, enum attach_kind kind, void *ctx)
 {
-	_cleanup_close_ int pin = -1;
-	struct hook other;
+	struct hook_state state = { .health = HOOK_MISSING };
+	struct beside *beside = ctx;
+	int err;
 
-	memset(state, 0, sizeof(*state));
-	state->health = HOOK_MISSING;
-	return pin_other(hook, &other) ? look(&other, &pin, state) : 0;
+	if (hook_role(other)->point != hook_role(beside->hook)->point)
+		return 0;
+	err = backends[kind]->query(other, pin, &state);
+	if (err || state.health != HOOK_OK)
+		return err;
+	if (beside->n < ARRAY_SIZE(beside->ids))
+		beside->ids[beside->n++] = state.prog_id;
+	if (other->role != beside->hook->role)
+		beside->kinds |= 1u << state.attach;
+	return 0;
+}
+
+static int look_beside(const struct hook *hook, struct beside *beside)
+{
+	*beside = (struct beside){ .hook = hook };
+	return pin_for_each_beside(hook, add_beside, beside);
 }
 
 unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *state,
@@ -113,26 +126,24 @@ unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *s
 		.list = neighbours,
 		.max = max,
 	};
-	struct hook_state other;
 	int n;
 
 	if (state->health != HOOK_OK || hook_role(hook)->point == HOOK_XDP ||
 	    hook->netns != netns_own() || (side == HOOK_BEHIND && !hook_role(hook)->last))
 		return 0;
-	look_at_other(hook, &other);
-	around.other_id = other.prog_id;
+	look_beside(hook, &around.beside);
 	n = around_list(&around);
 	return n < 0 ? 0 : (unsigned int)n < max ? (unsigned int)n : max;
 }
 
 /* 1 if filters of others are there, which a TCX program would run before and should not. */
-static int has_filters(const struct hook *hook, uint32_t other_id)
+static int has_filters(const struct hook *hook, const struct beside *beside)
 {
 	const struct hook_state tcx = { .attach = ATTACH_TCX };
 	struct around around = {
 		.hook = hook,
 		.state = &tcx,
-		.other_id = other_id,
+		.beside = *beside,
 		.side = HOOK_BEHIND,
 	};
 	int n;
@@ -141,21 +152,23 @@ static int has_filters(const struct hook *hook, uint32_t other_id)
 	return n < 0 ? n : around.clsact;
 }
 
-/* TCX runs before clsact, whatever the priority there. other: of our other program at that point;
- * AUTO: it is not attached, or not alive. */
-static bool wrong_order(const struct hook *hook, enum attach_kind kind, enum attach_kind other)
+/* TCX runs before clsact, whatever the priority there. Returns the kind of another program of ours
+ * that would run on the wrong side; AUTO: none would. */
+static enum attach_kind wrong_order(const struct hook *hook, const struct beside *beside,
+				    enum attach_kind kind)
 {
-	return hook_role(hook)->first ? kind == ATTACH_CLSACT && other == ATTACH_TCX
-				      : kind == ATTACH_TCX && other == ATTACH_CLSACT;
+	const enum attach_kind wrong = hook_role(hook)->first ? ATTACH_TCX : ATTACH_CLSACT;
+
+	return kind != wrong && beside->kinds >> wrong & 1 ? wrong : ATTACH_AUTO;
 }
 
-static int choose_automatically(const struct hook *hook, enum attach_kind other, uint32_t other_id)
+static int choose_automatically(const struct hook *hook, const struct beside *beside)
 {
 	int filters;
 
-	if (!tcx_supported() || wrong_order(hook, ATTACH_TCX, other))
+	if (!tcx_supported() || wrong_order(hook, beside, ATTACH_TCX))
 		return ATTACH_CLSACT;
-	filters = has_filters(hook, other_id);
+	filters = has_filters(hook, beside);
 	if (filters < 0)
 		return hook_refused(hook, "cannot see who runs behind", filters);
 	return filters ? ATTACH_CLSACT : ATTACH_TCX;
@@ -164,16 +177,14 @@ static int choose_automatically(const struct hook *hook, enum attach_kind other,
 /* The kind to use, or a negative errno. */
 static int choose_kind(const struct hook *hook, int kind)
 {
-	enum attach_kind other = ATTACH_AUTO;
-	struct hook_state state;
-	int found = look_at_other(hook, &state);
+	enum attach_kind other;
+	struct beside beside;
+	int err = look_beside(hook, &beside);
 
-	if (found < 0)
-		return hook_refused(hook, "cannot see who runs beside", found);
-	if (state.health == HOOK_OK)
-		other = state.attach;
+	if (err)
+		return hook_refused(hook, "cannot see who runs beside", err);
 	if (kind == ATTACH_AUTO)
-		kind = choose_automatically(hook, other, state.prog_id);
+		kind = choose_automatically(hook, &beside);
 	if (kind < 0)
 		return kind;
 	if (kind == ATTACH_TCX && !tcx_supported())
@@ -181,7 +192,8 @@ static int choose_kind(const struct hook *hook, int kind)
 			      "%s: no TCX in this kernel (it came with Linux 6.6): "
 			      "use --attach clsact",
 			      hook->dev);
-	if (wrong_order(hook, kind, other))
+	other = wrong_order(hook, &beside, kind);
+	if (other)
 		return failed(-EINVAL,
 			      "%s: %s by %s would run on the wrong side of what is attached there "
 			      "by %s for another tunnel: use --attach %s",
@@ -251,16 +263,15 @@ static int move_behind_tcx(const struct hook *hook, int prog_fd, const struct ho
 static int look_behind(const struct hook *hook, const struct hook_state *state,
 		       struct around *behind)
 {
-	struct hook_state other;
-	int n = look_at_other(hook, &other);
+	int n;
 
 	*behind = (struct around){
 		.hook = hook,
 		.state = state,
-		.other_id = other.prog_id,
 		.side = HOOK_BEHIND,
 	};
-	if (n >= 0)
+	n = look_beside(hook, &behind->beside);
+	if (!n)
 		n = around_list(behind);
 	return n < 0 ? hook_refused(hook, "cannot see who runs behind", n) : 0;
 }

@@ -14,6 +14,7 @@
 
 #include <bpf/bpf.h>
 
+#include "util/macros.h"
 #include "util/netns.h"
 
 void pin_path(char *path, const struct hook *hook)
@@ -105,13 +106,45 @@ int pin_remove(const struct hook *hook)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
-bool pin_other(const struct hook *hook, struct hook *other)
+static int look_at(const struct hook *hook, pin_beside *each, void *ctx)
 {
-	*other = *hook;
-	for (other->role = 0; other->role < N_ROLES; other->role++)
-		if (other->role != hook->role && hook_role(other)->point == hook_role(hook)->point)
-			return true;
-	return false;
+	_cleanup_close_ int pin = pin_open(hook);
+	int kind = pin < 0 ? pin : pin_kind(hook, pin);
+
+	if (kind < 0)
+		return kind == -ENOENT ? 0 : kind;
+	return each(hook, pin, kind, ctx);
+}
+
+static int is_set(const struct dirent *entry)
+{
+	return *entry->d_name >= '0' && *entry->d_name <= '9';
+}
+
+int pin_for_each_beside(const struct hook *hook, pin_beside *each, void *ctx)
+{
+	const char *own = strrchr(hook->dir, '/') + 1;
+	struct hook other = *hook;
+	char dir[PATH_MAX];
+	struct dirent **sets;
+	int n, err = 0;
+
+	snprintf(dir, sizeof(dir), "%s/..", hook->dir);
+	n = scandir(dir, &sets, is_set, NULL);
+	if (n < 0)
+		return -errno;
+	other.dir = dir;
+	for (int i = 0; i < n; i++) {
+		bool same = !strcmp(sets[i]->d_name, own);
+
+		snprintf(dir, sizeof(dir), "%s/../%s", hook->dir, sets[i]->d_name);
+		for (other.role = 0; other.role < N_ROLES && !err; other.role++)
+			if (!same || other.role != hook->role)
+				err = look_at(&other, each, ctx);
+		free(sets[i]);
+	}
+	free(sets);
+	return err;
 }
 
 static bool parse(const char *dir, const char *name, struct hook *hook)

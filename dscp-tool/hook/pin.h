@@ -38,8 +38,11 @@ void pin_remove_new(const char *dir);
 /* Removes the pin of a hook, which need not be there. */
 int pin_remove(const struct hook *hook);
 
-/* The hook of our other program at the same point of the device; false if there is none. */
-bool pin_other(const struct hook *hook, struct hook *other);
+/* Calls each for every other pin of ours at the device of a hook: a tunnel of another set may have
+ * the device for an uplink, or is that device. pin and kind are those of pin_open() and pin_kind().
+ * Stops at a non-zero result and returns it. */
+typedef int pin_beside(const struct hook *other, int pin, enum attach_kind kind, void *ctx);
+int pin_for_each_beside(const struct hook *hook, pin_beside *each, void *ctx);
 
 /* Calls each for every pin in DIR/hooks; stops at a non-zero result and returns it. The name of the
  * device is the present one, or "device N" if the device is gone or elsewhere. each may detach the

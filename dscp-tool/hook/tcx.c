@@ -63,32 +63,35 @@ static int create(const struct hook *hook, int prog_fd, int after_link)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The link of our program that has to run before this one at the same point; -ENOENT: there is
- * none, or another negative errno. */
-static int open_predecessor(const struct hook *hook)
-{
-	struct hook other;
-	int pin, kind;
+/* A program that is on its way to its hook. */
+struct arrival {
+	const struct hook *hook;
+	int prog_fd, link; /* -ENOENT: not made yet */
+};
 
-	if (hook_role(hook)->first || hook_role(hook)->last || !pin_other(hook, &other))
-		return -ENOENT;
-	pin = pin_open(&other);
-	kind = pin < 0 ? pin : pin_kind(&other, pin);
-	if (kind == ATTACH_TCX || pin < 0)
-		return pin;
-	close(pin);
-	return kind < 0 ? kind : -ENOENT;
+/* Attaches the program behind another one of ours that has to run before it. */
+static int create_behind(const struct hook *other, int pin, enum attach_kind kind, void *ctx)
+{
+	struct arrival *arrival = ctx;
+
+	if (kind != ATTACH_TCX || !hook_role(other)->first ||
+	    hook_role(other)->point != hook_role(arrival->hook)->point)
+		return 0;
+	arrival->link = create(arrival->hook, arrival->prog_fd, pin);
+	return arrival->link != -ENOENT; /* a dead link is no anchor */
 }
 
 static int attach(const struct hook *hook, int prog_fd)
 {
-	_cleanup_close_ int after = open_predecessor(hook);
-	_cleanup_close_ int link =
-		after < 0 && after != -ENOENT ? after : create(hook, prog_fd, after);
-	int err;
+	struct arrival arrival = { .hook = hook, .prog_fd = prog_fd, .link = -ENOENT };
+	_cleanup_close_ int link = -1;
+	int err = 0;
 
-	if (link == -ENOENT && after >= 0) /* a dead link is no anchor */
-		link = create(hook, prog_fd, -1);
+	if (!hook_role(hook)->first && !hook_role(hook)->last)
+		err = pin_for_each_beside(hook, create_behind, &arrival);
+	if (!err)
+		arrival.link = create(hook, prog_fd, -1);
+	link = err < 0 ? err : arrival.link;
 	if (link < 0)
 		return hook_refused(hook, "the kernel does not attach (tcx)", link);
 	err = pin_put_hook(hook, link);

@@ -13,6 +13,7 @@
 
 #include <bpf/bpf.h>
 
+#include "hook/clsact.h"
 #include "hook/pin.h"
 #include "hook/xdp.h"
 #include "state/install.h"
@@ -31,8 +32,10 @@
 /* One that cannot be removed from here is no reason to keep the others. */
 static int detach(const struct hook *hook, void *ctx)
 {
-	int *err = ctx, failure = hook_detach(hook);
+	int *err = ctx, failure = clsact_adopt(hook);
 
+	if (!failure)
+		failure = hook_detach(hook);
 	*err = *err ? *err : failure;
 	return 0;
 }

@@ -23,7 +23,7 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-static const char *const directories[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
+static const char *const directories[] = { "", "/maps", "/programs", "/hooks" };
 
 static void forget(struct pins *pins)
 {

@@ -499,17 +499,6 @@ in_order()
 	nothing
 }
 
-vxlan_inside()
-{
-	# shellcheck disable=SC2016 # for another shell
-	on "$1" sh -ec '
-		ip link add vxin address 02:00:00:00:09:0$0 type vxlan id 9 remote 10.0.4.$1 dstport 4791
-		ip link set vxin multicast off addrgenmode none
-		ip address add 10.9.0.$0/24 dev vxin
-		ip link set vxin mtu 1300 up
-		ip neighbour add 10.9.0.$1 lladdr 02:00:00:00:09:0$1 dev vxin' "$2" "$3"
-}
-
 #
 # What happens meanwhile
 #

@@ -152,7 +152,7 @@ test_mark_of_a_qdisc()
 {
 	nodes
 	[[ $(attach_kinds) == *tcx* ]] || skip "this kernel has one way to attach"
-	points_of '/qdiscs' identity identity 'load vx4 --direction both --attach tcx' \
+	points_of '/qdisc-' identity identity 'load vx4 --direction both --attach tcx' \
 		'load vx4 --direction both --attach clsact'
 }
 

@@ -155,20 +155,20 @@ test_alien_pins_stay()
 	lone_node
 	loaded vx4
 	remember
-	for where in . maps programs hooks qdiscs; do
+	for where in . maps programs hooks ..; do
 		check on a mkdir $state_dir/$where/directory
 		check on a bpftool map create $state_dir/$where/alien type array key 4 value 4 \
 			entries 1 name alien
 	done
-	on a find $state_dir -name directory -o -name alien | sort >"$T/aliens"
+	on a find $root_dir -name directory -o -name alien | sort >"$T/aliens"
 	[ "$(wc -l <"$T/aliens")" = 10 ]
 	check on a "$TOOL" status
 	loaded vx4 --direction both
 	check on a "$TOOL" unload --all
-	check diff "$T/aliens" <(on a find $state_dir -name directory -o -name alien | sort)
-	loaded vx4
+	check diff "$T/aliens" <(on a find $root_dir -name directory -o -name alien | sort)
+	loaded vx4 --attach clsact
 	check on a "$TOOL" unload vx4
-	[ "$(on a find $state_dir ! -type d ! -name alien | wc -l)" = 0 ]
+	[ "$(on a find $root_dir ! -type d ! -name alien | wc -l)" = 0 ]
 }
 
 # Those that are new at each load

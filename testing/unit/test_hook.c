@@ -12,6 +12,7 @@
 #include <compat/cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <sched.h>
@@ -34,8 +35,9 @@
 #include <util/netns.h>
 
 #define BPFFS "/sys/fs/bpf"
-#define OURS BPFFS "/ours" /* the directories of two copies of the tool */
-#define THEIRS BPFFS "/theirs"
+#define OURS BPFFS "/ours/1" /* two sets of one copy of the tool */
+#define OURS_TOO BPFFS "/ours/2"
+#define THEIRS BPFFS "/theirs/1" /* a set of another copy */
 #define LAST 49153
 
 static int device;
@@ -47,9 +49,9 @@ static void run(const char *command)
 }
 
 /* A directory as a copy of the tool has it, with a map in it. */
-static int make_copy(const char *dir)
+static int make_set(const char *dir)
 {
-	static const char *const below[] = { "", "/maps", "/programs", "/hooks", "/qdiscs" };
+	static const char *const below[] = { "", "/maps", "/programs", "/hooks" };
 	char path[64];
 	int map;
 
@@ -74,7 +76,8 @@ static int new_world(void **state)
 		return -1;
 	run("ip link add t0 type veth peer name t1 && ip link set t0 up");
 	device = if_nametoindex("t0");
-	return make_copy(OURS) || make_copy(THEIRS);
+	run("mkdir " BPFFS "/ours " BPFFS "/theirs");
+	return make_set(OURS) || make_set(OURS_TOO) || make_set(THEIRS);
 }
 
 static int end_world(void **state)
@@ -171,10 +174,11 @@ static void assert_at(const char *dir, enum role role, uint32_t id, enum attach_
 }
 
 /* Their names, in the order in which they run. */
-static void assert_neighbours(enum role role, enum hook_side side, const char *expected)
+static void assert_neighbours_of(const char *dir, enum role role, enum hook_side side,
+				 const char *expected)
 {
-	const struct hook_state state = state_of(OURS, role);
-	const struct hook at = hook(OURS, role);
+	const struct hook_state state = state_of(dir, role);
+	const struct hook at = hook(dir, role);
 	struct hook_neighbour list[8];
 	char names[8 * 65] = "";
 	unsigned int n = hook_neighbours(&at, &state, side, list, 8);
@@ -183,6 +187,11 @@ static void assert_neighbours(enum role role, enum hook_side side, const char *e
 	for (unsigned int i = 0; i < n; i++)
 		sprintf(names + strlen(names), "%s%s", i ? " " : "", list[i].name);
 	assert_string_equal(names, expected);
+}
+
+static void assert_neighbours(enum role role, enum hook_side side, const char *expected)
+{
+	assert_neighbours_of(OURS, role, side, expected);
 }
 
 /* Somebody else's filter; priority 0: tc chooses. Returns the one that it has. */
@@ -367,33 +376,102 @@ static void filters_on_a_kernel_with_tcx(void **state)
 	assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, "theirs");
 }
 
-/* On a tunnel that is the uplink of another one: egress_outer first, whichever came first. */
-static void two_of_ours(void **state)
+/* On a tunnel that is the uplink of another one: egress_outer first, whichever came first. inner:
+ * the set of egress_inner. */
+static void two_programs(const char *inner)
 {
 	static const enum role order[] = { ROLE_EGRESS_INNER, ROLE_EGRESS_OUTER,
 					   ROLE_EGRESS_INNER };
 	const enum attach_kind kinds[] = { ATTACH_CLSACT, ATTACH_TCX };
 	const unsigned int n_kinds = tcx_supported() ? 2 : 1;
 
-	(void)state;
 	for (unsigned int i = 0; i < 2 * n_kinds; i++) {
-		struct hook first = hook(OURS, order[i % 2]), second = hook(OURS, order[i % 2 + 1]);
+		struct hook first = hook(i % 2 ? OURS : inner, order[i % 2]);
+		struct hook second = hook(i % 2 ? inner : OURS, order[i % 2 + 1]);
 
-		attach(OURS, first.role, kinds[i / 2]);
-		attach(OURS, second.role, kinds[i / 2]);
+		attach(first.dir, first.role, kinds[i / 2]);
+		attach(second.dir, second.role, kinds[i / 2]);
 		filter("theirs", 20, 1);
 		assert_neighbours(ROLE_EGRESS_OUTER, HOOK_AHEAD, "");
 		assert_neighbours(ROLE_EGRESS_OUTER, HOOK_BEHIND, "");
-		assert_neighbours(ROLE_EGRESS_INNER, HOOK_AHEAD, i / 2 ? "" : "theirs");
-		assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, i / 2 ? "theirs" : "");
+		assert_neighbours_of(inner, ROLE_EGRESS_INNER, HOOK_AHEAD, i / 2 ? "" : "theirs");
+		assert_neighbours_of(inner, ROLE_EGRESS_INNER, HOOK_BEHIND, i / 2 ? "theirs" : "");
 		if (!(i / 2))
 			assert_uint_in_range(state_of(OURS, ROLE_EGRESS_OUTER).priority, 1,
-					     state_of(OURS, ROLE_EGRESS_INNER).priority - 1);
+					     state_of(inner, ROLE_EGRESS_INNER).priority - 1);
 		no_filter(20, 1);
 		assert_int_equal(hook_detach(&first), 0);
 		assert_int_equal(hook_detach(&second), 0);
 		run("tc qdisc del dev t0 clsact 2>/dev/null || true");
 	}
+}
+
+static void two_of_ours(void **state)
+{
+	(void)state;
+	two_programs(OURS);
+	two_programs(OURS_TOO);
+}
+
+/* Those at ingress that are attached by TCX, in the order in which they run. */
+static void assert_ingress(uint32_t first, uint32_t second)
+{
+	const struct hook at = hook(OURS, ROLE_INGRESS_INNER);
+	uint32_t ids[TCX_MAX];
+
+	assert_int_equal(tcx_list(&at, ids), 2);
+	assert_int_equal(ids[0], first);
+	assert_int_equal(ids[1], second);
+}
+
+/* The tunnel that is the uplink is in one set, and that inside in another: ingress_inner first. */
+static void two_sets(void **state)
+{
+	struct hook inner = hook(OURS_TOO, ROLE_INGRESS_INNER);
+	struct hook outer = hook(OURS, ROLE_INGRESS_OUTER);
+	uint32_t first, second;
+	int fd;
+
+	(void)state;
+	NEEDS_TCX();
+	first = attach(OURS_TOO, ROLE_INGRESS_INNER, ATTACH_TCX);
+	second = attach(OURS, ROLE_INGRESS_OUTER, ATTACH_TCX);
+	assert_ingress(first, second);
+	assert_neighbours(ROLE_INGRESS_OUTER, HOOK_AHEAD, "");
+	assert_int_equal(hook_detach(&inner), 0);
+	first = attach(OURS_TOO, ROLE_INGRESS_INNER, ATTACH_TCX);
+	assert_ingress(first, second);
+	assert_int_equal(hook_detach(&outer), 0);
+	attach_again(OURS_TOO, ROLE_INGRESS_INNER, ATTACH_CLSACT);
+	fd = program(OURS, "ingress_outer");
+	assert_int_equal(hook_attach(&outer, fd, ATTACH_TCX), -EINVAL);
+	assert_int_equal(hook_attach(&outer, fd, ATTACH_AUTO), 0);
+	assert_at(OURS, ROLE_INGRESS_OUTER, id_of(fd), ATTACH_CLSACT, 5);
+	close(fd);
+	assert_int_equal(hook_detach(&inner), 0);
+	assert_int_equal(hook_detach(&outer), 0);
+	assert_no_clsact();
+}
+
+/* A link of another set that is dead is no place to come after: the number was used again. */
+static void dead_link_of_another_set(void **state)
+{
+	struct hook dead = hook(OURS_TOO, ROLE_INGRESS_INNER);
+	char was[PATH_MAX], is[PATH_MAX];
+	uint32_t first, second;
+
+	(void)state;
+	NEEDS_TCX();
+	attach(OURS_TOO, ROLE_INGRESS_INNER, ATTACH_TCX);
+	pin_path(was, &dead);
+	run("ip link del t0");
+	run("ip link add t0 type veth peer name t1 && ip link set t0 up");
+	device = dead.ifindex = if_nametoindex("t0");
+	pin_path(is, &dead);
+	assert_int_equal(rename(was, is), 0);
+	second = attach(OURS, ROLE_INGRESS_OUTER, ATTACH_TCX);
+	first = attach(OURS, ROLE_INGRESS_INNER, ATTACH_TCX);
+	assert_ingress(first, second);
 }
 
 /* Owners */
@@ -410,7 +488,7 @@ static void same_handle_and_name(void **state)
 	assert_int_equal(state_of(OURS, ROLE_EGRESS_OUTER).health, HOOK_MISSING);
 	assert_int_equal(hook_detach(&at), 0);
 	run("tc filter show dev t0 egress | grep -q 'pref 9 .*egress_outer:'");
-	run("[ -z \"$(ls " OURS "/hooks " OURS "/qdiscs | grep -v :)\" ]");
+	run("[ -z \"$(ls " OURS "/hooks)$(ls " OURS "/.. | grep qdisc)\" ]");
 }
 
 static void two_copies(void **state)
@@ -430,11 +508,45 @@ static void two_copies(void **state)
 	theirs = attach(THEIRS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
 	/* The qdisc that we made is theirs now. */
 	assert_int_equal(hook_detach(&our), 0);
-	assert_int_equal(access(OURS "/qdiscs", F_OK), 0);
-	run("[ -z \"$(ls " OURS "/qdiscs)\" ]");
+	run("! ls " OURS "/.. | grep -q qdisc");
 	assert_at(THEIRS, ROLE_EGRESS_OUTER, theirs, ATTACH_CLSACT, 2);
 	assert_int_equal(hook_detach(&their), 0);
 	run("[ -z \"$(tc filter show dev t0 egress)\" ]");
+}
+
+/* The qdisc that one set has made is the other's too, and so is what a kill has left there. */
+static void qdisc_of_two_sets(void **state)
+{
+	struct hook maker = hook(OURS, ROLE_EGRESS_OUTER), user = hook(OURS_TOO, ROLE_EGRESS_INNER);
+	LIBBPF_OPTS(bpf_tc_hook, tc, .ifindex = device, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = LAST, .handle = 0xd5c9);
+
+	(void)state;
+	attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
+	attach(OURS_TOO, ROLE_EGRESS_INNER, ATTACH_CLSACT);
+	assert_int_equal(hook_detach(&maker), 0);
+	assert_int_equal(state_of(OURS_TOO, ROLE_EGRESS_INNER).health, HOOK_OK);
+	assert_int_equal(hook_detach(&user), 0);
+	assert_no_clsact();
+	/* Also for a program whose filter somebody has taken away. */
+	attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
+	attach(OURS_TOO, ROLE_EGRESS_INNER, ATTACH_CLSACT);
+	no_filter(LAST, 0xd5c9);
+	assert_int_equal(hook_detach(&maker), 0);
+	run("tc qdisc show dev t0 | grep -q clsact");
+	assert_int_equal(hook_detach(&user), 0);
+	assert_no_clsact();
+	NEEDS_TCX();
+	opts.prog_fd = bpf_prog_get_fd_by_id(attach(OURS_TOO, ROLE_EGRESS_INNER, ATTACH_TCX));
+	maker.role = ROLE_INGRESS_INNER;
+	attach(OURS, ROLE_INGRESS_INNER, ATTACH_CLSACT);
+	assert_int_equal(bpf_tc_attach(&tc, &opts), 0);
+	close(opts.prog_fd);
+	assert_int_equal(hook_detach(&maker), 0);
+	run("tc qdisc show dev t0 | grep -q clsact");
+	assert_int_equal(hook_detach(&user), 0);
+	assert_no_clsact();
+	run("! ls " OURS "/.. | grep -q qdisc");
 }
 
 /* A kill between the new pin and the exchange of the filter: a map in common tells. */
@@ -504,8 +616,11 @@ int main(void)
 		TEST(last_of_tcx_beside_ingress),
 		TEST(filters_on_a_kernel_with_tcx),
 		TEST(two_of_ours),
+		TEST(two_sets),
+		TEST(dead_link_of_another_set),
 		TEST(same_handle_and_name),
 		TEST(two_copies),
+		TEST(qdisc_of_two_sets),
 		TEST(killed_between_pin_and_filter),
 		TEST(killed_between_two_places),
 	};
