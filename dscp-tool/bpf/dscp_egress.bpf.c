@@ -199,18 +199,20 @@ int egress_inner(struct __sk_buff *skb)
 }
 
 /* What the policy for that destination, or else the tunnel's, makes of a DSCP: another, or
- * DSCP_KEEP. */
-static __always_inline __u32 peer_policy(const struct dscp_peer *peer, struct dscp_tunnel *tunnel,
+ * DSCP_KEEP. The list that the tunnel has at that moment says it for all destinations. */
+static __always_inline __u32 peer_policy(struct dscp_peer *peer, struct dscp_tunnel *tunnel,
 					 __u32 dscp)
 {
-	struct dscp_policy *policy = bpf_map_lookup_elem(&peers, peer);
+	struct dscp_policy *policy;
 
+	peer->list = tunnel->list;
+	policy = bpf_map_lookup_elem(&peers, peer);
 	if (!policy)
 		policy = &tunnel->egress;
 	return policy->to[dscp & (DSCP_VALUES - 1)];
 }
 
-static __always_inline __u32 final_mark(const struct dscp_peer *peer, __u32 dscp)
+static __always_inline __u32 final_mark(struct dscp_peer *peer, __u32 dscp)
 {
 	__u32 slot = peer->slot, to;
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);

@@ -31,27 +31,10 @@ static int check_permitted(const struct dscp_tunnel *tunnel)
 		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
 }
 
-/* The peer maps that are in force, or that a load has asked for which was killed before they were:
- * all of them are there then. What else a load or an unload that was killed has left goes. */
-static int peers_before(struct pins *pins, uint32_t slot, struct peer_maps *peers)
-{
-	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
-	const bool in_force = tunnel->flags & DSCP_TUNNEL_PEERS ||
-			      (tunnel->ifindex && pins->requests[slot].peers);
-	unsigned int most = in_force ? DSCP_MAX_PEERS : 0;
-	int err = peers_read(pins, slot, peers);
-
-	if (err || peers->n <= most)
-		return err;
-	peers->n = most;
-	return peers_remove_others(pins, slot, peers);
-}
-
 /* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
  * nor does one go unmarked when a loaded tunnel changes. But egress_inner, which leaves the policy
  * to egress_outer, takes the place of egress_inner_peers only when the maps say the new one. */
-static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted,
-		  const struct peer_maps *peers)
+static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted)
 {
 	const struct dscp_tunnel *new = &wanted->tunnel;
 	const enum attach_kind attach = wanted->request.attach;
@@ -59,8 +42,6 @@ static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted,
 	const bool plain_again = no_more & DSCP_TUNNEL_PEERS;
 	int err = present_note(pins, slot, new);
 
-	if (!err)
-		err = peers_add(pins, slot, peers);
 	if (!err && !plain_again)
 		err = hooks_attach(pins, new, STAGE_READ, attach);
 	if (!err)
@@ -69,7 +50,7 @@ static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted,
 		err = hooks_attach(pins, new, STAGE_READ, attach);
 	if (!err)
 		err = hooks_attach(pins, new, STAGE_WRITE, attach);
-	return err ? err : peers_remove_others(pins, slot, peers);
+	return err;
 }
 
 /* A tunnel as it was before a change. */
@@ -77,7 +58,6 @@ struct before {
 	struct dscp_tunnel tunnel;
 	struct request request;
 	struct hook_state hooks[MAX_HOOKS]; /* those that the new one needs */
-	struct peer_maps peers;
 	bool present[N_PRESENT];
 };
 
@@ -86,8 +66,6 @@ static int remember(struct pins *pins, uint32_t slot, const struct dscp_tunnel *
 {
 	int err = hooks_states(pins, new, before->hooks);
 
-	if (!err)
-		err = peers_before(pins, slot, &before->peers);
 	before->tunnel = pins->tunnels[slot];
 	before->request = pins->requests[slot];
 	present_before(pins, slot, before->present);
@@ -98,11 +76,12 @@ static int remember(struct pins *pins, uint32_t slot, const struct dscp_tunnel *
 static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
 		      const struct before *before)
 {
-	peers_add(pins, slot, &before->peers);
-	registry_write(pins, slot, &before->tunnel, &before->request);
+	int err = registry_write(pins, slot, &before->tunnel, &before->request);
+
 	present_back(pins, slot, before->present);
 	hooks_back(pins, new, before->hooks);
-	peers_remove_others(pins, slot, &before->peers);
+	if (!err) /* else the maps may still name the new list */
+		peers_forget(pins, slot);
 }
 
 /* A tunnel whose device is gone keeps its slot and options: it may be made anew. But the number is
@@ -166,13 +145,12 @@ static int check_removable(const struct pins *pins, uint32_t slot)
 
 int change_remove(struct pins *pins, uint32_t slot)
 {
-	const struct peer_maps no_peers = {};
 	const struct dscp_tunnel none = {};
 	int err = check_removable(pins, slot);
 
 	if (!err)
 		err = registry_write(pins, slot, &none, NULL);
-	return err ? err : peers_remove_others(pins, slot, &no_peers);
+	return err ? err : peers_forget(pins, slot);
 }
 
 /* True of a set whose network namespaces are all gone, and with them all that was attached. */
@@ -264,13 +242,34 @@ int change_check(const struct wanted *wanted)
 	return err;
 }
 
-/* Frees the slot of a tunnel whose network namespace is gone, for its successor. Half of each would
- * be a tunnel that is not here and not gone either, and that keeps its ports for itself. */
-static int forget_gone(struct pins *pins, uint32_t slot)
+/* Clears a slot of what is not the tunnel's. That is its predecessor, whose network namespace is
+ * gone: half of each would be a tunnel that is not here and not gone either, and that keeps its
+ * ports for itself. And lists of prefixes that a process which was killed has left. */
+static int clear_slot(struct pins *pins, uint32_t slot, bool anew)
 {
 	const struct dscp_tunnel none = {};
+	int err = 0;
 
-	return registry_write(pins, slot, &none, NULL);
+	if (anew && pins->tunnels[slot].ifindex)
+		err = registry_write(pins, slot, &none, NULL);
+	if (!err && anew)
+		err = counters_clear(pins, slot);
+	return err ? err : peers_forget(pins, slot);
+}
+
+/* Gives a tunnel a new list for its prefixes, if it has any. peers: NULL: the list that its request
+ * names. */
+static int give_list(const struct pins *pins, uint32_t slot, struct wanted *wanted,
+		     const struct peer_maps *peers)
+{
+	uint8_t list = pins->tunnels[slot].list;
+
+	if (!peers)
+		return 0;
+	if (peers->n && ++list == pins->requests[slot].list)
+		list++;
+	wanted->request.list = wanted->tunnel.list = list;
+	return peers->n ? peers_write(pins, slot, &wanted->tunnel, peers) : 0;
 }
 
 /* What the slot tells. */
@@ -307,16 +306,17 @@ static int change_set(struct pins *pins, struct wanted *wanted, const struct pee
 		err = install_room(pins, slot);
 	if (!err)
 		err = install_need(pins, tunnel);
-	if (!err && anew && pins->tunnels[slot].ifindex)
-		err = forget_gone(pins, slot);
-	if (!err && anew)
-		err = counters_clear(pins, slot);
+	if (!err)
+		err = clear_slot(pins, slot, anew);
 	if (!err)
 		err = remember(pins, slot, tunnel, &before);
 	if (!err) {
-		err = change(pins, slot, wanted, peers ? peers : &before.peers);
-		if (err)
-			take_back(pins, slot, tunnel, &before);
+		err = give_list(pins, slot, wanted, peers);
+		if (!err)
+			err = change(pins, slot, wanted);
+		if (!err) /* no packet is looked for in the old list: all is done without this */
+			return peers_forget(pins, slot);
+		take_back(pins, slot, tunnel, &before);
 	}
 	if (err && map_capacity(pins->maps[MAP_FLOWS]) != old_flows)
 		install_renew(pins, old_flows);

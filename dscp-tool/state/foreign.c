@@ -172,12 +172,19 @@ static int find_place(const struct take_over *t, uint32_t slot, const struct req
 static int read_peers(const struct take_over *t, uint32_t slot, const struct request *request,
 		      struct peer_maps *peers)
 {
+	int err = 0;
+
 	if (!request->peers)
 		return 0;
 	if (t->pins.maps[MAP_PEERS] >= 0)
-		return peers_read(&t->pins, slot, peers);
-	return failed(-EPROTO, "%.15s: its --peer-map cannot be read: left as it is",
-		      request->name);
+		err = peers_read(&t->pins, slot, request, peers);
+	if (err || peers->n)
+		return err;
+	return failed(
+		-EPROTO,
+		"%.15s: this version cannot read its --peer-map: left as it is: unload --all, "
+		"and load it again",
+		request->name);
 }
 
 /* A device that was renamed since is the one that was loaded, whatever has the name now. */

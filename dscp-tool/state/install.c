@@ -5,9 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -175,13 +173,6 @@ static int load_anew(struct pins *pins, const struct renewal *before)
 	return err;
 }
 
-/* Waits until no program runs any more that no hook has. Only a kernel with nohz_full= cannot do
- * that; then a packet may be missing in the counters. */
-static void wait_for_programs(void)
-{
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
 static const enum pinned_map counting[] = { MAP_COUNTERS, MAP_ARRIVALS };
 
 static int each_counting(struct pins *pins, const struct renewal *before,
@@ -214,7 +205,7 @@ static int carry_on(struct pins *pins, const struct renewal *before)
 {
 	int old_flows = before->maps[MAP_FLOWS], err;
 
-	wait_for_programs();
+	kernel_wait_for_programs();
 	/* What was noted meanwhile. */
 	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
 		registry_forget_recent(pins);
@@ -236,7 +227,7 @@ static int go_back(struct pins *pins, struct renewal *before)
 /* And what was noted and counted meanwhile. err: not every hook has its program of before. */
 static void arrive_back(struct pins *pins, const struct renewal *before, uint64_t build, int err)
 {
-	wait_for_programs();
+	kernel_wait_for_programs();
 	if (before->maps[MAP_FLOWS] >= 0 &&
 	    copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]))
 		registry_forget_recent(pins);

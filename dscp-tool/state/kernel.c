@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The sentence for a refusal of the kernel or the system. */
+/* What the kernel says, and what it is asked to wait for. */
 #include "state/kernel.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "util/log.h"
 #include "util/privileges.h"
@@ -17,4 +20,10 @@ int kernel_failed(int err, const char *what, const char *name)
 			      privileges_complete() ? ": " PRIVILEGES " are not enough here"
 						    : ", or " PRIVILEGES);
 	return refused(err, "%s %s", what, name);
+}
+
+/* A grace period of RCU. */
+void kernel_wait_for_programs(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

@@ -248,7 +248,7 @@ int options_of(const struct pins *pins, uint32_t slot, struct options *options)
 	prepare(options);
 	options->request = pins->requests[slot];
 	recheck_name(pins, slot, options->request.name);
-	return options->request.peers ? peers_read(pins, slot, &options->peers) : 0;
+	return peers_read(pins, slot, &options->request, &options->peers);
 }
 
 /* The words of one option; to be freed. */

@@ -16,6 +16,7 @@
 #include "state/kernel.h"
 #include "state/pins.h"
 #include "util/args.h"
+#include "util/macros.h"
 #include "util/policy.h"
 
 static int inet_family(const struct dscp_peer *peer)
@@ -113,13 +114,14 @@ static bool goes_before(const struct dscp_peer *a, const struct dscp_peer *b)
 	return memcmp(a->address, b->address, sizeof(a->address)) < 0;
 }
 
-/* More than there is room for is not in the map: change_tunnel() sees to that. */
+/* More than there is room for is in no list. The tunnel's own policy is no prefix. */
 void peers_insert(struct peer_maps *peers, const struct peer_map *map)
 {
 	unsigned int i = peers->n;
 
 	/* Read without the lock, an entry may come twice. */
-	if (i == 2 * DSCP_MAX_PEERS || find(peers, &map->peer) >= 0)
+	if (i == DSCP_MAX_PEERS || map->peer.prefixlen < DSCP_PEER_BITS ||
+	    find(peers, &map->peer) >= 0)
 		return;
 	for (; i && goes_before(&map->peer, &peers->maps[i - 1].peer); i--)
 		peers->maps[i] = peers->maps[i - 1];
@@ -182,9 +184,9 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own)
 		policy_complete(&peers->maps[i].policy, own);
 }
 
-static int failed(const struct pins *pins, const char *what, int err)
+static int failed(const struct pins *pins, const char *what)
 {
-	return pins_failed(pins, err, what, "/maps/peers");
+	return pins_failed(pins, -errno, what, "/maps/peers");
 }
 
 int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
@@ -201,55 +203,89 @@ int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct
 		if (!bpf_map_lookup_elem(fd, &last, &map.policy))
 			each(ctx, &map);
 		else if (errno != ENOENT) /* which is one that was just removed */
-			return failed(pins, "cannot read", -errno);
+			break;
 	}
-	return errno == ENOENT ? 0 : failed(pins, "cannot read", -errno);
+	return errno == ENOENT ? 0 : failed(pins, "cannot read");
 }
 
-struct of_slot {
+struct list {
 	struct peer_maps *peers;
 	uint32_t slot;
+	uint8_t number;
 };
 
 static void read_one(void *ctx, const struct peer_map *map)
 {
-	const struct of_slot *wanted = ctx;
+	const struct list *list = ctx;
 
-	if (map->peer.slot == wanted->slot)
-		peers_insert(wanted->peers, map);
+	if (map->peer.slot == list->slot && map->peer.list == list->number)
+		peers_insert(list->peers, map);
 }
 
-int peers_read(const struct pins *pins, uint32_t slot, struct peer_maps *peers)
+int peers_read(const struct pins *pins, uint32_t slot, const struct request *request,
+	       struct peer_maps *peers)
 {
-	struct of_slot wanted = { .peers = peers, .slot = slot };
+	struct list wanted = { .peers = peers, .slot = slot, .number = request->list };
 
 	peers->n = 0;
-	return peers_for_each(pins, read_one, &wanted);
+	return request->peers ? peers_for_each(pins, read_one, &wanted) : 0;
 }
 
-/* The longest first: until a destination has its new policy, nothing that is new matches it. */
-int peers_add(const struct pins *pins, uint32_t slot, const struct peer_maps *peers)
+void peers_lists(const struct dscp_tunnel *tunnel, const struct request *request, int lists[2])
 {
-	for (unsigned int i = 0; i < peers->n; i++) {
-		struct dscp_peer peer = peers->maps[i].peer;
+	lists[0] = tunnel->flags & DSCP_TUNNEL_PEERS ? tunnel->list : -1;
+	lists[1] = request->peers ? request->list : -1;
+}
 
-		peer.slot = slot;
-		if (bpf_map_update_elem(pins->maps[MAP_PEERS], &peer, &peers->maps[i].policy,
-					BPF_ANY))
-			return failed(pins, "cannot write", -errno);
+int peers_write(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+		const struct peer_maps *peers)
+{
+	struct peer_map map = { .peer.prefixlen = DSCP_PEER_REST, .policy = tunnel->egress };
+
+	for (unsigned int i = 0;; i++) {
+		map.peer.slot = slot;
+		map.peer.list = tunnel->list;
+		if (bpf_map_update_elem(pins->maps[MAP_PEERS], &map.peer, &map.policy, BPF_ANY))
+			return failed(pins, "cannot write");
+		if (i == peers->n)
+			return 0;
+		map = peers->maps[i];
 	}
-	return 0;
 }
 
-/* The shortest first: while a destination has an old policy, it is its own. */
-int peers_remove_others(const struct pins *pins, uint32_t slot, const struct peer_maps *peers)
-{
-	struct peer_maps present;
-	int err = peers_read(pins, slot, &present);
+/* Entries of lists that neither a tunnel nor its request has: a tunnel has three lists at most. */
+struct left_over {
+	uint32_t slot;
+	int in_use[2];
+	unsigned int n;
+	struct dscp_peer entries[3 * (DSCP_MAX_PEERS + 1)];
+};
 
-	for (unsigned int i = present.n; !err && i-- > 0;)
-		if (find(peers, &present.maps[i].peer) < 0 &&
-		    bpf_map_delete_elem(pins->maps[MAP_PEERS], &present.maps[i].peer))
-			err = failed(pins, "cannot write", -errno);
+static void add_left_over(void *ctx, const struct peer_map *map)
+{
+	struct left_over *left = ctx;
+
+	if (map->peer.slot == left->slot && map->peer.list != left->in_use[0] &&
+	    map->peer.list != left->in_use[1] && left->n < ARRAY_SIZE(left->entries))
+		left->entries[left->n++] = map->peer;
+}
+
+/* A packet may still be looking for its destination in the list that was in force. Shorter prefixes
+ * go first, as the kernel names them last: whoever reads without the lock finds a prefix with its
+ * policy, or not at all. */
+int peers_forget(const struct pins *pins, uint32_t slot)
+{
+	struct left_over left;
+	int err;
+
+	left.slot = slot;
+	left.n = 0;
+	peers_lists(&pins->tunnels[slot], &pins->requests[slot], left.in_use);
+	err = peers_for_each(pins, add_left_over, &left);
+	if (left.n)
+		kernel_wait_for_programs();
+	while (!err && left.n)
+		if (bpf_map_delete_elem(pins->maps[MAP_PEERS], &left.entries[--left.n]))
+			err = failed(pins, "cannot write");
 	return err;
 }

@@ -10,19 +10,19 @@
 #include <dscp/abi.h>
 
 struct pins;
+struct request;
 
 /* ADDRESS/LENGTH, with the terminating zero. */
 #define PEER_NAME_LEN 56
 
 struct peer_map {
-	struct dscp_peer peer; /* its slot is of account in the map only */
+	struct dscp_peer peer; /* slot and list are of account in the map only */
 	struct dscp_policy policy;
 };
 
-/* Longer prefixes first, so that the same prefixes always are the same list. While one list
- * replaces another a tunnel has both. */
+/* Longer prefixes first, so that the same prefixes always are the same list. */
 struct peer_maps {
-	struct peer_map maps[2 * DSCP_MAX_PEERS];
+	struct peer_map maps[DSCP_MAX_PEERS];
 	unsigned int n;
 };
 
@@ -35,17 +35,25 @@ void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);
 
 void peers_name(const struct dscp_peer *peer, char name[PEER_NAME_LEN]);
 
+void peers_insert(struct peer_maps *peers, const struct peer_map *map);
+
+/* The numbers of a tunnel's lists: of the one in force, and of the one that its request names. -1:
+ * there is none. */
+void peers_lists(const struct dscp_tunnel *tunnel, const struct request *request, int lists[2]);
+
 /* These functions return 0, or a negative errno after a sentence. */
 
-/* What the map has, of all slots, in no order. */
+/* What the map has, of all slots and lists, in no order. */
 int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
 		   void *ctx);
-void peers_insert(struct peer_maps *peers, const struct peer_map *map);
-int peers_read(const struct pins *pins, uint32_t slot, struct peer_maps *peers);
+/* The prefixes of the request of a slot. */
+int peers_read(const struct pins *pins, uint32_t slot, const struct request *request,
+	       struct peer_maps *peers);
 
-/* Two steps from one list to another, between which the tunnel's own policy changes: each
- * destination goes from its old policy to its new one at once, with no third in between. */
-int peers_add(const struct pins *pins, uint32_t slot, const struct peer_maps *peers);
-int peers_remove_others(const struct pins *pins, uint32_t slot, const struct peer_maps *peers);
+/* Writes a list, which the tunnel has the number of. */
+int peers_write(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+		const struct peer_maps *peers);
+/* Takes away all lists of that slot but those that the tunnel or its request has. */
+int peers_forget(const struct pins *pins, uint32_t slot);
 
 #endif

@@ -214,6 +214,8 @@ static struct dscp_tunnel between(const struct dscp_tunnel *old, const struct ds
 	struct dscp_tunnel middle = *new;
 
 	middle.flags = (new->flags & ~MODE) | (old->flags & MODE);
+	if (old->flags & DSCP_TUNNEL_PEERS)
+		middle.list = old->list;
 	if (old->flags & DSCP_TUNNEL_FIXED)
 		middle.outer_dscp = old->outer_dscp;
 	else if (new->flags & DSCP_TUNNEL_FIXED)

@@ -143,8 +143,9 @@ static void collect_peer(void *ctx, const struct peer_map *map)
 	const struct peer_lists *lists = ctx;
 	struct tunnel_status *status = lists->of_slot[map->peer.slot % DSCP_MAX_TUNNELS];
 
-	if (status)
-		peers_insert(status->peers, map);
+	for (int i = 0; status && i < 2; i++)
+		if (status->lists[i] == map->peer.list)
+			peers_insert(&status->peers[i], map);
 }
 
 /* In one go for all of a set: the map is not sorted by tunnel. */
@@ -156,9 +157,10 @@ static int collect_peers(const struct pins *pins, const struct part *part)
 	for (unsigned int i = 0; i < part->n; i++) {
 		struct tunnel_status *t = &part->tunnels[i];
 
-		if (!(t->tunnel.flags & DSCP_TUNNEL_PEERS))
+		peers_lists(&t->tunnel, &t->request, t->lists);
+		if (t->lists[0] < 0 && t->lists[1] < 0)
 			continue;
-		t->peers = calloc(1, sizeof(*t->peers));
+		t->peers = calloc(2, sizeof(*t->peers));
 		if (!t->peers)
 			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
 		lists.of_slot[t->slot] = t;

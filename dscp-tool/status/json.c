@@ -151,7 +151,8 @@ static struct json_object *json_command(const struct tunnel_status *status)
 	if (elsewhere && !*status->netns)
 		return NULL;
 	memcpy(request.name, status->name, sizeof(request.name));
-	text = options_text(elsewhere ? netns_short(status->netns) : "", &request, status->peers);
+	text = options_text(elsewhere ? netns_short(status->netns) : "", &request,
+			    status->peers ? &status->peers[1] : NULL);
 	object = text ? json_object_new_string(text) : NULL;
 	free(text);
 	return object;

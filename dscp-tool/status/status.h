@@ -41,7 +41,8 @@ struct tunnel_status {
 	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
-	struct peer_maps *peers; /* NULL: none */
+	struct peer_maps *peers; /* two: those in force, those of the request; NULL: none */
+	int lists[2]; /* the numbers of these */
 	char problems[MAX_PROBLEMS][320];
 	unsigned int n_problems;
 };

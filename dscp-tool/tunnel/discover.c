@@ -197,6 +197,7 @@ static void take_request(const struct request *request, const struct nl_link *li
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
 	if (request->peers)
 		tunnel->flags |= DSCP_TUNNEL_PEERS;
+	tunnel->list = request->list;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;

@@ -4,7 +4,11 @@
  * What was asked for a tunnel: the options of load (options.c). A request is stored as it is, and
  * all that is done with the tunnel later begins with the stored request. A tool of another version
  * reads it too: new members go to the end, zero is what they are where nobody has asked for them,
- * and no member changes its meaning. --peer-map is in the map of peers.
+ * and no member changes its meaning. A new member needs a new DSCP_ABI_VERSION too, since the map
+ * requests has values of this size.
+ *
+ * The prefixes of --peer-map are in the map of peers, as the list that the request names. The list
+ * is complete before a request names it, and stays as long as a request or a tunnel does.
  */
 #ifndef TUNNEL_REQUEST_H
 #define TUNNEL_REQUEST_H
@@ -29,7 +33,7 @@ struct request {
 	uint8_t fixed; /* outer_dscp for all packets */
 	uint8_t outer_dscp;
 	uint8_t peers; /* more policies, by destination */
-	uint8_t pad;
+	uint8_t list; /* of these in the map of peers; without them what the tunnel has */
 	uint64_t netns; /* inode of the network namespace that the tunnel is in */
 	uint64_t uplink_netns; /* of its uplinks; 0: the same */
 	char uplink_netns_name[REQUEST_NETNS]; /* as it was given; "": not at all */

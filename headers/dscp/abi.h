@@ -42,7 +42,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 6u
+#define DSCP_ABI_VERSION 7u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -54,8 +54,9 @@
 #define DSCP_MAX_UPLINKS 16 /* per tunnel */
 #define DSCP_MAX_PORTS 8 /* per tunnel */
 #define DSCP_MAX_PEERS 64 /* per tunnel: prefixes with a policy of their own */
-/* Slot 0 has none: room to write a tunnel's new prefixes before its old ones go. */
-#define DSCP_PEERS (DSCP_MAX_TUNNELS * DSCP_MAX_PEERS)
+/* Each list has an entry more (DSCP_PEER_REST). Slot 0 has no list, and a tunnel has up to three
+ * while it changes. */
+#define DSCP_PEERS ((DSCP_MAX_TUNNELS + 1) * (DSCP_MAX_PEERS + 1))
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
 #define DSCP_FRAGMENTS 1024 /* outer packets whose later fragments are awaited */
@@ -128,7 +129,8 @@ struct dscp_tunnel {
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
 	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
-	__u8 pad[3];
+	__u8 list; /* with DSCP_TUNNEL_PEERS: which entries of the map of peers are in force */
+	__u8 pad[2];
 	struct dscp_policy egress;
 	struct dscp_policy ingress;
 	/* The rest is the tool's memory of what it set up. */
@@ -142,16 +144,20 @@ struct dscp_tunnel {
 	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 };
 
-/* The inner packets of a tunnel to that prefix have a policy of their own. */
+/* The inner packets of a tunnel to that prefix have a policy of their own. A list is complete
+ * before a tunnel has its number, and never changes. */
 struct dscp_peer {
 	__u32 prefixlen; /* bits of what follows: DSCP_PEER_BITS and the prefix's length */
 	__u16 slot;
+	__u8 list; /* one of the tunnel's lists */
 	__u8 family; /* 4 or 6: ::/0 has no IPv4 address in it */
-	__u8 pad;
 	__u8 address[16]; /* IPv4 in the first four bytes */
 };
 
-#define DSCP_PEER_BITS 32 /* slot, family, pad */
+#define DSCP_PEER_BITS 32 /* slot, list, family */
+/* The prefixlen of one entry in each list, whose policy is the tunnel's own: of all destinations
+ * that are in no prefix. */
+#define DSCP_PEER_REST 24 /* slot, list */
 
 /* Indexed by UDP port. Egress: the source port of WireGuard and UDP tunnels, the destination port
  * of VXLAN and geneve. Ingress: the destination port. */

@@ -23,6 +23,7 @@
 
 #define N_PEERS 24
 #define OWN_SLOT 3
+#define OWN_LIST 5
 #define MAX_NOTES 256 /* of fragments, before all are forgotten */
 #define MAX_FLOWS 4096 /* as egress_load() makes the map */
 
@@ -125,6 +126,7 @@ static void random_tunnel(uint32_t slot)
 	t.egress = random_policy();
 	if (fuzz_one_in(2))
 		t.flags |= DSCP_TUNNEL_PEERS;
+	t.list = fuzz_one_in(4);
 	if (fuzz_one_in(5)) {
 		t.flags |= DSCP_TUNNEL_FIXED;
 		t.outer_dscp = fuzz_below(DSCP_VALUES);
@@ -173,12 +175,17 @@ static void random_prefix(void)
 		.to = fuzz_one_in(8) ? DSCP_KEEP : fuzz_below(DSCP_VALUES),
 	};
 
-	prefix.length = fuzz_below(prefix.ip6 ? 129 : 33);
+	prefix.list = fuzz_one_in(4);
+	prefix.rest = fuzz_one_in(4);
+	prefix.ip6 &= !prefix.rest;
+	prefix.length = prefix.rest ? 0 : fuzz_below(prefix.ip6 ? 129 : 33);
 	fuzz_address(prefix.address, prefix.ip6, fuzz_below(N_FUZZ_ADDRESSES));
 	for (unsigned int i = prefix.length; i < 128; i++)
 		prefix.address[i / 8] &= ~(0x80 >> i % 8);
 	for (unsigned int i = 0; i < world.n_prefixes; i++)
 		if (world.prefixes[i].slot == prefix.slot && world.prefixes[i].ip6 == prefix.ip6 &&
+		    world.prefixes[i].list == prefix.list &&
+		    world.prefixes[i].rest == prefix.rest &&
 		    world.prefixes[i].length == prefix.length)
 			return;
 	add_prefix(&prefix);
@@ -215,6 +222,7 @@ static void random_peer(void)
 
 	memset(peer, 0, sizeof(*peer));
 	peer->slot = fuzz_one_in(4) ? OWN_SLOT + 1 : OWN_SLOT;
+	peer->list = fuzz_one_in(4) ? OWN_LIST + 1 : OWN_LIST;
 	peer->family = ip6 ? 6 : 4;
 	peer->prefixlen = DSCP_PEER_BITS + bits;
 	fuzz_address(peer->address, ip6, fuzz_below(N_FUZZ_ADDRESSES));
@@ -247,6 +255,7 @@ static void begin_round(const struct target *t)
 		return;
 	own.ifindex = own_ifindex();
 	own.egress = random_policy();
+	own.list = OWN_LIST;
 	add_tunnel(OWN_SLOT, &own);
 	for (int i = 0; i < N_PEERS; i++)
 		random_peer();
@@ -296,7 +305,7 @@ static bool prefix_fits(const struct dscp_peer *peer, const uint8_t *address, bo
 {
 	uint32_t bits = peer->prefixlen - DSCP_PEER_BITS;
 
-	if (peer->slot != OWN_SLOT || peer->family != (ip6 ? 6 : 4))
+	if (peer->slot != OWN_SLOT || peer->list != OWN_LIST || peer->family != (ip6 ? 6 : 4))
 		return false;
 	for (uint32_t i = 0; i < bits; i++)
 		if ((peer->address[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)

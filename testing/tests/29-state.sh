@@ -401,10 +401,12 @@ test_garbage_to_be_shown()
 {
 	lone_node
 	loaded vx4 --direction both --peer-map 10.0.0.5:EF=CS1
-	# Length, slot, family: too short, of no family, of another slot
-	check on a bpftool map update pinned $state_dir/maps/peers key hex 00 00 00 00 01 00 04 00 \
+	# Length, slot, list, family: too short, of no family, of another list, of another slot
+	check on a bpftool map update pinned $state_dir/maps/peers key hex 00 00 00 00 01 00 01 04 \
 		00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 value hex $(yes ff | head -n 64)
-	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 ff ff \
+	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 01 ff \
+		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
+	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 ff 04 \
 		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
 	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 ff ff 04 ff \
 		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
@@ -485,6 +487,8 @@ test_all_slots_are_taken()
 
 test_no_room_in_a_map()
 {
+	local n
+
 	lone_node
 	loaded vx4
 	batch "$T/endpoints" "map update pinned $state_dir/maps/endpoints key hex 01 00 00 00 %D \
@@ -496,9 +500,12 @@ test_no_room_in_a_map()
 	loaded vx4 --egress-map EF=CS2
 	[ -n "$DSCP_TEST_LONG" ] || return 0
 	# A line of the batch takes a millisecond.
-	batch "$T/peers" "map update pinned $state_dir/maps/peers \
-		key hex a0 00 00 00 e8 03 06 00 %D 00 00 00 00 00 00 00 00 00 00 00 00 \
-		value hex $(yes ff | head -n 64 | tr '\n' ' ')" 0 65535
+	for n in '%D 0 65535' '%E 0 1088'; do
+		# shellcheck disable=SC2086 # several words
+		batch "$T/peers" "map update pinned $state_dir/maps/peers \
+			key hex a0 00 00 00 e8 03 00 06 ${n%% *} 00 00 00 00 00 00 00 00 00 00 00 00 \
+			value hex $(yes ff | head -n 64 | tr '\n' ' ')" ${n#* }
+	done
 	everything >"$T/everything"
 	say 2 "^dscp-tool: cannot write $state_dir/maps/peers: No space left on device" \
 		'load vx4 --egress-map EF=CS1 --peer-map 10.0.0.5:EF=EF'

@@ -1114,6 +1114,31 @@ take_over_killed()
 	check_exit 2 on a ls $root
 }
 
+# The map of prefixes of another version may be read no more: nothing is loaded without them.
+test_another_layout_of_prefixes()
+{
+	local set
+
+	kind=vxlan
+	two_nodes
+	check on a "$TOOL" load vx4 --egress-map EF=CS1 --peer-map 10.0.4.2:EF=CS2
+	made_by_another a
+	set=$(pins a)
+	check on a mv "$set/maps/peers" "$set/aside"
+	# As version 6 has it.
+	check on a bpftool map create "$set/maps/peers" type lpm_trie key 24 value 64 entries 65536 name peers flags 1
+	check_exit 2 on a "$TOOL" reload --all
+	[ "$OUTPUT" = "dscp-tool: vx4: this version cannot read its --peer-map: left as it is: unload --all, and load it again" ] ||
+		fail "$OUTPUT"
+	sends a 16
+	check on a rm "$set/maps/peers"
+	check on a mv "$set/aside" "$set/maps/peers"
+	check on a "$TOOL" reload --all
+	sends a 16
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
 # What an unload that was killed has left of a tunnel is not loaded by another version.
 test_unloaded_before_the_take_over()
 {

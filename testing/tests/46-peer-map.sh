@@ -207,6 +207,87 @@ test_first_prefixes_killed()
 	check on a "$TOOL" unload vx4
 }
 
+# in_force: 1 or 2: packets to 10.0.4.2 and 10.0.4.3 are marked as was[] or as will[] says, both of them and all DSCPs
+in_force()
+{
+	local n which=
+
+	for n in 2 3; do
+		check on a sh -c "$(probe 10.0.4.$n "*=${was[n - 2]}" "*=${will[n - 2]}")"
+		which+=${OUTPUT:4:1}
+	done
+	[[ $which = 11 || $which = 22 ]] || fail "point $n: a mixture: $which"
+	echo "${which:0:1}"
+}
+
+# killed_between OLD NEW: options of load. Killed anywhere in the change, and again in the reload after it, the
+# tunnel marks by one of the two and by no mixture; and then reload makes it true.
+killed_between()
+{
+	local n i=0 first second after reloads old new entries
+
+	read -ra old <<<"$1"
+	read -ra new <<<"$2"
+	check on a "$TOOL" load vx4 "${old[@]}"
+	on a "$TOOL" save >"$T/saved.1"
+	entries=$(in_the_map)
+	every=1 points_of a reload
+	reloads=("${points[@]}")
+	points_of a load vx4 "${new[@]}"
+	on a "$TOOL" save >"$T/saved.2"
+	entries+=" $(in_the_map)"
+	for n in "${points[@]}"; do
+		check on a "$TOOL" load vx4 "${old[@]}"
+		killed_at a "$n" load vx4 "${new[@]}"
+		first=$(in_force)
+		on a "$step" --kill "${reloads[i++ % ${#reloads[@]}]}" -- "$TOOL" reload || [ $? = 137 ]
+		second=$(in_force)
+		check on a "$TOOL" reload
+		after=$(in_force)
+		[ "$first" -le "$second" ]
+		check diff "$T/saved.$after" <(on a "$TOOL" save)
+		[ "$(in_the_map)" = "$(cut -d ' ' -f "$after" <<<"$entries")" ] || fail "point $n: entries are left"
+		check on a "$TOOL" status
+		check diff <(cut -d ' ' -f 2- "$T/saved.$after") \
+			<(on a "$TOOL" status --json | jq -r '.tunnels[0].command' | cut -d ' ' -f 2-)
+	done
+}
+
+test_another_list_killed()
+{
+	local lists=('--egress-map *=AF31 --peer-map 10.0.4.2:*=CS1 --peer-map 10.0.4.0/24:*=CS2'
+		'--egress-map *=CS3 --peer-map 10.0.4.3:*=CS4' '--egress-map *=CS5')
+	local marks=('8 16' '24 32' '40 40') change was will
+
+	peers
+	thin 2 2
+	for change in '0 1' '1 2' '2 0'; do
+		read -ra was <<<"${marks[${change% *}]}"
+		read -ra will <<<"${marks[${change#* }]}"
+		killed_between "${lists[${change% *}]}" "${lists[${change#* }]}"
+	done
+	check on a "$TOOL" unload vx4
+}
+
+# Killed again and again with one list after the other, none is left behind.
+test_many_lists_killed()
+{
+	local n last
+
+	lone_node
+	load --peer-map 10.0.0.1:EF=CS1
+	points_of a load vx4 --peer-map 10.0.0.1:EF=CS1
+	last=$(in_the_map)
+	for n in "${points[@]}"; do
+		killed_at a "$n" load vx4 --peer-map "10.1.$n.0/24:EF=CS1" --peer-map "10.2.$n.0/24:EF=CS1"
+		# In force, asked for, and half of another one.
+		[ "$(in_the_map)" -le $((3 * 3)) ] || fail "point $n: $(in_the_map) entries"
+	done
+	load --peer-map 10.0.0.1:EF=CS1
+	[ "$(in_the_map)" = "$last" ]
+	check on a "$TOOL" unload vx4
+}
+
 # "unit: options" has what else is refused before the kernel is asked.
 test_bad_input()
 {
@@ -241,6 +322,7 @@ test_what_status_says()
 	check_grep 'peer-map PREFIX:MAP' on a "$TOOL" load --help
 }
 
+# Each list has an entry more than prefixes.
 in_the_map() { on a bpftool --json map dump pinned "$(pins a)/maps/peers" | jq length; }
 
 test_nothing_is_left()
@@ -250,20 +332,20 @@ test_nothing_is_left()
 	remember
 	load --peer-map 10.0.0.5:EF=CS1 --peer-map fd00::/16:EF=CS2
 	check on a "$TOOL" load vx6 --peer-map 10.0.0.5:EF=CS3
-	[ "$(in_the_map)" = 3 ]
+	[ "$(in_the_map)" = 5 ]
 	# Nothing else may go with the wrong tunnel's.
 	load --peer-map 10.0.0.6:EF=CS1
-	[ "$(in_the_map)" = 2 ]
+	[ "$(in_the_map)" = 4 ]
 	# A load that fails: all as before.
 	on a tc qdisc add dev eth1 ingress
 	check_exit 2 on a "$TOOL" load vx4 --uplink eth0 --uplink eth1 --attach clsact \
 		--peer-map 10.0.0.7:EF=CS4
-	[ "$(in_the_map)" = 2 ]
+	[ "$(in_the_map)" = 4 ]
 	[ "$(counter a vx4 'peer_maps[0].prefix')" = '"10.0.0.6/32"' ]
 	check on a "$TOOL" status
 	on a tc qdisc del dev eth1 ingress
 	load --direction ingress
-	[ "$(in_the_map)" = 1 ]
+	[ "$(in_the_map)" = 2 ]
 	check on a "$TOOL" unload vx6
 	[ "$(in_the_map)" = 0 ]
 	check on a "$TOOL" unload --all

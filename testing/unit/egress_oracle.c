@@ -326,23 +326,28 @@ static bool find_inside(const struct view *v, uint8_t kind, size_t *at, uint16_t
 	return true;
 }
 
-/* The longest prefix that an inner packet is to says it, or else the tunnel. */
+/* The longest prefix that an inner packet is to says it, or else the tunnel. Only those of the list
+ * that the tunnel has are of account. */
 static uint8_t by_prefix(const struct view *v, uint32_t slot, bool ip6, const uint8_t *dest,
 			 uint8_t dscp)
 {
 	uint8_t to = v->world->tunnels[slot].egress.to[dscp];
-	int longest = -1;
+	int longest = -2, rank;
 
 	for (unsigned int i = 0; i < v->world->n_prefixes; i++) {
 		const struct prefix *p = &v->world->prefixes[i];
 		unsigned int same = 0;
 
+		if (p->slot != slot || p->list != v->world->tunnels[slot].list)
+			continue;
+
 		while (same < p->length &&
 		       !((dest[same / 8] ^ p->address[same / 8]) & 0x80 >> same % 8))
 			same++;
-		if (p->slot != slot || p->ip6 != ip6 || same < p->length || (int)same <= longest)
+		rank = p->rest ? -1 : (int)same;
+		if ((p->ip6 != ip6 && !p->rest) || same < p->length || rank <= longest)
 			continue;
-		longest = same;
+		longest = rank;
 		to = p->to;
 	}
 	return to;

@@ -43,6 +43,8 @@ struct note {
 /* The inner packets of a tunnel to a prefix: all their DSCPs become that. */
 struct prefix {
 	uint32_t slot;
+	uint8_t list; /* of the tunnel's lists */
+	bool rest; /* all that the list has no prefix for; then length is 0 */
 	bool ip6;
 	uint8_t address[16];
 	unsigned int length;

@@ -241,9 +241,12 @@ void assert_notes(void)
 void add_prefix(const struct prefix *prefix)
 {
 	struct dscp_peer peer = {
-		.prefixlen = DSCP_PEER_BITS + prefix->length,
+		.prefixlen = prefix->rest ? DSCP_PEER_REST : DSCP_PEER_BITS + prefix->length,
 		.slot = prefix->slot,
-		.family = prefix->ip6 ? 6 : 4,
+		.list = prefix->list,
+		.family = prefix->rest	? 0
+			  : prefix->ip6 ? 6
+					: 4,
 	};
 	struct dscp_policy policy;
 

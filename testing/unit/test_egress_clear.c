@@ -419,6 +419,29 @@ static void clear_peers(void **state)
 	expect(&p, 0, UNCHANGED, IPIP6, 0);
 }
 
+/* Those of the list that the tunnel has; all others are as its last entry says. */
+static void clear_lists(void **state)
+{
+	const struct prefix rest = { .slot = VXLAN_42, .list = 7, .rest = true, .to = 11 };
+	struct dscp_tunnel tunnel;
+	struct packet p;
+
+	(void)state;
+	set_peers();
+	add_prefix(&rest);
+	p = packet_to(&headers[0], 4, 4, 2);
+	expect(&p, 0, MARKED, VXLAN_42, AF41);
+	tunnel = world.tunnels[VXLAN_42];
+	tunnel.list = 7;
+	add_tunnel(VXLAN_42, &tunnel);
+	expect(&p, 0, MARKED, VXLAN_42, 11);
+	p = packet_to(&headers[0], 4, 6, 2);
+	expect(&p, 0, MARKED, VXLAN_42, 11);
+	tunnel.list = 8;
+	add_tunnel(VXLAN_42, &tunnel);
+	expect(&p, 0, MARKED, VXLAN_42, CS1);
+}
+
 /* The destination has to be there; and it is that of the fragments, too. */
 static void clear_peers_truncated(void **state)
 {
@@ -589,8 +612,8 @@ static void clear_random(void **state)
 	OUTER(clear_every_header), OUTER(clear_every_ds), OUTER(clear_tags), OUTER(clear_not_ip),  \
 		OUTER(clear_truncated), OUTER(clear_behind_options), OUTER(clear_geneve_options),  \
 		OUTER(clear_erspan), OUTER(clear_fragments), OUTER(clear_policy_of_tunnel),        \
-		OUTER(clear_fixed), OUTER(clear_peers), OUTER(clear_peers_truncated),              \
-		OUTER(clear_nested), OUTER(clear_random)
+		OUTER(clear_fixed), OUTER(clear_peers), OUTER(clear_lists),                        \
+		OUTER(clear_peers_truncated), OUTER(clear_nested), OUTER(clear_random)
 
 int main(void)
 {

@@ -138,6 +138,46 @@ static void peers_of_others(void **state)
 	expect_to("10.0.0.6", -1);
 }
 
+/* Puts a prefix into a list; length -8: all the rest. */
+static void add_listed(uint8_t list, const char *address, int length, uint8_t to)
+{
+	struct dscp_peer peer = peer_of(SLOT, address, length);
+	struct dscp_policy policy = all(to);
+
+	peer.list = list;
+	if (peer.prefixlen == DSCP_PEER_REST)
+		peer.family = 0;
+	assert_int_equal(bpf_map_update_elem(egress_map("peers"), &peer, &policy, BPF_ANY), 0);
+}
+
+/* The list of the tunnel says it for all destinations, and from one number to another all change.
+ */
+static void peers_lists(void **state)
+{
+	struct dscp_tunnel tunnel = world.tunnels[SLOT];
+
+	(void)state;
+	add_listed(0, "0.0.0.0", -8, 1);
+	add_listed(0, "10.0.0.5", 32, 2);
+	add_listed(255, "0.0.0.0", -8, 3);
+	add_listed(255, "10.0.0.0", 8, 4);
+	add_listed(255, "fd00::", 16, DSCP_KEEP);
+	expect_to("10.0.0.5", FINAL(2));
+	expect_to("10.0.0.6", FINAL(1));
+	expect_to("fd00:7::1", FINAL(1));
+	tunnel.list = 255;
+	add_tunnel(SLOT, &tunnel);
+	expect_to("10.0.0.5", FINAL(4));
+	expect_to("11.0.0.5", FINAL(3));
+	expect_to("fd00:7::1", KEEP);
+	expect_to("fe00:7::1", FINAL(3));
+	/* None: the tunnel's own. */
+	tunnel.list = 4;
+	add_tunnel(SLOT, &tunnel);
+	expect_to("10.0.0.5", FINAL(AF41));
+	expect_to("fd00:7::1", FINAL(AF41));
+}
+
 /* Every DS field, with a policy that turns them round, and keeps one. */
 static void peers_every_ds(void **state)
 {
@@ -398,10 +438,10 @@ static void peers_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest frames[] = {
-		PEERS(peers_longest_match), PEERS(peers_of_others),   PEERS(peers_every_ds),
-		PEERS(peers_collisions),    PEERS(peers_socket_hash), PEERS(peers_policy_changes),
-		PEERS(peers_many_flows),    PEERS(peers_program),     PEERS(peers_not_ip),
-		PEERS(peers_tags),	    PEERS(peers_random),
+		PEERS(peers_longest_match),  PEERS(peers_of_others),  PEERS(peers_every_ds),
+		PEERS(peers_lists),	     PEERS(peers_collisions), PEERS(peers_socket_hash),
+		PEERS(peers_policy_changes), PEERS(peers_many_flows), PEERS(peers_program),
+		PEERS(peers_not_ip),	     PEERS(peers_tags),	      PEERS(peers_random),
 	};
 	const struct CMUnitTest tap[] = { PEERS(peers_paged), PEERS(peers_random) };
 	const struct CMUnitTest tun[] = {

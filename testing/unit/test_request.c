@@ -24,6 +24,7 @@
 #include "state/pins.h"
 #include "state/sane.h"
 #include "util/macros.h"
+#include "util/policy.h"
 #include "util/reason.h"
 
 #include "../xorshift.h"
@@ -462,6 +463,56 @@ static void random_requests_are_read_back(void **state)
 	}
 }
 
+static void write_list(const struct pins *pins, uint32_t slot, uint8_t list,
+		       const struct peer_maps *peers)
+{
+	struct dscp_tunnel tunnel = { .list = list };
+
+	policy_identity(&tunnel.egress);
+	assert_int_equal(peers_write(pins, slot, &tunnel, peers), 0);
+}
+
+/* How many prefixes there are in a list, and whether it has a policy for the rest. */
+static void assert_list(const struct pins *pins, uint16_t slot, uint8_t list, unsigned int n)
+{
+	const struct dscp_peer rest = { .prefixlen = DSCP_PEER_REST, .slot = slot, .list = list };
+	const struct request request = { .peers = true, .list = list };
+	static struct peer_maps peers;
+	struct dscp_policy policy;
+
+	assert_int_equal(peers_read(pins, slot, &request, &peers), 0);
+	assert_int_equal(peers.n, n);
+	assert_int_equal(!bpf_map_lookup_elem(pins->maps[MAP_PEERS], &rest, &policy), n != 0);
+}
+
+/* A list goes when neither the tunnel nor its request has it. */
+static void lists_are_kept(const struct pins *pins)
+{
+	struct dscp_tunnel *tunnel = &pins->tunnels[700];
+	struct request *request = &pins->requests[700];
+
+	tunnel->flags = DSCP_TUNNEL_PEERS;
+	tunnel->list = 1;
+	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_list(pins, 700, 0, 7);
+	assert_list(pins, 700, 1, 1);
+	request->list = 1;
+	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_list(pins, 700, 0, 0);
+	assert_list(pins, 700, 1, 1);
+	tunnel->flags = 0;
+	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_list(pins, 700, 1, 1);
+	request->peers = false;
+	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_list(pins, 700, 1, 0);
+	assert_list(pins, 2, 255, 1);
+	/* Nobody's: of an unload that was killed. */
+	memset(&pins->requests[2], 0, sizeof(pins->requests[2]));
+	assert_int_equal(peers_forget(pins, 2), 0);
+	assert_list(pins, 2, 255, 0);
+}
+
 /* What save and reload --all begin with: a request as the maps have it, with the prefixes in the
  * order of the trie. */
 static void is_read_from_the_maps(void **state)
@@ -484,19 +535,22 @@ static void is_read_from_the_maps(void **state)
 		   "-P fd00::1:EF=CS4 -P 10.0.0.0/8:copy -P 9.0.0.0/8:copy -P ::/0:EF=EF -m 0=1",
 		   &options);
 	parse_line("dscp-tool load wg1 -P 10.0.0.5:EF=CS1", &other);
-	assert_int_equal(peers_add(&pins, 700, &options.peers), 0);
-	assert_int_equal(peers_add(&pins, 2, &other.peers), 0);
+	requests[700] = options.request;
+	requests[2] = other.request;
+	write_list(&pins, 700, 0, &options.peers);
+	write_list(&pins, 700, 1, &other.peers); /* of a load that has not come to the request */
+	write_list(&pins, 2, 255, &other.peers);
+	requests[2].list = other.request.list = 255;
 	tunnels[700].ifindex = tunnels[2].ifindex = INT32_MAX; /* no device has it */
 	strcpy(tunnels[700].name, "wg0");
 	strcpy(tunnels[2].name, "wg1");
-	requests[700] = options.request;
-	requests[2] = other.request;
 	assert_int_equal(options_of(&pins, 700, &found), 0);
 	assert_true(options_same(&options, &found));
 	assert_true(options_same(&found, &options));
 	assert_memory_equal(&options.request, &found.request, sizeof(options.request));
 	assert_int_equal(options_of(&pins, 2, &found), 0);
 	assert_true(options_same(&other, &found));
+	lists_are_kept(&pins);
 	close(pins.maps[MAP_PEERS]);
 }
 
@@ -561,7 +615,7 @@ static const struct {
 	MEMBER(n_uplinks, 16),	  MEMBER(n_ports, 20),
 	MEMBER(flows, 24),	  MEMBER(fixed, 28),
 	MEMBER(outer_dscp, 29),	  MEMBER(peers, 30),
-	MEMBER(pad, 31),	  MEMBER(netns, 32),
+	MEMBER(list, 31),	  MEMBER(netns, 32),
 	MEMBER(uplink_netns, 40), MEMBER(uplink_netns_name, 48),
 	MEMBER(name, 304),	  MEMBER(uplinks, 320),
 	MEMBER(ports, 576),	  MEMBER(egress_map, 592),
@@ -623,10 +677,10 @@ static void the_default_is_zero(void **state)
 	assert_memory_equal(request, &zero, sizeof(zero));
 }
 
-/* These are no option's: load finds them out, and pad is nothing. */
+/* These are no option's: load finds them out. */
 static bool is_found_out(const char *member)
 {
-	static const char *const found_out[] = { "size", "pad", "netns", "uplink_netns" };
+	static const char *const found_out[] = { "size", "list", "netns", "uplink_netns" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(found_out); i++)
 		if (!strcmp(member, found_out[i]))
