@@ -135,18 +135,22 @@ struct take_over {
 	int err;
 };
 
-/* What both versions know of a request. */
-static bool read_request(struct request *request, const void *value, size_t size)
+/* What both versions know of a request. Returns -1 if it cannot be read, and more than 0 if a newer
+ * version has something else in it: zero is what nobody has asked for. */
+static int read_request(struct request *request, const char *value, size_t size)
 {
 	uint32_t known;
+	int more = 0;
 
 	memcpy(&known, value, sizeof(known));
 	known = known < size ? known : size;
+	for (size_t i = sizeof(*request); i < known; i++)
+		more |= (uint8_t)value[i];
 	known = known < sizeof(*request) ? known : sizeof(*request);
 	memset(request, 0, sizeof(*request));
 	memcpy(request, value, known);
 	request->size = sizeof(*request);
-	return sane_request(request);
+	return sane_request(request) ? more : -1;
 }
 
 /* 0: its network namespaces can be entered. 1: they are gone, also if others have their inodes. */
@@ -185,6 +189,15 @@ static int read_peers(const struct take_over *t, uint32_t slot, const struct req
 		"%.15s: this version cannot read its --peer-map: left as it is: unload --all, "
 		"and load it again",
 		request->name);
+}
+
+/* That option may hide what would show without it. */
+static int not_known(const struct request *request)
+{
+	return failed(-EPROTO,
+		      "%.15s: was loaded by a newer version, with an option that this one does not "
+		      "know: left as it is: reload --all with the newer one, or unload --all",
+		      request->name);
 }
 
 /* A device that was renamed since is the one that was loaded, whatever has the name now. */
@@ -236,16 +249,16 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	struct take_over *t = ctx;
 	struct peer_maps peers = {};
 	struct request request;
-	int err, gone;
+	int err, gone, more = read_request(&request, value, t->size);
 
 	if (!t->each && t->err) /* one reason is enough */
 		return;
-	if (!read_request(&request, value, t->size)) {
+	if (more < 0) {
 		t->err = failed(-EPROTO, "%s: a request there cannot be read: left as it is",
 				t->pins.dir);
 		return;
 	}
-	gone = find_place(t, slot, &request);
+	gone = more ? not_known(&request) : find_place(t, slot, &request);
 	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
 	if (!err && !gone)
 		find_name(t, slot, &request);

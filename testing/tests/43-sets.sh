@@ -1114,6 +1114,49 @@ take_over_killed()
 	check_exit 2 on a ls $root
 }
 
+# newer_requests BYTES: the requests of node a are of a newer version, with a member of eight bytes more
+newer_requests()
+{
+	local set
+
+	set=$(pins a)
+	check on a bpftool map create "$set/aside" type hash key 4 value 728 entries 1024 name requests flags 1
+	on a bpftool -j map dump pinned "$set/maps/requests" | jq -r --arg set "$set" --arg more "$1" '.[] |
+		(.value | map(ltrimstr("0x"))) as $old | (if $old[0] == "d0" then 0 else 3 end) as $size |
+		"map update pinned \($set)/aside key hex \(.key | map(ltrimstr("0x")) | join(" ")) " +
+		"value hex \($old | .[$size] = "d8" | join(" ")) \($more)"' >"$T/batch"
+	check on a bpftool batch file "$T/batch"
+	check on a mv "$set/aside" "$set/maps/requests"
+	made_by_another a
+}
+
+# What nobody has asked for is no loss. But without an option that this version does not know, what that option
+# hides might show: the newer version goes on.
+test_newer_requests()
+{
+	local line="dscp-tool load vx4 --egress-map '*=CS0' --peer-map '10.0.4.2/32:*=CS0,EF=CS1'"
+
+	kind=vxlan
+	two_nodes
+	check on a "$TOOL" load vx4 --egress-map '*=CS0' --peer-map 10.0.4.2:EF=CS1
+	newer_requests '00 00 00 00 00 00 00 00'
+	check on a "$TOOL" reload --all
+	[ "$OUTPUT" = 'vx4: was loaded by another version: loaded again' ] || fail "$OUTPUT"
+	[ "$(on a "$TOOL" save)" = "$line" ] || fail "$(on a "$TOOL" save)"
+	sends a 8
+	newer_requests '00 00 00 00 00 00 00 80'
+	inventory >"$T/before"
+	check_exit 2 on a "$TOOL" reload --all
+	[ "$OUTPUT" = "dscp-tool: vx4: was loaded by a newer version, with an option that this one does not know: left as it is: reload --all with the newer one, or unload --all" ] ||
+		fail "$OUTPUT"
+	inventory >"$T/after"
+	check diff "$T/before" "$T/after"
+	sends a 8
+	check on a "$TOOL" unload --all
+	sends a 0
+	check_exit 2 on a ls $root
+}
+
 # The map of prefixes of another version may be read no more: nothing is loaded without them.
 test_another_layout_of_prefixes()
 {
