@@ -77,28 +77,41 @@ static int detach_all(struct pins *pins)
 }
 
 /* Links of programs that this version does not know go with their pins. The requests go first: see
- * is_taken_over(). Of the flat set only what is its own: others may be in its directory. */
+ * is_taken_over(). */
 static int remove_all(const struct pins *pins)
 {
-	static const char *const parts[] = {
-		"/new", "/programs", "/hooks", "/qdiscs", "/maps", ""
-	};
 	int err = remove_below(pins, REQUESTS);
-	char path[PATH_MAX];
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(parts) - !pins->set && !err; i++) {
-		snprintf(path, sizeof(path), "%s%s", pins->dir, parts[i]);
-		err = nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-		if (err == -1)
-			err = errno == ENOENT ? 0 : -errno;
+	if (!err)
+		err = nftw(pins->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return err ? pins_failed(pins, err < -1 ? err : -errno, "cannot remove", "") : 0;
+}
+
+/* The flat set becomes one like the others. Its maps move last, since they say that it is there. */
+static int give_number(struct pins *pins)
+{
+	static const char *const parts[] = { "new", "programs", "hooks", "qdiscs", "maps" };
+	char from[PATH_MAX], to[PATH_MAX];
+
+	pins->set = PINS_ASIDE;
+	snprintf(pins->dir, sizeof(pins->dir), STATE_ROOT "/%llu", PINS_ASIDE);
+	if (mkdir(pins->dir, 0700) && errno != EEXIST)
+		return pins_failed(pins, -errno, "cannot make", "");
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		snprintf(from, sizeof(from), STATE_ROOT "/%s", parts[i]);
+		snprintf(to, sizeof(to), "%s/%s", pins->dir, parts[i]);
+		if (rename(from, to) && errno != ENOENT)
+			return pins_failed(pins, -errno, "cannot move to", "");
 	}
-	return err ? pins_failed(pins, err, "cannot remove", "") : 0;
+	return 0;
 }
 
 int foreign_remove(struct pins *pins)
 {
-	int err = detach_all(pins);
+	int err = pins->set ? 0 : give_number(pins);
 
+	if (!err)
+		err = detach_all(pins);
 	return err ? err : remove_all(pins);
 }
 
