@@ -269,7 +269,7 @@ static int give_list(const struct pins *pins, uint32_t slot, struct wanted *want
 	if (peers->n && ++list == pins->requests[slot].list)
 		list++;
 	wanted->request.list = wanted->tunnel.list = list;
-	return peers->n ? peers_write(pins, slot, &wanted->tunnel, peers) : 0;
+	return peers->n ? peers_write(pins, slot, &wanted->request, peers) : 0;
 }
 
 /* What the slot tells. */

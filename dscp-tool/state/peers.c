@@ -237,14 +237,14 @@ void peers_lists(const struct dscp_tunnel *tunnel, const struct request *request
 	lists[1] = request->peers ? request->list : -1;
 }
 
-int peers_write(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+int peers_write(const struct pins *pins, uint32_t slot, const struct request *request,
 		const struct peer_maps *peers)
 {
-	struct peer_map map = { .peer.prefixlen = DSCP_PEER_REST, .policy = tunnel->egress };
+	struct peer_map map = { .peer.prefixlen = DSCP_PEER_REST, .policy = request->egress_map };
 
 	for (unsigned int i = 0;; i++) {
 		map.peer.slot = slot;
-		map.peer.list = tunnel->list;
+		map.peer.list = request->list;
 		if (bpf_map_update_elem(pins->maps[MAP_PEERS], &map.peer, &map.policy, BPF_ANY))
 			return failed(pins, "cannot write");
 		if (i == peers->n)

@@ -50,8 +50,8 @@ int peers_for_each(const struct pins *pins, void (*each)(void *ctx, const struct
 int peers_read(const struct pins *pins, uint32_t slot, const struct request *request,
 	       struct peer_maps *peers);
 
-/* Writes a list, which the tunnel has the number of. */
-int peers_write(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
+/* Writes the list that the request names, for what else it says. */
+int peers_write(const struct pins *pins, uint32_t slot, const struct request *request,
 		const struct peer_maps *peers);
 /* Takes away all lists of that slot but those that the tunnel or its request has. */
 int peers_forget(const struct pins *pins, uint32_t slot);

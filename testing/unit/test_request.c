@@ -466,10 +466,10 @@ static void random_requests_are_read_back(void **state)
 static void write_list(const struct pins *pins, uint32_t slot, uint8_t list,
 		       const struct peer_maps *peers)
 {
-	struct dscp_tunnel tunnel = { .list = list };
+	struct request request = { .list = list };
 
-	policy_identity(&tunnel.egress);
-	assert_int_equal(peers_write(pins, slot, &tunnel, peers), 0);
+	policy_identity(&request.egress_map);
+	assert_int_equal(peers_write(pins, slot, &request, peers), 0);
 }
 
 /* How many prefixes there are in a list, and whether it has a policy for the rest. */
