@@ -266,19 +266,6 @@ static int open_programs(struct pins *pins)
 	return 0;
 }
 
-static int open_all(struct pins *pins)
-{
-	int err = open_maps(pins);
-
-	if (!err)
-		err = open_programs(pins);
-	if (!err)
-		err = pins_read_tunnels(pins);
-	if (err)
-		pins_close(pins);
-	return err;
-}
-
 static int is_one(const struct hook *hook, void *ctx)
 {
 	(void)hook;
@@ -296,15 +283,23 @@ int pins_open(struct pins *pins, uint64_t set)
 		 (unsigned long long)set);
 	forget(pins);
 	err = root_check_owner(pins->dir);
-	if (!err)
-		err = open_all(pins);
 	/* A load makes the maps before the hooks, and an unload takes them away behind these: then
 	 * programs mark by maps that nothing leads to. Unless it was a load, just now. */
-	if (err != -ENOENT || pin_for_each(pins->dir, is_one, NULL) <= 0)
-		return err;
-	err = open_all(pins);
-	map_path(pins, path, MAP_CONFIG);
-	return err == -ENOENT ? not_ours(pins, path) : err;
+	for (bool again = false; !err; again = true) {
+		err = open_maps(pins);
+		if (!err)
+			err = open_programs(pins);
+		if (!err)
+			err = pins_read_tunnels(pins);
+		if (!err)
+			return 0;
+		pins_close(pins);
+		if (err != -ENOENT || pin_for_each(pins->dir, is_one, NULL) <= 0)
+			return err;
+		map_path(pins, path, MAP_CONFIG);
+		err = again ? not_ours(pins, path) : 0;
+	}
+	return err;
 }
 
 int pins_make(const struct pins *pins)

@@ -17,22 +17,6 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* 1: it cannot be opened. */
-static int visit(uint64_t set, each_set *each, void *ctx)
-{
-	const unsigned int before = reason_count();
-	struct pins pins;
-	int err = pins_open(&pins, set);
-
-	if (err && err != -ENOENT) {
-		reason_forget(before);
-		return 1;
-	}
-	err = each(&pins, ctx);
-	pins_close(&pins);
-	return err == -ENOENT ? 0 : err;
-}
-
 /* A sentence about a set that is passed over is dropped. */
 static int visit_other(uint64_t set, other_set *other, void *ctx)
 {
@@ -51,13 +35,20 @@ int sets_for_each(each_set *each, other_set *other, void *ctx)
 {
 	_cleanup_free_ uint64_t *sets = NULL;
 	int n = root_sets(&sets), n_others = 0, err = n < 0 ? n : 0, failure;
+	struct pins pins;
 
 	for (int i = 0; i < n; i++) {
-		failure = visit(sets[i], each, ctx);
-		if (failure == 1)
+		const unsigned int before = reason_count();
+
+		failure = pins_open(&pins, sets[i]);
+		if (failure && failure != -ENOENT) {
+			reason_forget(before);
 			sets[n_others++] = sets[i];
-		else
-			err = err ? err : failure;
+			continue;
+		}
+		failure = each(&pins, ctx);
+		pins_close(&pins);
+		err = err || failure == -ENOENT ? err : failure;
 	}
 	/* Last: what succeeds for another set clears the sentences. */
 	for (int i = 0; i < n_others; i++) {
