@@ -17,20 +17,6 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* A sentence about a set that is passed over is dropped. */
-static int visit_other(uint64_t set, other_set *other, void *ctx)
-{
-	const unsigned int before = reason_count();
-	struct pins pins;
-	int err = pins_open(&pins, set);
-
-	pins_close(&pins);
-	err = err && err != -ENOENT ? other(&pins, err, ctx) : 0;
-	if (!err)
-		reason_forget(before);
-	return err;
-}
-
 int sets_for_each(each_set *each, other_set *other, void *ctx)
 {
 	_cleanup_free_ uint64_t *sets = NULL;
@@ -50,9 +36,16 @@ int sets_for_each(each_set *each, other_set *other, void *ctx)
 		pins_close(&pins);
 		err = err || failure == -ENOENT ? err : failure;
 	}
-	/* Last: what succeeds for another set clears the sentences. */
+	/* Last: what succeeds for another set clears the sentences. That about a set which is
+	 * passed over is dropped. */
 	for (int i = 0; i < n_others; i++) {
-		failure = visit_other(sets[i], other, ctx);
+		const unsigned int before = reason_count();
+
+		failure = pins_open(&pins, sets[i]);
+		pins_close(&pins);
+		failure = failure && failure != -ENOENT ? other(&pins, failure, ctx) : 0;
+		if (!failure)
+			reason_forget(before);
 		err = err ? err : failure;
 	}
 	return err;
