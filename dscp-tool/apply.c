@@ -67,26 +67,19 @@ static const struct line *find_line(const struct plan *plan, const char *name)
 	return NULL;
 }
 
-/* That would print something, and load nothing. */
-static bool asks_for_help(char *const *words)
-{
-	for (; *words && strcmp(*words, "--"); words++)
-		if (!strcmp(*words, "--help") || !strcmp(*words, "-h"))
-			return true;
-	return false;
-}
-
 /* Reads the options of a line, which begins with "load". */
 static int parse_load(struct plan *plan, struct line *line, int n, char **words)
 {
 	const struct line *other;
+	int result;
 
 	if (!n || strcmp(words[0], "load"))
 		return failed(-EINVAL, "'%.40s' is no command here: load TUNNEL [OPTION]... is",
 			      n ? words[0] : "");
-	if (asks_for_help(words))
+	result = options_parse(n, words, &line->options);
+	if (result > 0)
 		return failed(-EINVAL, "--help is not for a file");
-	if (options_parse(n, words, &line->options))
+	if (result)
 		return -EINVAL;
 	if (line->options.dry_run)
 		return failed(-EINVAL, "--dry-run is not for a file");
@@ -238,7 +231,8 @@ int run_apply(int argc, char **argv)
 	struct plan plan = {};
 	unsigned int n_args;
 	_cleanup_lock_ int lock = -1;
-	int status = parsed(args_parse(&apply_command, argc, argv, &plan, &plan.path, &n_args));
+	int status = parsed(&apply_command,
+			    args_parse(&apply_command, argc, argv, &plan, &plan.path, &n_args));
 	bool ready;
 
 	if (status >= 0)

@@ -8,8 +8,10 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-int parsed(int result)
+int parsed(const struct arg_command *command, int result)
 {
+	if (result > 0)
+		args_usage(command);
 	return result < 0 ? EXIT_USAGE : result > 0 ? EXIT_DONE : -1;
 }
 

@@ -29,8 +29,9 @@ int run_reload(int argc, char **argv);
 int run_save(int argc, char **argv);
 int run_apply(int argc, char **argv);
 
-/* Turns args_parse()'s answer into an exit status; negative: go on. */
-int parsed(int result);
+/* Turns args_parse()'s answer into an exit status; negative: go on. Prints the help that was asked
+ * for. */
+int parsed(const struct arg_command *command, int result);
 
 /* A line for "TUNNEL is not loaded", or is elsewhere, where that command reaches it, or for a set
  * that may have it, and cannot be opened; and the exit status. */

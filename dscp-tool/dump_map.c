@@ -314,7 +314,8 @@ int run_dump_map(int argc, char **argv)
 	struct dump dump = {};
 	const char *name = NULL;
 	unsigned int n_args = 0;
-	int status = parsed(args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
+	int status = parsed(&dump_map_command,
+			    args_parse(&dump_map_command, argc, argv, &config, &name, &n_args)),
 	    err = 0;
 
 	if (status >= 0)

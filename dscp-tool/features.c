@@ -234,7 +234,8 @@ int run_features(int argc, char **argv)
 	struct features_config config = {};
 	struct features features;
 	unsigned int n_args;
-	int status = parsed(args_parse(&features_command, argc, argv, &config, NULL, &n_args));
+	int status = parsed(&features_command,
+			    args_parse(&features_command, argc, argv, &config, NULL, &n_args));
 
 	if (status >= 0)
 		return status;

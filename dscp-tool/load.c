@@ -81,7 +81,7 @@ int run_load(int argc, char **argv)
 		failed(-ENOMEM, "cannot begin: no memory");
 		return EXIT_REFUSED;
 	}
-	status = parsed(options_parse(argc, argv, options));
+	status = parsed(&load_command, options_parse(argc, argv, options));
 	if (status >= 0)
 		return status;
 	if (!options->dry_run) {

@@ -91,8 +91,8 @@ static int other_word(const char *name, const char *option)
 	return EXIT_USAGE;
 }
 
-/* -n NETNS, -nNETNS, --netns NETNS or --netns=NETNS. Returns how many words that takes; 0: the
- * option is another one. value: NULL: it is missing. */
+/* -n NETNS, -nNETNS, -n=NETNS, --netns NETNS or --netns=NETNS. Returns how many words that takes;
+ * 0: the option is another one. value: NULL: it is missing. */
 static int netns_option(const char *option, const char *next, const char **value)
 {
 	static const char name[] = "--netns";
@@ -102,7 +102,7 @@ static int netns_option(const char *option, const char *next, const char **value
 	if (!strcmp(option, "-n") || !strcmp(option, name))
 		return 2;
 	if (!strncmp(option, "-n", 2))
-		*value = option + 2;
+		*value = option + 2 + (option[2] == '=');
 	else if (!strncmp(option, name, len) && option[len] == '=')
 		*value = option + len + 1;
 	else

@@ -371,7 +371,9 @@ static void clean_up(struct monitor *m)
 int run_monitor(int argc, char **argv)
 {
 	struct monitor m = { .interval = INTERVAL, .events = -1 };
-	int status = parsed(args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)), err;
+	int status = parsed(&monitor_command,
+			    args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)),
+	    err;
 
 	if (status >= 0)
 		return status;

@@ -153,8 +153,8 @@ static int take_over(struct pins *pins, int err, void *ctx)
 int run_reload(int argc, char **argv)
 {
 	struct reload_config config = {};
-	int status = parsed(
-		args_parse(&reload_command, argc, argv, &config, config.names, &config.n_names));
+	int status = parsed(&reload_command, args_parse(&reload_command, argc, argv, &config,
+							config.names, &config.n_names));
 	_cleanup_lock_ int lock = -1;
 	other_set *other;
 

@@ -54,7 +54,8 @@ int run_save(int argc, char **argv)
 {
 	char unused;
 	unsigned int n_args;
-	int status = parsed(args_parse(&save_command, argc, argv, &unused, NULL, &n_args));
+	int status = parsed(&save_command,
+			    args_parse(&save_command, argc, argv, &unused, NULL, &n_args));
 
 	if (status >= 0)
 		return status;

@@ -111,8 +111,8 @@ static int show_again(struct status_config *config)
 int run_status(int argc, char **argv)
 {
 	struct status_config config = { .separator = "" };
-	int status = parsed(args_parse(&status_command, argc, argv, &config, config.query.names,
-				       &config.query.n_names));
+	int status = parsed(&status_command, args_parse(&status_command, argc, argv, &config,
+							config.query.names, &config.query.n_names));
 
 	if (status >= 0)
 		return status;

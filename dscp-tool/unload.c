@@ -95,7 +95,8 @@ int run_unload(int argc, char **argv)
 	uint32_t all = DSCP_MAX_TUNNELS - 1;
 	const char *names[MAX_NAMES];
 	unsigned int n = 0;
-	int status = parsed(args_parse(&unload_command, argc, argv, &config, names, &n));
+	int status = parsed(&unload_command,
+			    args_parse(&unload_command, argc, argv, &config, names, &n));
 	_cleanup_lock_ int lock = -1;
 
 	if (status >= 0)

@@ -63,7 +63,7 @@ static int option_text(const struct arg_option *option, char *text, size_t size)
 			option->metavar ? " " : "", option->metavar ? option->metavar : "");
 }
 
-static void print_usage(const struct arg_command *command)
+void args_usage(const struct arg_command *command)
 {
 	char text[128];
 	int width = option_text(&help_option, text, sizeof(text));
@@ -85,27 +85,21 @@ static void print_usage(const struct arg_command *command)
 	printf("%-*s  %s\n", width, text, help_option.help);
 }
 
-/* The option that arg (with its dashes) names, and the value attached with "=". */
-static const struct arg_option *find_option(const struct arg_command *command, const char *arg,
-					    const char **value)
+/* By its name, of which len characters count, or by its letter if name is NULL. */
+static const struct arg_option *find_option(const struct arg_command *command, const char *name,
+					    size_t len, char letter)
 {
-	size_t len = strcspn(arg, "=");
 	const struct arg_option *o = command->options;
 
-	*value = NULL;
-	if (arg[1] == '-') {
-		*value = arg[len] ? arg + len + 1 : NULL;
-		for (; o && o->name; o++) {
-			if (strlen(o->name) == len - 2 && !strncmp(o->name, arg + 2, len - 2))
-				return o;
-		}
-		return len == 6 && !strncmp(arg, "--help", len) ? &help_option : NULL;
-	}
-	for (; o && o->name; o++) {
-		if (o->letter && arg[1] == o->letter && !arg[2])
+	for (;; o++) {
+		if (!o || !o->name)
+			o = &help_option;
+		if (name ? strlen(o->name) == len && !strncmp(o->name, name, len)
+			 : letter && o->letter == letter)
 			return o;
+		if (o == &help_option)
+			return NULL;
 	}
-	return strcmp(arg, "-h") ? NULL : &help_option;
 }
 
 /* Writes "auto, tcx, clsact", with that separator. */
@@ -203,8 +197,7 @@ static int set_option(struct parse *parse, const struct arg_option *option, cons
 		      parse->command->name);
 }
 
-/* Handles the option whose value is value or else next. Returns how many words it took, or
- * -EINVAL. */
+/* Handles the option whose value is value or else next. Returns what take_word() does. */
 static int take_option(struct parse *parse, const struct arg_option *option, const char *value,
 		       const char *next)
 {
@@ -224,6 +217,8 @@ static int take_option(struct parse *parse, const struct arg_option *option, con
 		value = next;
 		words = 2;
 	}
+	if (option == &help_option)
+		return 0;
 	return set_option(parse, option, value) ? -EINVAL : words;
 }
 
@@ -248,26 +243,50 @@ static int take_argument(struct parse *parse, const char *arg)
 	return refuse_count(parse->command, quoted, "is one argument too many");
 }
 
+static int unknown_option(const struct parse *parse, const char *arg)
+{
+	return failed(-EINVAL, "there is no option '%s' (see " PROGRAM " %s --help)", arg,
+		      parse->command->name);
+}
+
+/* Letters behind one dash: flags, and last an option whose value is the rest of the word, with or
+ * without "=" in front, or the next word. Returns what take_word() does. */
+static int take_letters(struct parse *parse, const char *arg, const char *next)
+{
+	const struct arg_option *option;
+	const char *rest = arg + 1, *value;
+	int words;
+
+	/* A dash has been forgotten: that is no -u with the value "plink". */
+	if (find_option(parse->command, rest, strcspn(rest, "="), 0))
+		return unknown_option(parse, arg);
+	do {
+		option = find_option(parse->command, NULL, 0, *rest++);
+		if (!option)
+			return unknown_option(parse, arg);
+		value = *rest && (option->metavar || *rest == '=') ? rest + (*rest == '=') : NULL;
+		words = take_option(parse, option, value, next);
+	} while (words == 1 && !value && *rest);
+	return words;
+}
+
 /* Option or argument at argv[0]. Returns how many words it took, 0 for --help, or -EINVAL. */
 static int take_word(struct parse *parse, char **argv)
 {
-	const struct arg_command *command = parse->command;
 	const struct arg_option *option;
-	const char *value;
+	const char *name = argv[0] + 2;
+	size_t len;
 
 	/* "-" alone is an argument. */
 	if (argv[0][0] != '-' || !argv[0][1])
 		return take_argument(parse, argv[0]) ? -EINVAL : 1;
-	option = find_option(command, argv[0], &value);
+	if (argv[0][1] != '-')
+		return take_letters(parse, argv[0], argv[1]);
+	len = strcspn(name, "=");
+	option = find_option(parse->command, name, len, 0);
 	if (!option)
-		return failed(-EINVAL, "there is no option '%s' (see " PROGRAM " %s --help)",
-			      argv[0], command->name);
-	if (option != &help_option)
-		return take_option(parse, option, value, argv[1]);
-	if (value)
-		return take_option(parse, option, value, NULL);
-	print_usage(command);
-	return 0;
+		return unknown_option(parse, argv[0]);
+	return take_option(parse, option, name[len] ? name + len + 1 : NULL, argv[1]);
 }
 
 static bool is_given(const struct parse *parse, const char *name)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Table-driven command lines: options anywhere, "--name=value" and "--name value" alike, names
- * match exactly, "--" ends them. getopt_long() is not used because it accepts abbreviations.
+ * Table-driven command lines: options anywhere, "--name=value" and "--name value" alike, also
+ * "-nvalue" and several letters behind one dash; names match exactly, "--" ends them.
+ * getopt_long() is not used because it accepts abbreviations.
  *
  * The table of a command is the only list of its options: it says where a value goes in the
  * command's configuration, what the value can be, and which options exclude each other.
@@ -94,10 +95,13 @@ struct arg_command {
 #define ARGS_MAX_OPTIONS 16 /* of a command */
 
 /* Sorts argv (argv[0] is the command's name): values of options go to config (NULL: no option has a
- * member), the positional arguments to args[0..*n_args). Returns 0, 1 when --help was given and
- * printed to stdout, or -EINVAL and has left the sentence. args must hold command->max_args. */
+ * member), the positional arguments to args[0..*n_args). Returns 0, 1 when --help was given, or
+ * -EINVAL and has left the sentence. args must hold command->max_args. */
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args);
+
+/* Prints what --help shows, to stdout. */
+void args_usage(const struct arg_command *command);
 
 /* Writes the options that make config of base, each with a blank in front, in words for a shell.
  * Flags are no part of it: they say what to do now. */

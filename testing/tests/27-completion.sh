@@ -77,6 +77,15 @@ test_values_are_those_of_the_tool()
 	offers '' load vx4 --port ''
 	offers 'a' load vx4 --uplink-netns ''
 	offers 'a' load vx4 --uplink-netns = a
+	# A value right behind the letter, also where bash makes more words of it.
+	offers '-dboth' load vx4 -db
+	offers '-Hpeek' load -Hp
+	offers '-mAF41 -mAF42 -mAF43' load vx4 -mAF4
+	offers 'keep' load vx4 -mEF = k
+	offers 'EF' load vx4 -P10.0.0.5 : E
+	offers 'vx4 vx6' load -dboth v
+	offers '' status -w
+	offers '' status -w1
 }
 
 test_names_of_dscps()

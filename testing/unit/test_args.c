@@ -143,6 +143,8 @@ static int parse_with(const struct arg_command *command, int argc, char **argv)
 	c2 = capture(stderr);
 	ret = args_parse(command, argc, argv, command == &typed_command ? (void *)&typed : &config,
 			 args, &n_args);
+	if (ret > 0)
+		args_usage(command);
 	reason_print();
 	end_capture(&c2, errors, sizeof(errors));
 	end_capture(&c1, out, sizeof(out));
@@ -173,6 +175,43 @@ static void options_anywhere(void **state)
 	assert_string_equal(args[1], "more");
 	assert_string_equal(errors, "");
 	assert_string_equal(out, "");
+}
+
+/* Behind a letter its value, at once or after an equals sign; flags in front of it. */
+static void letters(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("load", "-p51820", "wg0", "-ueth0", "-u=eth1", "-u", "=", "-u=="),
+			 0);
+	assert_int_equal(config.port, 51820);
+	assert_int_equal(config.n_uplinks, 4);
+	assert_string_equal(config.uplinks[0], "eth0");
+	assert_string_equal(config.uplinks[1], "eth1");
+	assert_string_equal(config.uplinks[2], "=");
+	assert_string_equal(config.uplinks[3], "=");
+	assert_int_equal(n_args, 1);
+	assert_false(config.json);
+	assert_int_equal(parse("load", "-jjueth0", "wg0", "-jp", "7", "-uj", "-u-j"), 0);
+	assert_int_equal(config.n_json, 3);
+	assert_int_equal(config.port, 7);
+	assert_int_equal(config.n_uplinks, 3);
+	assert_string_equal(config.uplinks[1], "j");
+	assert_string_equal(config.uplinks[2], "-j");
+	assert_int_equal(n_args, 1);
+	assert_string_equal(args[0], "wg0");
+	assert_refused("--port: 'j' is no number: use 1 to 65535, decimal or 0x hex", "load", "wg0",
+		       "-pj");
+	assert_refused("--uplink: '' has 0 characters: 1 to 7 are possible", "load", "wg0", "-u=");
+	assert_refused("--json takes no value, but got '1'", "load", "wg0", "-j=1");
+	assert_refused("--uplink needs a value: --uplink DEV", "load", "wg0", "-ju", "--json");
+	/* Known letters in front of an unknown one do nothing else. */
+	assert_refused("there is no option '-j1'", "load", "wg0", "-j1");
+	assert_refused("there is no option '-jx'", "load", "wg0", "-jx", "eth0");
+	/* A long name behind one dash is no letter with a value. */
+	assert_refused("there is no option '-uplink'", "load", "-uplink", "wg0");
+	assert_refused("there is no option '-port=1'", "load", "-port=1", "wg0");
+	assert_int_equal(parse("load", "-uuplink", "wg0"), 0);
+	assert_string_equal(config.uplinks[0], "uplink");
 }
 
 static void repeated(void **state)
@@ -322,14 +361,12 @@ static void unknown(void **state)
 	assert_refused("there is no option '--bogus'", "load", "wg0", "--bogus");
 	assert_refused("there is no option '--bogus=1'", "load", "wg0", "--bogus=1");
 	assert_refused("there is no option '-x'", "load", "-x", "wg0");
-	/* No abbreviations, nothing longer, case counts, and no bundles. */
+	/* No abbreviations, nothing longer, and case counts. */
 	assert_refused("there is no option '--upl'", "load", "--upl", "a", "wg0");
 	assert_refused("there is no option '--uplinks'", "load", "--uplinks", "a", "wg0");
 	assert_refused("there is no option '--JSON'", "load", "--JSON", "wg0");
-	assert_refused("there is no option '-ju'", "load", "-ju", "a", "wg0");
 	assert_refused("there is no option '--='", "load", "--=", "wg0");
 	assert_refused("there is no option '--hel'", "load", "--hel");
-	assert_refused("there is no option '-uplink'", "load", "-uplink", "wg0");
 }
 
 static void wrong_values(void **state)
@@ -379,6 +416,8 @@ static void help(void **state)
 	assert_string_equal(out, help_text);
 	assert_string_equal(errors, "");
 	assert_int_equal(parse("load", "wg0", "-h", "--bogus"), 1);
+	assert_string_equal(out, help_text);
+	assert_int_equal(parse("load", "-jh"), 1);
 	assert_string_equal(out, help_text);
 }
 
@@ -754,6 +793,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_anywhere),
+		cmocka_unit_test(letters),
 		cmocka_unit_test(repeated),
 		cmocka_unit_test(given_twice),
 		cmocka_unit_test(types),

@@ -305,6 +305,7 @@ static void refuses_twice(void **state)
 		assert_refused(twice[i].words, sentence, command);
 	}
 	assert_accepted("load -v vx4 --verbose -u eth0 --uplink eth1 -p 1 --port 2");
+	assert_accepted("load vx4 -vdboth -ueth0 -u=eth1 -p4789 -m*=CS0 -i=EF=EF");
 	assert_accepted("unload --all --all");
 	assert_accepted("status --json -j");
 }
@@ -332,6 +333,7 @@ static void status_refuses(void **state)
 	assert_accepted("status");
 	assert_accepted("status vx4 wx5 --openmetrics");
 	assert_accepted("status --all-netns --json");
+	assert_accepted("status -jw1 vx4");
 }
 
 static const struct row monitor_values[] = {
@@ -447,7 +449,8 @@ static const struct {
 	  "--outer-dscp leaves nothing to map: it excludes "
 	  "--egress-map" },
 	{ 1, "load vx4 --dry-run", "--dry-run is not for a file" },
-	{ 1, "load vx4 --frob --help", "--help is not for a file" },
+	{ 1, "load vx4 --help --frob", "--help is not for a file" },
+	{ 1, "load vx4 -vh", "--help is not for a file" },
 	{ 1, "load vx4 -h", "--help is not for a file" },
 	{ 1, "load --help=yes vx4", "--help takes no value, but got 'yes'" SEE_LOAD },
 	{ 2, "\nload vx4 'a", "a quote has no end" },
@@ -521,8 +524,10 @@ static void apply_accepts(void **state)
 /* In front of the command. This process is in its own network namespace already. */
 static void another_netns(void **state)
 {
-	static const char *const forms[] = { "-n %d %s", "-n%d %s", "--netns %d %s",
-					     "--netns=%d %s", "-n %d -n/proc/self/ns/net %s" };
+	static const char *const forms[] = {
+		"-n %d %s",	 "-n%d %s",	  "-n=%d %s",
+		"--netns %d %s", "--netns=%d %s", "-n %d -n/proc/self/ns/net %s",
+	};
 	char words[128];
 
 	(void)state;
