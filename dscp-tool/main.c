@@ -77,6 +77,21 @@ static int flushed(int status)
 	return EXIT_REFUSED;
 }
 
+static int unknown(const char *word)
+{
+	static const char *const others[] = { "help", "--help", "--version", "--netns" };
+	struct args_guess guess = {};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		args_guess(&guess, word, commands[i].command->name);
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
+		args_guess(&guess, word, others[i]);
+	log_error("unknown command '%s'%s%s%s (see dscp-tool help)", word,
+		  guess.name ? ": did you mean '" : "", guess.name ? guess.name : "",
+		  guess.name ? "'?" : "");
+	return EXIT_USAGE;
+}
+
 /* The first word is the name of no command. */
 static int other_word(const char *name, const char *option)
 {
@@ -85,9 +100,8 @@ static int other_word(const char *name, const char *option)
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		return version();
 	if (*name)
-		log_error("'%s' is no command: see dscp-tool help", name);
-	else
-		usage(stderr);
+		return unknown(name);
+	usage(stderr);
 	return EXIT_USAGE;
 }
 

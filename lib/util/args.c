@@ -13,6 +13,8 @@
 #include "reason.h"
 
 #define PROGRAM "dscp-tool"
+#define GUESS_SLIPS 3 /* so many are too many */
+#define GUESS_NAME 31 /* no name is longer */
 
 /* One command line while it is being read. */
 struct parse {
@@ -243,10 +245,76 @@ static int take_argument(struct parse *parse, const char *arg)
 	return refuse_count(parse->command, quoted, "is one argument too many");
 }
 
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* How many slips make name of word: a character too much, too few, another one, or two exchanged.
+ * GUESS_SLIPS or more: too many. */
+static unsigned int slips_between(const char *word, const char *name)
+{
+	/* For the beginnings of name, row by row for those of word. */
+	unsigned char rows[3][GUESS_NAME + 1];
+	const size_t word_len = strlen(word), name_len = strlen(name);
+
+	if (word_len > GUESS_NAME || name_len > GUESS_NAME)
+		return GUESS_SLIPS;
+	for (size_t i = 0; i <= word_len; i++) {
+		unsigned char *row = rows[i % 3], *above = rows[(i + 2) % 3];
+
+		for (size_t j = 0; j <= name_len; j++) {
+			unsigned int slips = i + j;
+
+			if (i && j) {
+				slips = above[j - 1] +
+					(tolower((unsigned char)word[i - 1]) != name[j - 1]);
+				slips = least(slips, least(above[j], row[j - 1]) + 1);
+			}
+			if (i > 1 && j > 1 && word[i - 1] == name[j - 2] &&
+			    word[i - 2] == name[j - 1])
+				slips = least(slips, rows[(i + 1) % 3][j - 2] + 1);
+			row[j] = slips;
+		}
+	}
+	return rows[word_len % 3][name_len];
+}
+
+void args_guess(struct args_guess *guess, const char *word, const char *name)
+{
+	unsigned int slips = slips_between(word, name);
+
+	/* One slip in three letters is possible, or a name that was cut short. */
+	if (slips >= GUESS_SLIPS || 3 * slips > strlen(name)) {
+		if (!*word || strncmp(name, word, strlen(word)))
+			return;
+		slips = GUESS_SLIPS;
+	}
+	if (guess->name && guess->slips <= slips)
+		return;
+	guess->name = name;
+	guess->slips = slips;
+}
+
 static int unknown_option(const struct parse *parse, const char *arg)
 {
-	return failed(-EINVAL, "there is no option '%s' (see " PROGRAM " %s --help)", arg,
-		      parse->command->name);
+	const char *command = parse->command->name, *name = arg + strspn(arg, "-");
+	struct args_guess guess = {};
+	char word[32];
+
+	if (!strncmp(arg, "-n", 2) || !strncmp(arg, "--netns", 7))
+		return failed(
+			-EINVAL,
+			"unknown option '%s': -n NETNS stands in front of the command (see " PROGRAM
+			" %s --help)",
+			arg, command);
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, "="), name);
+	for (const struct arg_option *o = parse->command->options; word[1] && o && o->name; o++)
+		args_guess(&guess, word, o->name);
+	args_guess(&guess, word, help_option.name);
+	return failed(-EINVAL, "unknown option '%s'%s%s%s (see " PROGRAM " %s --help)", arg,
+		      guess.name ? ": did you mean '--" : "", guess.name ? guess.name : "",
+		      guess.name ? "'?" : "", command);
 }
 
 /* Letters behind one dash: flags, and last an option whose value is the rest of the word, with or
@@ -270,18 +338,18 @@ static int take_letters(struct parse *parse, const char *arg, const char *next)
 	return words;
 }
 
-/* Option or argument at argv[0]. Returns how many words it took, 0 for --help, or -EINVAL. */
+/* Option or argument at argv[0], but letters. Returns how many words it took, 0 for --help, or
+ * -EINVAL. */
 static int take_word(struct parse *parse, char **argv)
 {
 	const struct arg_option *option;
-	const char *name = argv[0] + 2;
+	const char *name;
 	size_t len;
 
 	/* "-" alone is an argument. */
-	if (argv[0][0] != '-' || !argv[0][1])
+	if (strncmp(argv[0], "--", 2))
 		return take_argument(parse, argv[0]) ? -EINVAL : 1;
-	if (argv[0][1] != '-')
-		return take_letters(parse, argv[0], argv[1]);
+	name = argv[0] + 2;
 	len = strcspn(name, "=");
 	option = find_option(parse->command, name, len, 0);
 	if (!option)
@@ -351,7 +419,10 @@ int args_parse(const struct arg_command *command, int argc, char **argv, void *c
 
 	*n_args = 0;
 	while (i < argc && strcmp(argv[i], "--")) {
-		words = take_word(&parse, argv + i);
+		if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')
+			words = take_letters(&parse, argv[i], argv[i + 1]);
+		else
+			words = take_word(&parse, argv + i);
 		if (words <= 0)
 			return words ? words : 1;
 		i += words;

@@ -103,6 +103,15 @@ int args_parse(const struct arg_command *command, int argc, char **argv, void *c
 /* Prints what --help shows, to stdout. */
 void args_usage(const struct arg_command *command);
 
+/* The nearest name to a word that is none; NULL: none is near. */
+struct args_guess {
+	const char *name;
+	unsigned int slips;
+};
+
+/* Takes name for the guess if it is nearer to word than the one before. */
+void args_guess(struct args_guess *guess, const char *word, const char *name);
+
 /* Writes the options that make config of base, each with a blank in front, in words for a shell.
  * Flags are no part of it: they say what to do now. */
 void args_print(FILE *to, const struct arg_command *command, const void *config, const void *base);

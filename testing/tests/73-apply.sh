@@ -125,7 +125,7 @@ test_a_bad_line_changes_nothing()
 	bad 'unload vx4' "'unload' is no command here: load TUNNEL \[OPTION\]... is$"
 	bad 'dscp-tool' "'' is no command here"
 	bad 'load vx6 --egress-map EF' "--egress-map: 'EF' is no FROM=TO"
-	bad 'load vx6 --frob' "there is no option '--frob'"
+	bad 'load vx6 --frob' "unknown option '--frob'"
 	bad 'load vx6 "--egress-map' 'a quote has no end$'
 	bad 'load vx4 --direction both' 'vx4 is in line 1 already$'
 	bad 'load a-name-of-17-chars' "there is no device 'a-name-of-17-chars': a name has at most 15"

@@ -205,11 +205,13 @@ static void letters(void **state)
 	assert_refused("--json takes no value, but got '1'", "load", "wg0", "-j=1");
 	assert_refused("--uplink needs a value: --uplink DEV", "load", "wg0", "-ju", "--json");
 	/* Known letters in front of an unknown one do nothing else. */
-	assert_refused("there is no option '-j1'", "load", "wg0", "-j1");
-	assert_refused("there is no option '-jx'", "load", "wg0", "-jx", "eth0");
+	assert_refused("unknown option '-j1'", "load", "wg0", "-j1");
+	assert_refused("unknown option '-jx'", "load", "wg0", "-jx", "eth0");
 	/* A long name behind one dash is no letter with a value. */
-	assert_refused("there is no option '-uplink'", "load", "-uplink", "wg0");
-	assert_refused("there is no option '-port=1'", "load", "-port=1", "wg0");
+	assert_refused("unknown option '-uplink': did you mean '--uplink'?", "load", "-uplink",
+		       "wg0");
+	assert_refused("unknown option '-port=1': did you mean '--port'?", "load", "-port=1",
+		       "wg0");
 	assert_int_equal(parse("load", "-uuplink", "wg0"), 0);
 	assert_string_equal(config.uplinks[0], "uplink");
 }
@@ -355,18 +357,61 @@ static void double_dash(void **state)
 	assert_string_equal(args[1], "--");
 }
 
+/* No abbreviations, nothing longer, and case counts; but what was meant is said. */
 static void unknown(void **state)
 {
 	(void)state;
-	assert_refused("there is no option '--bogus'", "load", "wg0", "--bogus");
-	assert_refused("there is no option '--bogus=1'", "load", "wg0", "--bogus=1");
-	assert_refused("there is no option '-x'", "load", "-x", "wg0");
-	/* No abbreviations, nothing longer, and case counts. */
-	assert_refused("there is no option '--upl'", "load", "--upl", "a", "wg0");
-	assert_refused("there is no option '--uplinks'", "load", "--uplinks", "a", "wg0");
-	assert_refused("there is no option '--JSON'", "load", "--JSON", "wg0");
-	assert_refused("there is no option '--='", "load", "--=", "wg0");
-	assert_refused("there is no option '--hel'", "load", "--hel");
+	assert_refused("unknown option '--bogus'", "load", "wg0", "--bogus");
+	assert_refused("unknown option '--bogus=1'", "load", "wg0", "--bogus=1");
+	assert_refused("unknown option '-x'", "load", "-x", "wg0");
+	assert_refused("unknown option '--='", "load", "--=", "wg0");
+	assert_refused("unknown option '---'", "load", "---", "wg0");
+	assert_refused("unknown option '--upl': did you mean '--uplink'?", "load", "--upl", "a",
+		       "wg0");
+	assert_refused("unknown option '--uplinks': did you mean '--uplink'?", "load", "--uplinks",
+		       "a", "wg0");
+	assert_refused("unknown option '--uplnik=eth0': did you mean '--uplink'?", "load",
+		       "--uplnik=eth0", "wg0");
+	assert_refused("unknown option '--pulnik': did you mean '--uplink'?", "load", "--pulnik");
+	assert_refused("unknown option '--JSON': did you mean '--json'?", "load", "--JSON", "wg0");
+	assert_refused("unknown option '--hel': did you mean '--help'?", "load", "--hel");
+	assert_refused("unknown option '--xuplinkyz'", "load", "--xuplinkyz");
+	assert_refused("unknown option '--jn'", "load", "--jn");
+	assert_refused("unknown option '-n': -n NETNS stands in front of the command", "load", "-n",
+		       "a", "wg0");
+	assert_refused("unknown option '--netns=a': -n NETNS stands in front of the command",
+		       "load", "--netns=a", "wg0");
+}
+
+static const char *guess(const char *word)
+{
+	static const char *const names[] = { "load", "unload", "reload", "save", "dump-map" };
+	struct args_guess best = {};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		args_guess(&best, word, names[i]);
+	return best.name;
+}
+
+/* The fewest slips win, then the first name; a name cut short is the last resort. */
+static void guesses(void **state)
+{
+	(void)state;
+	assert_string_equal(guess("laod"), "load");
+	assert_string_equal(guess("loa"), "load");
+	assert_string_equal(guess("Loud"), "load");
+	assert_string_equal(guess("nload"), "load");
+	assert_string_equal(guess("unlod"), "unload");
+	assert_string_equal(guess("uload"), "load");
+	assert_string_equal(guess("releod"), "reload");
+	assert_string_equal(guess("savve"), "save");
+	assert_string_equal(guess("dmup-mpa"), "dump-map");
+	assert_string_equal(guess("dump"), "dump-map");
+	assert_string_equal(guess("d"), "dump-map");
+	assert_null(guess(""));
+	assert_null(guess("status"));
+	assert_null(guess("dumping"));
+	assert_null(guess("lo-ad-"));
 }
 
 static void wrong_values(void **state)
@@ -802,6 +847,7 @@ int main(void)
 		cmocka_unit_test(odd_values),
 		cmocka_unit_test(double_dash),
 		cmocka_unit_test(unknown),
+		cmocka_unit_test(guesses),
 		cmocka_unit_test(wrong_values),
 		cmocka_unit_test(wrong_count),
 		cmocka_unit_test(help),

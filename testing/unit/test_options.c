@@ -125,8 +125,8 @@ static void assert_rows_refused(const char *command, const struct row *rows, siz
 #define DSCPS "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 
 static const struct row load_values[] = {
-	{ "vx4 --frob", "there is no option '--frob'" },
-	{ "vx4 -n a", "there is no option '-n'" }, /* which goes in front of load */
+	{ "vx4 --frob", "unknown option '--frob'" },
+	{ "vx4 -n a", "unknown option '-n': -n NETNS stands in front of the command" },
 	{ "vx4 --dry-run=yes", "--dry-run takes no value, but got 'yes'" },
 	{ "vx4 wx5", "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" },
 	{ "vx4 --uplink 0123456789abcdef",
@@ -317,7 +317,7 @@ static const struct row status_values[] = {
 	{ "vx4 --watch=3601", "--watch: 3601 is out of range: use 1 to 3600" },
 	{ "--openmetrics=yes", "--openmetrics takes no value, but got 'yes'" },
 	{ "--all-netns=yes", "--all-netns takes no value, but got 'yes'" },
-	{ "-a", "there is no option '-a'" },
+	{ "-a", "unknown option '-a'" },
 };
 
 static void status_refuses(void **state)
@@ -342,8 +342,8 @@ static const struct row monitor_values[] = {
 	{ "vx4 --interval -1", "--interval: '-1' is no number: use 1 to 86400, decimal or 0x hex" },
 	{ "--interval 0", "--interval: 0 is out of range: use 1 to 86400" },
 	{ "vx4 --interval=86401", "--interval: 86401 is out of range: use 1 to 86400" },
-	{ "--json", "there is no option '--json'" },
-	{ "--all", "there is no option '--all'" },
+	{ "--json", "unknown option '--json'" },
+	{ "--all", "unknown option '--all'" },
 };
 
 static void monitor_refuses(void **state)
@@ -359,8 +359,8 @@ static void reload_refuses(void **state)
 	(void)state;
 	assert_refused("reload --all vx4",
 		       "reload needs the names of tunnels, or --all, or neither", NULL);
-	assert_refused("reload --dry-run", "there is no option '--dry-run'", "reload");
-	assert_refused("reload vx4 --port 1", "there is no option '--port'", "reload");
+	assert_refused("reload --dry-run", "unknown option '--dry-run'", "reload");
+	assert_refused("reload vx4 --port 1", "unknown option '--port'", "reload");
 	assert_accepted("reload");
 	assert_accepted("reload vx4 wx5");
 	assert_accepted("reload -a");
@@ -372,14 +372,14 @@ static void other_commands_refuse(void **state)
 	assert_refused("dump-map vx4 wx5",
 		       "'wx5' is one argument too many: usage: dscp-tool dump-map [TUNNEL]",
 		       "dump-map");
-	assert_refused("dump-map --openmetrics", "there is no option '--openmetrics'", "dump-map");
+	assert_refused("dump-map --openmetrics", "unknown option '--openmetrics'", "dump-map");
 	assert_refused("features vx4", "'vx4' is one argument too many: usage: dscp-tool features",
 		       "features");
 	assert_refused("unload", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload --all vx4", "unload needs the names of tunnels, or --all", NULL);
-	assert_refused("unload -j vx4", "there is no option '-j'", "unload");
+	assert_refused("unload -j vx4", "unknown option '-j'", "unload");
 	assert_refused("save vx4", "'vx4' is one argument too many: usage: dscp-tool save", "save");
-	assert_refused("save --all", "there is no option '--all'", "save");
+	assert_refused("save --all", "unknown option '--all'", "save");
 	assert_accepted("dump-map vx4 --json");
 	assert_accepted("unload vx4");
 	assert_accepted("unload vx4 wx5");
@@ -442,7 +442,7 @@ static const struct {
 	{ 3, "# load\n\nload", "an argument is missing: usage: dscp-tool load TUNNEL" SEE_LOAD },
 	{ 1, "load vx4 wx5",
 	  "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" SEE_LOAD },
-	{ 1, "load vx4 --frob", "there is no option '--frob'" SEE_LOAD },
+	{ 1, "load vx4 --frob", "unknown option '--frob'" SEE_LOAD },
 	{ 1, "load vx4 --port", "--port needs a value: --port PORT" SEE_LOAD },
 	{ 1, "load vx4 --port # 5", "--port needs a value: --port PORT" SEE_LOAD },
 	{ 1, "load vx4 -o EF -m copy",
@@ -535,7 +535,7 @@ static void another_netns(void **state)
 		snprintf(words, sizeof(words), forms[i], (int)getpid(), "status vx4");
 		assert_accepted(words);
 		snprintf(words, sizeof(words), forms[i], (int)getpid(), "status --frob");
-		assert_refused(words, "there is no option '--frob'", "status");
+		assert_refused(words, "unknown option '--frob'", "status");
 	}
 	assert_refused("-n", "-n needs a network namespace: a name, PID or path", NULL);
 	assert_refused("--netns", "--netns needs a network namespace: a name, PID or path", NULL);
@@ -545,14 +545,26 @@ static void another_netns(void **state)
 				    "name in /run/netns, the PID of a process, or a path\n");
 	assert_false(asked);
 	assert_string_equal(out, "");
-	assert_refused("--netnsx status", "'--netnsx' is no command: see dscp-tool help", NULL);
+	assert_refused("--netnsx status",
+		       "unknown command '--netnsx': did you mean '--netns'? (see dscp-tool help)",
+		       NULL);
 }
 
 static void no_command(void **state)
 {
 	(void)state;
-	assert_refused("loa vx4", "'loa' is no command: see dscp-tool help", NULL);
-	assert_refused("--frob", "'--frob' is no command: see dscp-tool help", NULL);
+	assert_refused("loa vx4",
+		       "unknown command 'loa': did you mean 'load'? (see dscp-tool help)", NULL);
+	assert_refused("statsu",
+		       "unknown command 'statsu': did you mean 'status'? (see dscp-tool help)",
+		       NULL);
+	assert_refused("mon", "unknown command 'mon': did you mean 'monitor'? (see dscp-tool help)",
+		       NULL);
+	assert_refused(
+		"--versoin",
+		"unknown command '--versoin': did you mean '--version'? (see dscp-tool help)",
+		NULL);
+	assert_refused("--frob", "unknown command '--frob' (see dscp-tool help)", NULL);
 	assert_int_equal(run(""), EXIT_USAGE);
 	assert_non_null(strstr(errors, "Usage: dscp-tool [-n NETNS] COMMAND [OPTION...]\n"));
 	assert_string_equal(out, "");
