@@ -42,7 +42,7 @@ static void usage(FILE *to)
 		"  %-10s %-18s %s\n\n"
 		"-n, --netns NETNS  do it in another network namespace: a name, PID or path\n\n"
 		"See dscp-tool COMMAND --help, and the man page dscp-tool(8).\n",
-		"help", "", "this text; also --version");
+		"help", "[COMMAND]", "this text, or the options of a command");
 }
 
 /* For the completion of a shell, and for tests; see args_list(). */
@@ -50,15 +50,7 @@ static int list(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		args_list(commands[i].command);
-	puts("help");
-	return EXIT_DONE;
-}
-
-static int help(const char *option)
-{
-	if (option && !strcmp(option, "--complete"))
-		return list();
-	usage(stdout);
+	puts("help [COMMAND]");
 	return EXIT_DONE;
 }
 
@@ -92,11 +84,44 @@ static int unknown(const char *word)
 	return EXIT_USAGE;
 }
 
-/* The first word is the name of no command. */
-static int other_word(const char *name, const char *option)
+/* NULL: none has that name. */
+static const struct command *find_command(const char *name)
 {
-	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
-		return help(option);
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].command->name))
+			return &commands[i];
+	return NULL;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* words: behind the word that asks for help; NULL behind the last one. */
+static int help(char *const *words)
+{
+	const struct command *command = words[0] ? find_command(words[0]) : NULL;
+
+	if (words[0] && words[1]) {
+		log_error("'%s' is one argument too many: usage: dscp-tool help [COMMAND]",
+			  words[1]);
+		return EXIT_USAGE;
+	}
+	if (command)
+		args_usage(command->command);
+	else if (!words[0] || is_help(words[0]))
+		usage(stdout);
+	else
+		return strcmp(words[0], "--complete") ? unknown(words[0]) : list();
+	return EXIT_DONE;
+}
+
+/* The first word is the name of no command. */
+static int other_word(const char *name, char *const *words)
+{
+	if (is_help(name))
+		return help(words);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		return version();
 	if (*name)
@@ -145,15 +170,6 @@ static int before_command(int *argc, char ***argv)
 	return -1;
 }
 
-/* NULL: none has that name. */
-static const struct command *find_command(const char *name)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(name, commands[i].command->name))
-			return &commands[i];
-	return NULL;
-}
-
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -166,8 +182,7 @@ int main(int argc, char **argv)
 	name = argc > 1 ? argv[1] : "";
 	command = find_command(name);
 	if (status < 0)
-		status = command ? command->run(argc - 1, argv + 1)
-				 : other_word(name, argc > 2 ? argv[2] : NULL);
+		status = command ? command->run(argc - 1, argv + 1) : other_word(name, argv + 2);
 	reason_print();
 	return flushed(status);
 }

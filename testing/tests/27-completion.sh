@@ -50,6 +50,7 @@ test_commands_and_options_are_those_of_the_tool()
 	offers '--dry-run' load vx4 --dr
 	offers '--all-netns' status --a
 	offers '' save x
+	offers 'dump-map' help d
 	: >"$T/tunnels.conf"
 	offers "$T/tunnels.conf" apply "$T/tun"
 }

@@ -550,6 +550,41 @@ static void another_netns(void **state)
 		       NULL);
 }
 
+/* "help COMMAND" is "COMMAND --help". */
+static void help_of_a_command(void **state)
+{
+	static const char *const commands[] = {
+		"load", "unload", "reload",  "status",	 "dump-map",
+		"save", "apply",  "monitor", "features",
+	};
+	char words[64], text[sizeof(out)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		snprintf(words, sizeof(words), "%s --help", commands[i]);
+		assert_int_equal(run(words), EXIT_DONE);
+		strcpy(text, out);
+		snprintf(words, sizeof(words), "help %s", commands[i]);
+		assert_int_equal(run(words), EXIT_DONE);
+		assert_string_equal(out, text);
+		assert_string_equal(errors, "");
+		assert_false(asked);
+	}
+	assert_int_equal(run("help"), EXIT_DONE);
+	strcpy(text, out);
+	assert_int_equal(run("help help"), EXIT_DONE);
+	assert_string_equal(out, text);
+	assert_int_equal(run("help --help"), EXIT_DONE);
+	assert_string_equal(out, text);
+	assert_int_equal(run("-n /proc/self/ns/net help"), EXIT_DONE);
+	assert_string_equal(out, text);
+	assert_refused("help bogus", "unknown command 'bogus' (see dscp-tool help)", NULL);
+	assert_refused("help laod",
+		       "unknown command 'laod': did you mean 'load'? (see dscp-tool help)", NULL);
+	assert_refused("help load vx4",
+		       "'vx4' is one argument too many: usage: dscp-tool help [COMMAND]", NULL);
+}
+
 static void no_command(void **state)
 {
 	(void)state;
@@ -586,6 +621,7 @@ int main(void)
 		cmocka_unit_test(apply_refuses),
 		cmocka_unit_test(apply_accepts),
 		cmocka_unit_test(another_netns),
+		cmocka_unit_test(help_of_a_command),
 		cmocka_unit_test(no_command),
 	};
 
