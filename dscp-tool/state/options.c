@@ -123,19 +123,19 @@ static const struct arg_need ingress = { offsetof(struct options, request.direct
 #define EXCLUDED .excluded = { "outer-dscp", " leaves nothing to map: it" }
 
 static const struct arg_option load_options[] = {
-	{ "uplink", 'u', "DEV", "the device that the outer packets leave by (several: repeat)",
+	{ "uplink", 'u', "DEV", "a device that packets leave by (several: repeat)",
 	  "by the routes", ARG_TEXT, LIST(request.uplinks, request.n_uplinks) },
 	{ "uplink-netns", 0, "NETNS", "the uplinks' network namespace: a name, PID or path",
 	  "the tunnel's own", ARG_TEXT, TO(request.uplink_netns_name) },
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", "egress",
 	  ARG_WORD, TO(request.direction), .word = direction_name },
-	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,FROM=TO...]", "as it is",
+	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,...]", "as it is",
 	  ARG_SET, .repeats = true, TO(request.egress_map), .set = set_map, .get = get_map,
 	  .word = policy_word, .needs = &egress, EXCLUDED },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
 	  "none", ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .get = get_peer_maps,
 	  .word = policy_word, .needs = &egress_by_peer, EXCLUDED },
-	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,FROM=TO...]",
+	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,...]",
 	  "CS0=keep", ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map,
 	  .get = get_map, .word = policy_word, .needs = &ingress },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp", "auto",

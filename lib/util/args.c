@@ -75,7 +75,7 @@ void args_usage(const struct arg_command *command)
 
 		width = len > width ? len : width;
 	}
-	printf("usage: " PROGRAM " %s%s%s%s\n\n%s\n\n", command->name,
+	printf("Usage: " PROGRAM " %s%s%s%s\n\n%s\n\n", command->name,
 	       command->options && command->options->name ? " [OPTION]..." : "",
 	       command->synopsis && *command->synopsis ? " " : "",
 	       command->synopsis ? command->synopsis : "", command->help);

@@ -62,7 +62,7 @@ static bool is_silent(const char *command)
 
 static bool is_help(const struct fuzz_output *o)
 {
-	return !strncmp(o->out, "usage: ", 7) || !strncmp(o->out, "Usage: ", 7);
+	return !strncmp(o->out, "Usage: ", 7);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -445,7 +445,7 @@ static void wrong_count(void **state)
 		       "a", "--", "b", "c");
 }
 
-static const char help_text[] = "usage: dscp-tool load [OPTION]... TUNNEL [MORE]\n"
+static const char help_text[] = "Usage: dscp-tool load [OPTION]... TUNNEL [MORE]\n"
 				"\n"
 				"Mark the outer packets of a tunnel.\n"
 				"\n"
@@ -480,7 +480,7 @@ static void no_options(void **state)
 	assert_string_equal(errors, "dscp-tool: 'me' is one argument too many: usage: dscp-tool "
 				    "help (see dscp-tool help --help)\n");
 	assert_int_equal(parse_with(&bare, 2, ask), 1);
-	assert_string_equal(out, "usage: dscp-tool help\n\nExplain.\n\n  -h, --help"
+	assert_string_equal(out, "Usage: dscp-tool help\n\nExplain.\n\n  -h, --help"
 				 "  show this text\n");
 }
 

@@ -550,6 +550,14 @@ static void another_netns(void **state)
 		       NULL);
 }
 
+/* No line is too long for a terminal of 80 columns. */
+static void assert_narrow(void)
+{
+	for (const char *line = out; *line; line += strcspn(line, "\n") + 1)
+		if (strcspn(line, "\n") > 80)
+			fail_msg("more than 80 columns: %.*s", (int)strcspn(line, "\n"), line);
+}
+
 /* "help COMMAND" is "COMMAND --help". */
 static void help_of_a_command(void **state)
 {
@@ -563,6 +571,7 @@ static void help_of_a_command(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		snprintf(words, sizeof(words), "%s --help", commands[i]);
 		assert_int_equal(run(words), EXIT_DONE);
+		assert_narrow();
 		strcpy(text, out);
 		snprintf(words, sizeof(words), "help %s", commands[i]);
 		assert_int_equal(run(words), EXIT_DONE);
@@ -571,6 +580,7 @@ static void help_of_a_command(void **state)
 		assert_false(asked);
 	}
 	assert_int_equal(run("help"), EXIT_DONE);
+	assert_narrow();
 	strcpy(text, out);
 	assert_int_equal(run("help help"), EXIT_DONE);
 	assert_string_equal(out, text);
