@@ -40,7 +40,8 @@ static void usage(FILE *to)
 			commands[i].command->synopsis, commands[i].command->help);
 	fprintf(to,
 		"  %-10s %-18s %s\n\n"
-		"-n, --netns NETNS  do it in another network namespace: a name, PID or path\n\n"
+		"-n, --netns NETNS  do it in another network namespace: a name, PID or path\n"
+		"-V, --version      the versions of dscp-tool and libbpf\n\n"
 		"See dscp-tool COMMAND --help, and the man page dscp-tool(8).\n",
 		"help", "[COMMAND]", "this text, or the options of a command");
 }
@@ -56,7 +57,7 @@ static int list(void)
 
 static int version(void)
 {
-	printf("dscp-tool %s (%s)\n", DSCP_TOOL_VERSION, libbpf_version_string());
+	printf("dscp-tool %s (libbpf %s)\n", DSCP_TOOL_VERSION, libbpf_version_string());
 	return EXIT_DONE;
 }
 

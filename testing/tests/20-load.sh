@@ -282,7 +282,7 @@ test_json_of_nothing()
 	check on a "$TOOL" status
 	check on a "$TOOL" features
 	on a "$TOOL" features --json | jq -e '.egress and .ingress'
-	check_grep '^dscp-tool [0-9.]+ ' on a "$TOOL" --version
+	check_grep '^dscp-tool [0-9.]+ \(libbpf v[0-9.]+\)$' on a "$TOOL" --version
 	check_grep 'Usage' on a "$TOOL" help
 	check_grep 'egress-map MAP' on a "$TOOL" load --help
 }
