@@ -65,10 +65,7 @@ static int set_outer_dscp(void *member, const char *value, char *err, size_t err
 	int dscp = dscp_parse(value);
 
 	if (dscp < 0) {
-		snprintf(err, err_len,
-			 "'%s' is no DSCP: a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a "
-			 "number from 0 to 63",
-			 value);
+		snprintf(err, err_len, "'%.40s' %s", value, dscp_why_not(value, ""));
 		return -EINVAL;
 	}
 	request->fixed = true;
@@ -123,8 +120,8 @@ static const struct arg_need ingress = { offsetof(struct options, request.direct
 #define EXCLUDED .excluded = { "outer-dscp", " leaves nothing to map: it" }
 
 static const struct arg_option load_options[] = {
-	{ "uplink", 'u', "DEV", "a device that packets leave by (several: repeat)",
-	  "by the routes", ARG_TEXT, LIST(request.uplinks, request.n_uplinks) },
+	{ "uplink", 'u', "DEV", "a device that packets leave by (several: repeat)", "by the routes",
+	  ARG_TEXT, LIST(request.uplinks, request.n_uplinks) },
 	{ "uplink-netns", 0, "NETNS", "the uplinks' network namespace: a name, PID or path",
 	  "the tunnel's own", ARG_TEXT, TO(request.uplink_netns_name) },
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", "egress",
@@ -135,9 +132,9 @@ static const struct arg_option load_options[] = {
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
 	  "none", ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .get = get_peer_maps,
 	  .word = policy_word, .needs = &egress_by_peer, EXCLUDED },
-	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,...]",
-	  "CS0=keep", ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map,
-	  .get = get_map, .word = policy_word, .needs = &ingress },
+	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,...]", "CS0=keep",
+	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map, .get = get_map,
+	  .word = policy_word, .needs = &ingress },
 	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp", "auto",
 	  ARG_WORD, TO(request.way), .word = way_name, .needs = &ingress },
 	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", "none", ARG_SET,

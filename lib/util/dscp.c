@@ -4,6 +4,7 @@
 #include "dscp.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -25,6 +26,7 @@ static const struct {
 	{ "LE", 1 }, /* RFC 8622 */
 	{ "NQB", 45 }, /* RFC 9956 */
 	{ "DF", 0 }, /* RFC 2474's default, read only: an earlier entry has the name for output */
+	{ "BE", 0 }, /* best effort, in the same way */
 };
 #define N_NAMES ARRAY_SIZE(names)
 
@@ -57,4 +59,21 @@ int dscp_parse(const char *text)
 	if (args_number(text, 0, DSCP_VALUES - 1, &number, NULL, 0))
 		return -EINVAL;
 	return number;
+}
+
+const char *dscp_why_not(const char *text, const char *others)
+{
+	static char why[160];
+	unsigned long field;
+
+	if (!args_number(text, DSCP_VALUES, UINT8_MAX, &field, NULL, 0))
+		snprintf(why, sizeof(why),
+			 "is the DS field (TOS byte) of %s: a DSCP is its upper six bits",
+			 dscp_name(field >> 2));
+	else
+		snprintf(why, sizeof(why),
+			 "is no DSCP: use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF, BE) or "
+			 "a number from 0 to 63%s",
+			 others);
+	return why;
 }

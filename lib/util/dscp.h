@@ -18,8 +18,12 @@ const char *dscp_name(unsigned int dscp);
 /* The names, one after the other; NULL behind the last. */
 const char *dscp_word(unsigned int i);
 
-/* One codepoint, by name (any case; DF is CS0) or number (decimal or 0x hex). Returns the
+/* One codepoint, by name (any case; DF and BE are CS0) or number (decimal or 0x hex). Returns the
  * codepoint or -EINVAL. */
 int dscp_parse(const char *text);
+
+/* What there is to say behind a text that is no codepoint: why, and what is legal; others: that is
+ * legal, too. Static storage. */
+const char *dscp_why_not(const char *text, const char *others);
 
 #endif

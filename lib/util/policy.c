@@ -14,7 +14,6 @@
 #include "dscp.h"
 #include "macros.h"
 
-#define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
 #define QUOTED 40 /* how much of an entry an error repeats */
 #define FROM_LEN 64 /* far more than any legal FROM */
 #define COPY 0x100 /* what parse_to() makes of "copy" */
@@ -79,10 +78,10 @@ static int parse_from(const struct entry *entry, const char *text, int *first, i
 	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : FROM_LEN, text);
 	*first = dscp_parse(low);
 	if (*first < 0)
-		return refuse(entry, low, "is no DSCP: " LEGAL ", a range A-B or *");
+		return refuse(entry, low, dscp_why_not(low, ", a range A-B or *"));
 	*last = dash ? dscp_parse(dash + 1) : *first;
 	if (*last < 0)
-		return refuse(entry, dash + 1, "is no DSCP: " LEGAL);
+		return refuse(entry, dash + 1, dscp_why_not(dash + 1, ""));
 	if (*first > *last)
 		return refuse(entry, text, "runs backwards: put the lower DSCP first");
 	return 0;
@@ -96,7 +95,7 @@ static int parse_to(const struct entry *entry, const char *text)
 		return DSCP_KEEP;
 	if (!strcasecmp(text, "copy"))
 		return COPY;
-	return to < 0 ? refuse(entry, text, "is no DSCP: " LEGAL ", keep or copy") : to;
+	return to < 0 ? refuse(entry, text, dscp_why_not(text, ", keep or copy")) : to;
 }
 
 static void set_range(struct dscp_policy *policy, int first, int last, int to)
@@ -115,6 +114,11 @@ static int parse_entry(struct dscp_policy *policy, const char *text, char *err, 
 	if (!strcasecmp(text, "copy")) {
 		policy_identity(policy);
 		return 0;
+	}
+	if (!*text) {
+		snprintf(err, err_len,
+			 "'' is an empty entry (a comma too many?): use FROM=TO, such as EF=AF41");
+		return -EINVAL;
 	}
 	if (!equals || (size_t)(equals - text) >= sizeof(from)) {
 		snprintf(err, err_len, "'%.*s' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep",

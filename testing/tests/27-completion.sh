@@ -110,7 +110,7 @@ test_names_of_dscps()
 	for name in $(complete_words load vx4 -o ''); do
 		check_exit 2 on a "$TOOL" load nope --outer-dscp "$name"
 	done
-	[ "$(complete_words load vx4 -o '' | wc -w)" = 25 ]
+	[ "$(complete_words load vx4 -o '' | wc -w)" = 26 ]
 }
 
 # The page as text: without the marks of scdoc.

@@ -18,7 +18,7 @@
 
 #include "../xorshift.h"
 
-#define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
+#define LEGAL "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF, BE) or a number from 0 to 63"
 
 static char err[512];
 
@@ -46,6 +46,7 @@ static void names(void **state)
 	assert_string_equal(dscp_name(1), "LE");
 	assert_string_equal(dscp_name(45), "NQB");
 	assert_int_equal(dscp_parse("DF"), 0);
+	assert_int_equal(dscp_parse("BE"), 0);
 	assert_string_equal(dscp_name(63), "63");
 	assert_string_equal(dscp_name(2), "2");
 }
@@ -100,7 +101,6 @@ static const char *const bad_names[] = {
 	"CS",
 	"AF44",
 	"AF51",
-	"BE",
 	"2e",
 	"CS-1",
 	"0x-1",
@@ -305,6 +305,9 @@ static void assert_refused(const char *text, const char *sentence)
 	assert_string_equal(err, sentence);
 }
 
+#define EMPTY "'' is an empty entry (a comma too many?): use FROM=TO, such as EF=AF41"
+#define DS_FIELD(name) " is the DS field (TOS byte) of " name ": a DSCP is its upper six bits"
+
 static void policy_sentences(void **state)
 {
 	char tiny[8];
@@ -316,7 +319,19 @@ static void policy_sentences(void **state)
 	assert_refused("CS1-XX=EF", "'XX' in 'CS1-XX=EF' is no DSCP: " LEGAL);
 	assert_refused("AF43-AF11=EF", "'AF43-AF11' in 'AF43-AF11=EF' runs backwards: "
 				       "put the lower DSCP first");
-	assert_refused("EF=EF,", "'' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep");
+	assert_refused("EF=EF,", EMPTY);
+	assert_refused(",EF=EF", EMPTY);
+	assert_refused("EF=EF,,LE=LE", EMPTY);
+	assert_refused("", EMPTY);
+	assert_refused(" ", "' ' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep");
+	assert_refused("EF=", "'' in 'EF=' is no DSCP: " LEGAL ", keep or copy");
+	/* The DS field is four times the DSCP, and has ECN bits. */
+	assert_refused("0xb8=EF", "'0xb8' in '0xb8=EF'" DS_FIELD("EF"));
+	assert_refused("0-184=EF", "'184' in '0-184=EF'" DS_FIELD("EF"));
+	assert_refused("EF=0xBB", "'0xBB' in 'EF=0xBB'" DS_FIELD("EF"));
+	assert_refused("EF=64", "'64' in 'EF=64'" DS_FIELD("CS2"));
+	assert_refused("EF=255", "'255' in 'EF=255'" DS_FIELD("63"));
+	assert_refused("EF=256", "'256' in 'EF=256' is no DSCP: " LEGAL ", keep or copy");
 	policy_identity(&policy);
 	assert_int_equal(policy_parse(&policy, "XX", tiny, sizeof(tiny)), -EINVAL);
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);

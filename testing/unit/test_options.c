@@ -122,7 +122,9 @@ static void assert_rows_refused(const char *command, const struct row *rows, siz
 	}
 }
 
-#define DSCPS "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a number from 0 to 63"
+#define DSCPS "use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF, BE) or a number from 0 to 63"
+
+#define UPPER "a DSCP is its upper six bits"
 
 static const struct row load_values[] = {
 	{ "vx4 --frob", "unknown option '--frob'" },
@@ -141,16 +143,20 @@ static const struct row load_values[] = {
 	{ "vx4 --egress-map EF=AF99",
 	  "--egress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --egress-map 64=EF",
-	  "--egress-map: '64' in '64=EF' is no DSCP: " DSCPS ", a range A-B or *" },
+	  "--egress-map: '64' in '64=EF' is the DS field (TOS byte) of CS2: " UPPER },
+	{ "vx4 --egress-map 256=EF",
+	  "--egress-map: '256' in '256=EF' is no DSCP: " DSCPS ", a range A-B or *" },
+	{ "vx4 --egress-map EF=CS1,", "--egress-map: '' is an empty entry (a comma too many?): use "
+				      "FROM=TO, such as EF=AF41" },
 	{ "vx4 --egress-map EF",
 	  "--egress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 	{ "vx4 --direction ingress --ingress-map EF=AF99",
 	  "--ingress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --direction both --ingress-map EF",
 	  "--ingress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
-	{ "vx4 --outer-dscp 64",
-	  "--outer-dscp: '64' is no DSCP: a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF) or a "
-	  "number from 0 to 63" },
+	{ "vx4 --outer-dscp AF44", "--outer-dscp: 'AF44' is no DSCP: " DSCPS },
+	{ "vx4 --outer-dscp 0xb8",
+	  "--outer-dscp: '0xb8' is the DS field (TOS byte) of EF: " UPPER },
 	{ "vx4 --direction sideways", "--direction: 'sideways' is none of egress, ingress, both" },
 	{ "vx4 --attach xdp", "--attach: 'xdp' is none of auto, tcx, clsact" },
 	{ "vx4 --direction ingress --ingress-hook tcx",
