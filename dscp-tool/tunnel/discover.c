@@ -22,8 +22,15 @@ static int unknown_kind(const struct request *request, const struct nl_link *lin
 	char served[KINDS_LIST];
 
 	kinds_list(served);
+	if (request->fixed)
+		return failed(TUNNEL_USAGE,
+			      "%s: --port is missing: packets of such a device are known by the "
+			      "UDP port that they are sent from, --port N",
+			      request->name);
 	if (strcmp(link->kind, "tun"))
-		return failed(-EOPNOTSUPP, "%s: not a tunnel that is known here (%s%s): %s are",
+		return failed(-EOPNOTSUPP,
+			      "%s: not a tunnel that is known here (%s%s): %s are. What another "
+			      "one sends by UDP can have one mark, --outer-dscp X --port N",
 			      request->name, *link->kind ? "its kind is " : "it has no kind",
 			      link->kind, served);
 	if (request_ingress(request))
@@ -171,11 +178,13 @@ static int set_uplink_netns(const struct request *request, struct dscp_tunnel *t
 		      request->name);
 }
 
-static int find_link(const char *name, struct nl_link *link)
+static int find_link(const char *name, bool was_there, struct nl_link *link)
 {
 	struct nl_error why;
 	int err = nl_link_by_name(name, link, &why);
 
+	if (err == -ENODEV && was_there)
+		return failed(err, "%s: the device is gone", name);
 	if (err)
 		return failed(err, "%s: %s", name, why.text);
 	if (sane_name(link->name))
@@ -219,7 +228,7 @@ int discover_tunnel(const struct request *request, bool may_be_absent, struct ds
 {
 	__attribute__((cleanup(nl_wireguard_free))) struct nl_wireguard wg = {};
 	struct nl_link link;
-	int err = find_link(request->name, &link);
+	int err = find_link(request->name, may_be_absent, &link);
 
 	if (err)
 		return err;

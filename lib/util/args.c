@@ -237,6 +237,8 @@ static int take_argument(struct parse *parse, const char *arg)
 {
 	char quoted[64];
 
+	if (!*arg)
+		return refuse_count(parse->command, "an argument", "is empty");
 	if (*parse->n_args < parse->command->max_args) {
 		parse->args[(*parse->n_args)++] = arg;
 		return 0;

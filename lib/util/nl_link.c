@@ -136,7 +136,7 @@ int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err
 	memset(link, 0, sizeof(*link));
 	if (*name && strlen(name) < IFNAMSIZ)
 		ret = nl_exchange(NETLINK_ROUTE, ask_link(&request, name, 0), &reader, err);
-	return ret == -ENODEV ? nl_fail(err, ret, "there is no device '%s'", name) : ret;
+	return ret == -ENODEV ? nl_fail(err, ret, "there is no such device") : ret;
 }
 
 static int no_index(int ret, int ifindex, struct nl_error *err)

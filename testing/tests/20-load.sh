@@ -110,14 +110,16 @@ flows() { on a "$TOOL" status --json | jq .flows.capacity; }
 test_what_cannot_be_loaded()
 {
 	lone_node
-	refused 2 "no device 'nope'" "$TOOL" load nope
-	refused 2 'eth0: not a tunnel' "$TOOL" load eth0
-	refused 2 "no device 'nope'" "$TOOL" load vx4 --uplink nope
+	refused 2 '^dscp-tool: nope: there is no such device$' "$TOOL" load nope
+	refused 2 'eth0: not a tunnel.*--outer-dscp X --port N$' "$TOOL" load eth0
+	refused 2 '^dscp-tool: uplink nope: there is no such device$' "$TOOL" load vx4 --uplink nope
 	refused 1 'that is the tunnel itself' "$TOOL" load vx4 --uplink vx4
 	# The other words that are refused before the kernel is asked: testing/unit/test_options.c.
 	refused 1 '66000.*65535' "$TOOL" load vx4 --port 66000
 	on a ip tuntap add tun0 mode tun
 	refused 2 'tun0: a user space tunnel' "$TOOL" load tun0
+	refused 1 'tun0: --port is missing' "$TOOL" load tun0 --outer-dscp AF41
+	refused 1 'lo: --port is missing' "$TOOL" load lo --outer-dscp AF41 --uplink eth0
 	refused 2 'no uplink found' "$TOOL" load tun0 --outer-dscp EF --port 1194
 	check on a "$TOOL" load tun0 --outer-dscp EF --port 1194 --uplink eth0
 	check on a "$TOOL" load vx4

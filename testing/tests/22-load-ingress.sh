@@ -121,13 +121,13 @@ test_options()
 		vx4 --direction ingress --ingress-hook peek
 	refused 1 'vx4: --ingress-hook xdp is for wireguard, this is vxlan: tc is the way' \
 		vx4 --direction both --ingress-hook xdp
-	refused 2 "nope: there is no device 'nope'" nope --direction ingress
+	refused 2 "nope: there is no such device" nope --direction ingress
 	refused 2 'eth0: not a tunnel' eth0 --direction ingress
 	# The same with something loaded.
 	ingress vx4
 	refused 1 'vx4: --ingress-hook peek' vx4 --direction both --ingress-hook peek
 	refused 1 'vx6: --ingress-hook xdp' vx6 --direction ingress --ingress-hook xdp
-	refused 2 "uplink nope: there is no device 'nope'" vx4 --direction both --uplink nope
+	refused 2 "uplink nope: there is no such device" vx4 --direction both --uplink nope
 	check on a "$TOOL" unload vx4
 	nothing
 }

@@ -206,7 +206,7 @@ test_bad_input()
 		timeout 120 "$TOOL" load vx4 --uplink-netns "$T/pipe"
 	refused 1 "--uplink-netns: '0{40}\.\.\.' has 300 characters: 1 to 255 are possible" \
 		"$TOOL" load vx4 --uplink-netns "$(printf %0300d 0)"
-	refused 2 "uplink vx4: there is no device 'vx4'" "$TOOL" load vx4 --uplink-netns a --uplink vx4
+	refused 2 "uplink vx4: there is no such device" "$TOOL" load vx4 --uplink-netns a --uplink vx4
 	refused 2 'vx4: not permitted without CAP_SYS_ADMIN, which --uplink-netns needs$' \
 		setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" load vx4 --uplink-netns a
 	check on c "$TOOL" load vx4 --uplink-netns a --attach clsact

@@ -368,7 +368,7 @@ number_used_again()
 	leaves 71 "$1"
 	deleted vx7
 	numbered 77 private0 72
-	said "^dscp-tool: vx7: there is no device 'vx7' .its number 77 is another device's now, private0,"
+	said "^dscp-tool: vx7: the device is gone .its number 77 is another device's now, private0,"
 	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' looks_by_event
 	untouched private0 72
 	check_exit 4 on a "$TOOL" status vx7

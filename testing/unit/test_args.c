@@ -437,6 +437,9 @@ static void wrong_values(void **state)
 static void wrong_count(void **state)
 {
 	(void)state;
+	assert_refused("an argument is empty: usage: dscp-tool load TUNNEL [MORE]", "load", "");
+	assert_refused("an argument is empty: usage: dscp-tool load TUNNEL [MORE]", "load", "a",
+		       "--", "");
 	assert_refused("an argument is missing: usage: dscp-tool load TUNNEL [MORE]", "load",
 		       "--json");
 	assert_refused("'c' is one argument too many: usage: dscp-tool load TUNNEL [MORE]", "load",

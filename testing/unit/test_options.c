@@ -381,6 +381,10 @@ static void other_commands_refuse(void **state)
 	assert_refused("dump-map --openmetrics", "unknown option '--openmetrics'", "dump-map");
 	assert_refused("features vx4", "'vx4' is one argument too many: usage: dscp-tool features",
 		       "features");
+	assert_refused("monitor ", "an argument is empty: usage: dscp-tool monitor [TUNNEL...]",
+		       "monitor");
+	assert_refused("unload vx4 ",
+		       "an argument is empty: usage: dscp-tool unload TUNNEL... | --all", "unload");
 	assert_refused("unload", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload --all vx4", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload -j vx4", "unknown option '-j'", "unload");
