@@ -4,6 +4,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "command.h"
@@ -11,6 +12,7 @@
 #include "state/root.h"
 #include "state/sets.h"
 #include "tunnel/discover.h"
+#include "util/log.h"
 #include "util/macros.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -28,12 +30,31 @@ static int find(const struct options *options, struct wanted *wanted)
 	return err ? err : discover_tunnel(request, false, &wanted->tunnel);
 }
 
+/* What was found, for --verbose. */
+static void tell(const struct dscp_tunnel *tunnel)
+{
+	char text[DSCP_MAX_PORTS * 8 + DSCP_MAX_UPLINKS * (DSCP_IFNAMSIZ + 1) + 32] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < tunnel->n_ports; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%s %u", i ? "" : ", port",
+				tunnel->ports[i]);
+	for (int i = 0; i < tunnel->n_uplinks; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%s %.15s", i ? "" : ", uplink",
+				tunnel->uplink_names[i]);
+	log_debug("%.15s: loaded%s", tunnel->name, text);
+}
+
 int load_tunnel(const struct options *options)
 {
 	struct wanted wanted;
 	int err = find(options, &wanted);
 
-	return err ? err : change_tunnel(&wanted, &options->peers, options->request.flows);
+	if (!err)
+		err = change_tunnel(&wanted, &options->peers, options->request.flows);
+	if (!err)
+		tell(&wanted.tunnel);
+	return err;
 }
 
 int load_check(const struct options *options)

@@ -50,6 +50,18 @@ test_load_and_unload()
 	same_as_before
 }
 
+test_verbose()
+{
+	lone_node
+	check_grep '^dscp-tool: vx4: loaded, port 4789, uplink eth0$' on a "$TOOL" load -v vx4
+	on a ip tuntap add tun0 mode tun
+	check_grep '^dscp-tool: tun0: loaded, port 1 2, uplink eth0 vx4$' on a "$TOOL" load -v tun0 \
+		--outer-dscp EF -p1 -p2 -ueth0 -uvx4
+	OUTPUT=$(on a "$TOOL" load vx4 2>&1)
+	[ -z "$OUTPUT" ] || fail "without --verbose: $OUTPUT"
+	check on a "$TOOL" unload --all
+}
+
 test_load_changes_a_loaded_tunnel()
 {
 	local best
