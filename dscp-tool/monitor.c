@@ -36,6 +36,8 @@
 /* Seconds until another try, at most, whatever the interval is: */
 #define AFTER_FAILURE 5
 #define AFTER_BUSY 1
+/* After so many looks without the lock it is worth a line: a load takes less. */
+#define BUSY_LOOKS 5
 /* Changes come in bursts (a link, its addresses, its routes): look when they have settled. */
 #define SETTLE_MS 200
 #define LATEST_MS 1000 /* but no longer than that */
@@ -55,13 +57,15 @@ struct followed {
 struct monitor {
 	const char *names[MAX_NAMES];
 	unsigned int n_names; /* 0: all tunnels */
+	bool found[MAX_NAMES]; /* a tunnel of that name is loaded */
 	int events; /* a descriptor, see nl_events_open() */
 	sigset_t unblocked; /* signals, while waiting */
 	struct followed *followed;
 	unsigned int n_followed;
 	uint32_t interval; /* seconds between two looks without an event */
 	bool watching; /* the first look is over */
-	bool busy; /* at the last look another process had the lock */
+	char watched[TEXT]; /* names of tunnels, at the first look */
+	unsigned int n_busy; /* so many looks ago another process took the lock, and has it still */
 	/* Of the last look with the lock: */
 	unsigned int n_tunnels, n_loaded, n_broken;
 	bool failed; /* a repair */
@@ -113,11 +117,11 @@ static void notify(const char *state)
 	close(fd);
 }
 
-static bool is_named(const struct monitor *m, const struct dscp_tunnel *tunnel)
+static bool is_named(struct monitor *m, const struct dscp_tunnel *tunnel)
 {
 	for (unsigned int i = 0; i < m->n_names; i++)
 		if (!strncmp(m->names[i], tunnel->name, DSCP_IFNAMSIZ))
-			return true;
+			return m->found[i] = true;
 	return !m->n_names;
 }
 
@@ -165,8 +169,12 @@ static bool is_followed(struct monitor *m, struct followed *f, const struct pins
 /* Once, until there is something else to say. An empty text: all is well again. */
 static void say(struct followed *f, const struct dscp_tunnel *tunnel, const char *text)
 {
-	if (!strncmp(f->name, tunnel->name, DSCP_IFNAMSIZ) && !strcmp(f->said, text))
+	const bool same = !strncmp(f->name, tunnel->name, DSCP_IFNAMSIZ);
+
+	if (same && !strcmp(f->said, text))
 		return;
+	if (same && !*text)
+		log_info("%.15s: all is well again", tunnel->name);
 	memcpy(f->name, tunnel->name, DSCP_IFNAMSIZ);
 	snprintf(f->said, sizeof(f->said), "%s", text);
 	if (*text)
@@ -204,13 +212,39 @@ static int replaced(void)
 
 static void begin_look(struct monitor *m, bool busy)
 {
-	m->busy = busy;
 	if (busy) {
-		log_debug("another dscp-tool is at work");
+		if (++m->n_busy == BUSY_LOOKS)
+			log_info("another dscp-tool is still at work: nothing is repaired "
+				 "meanwhile");
+		else
+			log_debug("another dscp-tool is at work");
 		return;
 	}
+	if (m->n_busy >= BUSY_LOOKS)
+		log_info("the other dscp-tool is done");
+	m->n_busy = 0;
 	m->n_tunnels = m->n_loaded = m->n_broken = 0;
 	m->failed = false;
+}
+
+/* What is not loaded yet is watched when it is. */
+static void begin_watching(struct monitor *m)
+{
+	char awaited[TEXT] = "";
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < m->n_names && len < sizeof(awaited); i++) {
+		if (m->found[i])
+			continue;
+		not_loaded(&monitor_command, m->names[i]);
+		len += snprintf(awaited + len, sizeof(awaited) - len, "%s%s", len ? ", " : "",
+				m->names[i]);
+	}
+	if (!m->n_names && !m->n_tunnels)
+		snprintf(awaited, sizeof(awaited), "one to be loaded");
+	log_info("watching %u tunnel%s%s%s%s%s", m->n_tunnels, m->n_tunnels == 1 ? "" : "s",
+		 *m->watched ? ": " : "", m->watched, *awaited ? "; waiting for " : "", awaited);
+	m->watching = true;
 }
 
 /* With --verbose each look ends with a line, also one that has found nothing to do. */
@@ -224,8 +258,7 @@ static void end_look(struct monitor *m)
 	else
 		log_debug("checked: %u tunnel%s, no change", m->n_tunnels, plural);
 	if (!m->watching)
-		log_debug("watching %u tunnel%s", m->n_tunnels, plural);
-	m->watching = true;
+		begin_watching(m);
 }
 
 /* Loads a tunnel again if that is called for. */
@@ -243,6 +276,12 @@ static int check_tunnel(struct monitor *m, struct pins *pins, uint32_t slot)
 	if (*recheck.change)
 		err = change_tunnel(&recheck.wanted, NULL, 0);
 	note(m, followed, &pins->tunnels[slot], &recheck, err);
+	if (!m->watching) {
+		size_t len = strlen(m->watched);
+
+		snprintf(m->watched + len, TEXT - len, "%s%.15s", len ? ", " : "",
+			 pins->tunnels[slot].name);
+	}
 	return 0;
 }
 
@@ -308,7 +347,7 @@ static long milliseconds(void)
 /* The timer, in ms. What was not done is tried again soon, even if the interval is long. */
 static long time_to_wait(const struct monitor *m)
 {
-	unsigned long seconds = m->busy ? AFTER_BUSY : m->failed ? AFTER_FAILURE : m->interval;
+	unsigned long seconds = m->n_busy ? AFTER_BUSY : m->failed ? AFTER_FAILURE : m->interval;
 
 	return 1000L * (seconds < m->interval ? seconds : m->interval);
 }

@@ -596,7 +596,7 @@ test_namespace_number_used_again()
 		begun
 		box private0 72
 		start_monitor_again
-		said '^dscp-tool: watching 0 tunnels'
+		said '^dscp-tool: watching 0 tunnels; waiting for one to be loaded$'
 		stop_background "$monitor"
 		box_leaves 72 none
 		through b again --dst 10.0.72.1 --count 128

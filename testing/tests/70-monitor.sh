@@ -90,7 +90,53 @@ test_uplink_made_anew()
 	uplink a 1
 	retry_until hook_is_on eth0 egress_outer
 	said 'vx4: uplink eth0: loaded again'
+	said '^dscp-tool: vx4: all is well again$'
 	healthy
+}
+
+# watches LINES WORD...: what monitor says on node a until its first look is over; the words without --verbose
+watches()
+{
+	: >"$T/monitor"
+	# shellcheck disable=SC2016 # for another shell
+	background on a sh -c 'log=$1; shift; exec "$0" "$@" 2>"$log"' "$TOOL" "$T/monitor" "${@:2}"
+	monitor=$!
+	said '^dscp-tool: watching '
+	stop_background "$monitor"
+	check diff <(echo "$1") <(sed 's/^dscp-tool: //' "$T/monitor")
+}
+
+# The first look ends with what is watched, and which tunnels are awaited.
+test_says_what_it_watches()
+{
+	lone_node
+	node_add_netns b
+	watches 'watching 0 tunnels; waiting for one to be loaded' monitor
+	watches 'wx5: not loaded
+watching 0 tunnels; waiting for wx5' monitor wx5
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx6
+	watches 'watching 2 tunnels: vx4, vx6' monitor
+	watches 'watching 1 tunnel: vx6' monitor vx6
+	watches 'wx5: not loaded
+vy6: not loaded
+watching 1 tunnel: vx4; waiting for wx5, vy6' monitor wx5 vx4 vy6
+	watches 'vx4: not loaded here, but in another network namespace: dscp-tool -n a monitor vx4
+watching 0 tunnels; waiting for vx4' -n b monitor vx4
+	check on a "$TOOL" unload --all
+}
+
+# A tunnel that is awaited is watched when it is there.
+test_awaited()
+{
+	lone_node
+	check on a "$TOOL" load vx6
+	start_monitor a --interval 1 vx4
+	check on a "$TOOL" load vx4
+	said '^dscp-tool: checked: 1 tunnel, no change$'
+	on a ip link del vx4
+	vx4_again
+	said 'vx4: the device was made anew.*: loaded again'
 }
 
 test_route_moves()
@@ -264,7 +310,9 @@ test_lock_taken()
 	on a tc qdisc del dev eth0 clsact
 	said 'another dscp-tool is at work'
 	check_exit 4 on a "$TOOL" status vx4
+	said '^dscp-tool: another dscp-tool is still at work: nothing is repaired meanwhile$'
 	release_lock
+	said '^dscp-tool: the other dscp-tool is done$'
 	said 'vx4: a program was taken away: loaded again'
 	healthy
 }
@@ -313,6 +361,7 @@ test_repair_that_fails()
 	said "and then eth0: the qdisc 'ingress' at ffff:"
 	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' "${idle[@]}"
 	on a tc qdisc del dev eth0 ingress
+	said '^dscp-tool: vx4: all is well again$'
 	healthy
 }
 
