@@ -65,6 +65,9 @@ static bool has_relative_load(void)
 				       NULL) == 1;
 }
 
+/* What it takes to try clsact is not permitted. */
+static bool no_netns;
+
 /* Tried for real, on the loopback device of a network namespace that only a child is in. */
 static bool has_clsact(void)
 {
@@ -79,10 +82,11 @@ static bool has_clsact(void)
 	if (child < 0)
 		return false;
 	if (!child)
-		_exit(unshare(CLONE_NEWNET) || bpf_tc_hook_create(&hook));
+		_exit(unshare(CLONE_NEWNET) ? 2 : bpf_tc_hook_create(&hook) != 0);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return false;
+	no_netns = WIFEXITED(status) && WEXITSTATUS(status) == 2;
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
@@ -137,6 +141,23 @@ static const char *no_bpffs(void)
 	return can_mount ? "load mounts one at " BPFFS : "mount -t bpf bpf " BPFFS;
 }
 
+/* Why the answer says nothing, or NULL. */
+static const char *blind_to_programs(void)
+{
+	return may_not_probe() ? "needs " PRIVILEGES : NULL;
+}
+
+static const char *blind_to_memory(void)
+{
+	return privileges_complete() ? NULL : "needs " PRIVILEGES;
+}
+
+static const char *blind_to_clsact(void)
+{
+	return no_netns ? "needs CAP_SYS_ADMIN, to try it in a network namespace" : NULL;
+}
+
+enum answer { NO, YES, UNKNOWN };
 enum need { OPTIONAL, FOR_INGRESS, FOR_ALL };
 
 static const struct {
@@ -145,24 +166,31 @@ static const struct {
 	enum need need;
 	const char *without; /* what follows when it is missing */
 	const char *(*why_not)(void); /* in place of present(): why it is missing, or NULL */
+	const char *(*blind)(void); /* NULL: the answer is always true */
 } rows[] = {
 	{ "tc_programs", has_tc_programs, FOR_ALL,
-	  .without = "no BPF program can run at TC (CONFIG_NET_CLS_ACT)" },
-	{ "lru_hash", has_lru_maps, FOR_ALL, .without = "no map of flows (Linux 4.10)" },
-	{ "set_hash", has_set_hash, FOR_ALL, .without = "no stamp on packets (Linux 4.13)" },
+	  .without = "no BPF program can run at TC (CONFIG_NET_CLS_ACT)",
+	  .blind = blind_to_programs },
+	{ "lru_hash", has_lru_maps, FOR_ALL, .without = "no map of flows (Linux 4.10)",
+	  .blind = blind_to_programs },
+	{ "set_hash", has_set_hash, FOR_ALL, .without = "no stamp on packets (Linux 4.13)",
+	  .blind = blind_to_programs },
 	{ "load_bytes_relative", has_relative_load, FOR_ALL,
-	  .without = "no look at the network header (Linux 4.18)" },
+	  .without = "no look at the network header (Linux 4.18)", .blind = blind_to_programs },
 	{ "tcx", tcx_supported, OPTIONAL,
-	  .without = "programs are attached by clsact (TCX came with Linux 6.6)" },
+	  .without = "programs are attached by clsact (TCX came with Linux 6.6)",
+	  .blind = blind_to_programs },
 	{ "clsact", has_clsact, OPTIONAL,
-	  .without = "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)" },
+	  .without = "only TCX can attach programs (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF)",
+	  .blind = blind_to_clsact },
 	{ "bpffs", NULL, OPTIONAL, .without = "nowhere to pin", .why_not = no_bpffs },
 	{ "jit", has_jit, OPTIONAL,
-	  .without = "programs are interpreted, which is slow (net.core.bpf_jit_enable)" },
+	  .without = "programs are interpreted, which is slow (net.core.bpf_jit_enable)",
+	  .blind = blind_to_programs },
 	{ "btf", kernel_has_btf, OPTIONAL,
 	  .without = "ingress of wireguard by tc instead of peek" },
 	{ "probe_read_kernel", NULL, FOR_INGRESS, .without = "no ingress",
-	  .why_not = kernel_no_probe_read },
+	  .why_not = kernel_no_probe_read, .blind = blind_to_memory },
 	{ "co_re", has_core, OPTIONAL,
 	  .without = "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
 	{ "libxdp", libxdp_supported, OPTIONAL,
@@ -174,59 +202,88 @@ static const struct {
 /* All that is known when it is printed. */
 struct features {
 	struct feature {
-		bool present;
-		char without[200]; /* what follows when it is missing, and why it is */
+		enum answer present;
+		/* What follows when it is missing, and why it is; or what it takes to know. */
+		char why[200];
 	} list[ARRAY_SIZE(rows)];
-	bool egress, ingress; /* are possible */
+	enum answer egress, ingress; /* are possible */
 };
 
 static void find(struct feature *feature, unsigned int i)
 {
 	const char *reason = rows[i].why_not ? rows[i].why_not() : NULL;
+	const bool present = rows[i].present ? rows[i].present() : !reason;
+	/* Asked last. And libbpf's probes say yes, too, where they may not try. */
+	const char *blind = rows[i].blind ? rows[i].blind() : NULL;
 
-	feature->present = rows[i].present ? rows[i].present() : !reason;
-	snprintf(feature->without, sizeof(feature->without), "%s%s%s", rows[i].without,
-		 reason ? ": " : "", reason ? reason : "");
+	feature->present = blind ? UNKNOWN : present ? YES : NO;
+	snprintf(feature->why, sizeof(feature->why), "%s%s%s", blind ? blind : rows[i].without,
+		 reason && !blind ? ": " : "", reason && !blind ? reason : "");
+}
+
+/* Nothing is possible without what is needed. */
+static void require(enum answer *possible, enum answer present)
+{
+	if (present == NO || (present == UNKNOWN && *possible == YES))
+		*possible = present;
 }
 
 static void collect(struct features *features)
 {
-	features->egress = features->ingress = true;
+	features->egress = features->ingress = YES;
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		find(&features->list[i], i);
-		features->egress &= features->list[i].present || rows[i].need != FOR_ALL;
-		features->ingress &= features->list[i].present || rows[i].need == OPTIONAL;
+		if (rows[i].need == FOR_ALL)
+			require(&features->egress, features->list[i].present);
+		if (rows[i].need != OPTIONAL)
+			require(&features->ingress, features->list[i].present);
 	}
+}
+
+/* null: it cannot be told. */
+static void print_answer(struct json_object *object, const char *name, enum answer answer)
+{
+	if (answer == UNKNOWN)
+		json_string(object, name, NULL);
+	else
+		json_boolean(object, name, answer);
 }
 
 static void print_json(const struct features *features)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
-	struct json_object *missing = json_object_new_object();
+	struct json_object *missing = json_object_new_object(), *unknown = json_object_new_object();
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-		json_boolean(list, rows[i].name, features->list[i].present);
-		if (!features->list[i].present)
-			json_string(missing, rows[i].name, features->list[i].without);
+		const struct feature *feature = &features->list[i];
+
+		print_answer(list, rows[i].name, feature->present);
+		if (feature->present != YES)
+			json_string(feature->present ? unknown : missing, rows[i].name,
+				    feature->why);
 	}
-	json_boolean(root, "egress", features->egress);
-	json_boolean(root, "ingress", features->ingress);
+	print_answer(root, "egress", features->egress);
+	print_answer(root, "ingress", features->ingress);
 	json_object_object_add(root, "features", list);
 	json_object_object_add(root, "missing", missing);
+	json_object_object_add(root, "unknown", unknown);
 	json_print(root);
 	putchar('\n');
 }
 
 static void print_text(const struct features *features)
 {
+	static const char *const possible[] = { "not possible", "possible", "cannot tell" };
+	static const char *const present[] = { "no: ", "yes", "cannot tell: " };
+
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct feature *feature = &features->list[i];
 
-		printf("%-20s %s%s\n", rows[i].name,
-		       feature->present ? "yes" : "no: ", feature->present ? "" : feature->without);
+		printf("%-20s %s%s\n", rows[i].name, present[feature->present],
+		       feature->present == YES ? "" : feature->why);
 	}
-	printf("%-20s %s\n", "egress", features->egress ? "possible" : "not possible");
-	printf("%-20s %s\n", "ingress", features->ingress ? "possible" : "not possible");
+	printf("%-20s %s\n", "egress", possible[features->egress]);
+	printf("%-20s %s\n", "ingress", possible[features->ingress]);
 }
 
 int run_features(int argc, char **argv)
@@ -239,15 +296,13 @@ int run_features(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (may_not_probe()) {
+	if (may_not_probe())
 		log_error("features are probed with small programs: root is needed, "
 			  "or " PRIVILEGES);
-		return EXIT_REFUSED;
-	}
 	collect(&features);
 	if (config.json)
 		print_json(&features);
 	else
 		print_text(&features);
-	return features.egress ? EXIT_DONE : EXIT_REFUSED;
+	return features.egress == YES ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -477,14 +477,39 @@ test_bpffs_of_a_user_namespace()
 	[ ! -e "$T/bpf/dscp-tool" ] || fail "something is there"
 }
 
+# What cannot be tried is not said to be missing; what can be told without privileges is told.
 test_features_without_privileges()
 {
+	local who
+
 	lone_node
-	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" features
-	one_line 2 'CAP_BPF' on a setpriv --reuid=65534 --clear-groups "$TOOL" \
-		features --json
-	one_line 2 'CAP_BPF' on a setpriv --bounding-set=-all --inh-caps=-all \
-		"$TOOL" features
+	for who in '--reuid=65534 --clear-groups' '--bounding-set=-all --inh-caps=-all'; do
+		# shellcheck disable=SC2016,SC2086 # for another shell; several words
+		one_line 2 'CAP_BPF' on a setpriv $who sh -c 'exec "$0" features --json >&3' "$TOOL" \
+			3>"$T/features"
+		jq -e '.egress == null and .ingress == null and .features.tc_programs == null and
+			.features.tcx == null and .features.clsact == null and .features.jit == null and
+			.features.probe_read_kernel == null and (.features.libxdp | type) == "boolean" and
+			(.unknown | keys | length) == 8 and
+			([.features[] | select(. == false)] | length) == (.missing | keys | length)' \
+			"$T/features"
+		# shellcheck disable=SC2086 # several words
+		check_exit 2 on a setpriv $who "$TOOL" features
+		check_grep '^tcx +cannot tell: needs CAP_BPF' cat <<<"$OUTPUT"
+		check_grep '^egress +cannot tell$' cat <<<"$OUTPUT"
+	done
+}
+
+# Without CAP_SYS_ADMIN clsact cannot be tried, and all the rest can.
+test_features_without_sys_admin()
+{
+	local tell=(on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" features)
+
+	node_add_netns a
+	check_grep '^clsact +cannot tell: needs CAP_SYS_ADMIN' "${tell[@]}"
+	"${tell[@]}" --json | jq -e '.egress and .ingress and .features.clsact == null and
+		(.missing | has("clsact") | not) and (.unknown | keys) == ["clsact"]'
+	on a "$TOOL" features --json | jq -e '.features.clsact and .unknown == {}'
 }
 
 # What could not be written was not said.
