@@ -357,22 +357,23 @@ static long time_to_wait(const struct monitor *m)
 static void wait_for_change(const struct monitor *m)
 {
 	struct pollfd poll = { .fd = m->failed ? -1 : m->events, .events = POLLIN };
-	long timeout = time_to_wait(m), latest = 0;
+	long timeout = time_to_wait(m), end = milliseconds() + timeout, latest = 0;
 
-	while (!stopped && timeout > 0) {
+	for (; !stopped && timeout > 0; timeout = end - milliseconds()) {
 		const struct timespec wait = { .tv_sec = timeout / 1000,
 					       .tv_nsec = timeout % 1000 * 1000000 };
 
 		if (ppoll(&poll, 1, &wait, &m->unblocked) <= 0)
 			break;
-		nl_events_clear(m->events);
+		if (!nl_events_read(m->events))
+			continue;
+		end = milliseconds() + SETTLE_MS;
 		if (!latest)
-			latest = milliseconds() + LATEST_MS;
-		timeout = latest - milliseconds();
-		if (timeout > SETTLE_MS)
-			timeout = SETTLE_MS;
+			latest = end - SETTLE_MS + LATEST_MS;
+		if (end > latest)
+			end = latest;
 	}
-	nl_events_clear(m->events);
+	nl_events_read(m->events);
 }
 
 /* SIGTERM and SIGINT stop monitor while it waits, and only then; unblocked: the signals before. */

@@ -152,8 +152,9 @@ int nl_flowtable_adds(const struct nl_flowtable *flowtable, const char *dev, int
 		      struct nl_error *err);
 
 /* Notifications of rtnetlink about links, addresses, routes, rules, qdiscs and filters: a file
- * descriptor to poll, or a negative errno. nl_events_clear() reads what has come. */
+ * descriptor to poll, or a negative errno. nl_events_read() reads what has come, and returns true
+ * if any of it can matter to a tunnel or a hook. */
 int nl_events_open(struct nl_error *err);
-void nl_events_clear(int fd);
+bool nl_events_read(int fd);
 
 #endif

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Waits for changes of links, addresses, routes, rules and qdiscs. */
 #include <errno.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,11 +42,48 @@ int nl_events_open(struct nl_error *err)
 	return ret;
 }
 
-/* What is in them does not matter, nor that some got lost (ENOBUFS): all is looked at anew. */
-void nl_events_clear(int fd)
+/* A qdisc at the root of a device, and its classes, are no place for a program: who sets CAKE's
+ * bandwidth ten times a second is not followed. */
+static bool matters(const struct nlmsghdr *message)
 {
-	char buffer[8192];
+	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
 
-	while (recv(fd, buffer, sizeof(buffer), 0) > 0 || errno == EINTR || errno == ENOBUFS)
-		;
+	switch (message->nlmsg_type) {
+	case RTM_NEWTCLASS:
+	case RTM_DELTCLASS:
+		return false;
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+		return mnl_nlmsg_get_payload_len(message) < sizeof(*fixed) ||
+		       fixed->tcm_parent == TC_H_INGRESS; /* and clsact */
+	default:
+		return true;
+	}
+}
+
+/* What has not fit in matters. */
+static bool any_matters(const struct nlmsghdr *message, int len)
+{
+	for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len))
+		if (matters(message))
+			return true;
+	return len > 0;
+}
+
+/* What is in them does not matter else, nor what got lost (ENOBUFS): all is looked at anew. */
+bool nl_events_read(int fd)
+{
+	struct nlmsghdr buffer[512];
+	bool any = false;
+	ssize_t len;
+
+	for (;;) {
+		len = recv(fd, buffer, sizeof(buffer), 0);
+		if (len > 0)
+			any |= any_matters(buffer, len);
+		else if (len < 0 && errno == ENOBUFS)
+			any = true;
+		else if (!len || errno != EINTR)
+			return any;
+	}
 }

@@ -317,6 +317,27 @@ test_lock_taken()
 	healthy
 }
 
+# roused N: monitor wakes up for one more change of the qdisc, and has done so N times
+roused()
+{
+	on a tc qdisc change dev eth0 root pfifo limit $((RANDOM + 1))
+	[ "$(grep -c ' = 1 (' "$T/trace")" -ge "$1" ]
+}
+
+# The qdisc of the uplink changes all the time, as a shaper's bandwidth may: that is no reason to look,
+# for which it would wait until the change has settled.
+test_qdisc_that_changes()
+{
+	command -v strace >/dev/null || skip "no strace"
+	watched $by_events
+	on a tc qdisc add dev eth0 root pfifo limit 1
+	background strace -qq -e trace=ppoll -o "$T/trace" -p "$(<"$T/monitor.pid")"
+	retry_until roused 5
+	stop_background $! INT
+	check_exit 1 grep -E '\{tv_sec=0, tv_nsec=[0-9]*\}, (\[\]|~)' "$T/trace"
+	looks_by_event
+}
+
 # Something changes all the time, on other devices: repairs do not wait for an end of it.
 test_in_a_storm()
 {

@@ -978,6 +978,53 @@ static void flowtables_not_permitted(void **state)
 	assert_true(ret < 0);
 }
 
+/* What has come, since the kernel tells at once; of the root's qdisc and classes nothing matters.
+ */
+static void events(void **state)
+{
+	int fd = nl_events_open(&err);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_false(nl_events_read(fd));
+	run("ip link add u0 type veth peer name v0");
+	assert_true(nl_events_read(fd));
+	assert_false(nl_events_read(fd));
+	run("tc qdisc add dev u0 root handle 1: pfifo limit 1");
+	run("tc qdisc change dev u0 root pfifo limit 2");
+	assert_false(nl_events_read(fd));
+	run("tc qdisc change dev u0 root pfifo limit 3; tc qdisc add dev u0 clsact");
+	assert_true(nl_events_read(fd));
+	run("tc qdisc del dev u0 root");
+	assert_false(nl_events_read(fd));
+	run("tc qdisc del dev u0 clsact");
+	assert_true(nl_events_read(fd));
+	run("tc qdisc add dev u0 ingress");
+	assert_true(nl_events_read(fd));
+	run("ip link set lo up");
+	assert_true(nl_events_read(fd));
+	run("ip route add 192.0.2.9 dev lo");
+	assert_true(nl_events_read(fd));
+	close(fd);
+	assert_false(nl_events_read(fd));
+}
+
+/* Those that do not fit into the socket's buffer may have been others. */
+static void events_lost(void **state)
+{
+	int fd = nl_events_open(&err), bytes = 1;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+	run("ip link add u0 type veth peer name v0");
+	nl_events_read(fd);
+	for (int i = 0; i < 32; i++)
+		run("tc qdisc replace dev u0 root pfifo limit 2");
+	assert_true(nl_events_read(fd));
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, new_netns)
 
 static const struct CMUnitTest tests[] = {
@@ -1022,6 +1069,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(flowtables_listed),
 	TEST(flowtable_rules),
 	TEST(flowtables_not_permitted),
+	TEST(events),
+	TEST(events_lost),
 };
 
 int main(void)
