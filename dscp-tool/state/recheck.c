@@ -110,19 +110,12 @@ bool recheck_is_succeeded(const struct pins *pins, uint32_t slot)
 /* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
  * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
  */
-static int find_name(const struct pins *pins, uint32_t slot, char *name)
+static void find_name(const struct pins *pins, uint32_t slot, char *name)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
 
-	if (present_is(pins, slot, PRESENT_DEVICE) && if_indextoname(old->ifindex, name))
-		return 0;
-	memcpy(name, old->name, DSCP_IFNAMSIZ);
-	if (!recheck_is_succeeded(pins, slot))
-		return 0;
-	return failed(-ENODEV,
-		      "%.15s: the device is gone, and its name is another loaded tunnel's now: "
-		      "rename that one first",
-		      name);
+	if (!present_is(pins, slot, PRESENT_DEVICE) || !if_indextoname(old->ifindex, name))
+		memcpy(name, old->name, DSCP_IFNAMSIZ);
 }
 
 /* Adds to the reason that another device has the number of a tunnel that is gone, and is left
@@ -203,8 +196,12 @@ static int discover(const struct pins *pins, uint32_t slot, struct wanted *wante
 	int err = check_namespaces(pins, slot);
 
 	wanted->request = pins->requests[slot];
-	if (!err)
-		err = find_name(pins, slot, wanted->request.name);
+	find_name(pins, slot, wanted->request.name);
+	if (!err && recheck_is_succeeded(pins, slot))
+		err = failed(-ENODEV,
+			     "%.15s: the device is gone, and its name is another loaded tunnel's "
+			     "now: rename that one first",
+			     old->name);
 	if (err)
 		return err;
 	find_uplink_names(pins, old, &wanted->request);
