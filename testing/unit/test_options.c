@@ -599,8 +599,8 @@ static void help_of_a_command(void **state)
 	assert_int_equal(run("-n /proc/self/ns/net help"), EXIT_DONE);
 	assert_string_equal(out, text);
 	assert_refused("help bogus", "unknown command 'bogus' (see dscp-tool help)", NULL);
-	assert_refused("help laod",
-		       "unknown command 'laod': did you mean 'load'? (see dscp-tool help)", NULL);
+	assert_refused("help olad",
+		       "unknown command 'olad': did you mean 'load'? (see dscp-tool help)", NULL);
 	assert_refused("help load vx4",
 		       "'vx4' is one argument too many: usage: dscp-tool help [COMMAND]", NULL);
 }
