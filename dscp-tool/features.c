@@ -66,27 +66,36 @@ static bool has_relative_load(void)
 }
 
 /* What it takes to try clsact is not permitted. */
-static bool no_netns;
+static bool no_try;
 
-/* Tried for real, on the loopback device of a network namespace that only a child is in. */
-static bool has_clsact(void)
+/* Returns 0: there is clsact; 1: not; 2: not permitted. */
+static int try_clsact(void)
 {
 	struct bpf_tc_hook hook;
-	int status;
-	pid_t child = fork();
+	int err;
 
 	memset(&hook, 0, sizeof(hook));
 	hook.sz = sizeof(hook);
 	hook.ifindex = 1;
 	hook.attach_point = BPF_TC_EGRESS;
+	err = unshare(CLONE_NEWNET) ? -EPERM : bpf_tc_hook_create(&hook);
+	return err == -EPERM ? 2 : err != 0;
+}
+
+/* Tried for real, on the loopback device of a network namespace that only a child is in. */
+static bool has_clsact(void)
+{
+	int status;
+	pid_t child = fork();
+
 	if (child < 0)
 		return false;
 	if (!child)
-		_exit(unshare(CLONE_NEWNET) ? 2 : bpf_tc_hook_create(&hook) != 0);
+		_exit(try_clsact());
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return false;
-	no_netns = WIFEXITED(status) && WEXITSTATUS(status) == 2;
+	no_try = WIFEXITED(status) && WEXITSTATUS(status) == 2;
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
@@ -154,7 +163,8 @@ static const char *blind_to_memory(void)
 
 static const char *blind_to_clsact(void)
 {
-	return no_netns ? "needs CAP_SYS_ADMIN, to try it in a network namespace" : NULL;
+	return no_try ? "needs CAP_SYS_ADMIN and CAP_NET_ADMIN, to try it in a network namespace"
+		      : NULL;
 }
 
 enum answer { NO, YES, UNKNOWN };

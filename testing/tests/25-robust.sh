@@ -500,12 +500,14 @@ test_features_without_privileges()
 	done
 }
 
-# Without CAP_SYS_ADMIN clsact cannot be tried, and all the rest can.
+# Without CAP_SYS_ADMIN clsact cannot be tried, and all the rest can. With that alone neither.
 test_features_without_sys_admin()
 {
 	local tell=(on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" features)
 
 	node_add_netns a
+	check on a setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$TOOL" features
+	check_grep '^clsact +cannot tell: needs CAP_SYS_ADMIN and CAP_NET_ADMIN' cat <<<"$OUTPUT"
 	check_grep '^clsact +cannot tell: needs CAP_SYS_ADMIN' "${tell[@]}"
 	"${tell[@]}" --json | jq -e '.egress and .ingress and .features.clsact == null and
 		(.missing | has("clsact") | not) and (.unknown | keys) == ["clsact"]'
