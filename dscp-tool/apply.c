@@ -244,8 +244,10 @@ int run_apply(int argc, char **argv)
 	}
 	ready = status == EXIT_DONE;
 	/* What is not listed goes first: it may be in the way. */
-	if (ready && sets_for_each(unload_rest, sets_refuse_ours, &plan))
+	if (ready && sets_for_each(unload_rest, sets_refuse_ours, &plan)) {
+		reason_print(); /* else the next line that succeeds clears that */
 		status = EXIT_REFUSED;
+	}
 	/* One that cannot be loaded now is no reason to leave out the others. */
 	for (unsigned int i = 0; ready && i < plan.n; i++) {
 		if (!apply_line(&plan, &plan.lines[i]))
