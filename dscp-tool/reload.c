@@ -114,7 +114,8 @@ static void lost(const struct request *request, const struct peer_maps *peers)
 }
 
 /* The lock is held, so nothing else is loaded meanwhile. */
-static int load_again(const struct request *request, const struct peer_maps *peers, bool gone)
+static int load_again(const struct request *request, const struct peer_maps *peers,
+		      const char *gone)
 {
 	NETNS_VISIT(request->netns);
 	struct wanted wanted = { .request = *request };
@@ -122,7 +123,7 @@ static int load_again(const struct request *request, const struct peer_maps *pee
 	int err;
 
 	if (gone) {
-		failed(0, "%.15s: its network namespace is gone", request->name);
+		failed(0, "%.15s: %s", request->name, gone);
 		lost(request, peers);
 		return 1;
 	}

@@ -141,6 +141,7 @@ static bool is_taken_over(const struct pins *pins)
 /* A set that is going away, and what is called for its requests. */
 struct take_over {
 	struct pins pins; /* with the maps that can be read as this version's: of peers, present */
+	int requests;
 	size_t size; /* of a request */
 	foreign_each *each; /* NULL: only see whether all of them can be loaded from here */
 	bool any; /* that is not gone */
@@ -213,15 +214,33 @@ static int not_known(const struct request *request)
 		      request->name);
 }
 
-/* A device that was renamed since is the one that was loaded, whatever has the name now. */
-static void find_name(const struct take_over *t, uint32_t slot, struct request *request)
+static bool is_of(const struct take_over *t, uint32_t slot, uint64_t netns)
 {
-	const uint32_t ifindex = t->pins.maps[MAP_PRESENT] < 0 ? 0 : present_number(&t->pins, slot);
+	_cleanup_free_ void *value = malloc(t->size);
+	struct request request;
+
+	return value && !bpf_map_lookup_elem(t->requests, &slot, value) &&
+	       read_request(&request, value, t->size) >= 0 && request.netns == netns;
+}
+
+/* A device that was renamed since is the one that was loaded, whatever has the name now. Returns
+ * false if the device is gone, and its name is one's that was loaded by another. */
+static bool find_name(const struct take_over *t, uint32_t slot, struct request *request)
+{
+	uint32_t number = present_number(&t->pins, slot);
 	char name[IF_NAMESIZE];
 	NETNS_VISIT(request->netns);
 
-	if (ifindex && if_indextoname(ifindex, name) && sane_name(name))
-		memcpy(request->name, name, DSCP_IFNAMSIZ);
+	if (number) {
+		if (if_indextoname(number, name) && sane_name(name))
+			memcpy(request->name, name, DSCP_IFNAMSIZ);
+		return true;
+	}
+	number = if_nametoindex(request->name);
+	for (uint32_t i = 1; number && i < DSCP_MAX_TUNNELS; i++)
+		if (present_number(&t->pins, i) == number && is_of(t, i, request->netns))
+			return false;
+	return true;
 }
 
 /* What cannot be found now is marked by the old programs until it can. But a device that is not
@@ -263,6 +282,7 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	struct peer_maps peers = {};
 	struct request request;
 	int err, gone, more = read_request(&request, value, t->size);
+	const char *why = NULL;
 
 	if (!t->each && t->err) /* one reason is enough */
 		return;
@@ -273,11 +293,13 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	}
 	gone = more ? not_known(&request) : find_place(t, slot, &request);
 	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
-	if (!err && !gone)
-		find_name(t, slot, &request);
+	if (gone)
+		why = "its network namespace is gone";
+	else if (!err && !find_name(t, slot, &request))
+		why = "its device is gone, and its name is another tunnel's now";
 	if (!err && t->each)
-		err = t->each(&request, &peers, gone);
-	else if (!err && !gone)
+		err = t->each(&request, &peers, why);
+	else if (!err && !why)
 		err = check(t, &request);
 	if (!t->err || err < 0)
 		t->err = err;
@@ -295,13 +317,13 @@ static size_t value_size(int fd)
 }
 
 /* Calls each for all requests, or checks them. */
-static int walk(struct take_over *t, int requests, foreign_each *each)
+static int walk(struct take_over *t, foreign_each *each)
 {
 	long n;
 
 	t->each = each;
 	t->err = 0;
-	n = map_for_each(requests, sizeof(__u32), t->size, take_over_one, t);
+	n = map_for_each(t->requests, sizeof(__u32), t->size, take_over_one, t);
 	return n < 0 ? pins_failed(&t->pins, n, "cannot read", "/maps/requests") : t->err;
 }
 
@@ -328,7 +350,7 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 	_cleanup_close_ int requests = open_below(pins, REQUESTS);
 	_cleanup_close_ int peers = open_below(pins, "maps/peers");
 	_cleanup_close_ int present = open_below(pins, "maps/present");
-	struct take_over t = { .pins = *pins, .size = value_size(requests) };
+	struct take_over t = { .pins = *pins, .requests = requests, .size = value_size(requests) };
 	int err, removed;
 
 	if (is_taken_over(pins))
@@ -342,14 +364,14 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 		t.pins.maps[MAP_PEERS] = peers;
 	if (objects_map_fits(MAP_PRESENT, present))
 		t.pins.maps[MAP_PRESENT] = present;
-	err = walk(&t, requests, NULL);
+	err = walk(&t, NULL);
 	if (!err)
 		err = make_room(&t);
 	if (!err)
 		err = detach_all(&t.pins);
 	if (err)
 		return err;
-	err = walk(&t, requests, each);
+	err = walk(&t, each);
 	if (err < 0)
 		return err;
 	removed = remove_all(&t.pins);

@@ -16,11 +16,12 @@ int foreign_remove(struct pins *pins);
 
 /* The same, and then calls each with what was asked for its tunnels, once all that can be is known:
  * that the requests can be read, their network namespaces entered, and each tunnel found whose
- * device is there. If not, nothing is changed, and the old programs go on. gone: a namespace of the
- * tunnel is no more, be it that another one has its inode. each returns 0, or 1: it has said
+ * device is there. If not, nothing is changed, and the old programs go on. gone: why there
+ * is nothing to load for it; NULL: there is. Another namespace may have the inode of its own. each returns 0, or 1: it has said
  * something; or a negative errno: the request has to be kept, and so the old set is, for the next
  * call. */
-typedef int foreign_each(const struct request *request, const struct peer_maps *peers, bool gone);
+typedef int foreign_each(const struct request *request, const struct peer_maps *peers,
+			 const char *gone);
 int foreign_take_over(struct pins *pins, foreign_each *each);
 
 #endif

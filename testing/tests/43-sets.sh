@@ -788,6 +788,8 @@ test_damaged_set_with_a_tunnel_of_here()
 	check_exit 2 on a "$TOOL" status
 	grep -q '^vx4: vxlan port 4789, healthy$' <<<"$OUTPUT" || fail "$OUTPUT"
 	grep -qFx "dscp-tool: $wrong" <<<"$OUTPUT" || fail "$OUTPUT"
+	check_exit 2 on a "$TOOL" apply - <<<'load vx4 --egress-map EF=CS1'
+	grep -qFx "dscp-tool: $wrong" <<<"$OUTPUT" || fail "$OUTPUT"
 	background on a "$TOOL" monitor
 	monitor=$!
 	on a ip link del vx4
@@ -936,7 +938,7 @@ test_another_layout_of_what_is_gone()
 	made_by_another a
 	on a ip link del vx4
 	check_exit 2 on a "$TOOL" reload --all
-	grep -qx "dscp-tool: vx4: there is no device 'vx4': kept for the next reload" <<<"$OUTPUT" || fail "$OUTPUT"
+	grep -qx "dscp-tool: vx4: the device is gone: kept for the next reload" <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" status vx6
 	check_exit 4 on a "$TOOL" status vx4
 	grep -qx '  problem   the device vx4 is gone: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
@@ -1180,6 +1182,31 @@ test_another_layout_of_prefixes()
 	check on a rm "$set/maps/peers"
 	check on a mv "$set/aside" "$set/maps/peers"
 	check on a "$TOOL" reload --all
+	sends a 16
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# The device of one tunnel has got the name of another, whose device is gone: the policy of that one is not
+# for it.
+test_another_layout_of_a_name_taken_over()
+{
+	kind=vxlan
+	two_nodes
+	one_machine
+	on a sh -ec 'ip link add gone0 type vxlan id 99 remote 192.0.2.2 dstport 4799; ip link set gone0 up'
+	check on a "$TOOL" load gone0 --egress-map EF=CS1
+	check on a "$TOOL" load vx4 --egress-map EF=CS2
+	on a sh -ec 'ip link del gone0; ip link set vx4 down; ip link set vx4 name gone0; ip link set gone0 up
+		ip neighbour replace 10.0.4.2 lladdr 02:00:00:00:04:02 dev gone0'
+	made_by_another a
+	check_exit 2 on a "$TOOL" reload --all
+	check diff <(echo "$OUTPUT" | sort) - <<-SAID
+	dscp-tool: gone0: its device is gone, and its name is another tunnel's now
+	dscp-tool: gone0: not loaded any more: when that is mended, dscp-tool load gone0 --egress-map 'EF=CS1'
+	gone0: was loaded by another version: loaded again
+	SAID
+	[ "$(on a "$TOOL" save)" = "dscp-tool load gone0 --egress-map 'EF=CS2'" ] || fail "$(on a "$TOOL" save)"
 	sends a 16
 	check on a "$TOOL" unload --all
 	check_exit 2 on a ls $root
