@@ -823,18 +823,16 @@ all_of_them()
 	marks_of_b
 	# The way out. The kernel lets go of links a moment after their pins.
 	check on a rm -r "$set"
-	[ "$attach" = clsact ] || {
-		retry_until shared b sh -c '! bpftool net show dev eth0 | grep egress_outer'
-		through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
-			--port 4789 --expect 0 --ecn 0
-	}
+	[ "$attach" = clsact ] || retry_until b_leaves_with 0
 }
 
-marks_of_b()
+b_leaves_with()
 {
-	through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
-		--port 4789 --expect 24 --ecn 0
+	"$wire" through b a --dst 10.0.4.1 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.2 \
+		--port 4789 --expect "$1" --ecn 0
 }
+
+marks_of_b() { check b_leaves_with 24; }
 
 #
 # Many
