@@ -237,6 +237,7 @@ static void begin_watching(struct monitor *m)
 		if (m->found[i])
 			continue;
 		not_loaded(&monitor_command, m->names[i]);
+		reason_print(); /* of a set that cannot be opened */
 		len += snprintf(awaited + len, sizeof(awaited) - len, "%s%s", len ? ", " : "",
 				m->names[i]);
 	}
