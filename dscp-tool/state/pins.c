@@ -230,6 +230,8 @@ static int open_pin(const struct pins *pins, enum pinned_map map)
 	 * before any pin. */
 	if (err == -ENOENT && (map == MAP_CONFIG || check_version(pins) == -ENOENT))
 		return -ENOENT;
+	if (err == -ENOENT)
+		return not_ours(pins, path);
 	kernel_failed(err, "cannot open", path);
 	return -EIO;
 }
