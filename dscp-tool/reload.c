@@ -115,19 +115,25 @@ static void lost(const struct request *request, const struct peer_maps *peers)
 
 /* The lock is held, so nothing else is loaded meanwhile. */
 static int load_again(const struct request *request, const struct peer_maps *peers,
-		      const char *gone)
+		      enum foreign_state state)
 {
 	NETNS_VISIT(request->netns);
 	struct wanted wanted = { .request = *request };
 	char why[512];
 	int err;
 
-	if (gone) {
-		failed(0, "%.15s: %s", request->name, gone);
+	if (state > FOREIGN_NO_DEVICE) {
+		failed(0,
+		       state == FOREIGN_NO_NETNS ? "%.15s: its network namespace is gone"
+						 : "%.15s: its device is gone, and its name is "
+						   "another tunnel's now",
+		       request->name);
 		lost(request, peers);
 		return 1;
 	}
-	err = discover_tunnel(request, true, &wanted.tunnel);
+	err = state == FOREIGN_PRESENT
+		      ? discover_tunnel(request, true, &wanted.tunnel)
+		      : failed(-ENODEV, "%.15s: the device is gone", request->name);
 	if (!err)
 		err = change_tunnel(&wanted, peers, request->flows);
 	if (!err) {

@@ -7,7 +7,9 @@
 #include <ftw.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "state/install.h"
 #include "state/map.h"
 #include "state/present.h"
+#include "state/recheck.h"
 #include "state/root.h"
 #include "state/sane.h"
 #include "tunnel/discover.h"
@@ -223,29 +226,49 @@ static bool is_of(const struct take_over *t, uint32_t slot, uint64_t netns)
 	       read_request(&request, value, t->size) >= 0 && request.netns == netns;
 }
 
-/* A device that was renamed since is the one that was loaded, whatever has the name now. Returns
- * false if the device is gone, and its name is one's that was loaded by another. */
-static bool find_name(const struct take_over *t, uint32_t slot, struct request *request)
+/* A device that was renamed since is the one that was loaded, whatever has the name now. */
+static enum foreign_state find_device(const struct take_over *t, uint32_t slot,
+				      struct request *request)
 {
 	uint32_t number = present_number(&t->pins, slot);
 	char name[IF_NAMESIZE];
 	NETNS_VISIT(request->netns);
 
-	if (number) {
-		if (if_indextoname(number, name) && sane_name(name))
-			memcpy(request->name, name, DSCP_IFNAMSIZ);
-		return true;
-	}
+	if (number && if_indextoname(number, name) && sane_name(name))
+		memcpy(request->name, name, DSCP_IFNAMSIZ);
+	if (number || t->pins.maps[MAP_PRESENT] < 0)
+		return FOREIGN_PRESENT;
 	number = if_nametoindex(request->name);
 	for (uint32_t i = 1; number && i < DSCP_MAX_TUNNELS; i++)
 		if (present_number(&t->pins, i) == number && is_of(t, i, request->netns))
-			return false;
-	return true;
+			return FOREIGN_SUCCEEDED;
+	return FOREIGN_NO_DEVICE;
 }
 
-/* What cannot be found now is marked by the old programs until it can. But a device that is not
- * there sends nothing: its request is kept. So is that of a set whose programs may be gone already.
- */
+/* An uplink that was renamed is the one that was named, as long as a hook of the old set shows
+ * that: the old request gets the present name, for when the hook is gone. */
+static int follow_uplinks(const struct take_over *t, uint32_t slot, const void *value,
+			  struct request *request)
+{
+	_cleanup_free_ char *copy = malloc(t->size);
+	struct dscp_tunnel tunnel;
+
+	if (!request->n_uplinks || t->size < sizeof(*request) ||
+	    bpf_map_lookup_elem(t->pins.maps[MAP_TUNNELS], &slot, &tunnel) || !sane_tunnel(&tunnel))
+		return 0;
+	recheck_uplinks(&t->pins, &tunnel, request);
+	if (copy) {
+		memcpy(copy, value, t->size);
+		memcpy(copy + offsetof(struct request, uplinks), request->uplinks,
+		       sizeof(request->uplinks));
+	}
+	if (copy && !bpf_map_update_elem(t->requests, &slot, copy, BPF_EXIST))
+		return 0;
+	return pins_failed(&t->pins, copy ? -errno : -ENOMEM, "cannot write", "/" REQUESTS);
+}
+
+/* What cannot be found now is marked by the old programs until it can. But the request is kept of a
+ * set whose programs may be gone already. */
 static int check_found(const struct take_over *t, const struct request *request)
 {
 	NETNS_VISIT(request->netns);
@@ -253,7 +276,7 @@ static int check_found(const struct take_over *t, const struct request *request)
 	char why[512];
 	int err = 0;
 
-	if (!(t->pins.set & PINS_ASIDE) && if_nametoindex(request->name))
+	if (!(t->pins.set & PINS_ASIDE))
 		err = discover_tunnel(request, true, &tunnel);
 	if (!err)
 		return 0;
@@ -263,16 +286,23 @@ static int check_found(const struct take_over *t, const struct request *request)
 		      t->pins.dir);
 }
 
-static int check(struct take_over *t, const struct request *request)
+static int check(struct take_over *t, uint32_t slot, const void *value, struct request *request,
+		 enum foreign_state state)
 {
+	int err = 0;
+
+	if (state > FOREIGN_NO_DEVICE)
+		return 0;
 	t->any = true;
 	t->flows = request->flows ? request->flows : t->flows;
-	if (request->way != DSCP_WAY_XDP || privileges_sys_admin())
-		return check_found(t, request);
-	return failed(-EPERM,
-		      "%.15s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
-		      "--ingress-hook xdp: left as it is",
-		      request->name);
+	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin())
+		return failed(-EPERM,
+			      "%.15s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
+			      "--ingress-hook xdp: left as it is",
+			      request->name);
+	if (state == FOREIGN_PRESENT)
+		err = follow_uplinks(t, slot, value, request);
+	return err || state != FOREIGN_PRESENT ? err : check_found(t, request);
 }
 
 static void take_over_one(void *ctx, const void *key, const void *value)
@@ -282,7 +312,7 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	struct peer_maps peers = {};
 	struct request request;
 	int err, gone, more = read_request(&request, value, t->size);
-	const char *why = NULL;
+	enum foreign_state state = FOREIGN_NO_NETNS;
 
 	if (!t->each && t->err) /* one reason is enough */
 		return;
@@ -293,14 +323,12 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 	}
 	gone = more ? not_known(&request) : find_place(t, slot, &request);
 	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
-	if (gone)
-		why = "its network namespace is gone";
-	else if (!err && !find_name(t, slot, &request))
-		why = "its device is gone, and its name is another tunnel's now";
+	if (!err && !gone)
+		state = find_device(t, slot, &request);
 	if (!err && t->each)
-		err = t->each(&request, &peers, why);
-	else if (!err && !why)
-		err = check(t, &request);
+		err = t->each(&request, &peers, state);
+	else if (!err)
+		err = check(t, slot, value, &request, state);
 	if (!t->err || err < 0)
 		t->err = err;
 }
@@ -350,6 +378,7 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 	_cleanup_close_ int requests = open_below(pins, REQUESTS);
 	_cleanup_close_ int peers = open_below(pins, "maps/peers");
 	_cleanup_close_ int present = open_below(pins, "maps/present");
+	_cleanup_close_ int tunnels = open_below(pins, "maps/tunnels");
 	struct take_over t = { .pins = *pins, .requests = requests, .size = value_size(requests) };
 	int err, removed;
 
@@ -364,6 +393,8 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 		t.pins.maps[MAP_PEERS] = peers;
 	if (objects_map_fits(MAP_PRESENT, present))
 		t.pins.maps[MAP_PRESENT] = present;
+	if (objects_map_fits(MAP_TUNNELS, tunnels))
+		t.pins.maps[MAP_TUNNELS] = tunnels;
 	err = walk(&t, NULL);
 	if (!err)
 		err = make_room(&t);

@@ -14,14 +14,22 @@
 /* Takes away everything that the pins of the set name, and the set. */
 int foreign_remove(struct pins *pins);
 
+/* Whether there is something to load for a request. A device or namespace that only has the name or
+ * the number of the one that was loaded is not there. */
+enum foreign_state {
+	FOREIGN_PRESENT,
+	FOREIGN_NO_DEVICE,
+	FOREIGN_SUCCEEDED, /* the device is gone, and another tunnel of the set has its name */
+	FOREIGN_NO_NETNS,
+};
+
 /* The same, and then calls each with what was asked for its tunnels, once all that can be is known:
  * that the requests can be read, their network namespaces entered, and each tunnel found whose
- * device is there. If not, nothing is changed, and the old programs go on. gone: why there
- * is nothing to load for it; NULL: there is. Another namespace may have the inode of its own. each returns 0, or 1: it has said
- * something; or a negative errno: the request has to be kept, and so the old set is, for the next
- * call. */
+ * device is there. If not, nothing is changed, and the old programs go on. each returns 0, or 1: it
+ * has said something; or a negative errno: the request has to be kept, and so the old set is, for
+ * the next call. */
 typedef int foreign_each(const struct request *request, const struct peer_maps *peers,
-			 const char *gone);
+			 enum foreign_state state);
 int foreign_take_over(struct pins *pins, foreign_each *each);
 
 #endif

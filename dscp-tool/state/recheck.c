@@ -149,26 +149,22 @@ static bool has_live_hook(const struct pins *pins, const struct dscp_tunnel *tun
 	return false;
 }
 
-/* The same for the uplinks that --uplink named: the device of that name, else it was renamed, if
- * our program is still on it. */
-static void find_uplink_name(const struct pins *pins, const struct dscp_tunnel *old, char *name)
-{
-	int i = 0;
-
-	while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
-		i++;
-	if (i < old->n_uplinks && !if_nametoindex(name) &&
-	    has_live_hook(pins, old, old->uplinks[i]))
-		if_indextoname(old->uplinks[i], name);
-}
-
-static void find_uplink_names(const struct pins *pins, const struct dscp_tunnel *old,
-			      struct request *request)
+/* The device of that name, else it was renamed, if our program is still on it. */
+void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
+		     struct request *request)
 {
 	NETNS_VISIT(old->uplink_netns);
 
-	for (unsigned int i = 0; i < request->n_uplinks; i++)
-		find_uplink_name(pins, old, request->uplinks[i]);
+	for (unsigned int n = 0; n < request->n_uplinks; n++) {
+		char *name = request->uplinks[n];
+		int i = 0;
+
+		while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
+			i++;
+		if (i < old->n_uplinks && !if_nametoindex(name) &&
+		    has_live_hook(pins, old, old->uplinks[i]))
+			if_indextoname(old->uplinks[i], name);
+	}
 }
 
 /* A namespace that has only the number of the one that was loaded is not the tunnel's. */
@@ -204,7 +200,7 @@ static int discover(const struct pins *pins, uint32_t slot, struct wanted *wante
 			     old->name);
 	if (err)
 		return err;
-	find_uplink_names(pins, old, &wanted->request);
+	recheck_uplinks(pins, old, &wanted->request);
 	err = discover_tunnel(&wanted->request, true, &wanted->tunnel);
 	if (err && !if_nametoindex(wanted->request.name))
 		add_stranger(old);

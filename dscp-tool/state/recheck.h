@@ -20,6 +20,11 @@ void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_
 /* True if the device is gone, and its name means another loaded tunnel now. */
 bool recheck_is_succeeded(const struct pins *pins, uint32_t slot);
 
+/* What the uplinks that a request names are called now, if hooks of the tunnel are at work on them.
+ */
+void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
+		     struct request *request);
+
 /* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook are not
  * what they were. Returns 0, or a negative errno after a sentence and with no change. */
 int recheck_find(const struct pins *pins, uint32_t slot, struct recheck *recheck);

@@ -1210,6 +1210,54 @@ test_another_layout_of_a_name_taken_over()
 	check_exit 2 on a ls $root
 }
 
+# A device that nobody has loaded has the name of one that is gone: it does not stop the others.
+test_another_layout_of_a_name_given_again()
+{
+	kind=vxlan
+	two_nodes
+	one_machine
+	on a sh -ec 'ip link add gone0 type vxlan id 99 remote 192.0.2.2 dstport 4799; ip link set gone0 up'
+	check on a "$TOOL" load gone0 --egress-map EF=CS1
+	check on a "$TOOL" load vx4 --egress-map EF=CS2
+	on a sh -ec 'ip link del gone0; ip link add gone0 type veth'
+	made_by_another a
+	check_exit 2 on a "$TOOL" reload --all
+	check diff <(echo "$OUTPUT" | sort) - <<-SAID
+	dscp-tool: gone0: the device is gone: kept for the next reload
+	vx4: was loaded by another version: loaded again
+	SAID
+	check diff - <(on a "$TOOL" save | sort) <<-SAVED
+	dscp-tool load gone0 --egress-map 'EF=CS1'
+	dscp-tool load vx4 --egress-map 'EF=CS2'
+	SAVED
+	sends a 16
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# An uplink that was named by --uplink has another name now: the old programs still mark there, and the new
+# ones do.
+test_another_layout_of_a_renamed_uplink()
+{
+	local line='dscp-tool load vx4 --uplink wan0 --egress-map '"'EF=CS2'" how
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	for how in $(attach_kinds); do
+		check on a "$TOOL" load vx4 --uplink eth0 --egress-map EF=CS2 --attach "$how"
+		on a sh -ec 'ip link set eth0 down; ip link set eth0 name wan0; ip link set wan0 up'
+		made_by_another a
+		check on a "$TOOL" reload --all
+		[ "$(on a "$TOOL" save)" = "$line --attach $how" ] || fail "$(on a "$TOOL" save)"
+		check on a "$TOOL" status
+		sends a 16
+		check on a "$TOOL" unload --all
+		on a sh -ec 'ip link set wan0 down; ip link set wan0 name eth0; ip link set eth0 up'
+	done
+	check_exit 2 on a ls $root
+}
+
 # What an unload that was killed has left of a tunnel is not loaded by another version.
 test_unloaded_before_the_take_over()
 {
