@@ -98,7 +98,9 @@ test_flows_of_another_size_on_a_live_flow()
 	done
 }
 
-# The same of WireGuard, whose flows are in that map; and after a change that is refused half way.
+# The same of WireGuard, whose flows are in that map; and after a change that is refused half way. The source
+# port stays, so that the flows are known ones: a new one has recent alone while egress_inner has the new map
+# and egress_outer the old one, and there another stamp may take its place.
 test_flows_of_another_size_by_wireguard()
 {
 	local packets
@@ -109,7 +111,7 @@ test_flows_of_another_size_by_wireguard()
 	check on a "$TOOL" load wg4
 	pattern udp:64 4 4
 	outside 4
-	packets=("${pattern[@]}" "${outside[@]}" --expect inner)
+	packets=("${pattern[@]}" --sport 40000 "${outside[@]}" --expect inner)
 	through a b "${packets[@]}"
 	check known EF
 	each_point a "$(printf ' %q' "$wire" through a b "${packets[@]}")" load wg4 --flows 1000
