@@ -735,8 +735,9 @@ test_interrupted_while_it_waits()
 
 	lone_node
 	mkfifo "$T/pipe"
-	on a "$step" --at 1 --each "mkdir -m 700 $root_dir; flock $root_dir cat '$T/pipe' >/dev/null 2>&1 &
-		while flock -n $root_dir true; do sleep 0.05; done" -- "$TOOL" load vx4 &
+	on a "$step" --at 1 --each "mkdir -m 700 $root_dir
+		flock $root_dir sh -c ': >\"$T/held\"; cat \"$T/pipe\"' >/dev/null 2>&1 &
+		until [ -e '$T/held' ]; do sleep 0.05; done" -- "$TOOL" load vx4 &
 	waiting=$!
 	retry_until waits_for_a_lock
 	kill -TERM "$OUTPUT"
