@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -20,6 +21,8 @@ struct status_config {
 	bool openmetrics;
 	uint32_t watch; /* seconds; 0: once */
 	const char *separator; /* goes in front of a block, unless an error comes instead */
+	struct status before; /* the block before, and when it was */
+	struct timespec when;
 };
 
 static const struct arg_option status_options[] = {
@@ -55,6 +58,19 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_text(status);
 }
 
+/* Each block has what has been counted since the one before, unless programs read it. */
+static void compare(struct status_config *config, struct status *status)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	if (!config->json)
+		status_compare(status, &config->before,
+			       now.tv_sec - config->when.tv_sec +
+				       (now.tv_nsec - config->when.tv_nsec) / 1e9);
+	config->when = now;
+}
+
 static int show(struct status_config *config)
 {
 	struct status_query *query = &config->query;
@@ -70,11 +86,13 @@ static int show(struct status_config *config)
 	for (unsigned int i = 0; i < query->n_names && exit_status != EXIT_REFUSED; i++)
 		if (!query->found[i])
 			exit_status = not_loaded(&status_command, query->names[i]);
+	compare(config, &status);
 	/* A set that cannot be shown is no reason to leave out the others. */
 	if (exit_status == EXIT_DONE || exit_status == EXIT_UNHEALTHY ||
 	    (exit_status == EXIT_REFUSED && status.n_tunnels))
 		print(config, &status);
-	status_free(&status);
+	status_free(&config->before);
+	config->before = status;
 	return exit_status;
 }
 
@@ -120,5 +138,7 @@ int run_status(int argc, char **argv)
 		log_error("--all-netns shows all tunnels: no name is needed");
 		return EXIT_USAGE;
 	}
-	return config.watch ? show_again(&config) : show(&config);
+	status = config.watch ? show_again(&config) : show(&config);
+	status_free(&config.before);
+	return status;
 }

@@ -610,7 +610,7 @@ counted()
 
 	jq -ne --argjson was "$2" --argjson now "$now" --argjson seen "$3" --argjson marked "$4" '
 		$now | .seen - $was.seen == $seen and .marked - $was.marked == $marked and
-		.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add)' >/dev/null ||
+		.seen == .marked + .unchanged + .unknown.total and .seen == ([.dscp[]] | add)' >/dev/null ||
 		fail "counted from $2 to $now, but $3 packets arrived and $4 were marked"
 }
 
@@ -703,7 +703,7 @@ split_stream()
 	bytes=1000000 stream_comes_out "$@"
 	[ $(($(shaped) - packets)) -ge $least ] || fail "ifb0 has not split anything"
 	jq -ne --argjson was "$before" --argjson now "$(counters "$(tunnel "$1")")" --argjson least $least \
-		'$now.unknown == $was.unknown and $now.marked - $was.marked >= $least' >/dev/null ||
+		'$now.unknown.total == $was.unknown.total and $now.marked - $was.marked >= $least' >/dev/null ||
 		fail "counted: $before, then $(counters "$(tunnel "$1")")"
 }
 

@@ -44,15 +44,19 @@ static __always_inline bool ip6_fits(const struct ip6_header *ip, __u32 udp_leng
 	return is_ip6(ip) && ip->next == IP_PROTO_UDP && bpf_ntohs(ip->payload) == udp_length;
 }
 
-/* Is the message one of the length that this packet was sent in? */
-static __always_inline bool message_fits(struct __sk_buff *skb, const struct front *front)
+/* Is the message one of the length that this packet was sent in? Sets the reason if not. */
+static __always_inline bool message_fits(struct __sk_buff *skb, const struct front *front,
+					 __u32 *unknown)
 {
-	return wireguard_carries(&front->udp, front->message.type) &&
-	       length_fits(skb, wireguard_inner(bpf_ntohs(front->udp.length)), WIREGUARD_PADDING);
+	*unknown = UNKNOWN | DSCP_OTHER_HEADER;
+	if (!wireguard_carries(&front->udp, front->message.type))
+		return false;
+	*unknown = UNKNOWN | DSCP_OTHER_LENGTH;
+	return length_fits(skb, wireguard_inner(bpf_ntohs(front->udp.length)), WIREGUARD_PADDING);
 }
 
-/* The DSCP of the header in front of the UDP header, without options; UNKNOWN if there is none, or
- * if what is there reads well as either version. */
+/* The DSCP of the header in front of the UDP header, without options; UNKNOWN and the reason if
+ * there is none, or if what is there reads well as either version. */
 static __always_inline __u32 plain_dscp(const struct front *front)
 {
 	const struct ip4_header *ip4 = (const void *)&front->ip6 + FRONT_IP4;
@@ -60,7 +64,7 @@ static __always_inline __u32 plain_dscp(const struct front *front)
 	bool v4 = ip4_fits(ip4, 5, udp_length), v6 = ip6_fits(&front->ip6, udp_length);
 
 	if (v4 == v6)
-		return UNKNOWN;
+		return UNKNOWN | (v4 ? DSCP_AMBIGUOUS : DSCP_OTHER_HEADER);
 	return v4 ? ip4_dscp(ip4) : ip6_dscp(&front->ip6);
 }
 

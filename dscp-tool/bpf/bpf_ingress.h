@@ -22,7 +22,7 @@ struct {
 /* What ingress_inner finds out about a packet. */
 struct arrival {
 	__u32 slot;
-	__u32 dscp; /* of its outer header, or UNKNOWN */
+	__u32 dscp; /* of its outer header, or UNKNOWN and the reason */
 };
 
 struct wireguard_message {
@@ -66,7 +66,7 @@ static __always_inline __u32 wanted_inner(const struct arrival *a)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &a->slot);
 
-	if (a->dscp == UNKNOWN || !tunnel)
+	if (is_unknown(a->dscp) || !tunnel)
 		return UNKNOWN;
 	if (!a->slot)
 		return a->dscp ? a->dscp : DSCP_KEEP;
@@ -106,12 +106,15 @@ static __always_inline void count_arrival(struct __sk_buff *skb, const struct ar
 
 	if (!c)
 		return;
-	if (a->dscp == UNKNOWN)
-		c->unknown += packets;
+	c->bytes += skb->len;
+	if (is_unknown(a->dscp))
+		c->unknown[reason_index(a->dscp)] += packets;
 	else if (old == new)
 		c->unchanged += packets;
 	else
 		c->marked += packets;
+	if (!is_unknown(a->dscp))
+		c->came_with[a->dscp & (DSCP_VALUES - 1)] += packets;
 	c->dscp[dscp_index(new)] += packets;
 }
 
@@ -123,6 +126,15 @@ static __always_inline __u32 wanted_ds(const struct arrival *a, __u32 ds)
 	if (dscp == UNKNOWN || dscp == DSCP_KEEP)
 		return ds;
 	return ds_with_dscp(ds, dscp);
+}
+
+/* Also what has no DS field. */
+static __always_inline void count_passed(__u32 slot)
+{
+	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
+
+	if (c)
+		c->passed++;
 }
 
 static __always_inline void mark_inner(struct __sk_buff *skb, const struct arrival *a, bool summed)
@@ -164,8 +176,10 @@ static __always_inline void mark_arrival(struct __sk_buff *skb, struct arrival *
 {
 	if (!a->slot)
 		a->slot = slot_by_device(skb);
-	if (a->slot || nothing_registered())
-		mark_inner(skb, a, summed);
+	if (!a->slot && !nothing_registered())
+		return;
+	count_passed(a->slot);
+	mark_inner(skb, a, summed);
 }
 
 #endif

@@ -338,6 +338,18 @@ static __always_inline __u32 wire_packets(struct __sk_buff *skb)
 	return segments ? segments : 1;
 }
 
+static __always_inline bool is_unknown(__u32 dscp)
+{
+	return dscp & UNKNOWN;
+}
+
+/* The reason of what is unknown, as an index. */
+static __always_inline __u64 reason_index(__u64 unknown)
+{
+	asm volatile("" : "+r"(unknown));
+	return unknown & (DSCP_REASONS - 1);
+}
+
 /* The DSCP of a DS field, as an index: the empty asm hides from clang that the mask is not needed,
  * and Linux 6.1's verifier wants to see it. */
 static __always_inline __u64 dscp_index(__u64 ds)

@@ -60,6 +60,14 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } recent SEC(".maps");
 
+/* In front of devices, direct mapped. A slot is believed if its tunnel has the device. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DSCP_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots SEC(".maps");
+
 /* What the first fragment of an outer packet was to have, for those behind it. Egress passes the
  * fragments of one packet one behind the other, the first one first (ip_do_fragment()). */
 struct {
@@ -80,7 +88,7 @@ struct {
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 /* In place of a DSCP: */
 #define NOT_OURS 0x200u /* no tunnel's packet after all */
-#define SKIPPED 0x300u /* the tunnel's, but there is no packet inside */
+#define SKIPPED 0x400u /* the tunnel's, but there is no packet inside */
 
 #define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
 
@@ -169,6 +177,38 @@ static __always_inline __u32 *recent_stamp(__u32 stamp)
 	return bpf_map_lookup_elem(&recent, &index);
 }
 
+/* By the hash, for the cache to know the next time. */
+static __noinline int find_slot(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, index = ifindex % DSCP_SLOTS;
+	__u32 *slot = bpf_map_lookup_elem(&devices, &ifindex);
+
+	if (!slot)
+		return 0;
+	bpf_map_update_elem(&slots, &index, slot, BPF_ANY);
+	return *slot;
+}
+
+/* The slot of the tunnel device that this packet enters; 0: none. */
+static __always_inline __u32 slot_entered(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, index = ifindex % DSCP_SLOTS;
+	__u32 *slot = bpf_map_lookup_elem(&slots, &index);
+	struct dscp_tunnel *tunnel = slot ? bpf_map_lookup_elem(&tunnels, slot) : NULL;
+
+	return tunnel && tunnel->ifindex == ifindex ? *slot : find_slot(skb);
+}
+
+static __always_inline void count_stamped(struct __sk_buff *skb, __u32 slot, __u64 dscp)
+{
+	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (!c)
+		return;
+	c->stamped_bytes += skb->wire_len;
+	c->came_with[dscp & (DSCP_VALUES - 1)] += wire_packets(skb);
+}
+
 static __always_inline void stamp_mark(struct __sk_buff *skb, __u32 mark)
 {
 	__u32 hash, stamp, *last;
@@ -187,8 +227,10 @@ static __always_inline void stamp_packet(struct __sk_buff *skb)
 {
 	int dscp = inner_dscp(skb, NULL);
 
-	if (dscp >= 0)
-		stamp_mark(skb, dscp);
+	if (dscp < 0)
+		return;
+	count_stamped(skb, slot_entered(skb), dscp);
+	stamp_mark(skb, dscp);
 }
 
 SEC("tc/egress_inner")
@@ -226,20 +268,21 @@ static __always_inline __u32 final_mark(struct dscp_peer *peer, __u32 dscp)
 /* A device that is no tunnel's, or not yet: its packets are nobody's. */
 static __always_inline void stamp_by_peer(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex, mark, *slot;
 	struct dscp_peer peer = {};
+	__u32 mark, slot = slot_entered(skb);
 	int dscp;
 
-	slot = bpf_map_lookup_elem(&devices, &ifindex);
 	if (!slot)
 		return;
-	peer.slot = *slot;
+	peer.slot = slot;
 	dscp = inner_dscp(skb, &peer);
 	if (dscp < 0)
 		return;
 	mark = final_mark(&peer, dscp);
-	if (mark != UNKNOWN)
-		stamp_mark(skb, mark);
+	if (mark == UNKNOWN)
+		return;
+	count_stamped(skb, slot, dscp);
+	stamp_mark(skb, mark);
 }
 
 SEC("tc/egress_inner_peers")
@@ -257,6 +300,7 @@ struct leaving {
 	__u32 inner; /* in clear text: offset of the inner packet */
 	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
 	__u32 source; /* UDP port */
+	__u32 came; /* one more than the DSCP of the inner header, or 0 if that was not read */
 	bool data; /* carries an inner packet */
 };
 
@@ -318,12 +362,47 @@ static __always_inline bool match_payload(struct leaving *l, const struct dscp_p
 	return l->slot;
 }
 
+/* Counts a packet of a user space tunnel's own socket that has another source port than the socket:
+ * a redirect has given it the port back that the peer has sent to. */
+static __noinline int count_other_port(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct dscp_counters *c;
+	struct dscp_port *port;
+	__u32 number, slot;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk || sk->protocol != IP_PROTO_UDP)
+		return 0;
+	number = sk->src_port;
+	port = bpf_map_lookup_elem(&ports, &number);
+	if (!port || port->kind != DSCP_KIND_UDP)
+		return 0;
+	slot = port->slot;
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (c)
+		c->other_port++;
+	return 0;
+}
+
+/* Without a tool any UDP packet may be the tunnel's. */
+static __always_inline bool match_other(struct __sk_buff *skb)
+{
+	const struct dscp_config *cfg = read_config();
+
+	if (!cfg)
+		return false;
+	if (cfg->kinds & (1u << DSCP_KIND_UDP))
+		count_other_port(skb);
+	return !cfg->magic;
+}
+
 /*
  * Whose UDP packet is it? False: nobody's we know. The source port of VXLAN and geneve is a hash,
  * and may happen to be a tunnel's: WireGuard's messages are known by their type, then the
  * destination port decides, and a user space tunnel comes last.
  */
-static __always_inline bool match_udp(struct leaving *l)
+static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 {
 	const struct udp_header *udp = l->o.payload;
 	struct dscp_port *by_source, *by_dest;
@@ -345,7 +424,7 @@ static __always_inline bool match_udp(struct leaving *l)
 		l->slot = by_source->slot;
 		return true;
 	}
-	return nothing_registered();
+	return match_other(skb);
 }
 
 /* Which tunnel has these outer addresses? One with both configured comes first. */
@@ -433,7 +512,7 @@ static __always_inline bool match_ip(struct leaving *l, struct dscp_endpoint *ke
 }
 
 /* Whose packet is it? False: nobody's we know. Nor is a later fragment: it has no port. */
-static __always_inline bool match_tunnel(struct leaving *l)
+static __always_inline bool match_tunnel(struct __sk_buff *skb, struct leaving *l)
 {
 	const struct ip4_header *ip4 = l->o.ip;
 	const struct ip6_header *ip6 = l->o.ip;
@@ -442,7 +521,7 @@ static __always_inline bool match_tunnel(struct leaving *l)
 	if (l->o.part >= PART_LATER)
 		return false;
 	if (l->o.protocol == IP_PROTO_UDP)
-		return match_udp(l);
+		return match_udp(skb, l);
 	if (l->o.ip6) {
 		key.family = 6;
 		__builtin_memcpy(key.local, ip6->source, sizeof(ip6->source));
@@ -500,9 +579,11 @@ VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
 /* What the tunnel's policy makes of a mark. */
 static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot, __u32 mark)
 {
+	if (is_unknown(mark))
+		return mark;
 	if (mark & DSCP_MARK_FINAL)
 		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
-	if (mark == UNKNOWN || !slot)
+	if (!slot)
 		return mark;
 	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
 }
@@ -513,6 +594,14 @@ struct clear {
 	__u32 word; /* its first two bytes: the version and the DS field are there */
 	bool ip6;
 };
+
+#define CAME_SHIFT 16
+
+/* What clear_dscp() returns: what the packet should have, and the DSCP that it came with. */
+static __always_inline __u32 both_dscps(__u32 wanted, __u32 dscp)
+{
+	return wanted | (dscp + 1) << CAME_SHIFT;
+}
 
 /* Reads the ethertype of a frame and what follows behind up to two VLAN tags. */
 static __always_inline bool load_frame(struct __sk_buff *skb, struct clear *c, __u32 *type)
@@ -561,7 +650,7 @@ static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tun
 	long err;
 
 	if (!(tunnel->flags & DSCP_TUNNEL_PEERS))
-		return tunnel->egress.to[dscp];
+		return both_dscps(tunnel->egress.to[dscp], dscp);
 	peer.family = c->ip6 ? 6 : 4;
 	peer.prefixlen = DSCP_PEER_BITS + (c->ip6 ? 128 : 32);
 	if (c->ip6)
@@ -570,17 +659,20 @@ static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tun
 	else
 		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, dest),
 					 peer.address, 4);
-	return err ? UNKNOWN : peer_policy(&peer, tunnel, dscp);
+	return both_dscps(err ? UNKNOWN | DSCP_UNREADABLE : peer_policy(&peer, tunnel, dscp), dscp);
 }
 
-/* The DSCP for a packet of a tunnel in clear text. offset, type: of the inner packet. */
+/* The DSCP for a packet of a tunnel in clear text, and its own. offset, type: of the inner packet.
+ */
 static __noinline int clear_dscp(struct __sk_buff *skb, __u32 slot, __u32 offset, __u32 type)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 	struct clear c = { .offset = offset };
 
-	if (!tunnel || !load_clear(skb, &c, type))
-		return UNKNOWN;
+	if (!tunnel || !type)
+		return UNKNOWN | DSCP_UNREADABLE;
+	if (!load_clear(skb, &c, type))
+		return UNKNOWN | (offset < skb->len ? DSCP_NOT_IP : DSCP_UNREADABLE);
 	return clear_policy(skb, tunnel, slot, &c);
 }
 
@@ -632,9 +724,9 @@ static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol
 
 /* The usual inner packet: in the linear part, without VLAN tags and peer maps. */
 static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
-					const struct leaving *l, __u32 *dscp)
+					struct leaving *l, __u32 *wanted)
 {
-	__u32 type = l->type, offset = l->inner, word, version;
+	__u32 type = l->type, offset = l->inner, word, version, dscp;
 	const __be16 *inner;
 
 	GCC_KEEP(offset);
@@ -649,11 +741,13 @@ static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp
 	word = bpf_ntohs(inner[0]);
 	version = ip_version(word);
 	if (type == ETH_P_IP && version == 4)
-		*dscp = tunnel->egress.to[ip4_word_dscp(word)];
+		dscp = ip4_word_dscp(word);
 	else if (type == ETH_P_IPV6 && version == 6)
-		*dscp = tunnel->egress.to[ip6_word_dscp(word)];
+		dscp = ip6_word_dscp(word);
 	else
 		return false;
+	*wanted = tunnel->egress.to[dscp];
+	l->came = dscp + 1;
 	return true;
 }
 
@@ -680,7 +774,7 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 }
 
 /* The DSCP this outer packet should have. */
-static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct leaving *l)
+static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *l)
 {
 	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
 	__u32 mark, dscp, protocol;
@@ -701,13 +795,18 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, const struct lea
 		return tunnel->outer_dscp;
 	if (clear && clear_usual(skb, tunnel, l, &dscp))
 		return dscp;
-	if (clear)
-		return clear_dscp(skb, l->slot, l->inner, l->type);
+	if (clear) {
+		dscp = clear_dscp(skb, l->slot, l->inner, l->type);
+		l->came = dscp >> CAME_SHIFT;
+		return dscp & ((1 << CAME_SHIFT) - 1);
+	}
 	mark = stamped_mark(skb->hash);
-	if (mark == UNKNOWN && l->o.part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
+	if (is_unknown(mark) && l->o.part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
 	    skb->sk)
 		mark = mark_of_socket(skb->hash,
 				      tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0);
+	if (is_unknown(mark) && l->o.part == PART_FIRST)
+		mark = UNKNOWN | DSCP_FRAGMENT;
 	return marked_dscp(tunnel, l->slot, mark);
 }
 
@@ -720,13 +819,18 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct leavi
 
 	if (!c)
 		return;
+	if (l->o.part <= PART_FIRST)
+		c->passed++;
 	if (dscp == SKIPPED) {
 		c->skipped += packets;
 		return;
 	}
 	ds = outer_ds(&l->o);
-	if (dscp == UNKNOWN) {
-		c->unknown += packets;
+	c->bytes += skb->wire_len;
+	if (l->came)
+		c->came_with[(l->came - 1) & (DSCP_VALUES - 1)] += packets;
+	if (is_unknown(dscp)) {
+		c->unknown[reason_index(dscp)] += packets;
 	} else if (dscp == DSCP_KEEP || dscp == ds >> 2) {
 		c->unchanged += packets;
 	} else {
@@ -740,7 +844,7 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct leavi
 	c->dscp[dscp_index(ds)] += packets;
 }
 
-static __always_inline void rewrite_dscp(struct __sk_buff *skb, const struct leaving *l)
+static __always_inline void rewrite_dscp(struct __sk_buff *skb, struct leaving *l)
 {
 	__u32 dscp = wanted_dscp(skb, l);
 
@@ -774,7 +878,7 @@ static __always_inline void set_key(struct dscp_fragment_key *key, const struct 
 static __always_inline void note_fragment(const struct dscp_fragment_key *key,
 					  const struct dscp_fragment *note)
 {
-	if (note->dscp <= UNKNOWN && (note->slot || note->dscp != UNKNOWN))
+	if (note->dscp < NOT_OURS && (note->slot || !is_unknown(note->dscp)))
 		bpf_map_update_elem(&fragments, key, note, BPF_ANY);
 	else if (bpf_map_lookup_elem(&fragments, key))
 		bpf_map_delete_elem(&fragments, key);
@@ -811,7 +915,7 @@ static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving
 	__u32 dscp = NOT_OURS, noise = skb->len;
 	struct dscp_fragment_key key = {};
 
-	if (match_tunnel(l)) {
+	if (match_tunnel(skb, l)) {
 		l->slot = some_number(l->slot, noise);
 		l->inner = some_number(l->inner, noise);
 		l->type = some_number(l->type, noise);
@@ -821,7 +925,10 @@ static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving
 		set_key(&key, skb, l);
 		if (l->o.part == PART_FIRST)
 			note_fragment(&key,
-				      &(struct dscp_fragment){ .slot = l->slot, .dscp = dscp });
+				      &(struct dscp_fragment){
+					      .slot = l->slot,
+					      .dscp = is_unknown(dscp) ? UNKNOWN | DSCP_FRAGMENT
+								       : dscp });
 		else
 			dscp = noted_dscp(skb, l, &key);
 	}
@@ -863,7 +970,7 @@ static __always_inline void rewrite_ip4(struct __sk_buff *skb, __u32 offset)
 	if ((void *)(ip + 1) + USUAL_PAYLOAD > l.o.end || ip->version_ihl != 0x45 ||
 	    !ip4_is_whole(ip) || (ip->protocol != IP_PROTO_UDP && ip->protocol != IP_PROTO_TCP))
 		rewrite_unusual(skb);
-	else if (ip->protocol == IP_PROTO_UDP && match_udp(&l))
+	else if (ip->protocol == IP_PROTO_UDP && match_udp(skb, &l))
 		rewrite_dscp(skb, &l);
 }
 
@@ -882,7 +989,7 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 	if ((void *)(ip + 1) + USUAL_PAYLOAD > l.o.end || !is_ip6(ip) ||
 	    (ip->next != IP_PROTO_UDP && ip->next != IP_PROTO_TCP))
 		rewrite_unusual(skb);
-	else if (ip->next == IP_PROTO_UDP && match_udp(&l))
+	else if (ip->next == IP_PROTO_UDP && match_udp(skb, &l))
 		rewrite_dscp(skb, &l);
 }
 

@@ -195,12 +195,15 @@ static __always_inline bool is_same_header(__u64 header, __u64 noted)
 	return !((header ^ noted) & (is_ip4 ? ip4 : ip6));
 }
 
-/* Is the outer header that the note was made from in front of this packet? */
-static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note)
+/* True if the outer header that the note was made from is in front of this packet; else sets why
+ * not. */
+static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note,
+					 __u32 *unknown)
 {
 	__u64 header;
 	__u32 distance = note->distance, length = note->length;
 
+	*unknown = UNKNOWN | DSCP_OTHER_LENGTH;
 	if (distance > MAX_DISTANCE)
 		return false;
 	/* skb_vlan_untag() has moved the Ethernet addresses over the inner VLAN tag. */
@@ -210,6 +213,7 @@ static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dsc
 	}
 	if (!length_fits(skb, length, note->flags & DSCP_NOTE_PADDED ? WIREGUARD_PADDING : 0))
 		return false;
+	*unknown = UNKNOWN | DSCP_OTHER_HEADER;
 	if (bpf_probe_read_kernel(&header, sizeof(header), packet_start(skb) - distance))
 		return false;
 	return is_same_header(header, note_bytes(note));
@@ -228,7 +232,7 @@ static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
 	struct dscp_inflight note;
 
-	if (!take_note(&key, &note) || !is_of_packet(skb, &note))
+	if (!take_note(&key, &note) || !is_of_packet(skb, &note, &a->dscp))
 		return false;
 	a->dscp = header_dscp(note.header);
 	if (note.slot && is_slot_of(skb, note.slot))
@@ -239,18 +243,23 @@ static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 /* Without a note: the header in front of the packet, if the tunnel is in clear text. */
 static __always_inline void read_without_note(struct __sk_buff *skb, struct arrival *a)
 {
+	__u32 dscp;
+
 	a->slot = slot_by_device(skb);
-	if (a->slot)
-		a->dscp = front_dscp(skb, a->slot);
+	if (!a->slot)
+		return;
+	dscp = front_dscp(skb, a->slot);
+	if (!is_unknown(dscp))
+		a->dscp = dscp;
 }
 
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
-	struct arrival a = { .dscp = UNKNOWN };
+	struct arrival a = { .dscp = UNKNOWN | DSCP_NO_NOTE };
 	bool wireguard = recall(skb, &a);
 
-	if (a.dscp == UNKNOWN)
+	if (is_unknown(a.dscp))
 		read_without_note(skb, &a);
 	mark_arrival(skb, &a, !wireguard);
 	return TC_ACT_UNSPEC;

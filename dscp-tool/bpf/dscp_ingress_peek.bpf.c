@@ -121,7 +121,7 @@ static __noinline __u32 optional_dscp(const struct long_front *l, __u32 found)
 		if (ihl == found && ip4_fits(ip, ihl, udp_length))
 			return ip4_dscp(ip);
 	}
-	return UNKNOWN;
+	return UNKNOWN | DSCP_OTHER_HEADER;
 }
 
 /* Whoever sends options can make them look like a header, of another DSCP: so only one reading may
@@ -133,8 +133,8 @@ static __always_inline __u32 only_dscp(const struct long_front *l, __u64 room)
 
 	if (!ihl)
 		return plain_dscp(&l->front);
-	if (ip6_fits(&l->front.ip6, udp_length) || ip4_fits(ip4, 5, udp_length))
-		return UNKNOWN;
+	if (ihl > MAX_IHL || ip6_fits(&l->front.ip6, udp_length) || ip4_fits(ip4, 5, udp_length))
+		return UNKNOWN | DSCP_AMBIGUOUS;
 	return optional_dscp(l, ihl);
 }
 
@@ -157,8 +157,9 @@ static __always_inline void peek(struct __sk_buff *skb, struct arrival *a)
 	struct long_front l;
 	__u64 room, data = find_data(skb, &room);
 
-	if (!read_front(&l, data, room) || !message_fits(skb, &l.front))
+	if (!read_front(&l, data, room) || !message_fits(skb, &l.front, &a->dscp))
 		return;
+	a->dscp = UNKNOWN | DSCP_OTHER_HEADER;
 	a->slot = slot_by_port(skb, l.front.udp.dest);
 	if (a->slot || nothing_registered())
 		a->dscp = only_dscp(&l, room);
@@ -167,7 +168,7 @@ static __always_inline void peek(struct __sk_buff *skb, struct arrival *a)
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
-	struct arrival a = { .dscp = UNKNOWN };
+	struct arrival a = { .dscp = UNKNOWN | DSCP_OTHER_HEADER };
 
 	peek(skb, &a);
 	mark_arrival(skb, &a, false);

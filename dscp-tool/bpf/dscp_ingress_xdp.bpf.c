@@ -124,14 +124,18 @@ static __always_inline bool read_front(struct __sk_buff *skb, struct front *fron
 	return !bpf_probe_read_kernel(&front->udp, FRONT_UDP, data - FRONT_UDP);
 }
 
-static __always_inline bool note_agrees(const struct dscp_inflight *note, const struct front *front)
+/* The DSCP of the note, or UNKNOWN and the reason. */
+static __always_inline __u32 noted_dscp(const struct dscp_inflight *note, const struct front *front)
 {
 	struct dscp_inflight own = {};
-	__u32 plain = plain_dscp(front);
+	__u32 plain = plain_dscp(front), noted = note->ds >> 2;
 
 	note_udp(&own, &front->udp);
-	return !(note->flags & DSCP_NOTE_MIXED) && (plain == UNKNOWN || plain == note->ds >> 2) &&
-	       note_bytes(&own) == note_bytes(note);
+	if (note->flags & DSCP_NOTE_MIXED)
+		return UNKNOWN | DSCP_AMBIGUOUS;
+	if ((!is_unknown(plain) && plain != noted) || note_bytes(&own) != note_bytes(note))
+		return UNKNOWN | DSCP_OTHER_HEADER;
+	return noted;
 }
 
 static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
@@ -140,21 +144,22 @@ static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
 	struct dscp_inflight note;
 	struct front front;
 
-	if (!read_front(skb, &front) || !message_fits(skb, &front))
+	if (!read_front(skb, &front) || !message_fits(skb, &front, &a->dscp))
 		return;
+	a->dscp = UNKNOWN | DSCP_NO_NOTE;
 	key.receiver = front.message.receiver;
 	key.id = front.message.counter;
-	if (!take_note(&key, &note) || !note_agrees(&note, &front))
+	if (!take_note(&key, &note))
 		return;
-	a->dscp = note.ds >> 2;
-	if (is_slot_of(skb, note.slot))
+	a->dscp = noted_dscp(&note, &front);
+	if (!is_unknown(a->dscp) && is_slot_of(skb, note.slot))
 		a->slot = note.slot;
 }
 
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
-	struct arrival a = { .dscp = UNKNOWN };
+	struct arrival a = { .dscp = UNKNOWN | DSCP_OTHER_HEADER };
 
 	recall(skb, &a);
 	mark_arrival(skb, &a, false);

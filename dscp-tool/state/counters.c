@@ -17,24 +17,45 @@
 #include "state/pins.h"
 #include "util/macros.h"
 
-#define FIELD(name, of_data)                                                                       \
+#define N_WORDS (sizeof(struct dscp_counters) / sizeof(__u64))
+#define WORD(field) (offsetof(struct dscp_counters, field) / sizeof(__u64))
+#define FIELD(name, n, of_data)                                                                    \
 	{                                                                                          \
-#name, offsetof(struct dscp_counters, name), of_data                               \
+#name, WORD(name), n, of_data                                                      \
 	}
 
 const struct counter_field counter_fields[N_COUNTERS] = {
-	FIELD(marked, true),
-	FIELD(unchanged, true),
-	FIELD(unknown, true),
-	FIELD(skipped, false),
+	FIELD(marked, 1, true),
+	FIELD(unchanged, 1, true),
+	FIELD(unknown, DSCP_REASONS, true),
+	FIELD(skipped, 1, false),
 };
 
-_Static_assert(sizeof(struct dscp_counters) == (N_COUNTERS + DSCP_VALUES) * sizeof(__u64),
-	       "counter_fields[] has not all of them");
+const char counter_reasons[DSCP_REASONS][16] = {
+	[DSCP_NO_STAMP] = "no_stamp",	      [DSCP_NOT_IP] = "not_ip",
+	[DSCP_FRAGMENT] = "fragment",	      [DSCP_UNREADABLE] = "unreadable",
+	[DSCP_NO_NOTE] = "no_note",	      [DSCP_OTHER_HEADER] = "other_header",
+	[DSCP_OTHER_LENGTH] = "other_length", [DSCP_AMBIGUOUS] = "ambiguous",
+};
+
+static uint64_t sum_of(const __u64 *words, unsigned int n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += words[i];
+	return sum;
+}
 
 uint64_t counters_get(const struct dscp_counters *counters, unsigned int field)
 {
-	return *(const __u64 *)((const char *)counters + counter_fields[field].offset);
+	return sum_of((const __u64 *)counters + counter_fields[field].word,
+		      counter_fields[field].n);
+}
+
+uint64_t counters_stamped(const struct dscp_counters *counters)
+{
+	return counters->stamped_bytes ? sum_of(counters->came_with, DSCP_VALUES) : 0;
 }
 
 uint64_t counters_seen(const struct dscp_counters *counters)
@@ -58,11 +79,26 @@ static struct dscp_counters *per_cpu(int *cpus)
 /* Adds the counts of another once (1), or takes them away (ONCE_LESS). */
 static void add(struct dscp_counters *sum, const struct dscp_counters *other, uint64_t times)
 {
-	for (unsigned int i = 0; i < N_COUNTERS; i++)
-		*(__u64 *)((char *)sum + counter_fields[i].offset) +=
-			times * counters_get(other, i);
-	for (int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		sum->dscp[dscp] += times * other->dscp[dscp];
+	for (unsigned int i = 0; i < N_WORDS; i++)
+		((__u64 *)sum)[i] += times * ((const __u64 *)other)[i];
+}
+
+bool counters_have_grown(const struct dscp_counters *now, const struct dscp_counters *before)
+{
+	for (unsigned int i = 0; i < N_WORDS; i++)
+		if (((const __u64 *)now)[i] < ((const __u64 *)before)[i])
+			return false;
+	return true;
+}
+
+struct dscp_counters counters_since(const struct dscp_counters *now,
+				    const struct dscp_counters *before)
+{
+	struct dscp_counters since = *now;
+
+	if (before)
+		add(&since, before, ONCE_LESS);
+	return since;
 }
 
 /* Adds what an array has; of a slot that it has no room for, nothing. */

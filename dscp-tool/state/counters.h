@@ -14,15 +14,26 @@
 
 struct pins;
 
-/* The members of struct dscp_counters that are one number each, in the order of all outputs. */
+/* What was done with packets, in the order of all outputs. */
 #define N_COUNTERS 4
 extern const struct counter_field {
 	const char *name;
-	uint16_t offset;
+	uint8_t word; /* where it is in struct dscp_counters, in words of eight bytes */
+	uint8_t n; /* how many words it is the sum of */
 	bool of_data; /* a packet with data, which has been "seen" */
 } counter_fields[N_COUNTERS];
 
+/* Names of enum dscp_reason. */
+extern const char counter_reasons[DSCP_REASONS][16];
+
 uint64_t counters_get(const struct dscp_counters *counters, unsigned int field);
+/* What egress_inner has stamped. */
+uint64_t counters_stamped(const struct dscp_counters *counters);
+/* False if some counter is less than before: they have begun anew. */
+bool counters_have_grown(const struct dscp_counters *now, const struct dscp_counters *before);
+/* What has been counted since before; NULL: all. */
+struct dscp_counters counters_since(const struct dscp_counters *now,
+				    const struct dscp_counters *before);
 /* The sum of those of packets with data. */
 uint64_t counters_seen(const struct dscp_counters *counters);
 

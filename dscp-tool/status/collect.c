@@ -291,6 +291,26 @@ void status_free(struct status *status)
 	free(status->tunnels);
 }
 
+/* The counters of a slot that was freed meanwhile begin anew. */
+static bool is_same(const struct tunnel_status *now, const struct tunnel_status *before)
+{
+	return now->slot == before->slot && now->tunnel.ifindex == before->tunnel.ifindex &&
+	       now->tunnel.netns == before->tunnel.netns &&
+	       now->tunnel.uplink_netns == before->tunnel.uplink_netns &&
+	       counters_have_grown(&now->egress, &before->egress) &&
+	       counters_have_grown(&now->ingress, &before->ingress);
+}
+
+void status_compare(struct status *now, const struct status *before, double seconds)
+{
+	for (unsigned int i = 0; i < now->n_tunnels && seconds > 0; i++)
+		for (unsigned int j = 0; j < before->n_tunnels; j++)
+			if (is_same(&now->tunnels[i], &before->tunnels[j])) {
+				now->tunnels[i].before = &before->tunnels[j];
+				now->tunnels[i].seconds = seconds;
+			}
+}
+
 bool status_healthy(const struct status *status)
 {
 	for (unsigned int i = 0; i < status->n_tunnels; i++)

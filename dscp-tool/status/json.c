@@ -46,17 +46,47 @@ static struct json_object *json_peers(const struct peer_maps *peers)
 	return list;
 }
 
-static struct json_object *json_counters(const struct dscp_counters *c)
+static struct json_object *json_dscps(const __u64 packets[DSCP_VALUES])
 {
-	struct json_object *object = json_object_new_object(), *dscps = json_object_new_object();
+	struct json_object *dscps = json_object_new_object();
 
-	json_number(object, "seen", counters_seen(c));
-	for (unsigned int i = 0; i < N_COUNTERS; i++)
-		json_number(object, counter_fields[i].name, counters_get(c, i));
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		if (c->dscp[dscp])
-			json_number(dscps, dscp_name(dscp), c->dscp[dscp]);
-	json_object_object_add(object, "dscp", dscps);
+		if (packets[dscp])
+			json_number(dscps, dscp_name(dscp), packets[dscp]);
+	return dscps;
+}
+
+/* The total, and those of each reason that the direction has. */
+static struct json_object *json_unknown(const struct dscp_counters *c, bool ingress, uint64_t total)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_number(object, "total", total);
+	for (unsigned int i = 0; i < DSCP_REASONS; i++)
+		if ((i >= DSCP_NO_NOTE) == ingress)
+			json_number(object, counter_reasons[i], c->unknown[i]);
+	return object;
+}
+
+static struct json_object *json_counters(const struct dscp_counters *c, bool ingress)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (!ingress) {
+		json_number(object, "stamped", counters_stamped(c));
+		json_number(object, "stamped_bytes", c->stamped_bytes);
+	}
+	json_number(object, "seen", counters_seen(c));
+	for (unsigned int i = 0; i < N_COUNTERS; i++) {
+		if (counter_fields[i].n > 1)
+			json_object_object_add(object, counter_fields[i].name,
+					       json_unknown(c, ingress, counters_get(c, i)));
+		else
+			json_number(object, counter_fields[i].name, counters_get(c, i));
+	}
+	json_number(object, "bytes", c->bytes);
+	json_object_object_add(object, "came_with", json_dscps(c->came_with));
+	json_object_object_add(object, "dscp", json_dscps(c->dscp));
 	return object;
 }
 
@@ -190,8 +220,8 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		json_object_array_add(hooks, json_hook(status, i));
 	json_object_object_add(object, "hooks", hooks);
-	json_object_object_add(counters, "egress", json_counters(&status->egress));
-	json_object_object_add(counters, "ingress", json_counters(&status->ingress));
+	json_object_object_add(counters, "egress", json_counters(&status->egress, false));
+	json_object_object_add(counters, "ingress", json_counters(&status->ingress, true));
 	json_object_object_add(object, "counters", counters);
 	return object;
 }

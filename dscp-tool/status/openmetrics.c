@@ -57,10 +57,42 @@ static void print_results(const struct tunnel_status *status, const char *direct
 			  const struct dscp_counters *c)
 {
 	for (unsigned int i = 0; i < N_COUNTERS; i++) {
+		if (counter_fields[i].n > 1)
+			continue;
 		open_sample("dscp_tool_packets_total", status);
 		add_label("direction", direction);
 		add_label("result", counter_fields[i].name);
 		close_sample(counters_get(c, i));
+	}
+	for (unsigned int i = 0; i < DSCP_REASONS; i++) {
+		if ((i >= DSCP_NO_NOTE) != (c == &status->ingress))
+			continue;
+		open_sample("dscp_tool_packets_total", status);
+		add_label("direction", direction);
+		add_label("result", "unknown");
+		add_label("reason", counter_reasons[i]);
+		close_sample(c->unknown[i]);
+	}
+}
+
+static void print_bytes(const struct tunnel_status *status, const char *direction,
+			const struct dscp_counters *c)
+{
+	open_sample("dscp_tool_bytes_total", status);
+	add_label("direction", direction);
+	close_sample(c->bytes);
+}
+
+static void print_came_with(const struct tunnel_status *status, const char *direction,
+			    const struct dscp_counters *c)
+{
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		if (!c->came_with[dscp])
+			continue;
+		open_sample("dscp_tool_came_with_packets_total", status);
+		add_label("direction", direction);
+		add_label("dscp", dscp_name(dscp));
+		close_sample(c->came_with[dscp]);
 	}
 }
 
@@ -120,6 +152,11 @@ void status_print_openmetrics(const struct status *status)
 	print_family("dscp_tool_packets", "counter",
 		     "Packets of the tunnel by what was done to them.");
 	for_each_direction(status, print_results);
+	print_family("dscp_tool_bytes", "counter", "Bytes of the tunnel's data packets.");
+	for_each_direction(status, print_bytes);
+	print_family("dscp_tool_came_with_packets", "counter",
+		     "Data packets of the tunnel by the DSCP that they came with.");
+	for_each_direction(status, print_came_with);
 	print_family("dscp_tool_dscp_packets", "counter",
 		     "Data packets of the tunnel by the DSCP that they went on with.");
 	for_each_direction(status, print_dscps);

@@ -41,6 +41,9 @@ struct tunnel_status {
 	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
 	struct dscp_counters egress, ingress;
+	/* With --watch, the same tunnel so many seconds ago; NULL: it was not shown yet. */
+	const struct tunnel_status *before;
+	double seconds;
 	struct peer_maps *peers; /* two: those in force, those of the request; NULL: none */
 	int lists[2]; /* the numbers of these */
 	char problems[MAX_PROBLEMS][320];
@@ -69,6 +72,9 @@ int status_collect(struct status_query *query, struct status *status);
 void status_free(struct status *status);
 
 bool status_healthy(const struct status *status);
+
+/* Finds the tunnels of now in a status of so many seconds ago, which has to stay as long. */
+void status_compare(struct status *now, const struct status *before, double seconds);
 
 static inline bool has_egress(const struct tunnel_status *status)
 {

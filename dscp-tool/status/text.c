@@ -11,6 +11,7 @@
 #include "util/policy.h"
 
 #define BAR_COLUMNS 30 /* that 100 % has */
+#define NUMBER_LEN 32
 
 static void print_policy(const char *title, const struct dscp_policy *policy)
 {
@@ -65,39 +66,91 @@ static void print_bar(double share)
 		putchar('#');
 }
 
+/* A number of packets or bytes; of those of an interval, how many a second. */
+static int number(char text[NUMBER_LEN], const struct tunnel_status *status, uint64_t n)
+{
+	return status->before ? snprintf(text, NUMBER_LEN, "%.1f/s", n / status->seconds)
+			      : snprintf(text, NUMBER_LEN, "%" PRIu64, n);
+}
+
+static void print_number(const struct tunnel_status *status, const char *name, uint64_t n)
+{
+	char text[NUMBER_LEN];
+
+	number(text, status, n);
+	printf("%s %s", name, text);
+}
+
 /* The chart of one direction: each line has all its words, for grep and awk. */
-static void print_chart(const struct dscp_counters *c, const char *title)
+static void print_chart(const struct tunnel_status *status, const __u64 packets[DSCP_VALUES],
+			const char *title)
 {
 	double total = 0; /* does not wrap, whatever is in the map */
 	uint64_t largest = 0;
+	char text[NUMBER_LEN];
 	int width;
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		total += c->dscp[dscp];
-		if (c->dscp[dscp] > largest)
-			largest = c->dscp[dscp];
+		total += packets[dscp];
+		if (packets[dscp] > largest)
+			largest = packets[dscp];
 	}
-	width = snprintf(NULL, 0, "%" PRIu64, largest);
+	width = number(text, status, largest);
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
 		double share;
 
-		if (!c->dscp[dscp])
+		if (!packets[dscp])
 			continue;
-		share = c->dscp[dscp] / total;
-		printf("  %-9s %-4s %*" PRIu64 " %5.1f%% ", title, dscp_name(dscp), width,
-		       (uint64_t)c->dscp[dscp], 100 * share);
+		share = packets[dscp] / total;
+		number(text, status, packets[dscp]);
+		printf("  %-9s %-4s %*s %5.1f%% ", title, dscp_name(dscp), width, text,
+		       100 * share);
 		print_bar(share);
 		putchar('\n');
 	}
 }
 
-static void print_counters(const struct dscp_counters *c, const char *name, const char *title)
+static void print_reasons(const struct tunnel_status *status, const struct dscp_counters *c,
+			  const char *name)
 {
-	printf("  %-9s seen %" PRIu64, name, counters_seen(c));
-	for (unsigned int i = 0; i < N_COUNTERS; i++)
-		printf(", %s %" PRIu64, counter_fields[i].name, counters_get(c, i));
+	const char *before = "unknown: ";
+
+	for (unsigned int i = 0; i < DSCP_REASONS; i++) {
+		if (!c->unknown[i])
+			continue;
+		if (*before == 'u')
+			printf("  %-9s ", name);
+		printf("%s", before);
+		print_number(status, counter_reasons[i], c->unknown[i]);
+		before = ", ";
+	}
+	if (*before == ',')
+		putchar('\n');
+}
+
+static void print_counters(const struct tunnel_status *status, const struct dscp_counters *all,
+			   const struct dscp_counters *before, const char *name, const char *came,
+			   const char *left)
+{
+	const struct dscp_counters since = counters_since(all, before), *c = &since;
+
+	printf("  %-9s ", name);
+	print_number(status, "seen", counters_seen(c));
+	for (unsigned int i = 0; i < N_COUNTERS; i++) {
+		printf(", ");
+		print_number(status, counter_fields[i].name, counters_get(c, i));
+	}
+	print_number(status, ", bytes", c->bytes);
 	putchar('\n');
-	print_chart(c, title);
+	print_reasons(status, c, name);
+	if (c->stamped_bytes) {
+		printf("  %-9s ", name);
+		print_number(status, "stamped", counters_stamped(c));
+		print_number(status, ", bytes", c->stamped_bytes);
+		putchar('\n');
+	}
+	print_chart(status, c->came_with, came);
+	print_chart(status, c->dscp, left);
 }
 
 static void print_neighbour(const struct hook_neighbour *neighbour, const char *where,
@@ -155,6 +208,7 @@ static const char *netns_name(const struct tunnel_status *status)
 static void print_tunnel(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = &status->tunnel;
+	const struct tunnel_status *before = status->before;
 
 	printf("%s", status->name);
 	if (status->netns_gone || t->netns != netns_own())
@@ -169,9 +223,11 @@ static void print_tunnel(const struct tunnel_status *status)
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		print_hook(status, i);
 	if (has_egress(status))
-		print_counters(&status->egress, "egress", "left with");
+		print_counters(status, &status->egress, before ? &before->egress : NULL, "egress",
+			       "came with", "left with");
 	if (has_ingress(status))
-		print_counters(&status->ingress, "ingress", "now with");
+		print_counters(status, &status->ingress, before ? &before->ingress : NULL,
+			       "ingress", "outer was", "now with");
 }
 
 void status_print_text(const struct status *status)

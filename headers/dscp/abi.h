@@ -16,6 +16,8 @@
  *   peers      LPM_TRIE[DSCP_PEERS]     struct dscp_peer -> struct dscp_policy
  *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
  *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
+ *   slots      ARRAY[DSCP_SLOTS]        ifindex % DSCP_SLOTS -> __u32 slot, a cache of devices; the
+ *                                       programs' own, not pinned
  *   fragments  LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
  *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
  *   present    DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device (N: 0),
@@ -59,6 +61,7 @@
 #define DSCP_PEERS ((DSCP_MAX_TUNNELS + 1) * (DSCP_MAX_PEERS + 1))
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_SLOTS 256 /* of the cache of slots; a power of two */
 #define DSCP_FRAGMENTS 1024 /* outer packets whose later fragments are awaited */
 #define DSCP_WAITING 16384 /* places; a power of two */
 #define DSCP_INFLIGHT 16384 /* packets between uplink and tunnel, and those that never came out */
@@ -196,7 +199,8 @@ struct dscp_fragment {
 	__u32 dscp; /* what the first fragment was to have: a DSCP, DSCP_KEEP, or DSCP_UNKNOWN */
 };
 
-#define DSCP_UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP: none is known */
+#define DSCP_UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP: none is known, and enum dscp_reason   \
+			     */
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {
@@ -239,13 +243,42 @@ struct dscp_waiting {
 #define DSCP_PLACE_MASK 3u
 #define DSCP_PLACE_NEXT 4u
 
-/* Packets, as they are on the wire: a GSO packet counts as its segments.
- * seen = marked + unchanged + unknown. */
+/* Why no mark is known for a data packet. */
+enum dscp_reason {
+	/* Egress: */
+	DSCP_NO_STAMP, /* egress_inner has not had it, or the hash was changed on the way */
+	DSCP_NOT_IP, /* nothing with a DS field is inside */
+	DSCP_FRAGMENT, /* in fragments, which have the hash of a socket instead of a stamp */
+	DSCP_UNREADABLE, /* the inner header is not where it can be read */
+	/* Ingress: */
+	DSCP_NO_NOTE, /* it has not passed an uplink, or came in fragments or merged */
+	DSCP_OTHER_HEADER, /* what is in front of it is not its outer header */
+	DSCP_OTHER_LENGTH, /* the outer header is of a packet of another length */
+	DSCP_AMBIGUOUS, /* more than one outer header fits */
+	DSCP_REASONS,
+};
+
+/*
+ * Packets, as they are on the wire: a GSO packet counts as its segments. seen = marked + unchanged
+ * + unknown. What is counted at the tunnel device's egress, bytes included, is counted of the
+ * tunnels that encrypt; the others' inner headers are read at the uplink.
+ */
 struct dscp_counters {
 	__u64 marked; /* the DS field was changed */
 	__u64 unchanged; /* it was right already, or the policy says keep */
-	__u64 unknown; /* a data packet with no mark known for it */
 	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
+	__u64 bytes; /* of data packets, with a link-layer header where the device has one */
+	/* Units in which the devices count: a GSO packet is one, and so are all fragments of a
+	 * packet, data or not. */
+	__u64 passed;
+	/* Egress of DSCP_KIND_UDP: packets of a socket that has the tunnel's port, with another
+	 * source port on the wire. */
+	__u64 other_port;
+	__u64 stamped_bytes; /* of packets at the tunnel device's egress */
+	__u64 unknown[DSCP_REASONS]; /* data packets with no mark known for them */
+	/* By the DSCP that they came with. Egress: the inner one, at the tunnel device; of clear
+	 * kinds, of the data packets at the uplink. Ingress: the outer one, where it is known. */
+	__u64 came_with[DSCP_VALUES];
 	__u64 dscp[DSCP_VALUES]; /* data packets by the DSCP that was written, or was there */
 };
 

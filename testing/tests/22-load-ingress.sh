@@ -157,8 +157,8 @@ test_status_json()
 		(.ingress_map | length == 64 and all(. == "keep")) and
 		(.hooks | length == 3 and all(keys - ["priority", "qdisc"] == ["ahead", "attach",
 			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state"])) and
-		(.counters.ingress | keys == ["dscp", "marked", "seen", "skipped", "unchanged",
-			"unknown"])'
+		(.counters.ingress | keys == ["bytes", "came_with", "dscp", "marked", "seen",
+			"skipped", "unchanged", "unknown"])'
 	ingress vx4 --ingress-hook tc --ingress-map 'EF=AF41,CS0=CS1'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "ingress" and
 		.ingress_map == {"EF": "AF41", "CS0": "CS1"} and .egress_map == null and

@@ -122,7 +122,7 @@ test_flows_of_another_size_by_wireguard()
 		--egress-map '*=CS0'
 	check known EF
 	pass udp:640 4 4 inner
-	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a wg4 counters.egress.unknown.total)" = 0 ]
 }
 
 # known EF: dump-map lists a flow of that DSCP

@@ -14,7 +14,8 @@ kind=vxlan
 counted_and_still()
 {
 	two_nodes
-	check on a "$TOOL" load vx4 --direction both
+	check on a "$TOOL" load vx4 --direction both --egress-map AF11=CS3
+	through a b --dst 10.0.4.2 --dscp 10 --count 7 --no-marker
 	through a b --dst 10.0.4.2 --dscp 46 --count 300 --no-marker
 	through a b --dst 10.0.4.2 --dscp 8 --count 100 --no-marker
 	through a b --dst 10.0.4.2 --dscp 2 --count 1 --no-marker
@@ -25,9 +26,9 @@ counted_and_still()
 # chart TITLE: its lines from the DSCP on
 chart() { sed -n "s/^  $1 *\([A-Z0-9]* .*\)/\1/p" "$T/text"; }
 
-dscps() { jq -r ".tunnels[0].counters.$1.dscp | to_entries[] | \"\\(.key) \\(.value)\"" "$T/json"; }
+dscps() { jq -r ".tunnels[0].counters.$1 | to_entries[] | \"\\(.key) \\(.value)\"" "$T/json"; }
 
-# chart_is TITLE DIRECTION: the numbers of --json, and share and bar are what follows from them
+# chart_is TITLE HISTOGRAM: the numbers of --json, and share and bar are what follows from them
 chart_is()
 {
 	diff <(chart "$1" | awk '{ print $1, $2 }') <(dscps "$2")
@@ -50,8 +51,14 @@ test_chart()
 	counted_and_still
 	on a "$TOOL" status vx4 >"$T/text"
 	on a "$TOOL" status vx4 --json >"$T/json"
-	chart_is 'left with' egress
-	chart_is 'now with' ingress
+	chart_is 'left with' egress.dscp
+	chart_is 'now with' ingress.dscp
+	check_grep '^  came with AF11 +7 +[0-9.]+% #+$' cat "$T/text"
+	chart_is 'came with' egress.came_with
+	chart_is 'outer was' ingress.came_with
+	check_grep '^  outer was CS0 +50 +[0-9.]+% #+$' cat "$T/text"
+	check_grep '^  left with CS3 +7 +[0-9.]+% #+$' cat "$T/text"
+	! grep -q '^  left with AF11' "$T/text" || fail "AF11 has left: $(<"$T/text")"
 	check_grep '^  left with EF +300 +[0-9.]+% #+$' cat "$T/text"
 	check_grep '^  left with CS1 +100 +[0-9.]+% #+$' cat "$T/text"
 	check_grep '^  left with 2 +1 +0\.[0-9]% #$' cat "$T/text"
@@ -122,9 +129,16 @@ metrics()
 		(.tunnels[] | .tunnel as $tunnel | .direction as $loaded |
 			(.counters | to_entries[] | .key as $direction | .value |
 				select($loaded == $direction or $loaded == "both") |
-				(to_entries[] | select(.key | IN("marked", "unchanged", "unknown", "skipped")) |
+				(to_entries[] | select(.key | IN("marked", "unchanged", "skipped")) |
 					.value as $n | {$tunnel, $direction, result: .key} |
 					sample("dscp_tool_packets_total"; $n)),
+				(.unknown | to_entries[] | select(.key != "total") |
+					.value as $n | {$tunnel, $direction, result: "unknown", reason: .key} |
+					sample("dscp_tool_packets_total"; $n)),
+				(.bytes as $n | {$tunnel, $direction} | sample("dscp_tool_bytes_total"; $n)),
+				(.came_with | to_entries[] |
+					.value as $n | {$tunnel, $direction, dscp: .key} |
+					sample("dscp_tool_came_with_packets_total"; $n)),
 				(.dscp | to_entries[] |
 					.value as $n | {$tunnel, $direction, dscp: .key} |
 					sample("dscp_tool_dscp_packets_total"; $n))),

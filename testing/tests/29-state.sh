@@ -123,12 +123,12 @@ test_other_pins()
 	in_place_of maps/tunnels "$(map_of array 4 4096 1024)"
 	! short_form || return 0
 	in_place_of maps/tunnels "$(map_of array 4 568 1023)"
-	in_place_of maps/counters "$(map_of array 4 544 32)"
+	in_place_of maps/counters "$(map_of array 4 1144 32)"
 	# Neither so few as there are at first, doubled or not, nor as many as there can be tunnels.
 	for pin in 'counters 31' 'counters 16' 'counters 96' 'arrivals 2048' 'arrivals 33'; do
-		in_place_of "maps/${pin% *}" "$(map_of percpu_array 4 544 "${pin#* }")"
+		in_place_of "maps/${pin% *}" "$(map_of percpu_array 4 1144 "${pin#* }")"
 	done
-	check on a sh -ec "$(map_of hash 4 544 2048)" $state_dir/maps/carried
+	check on a sh -ec "$(map_of hash 4 1144 2048)" $state_dir/maps/carried
 	not_ours maps/carried
 	check on a rm $state_dir/maps/carried
 	in_place_of maps/config "$(map_of array 4 24 2)"
@@ -416,7 +416,7 @@ test_garbage_to_be_shown()
 		value hex $(yes ff | head -n 32)
 	# On each CPU: counters of CS0 and of DSCP 1 whose sum has more than 64 bits.
 	check on a bpftool map update pinned $state_dir/maps/counters key 1 0 0 0 \
-		value hex $(yes 00 | head -n 32) $(yes ff | head -n 8) 02 $(yes 00 | head -n 503)
+		value hex $(yes 00 | head -n 632) $(yes ff | head -n 8) 02 $(yes 00 | head -n 503)
 	check on a "$TOOL" status vx4
 	[ "$(awk '/left with/ { print $3, $5 }' <<<"$OUTPUT")" = $'CS0 100.0%\nLE 0.0%' ] ||
 		fail "$OUTPUT"

@@ -29,7 +29,7 @@ test_others_and_counters()
 		--eth-dst 02:00:00:00:00:01 "${outside[@]}" --expect 0
 	# The 640 and the marker behind them.
 	[ "$(counter a vx4 counters.egress.seen)" = 641 ]
-	[ "$(counter a vx4 'counters.egress|.seen-.marked-.unchanged-.unknown')" = 0 ]
+	[ "$(counter a vx4 'counters.egress|.seen-.marked-.unchanged-.unknown.total')" = 0 ]
 	[ "$(counter a vx4 'counters.egress|.seen-([.dscp[]]|add)')" = 0 ]
 	[ "$(counter a vx4 counters.egress.dscp.EF)" = 10 ]
 }

@@ -58,8 +58,8 @@ test_fragments_of_others()
 	are 'dst host fd50::2' 0x0:40
 	# The first one through the tunnel, at least, was too long for the uplink.
 	are 'dst host 192.0.2.2 and ip[6:2] & 0x3fff != 0' '0x88:[0-9]*[02468]'
-	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
-	[ "$(counter a vx6 counters.egress.unknown)" = 0 ]
+	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
+	[ "$(counter a vx6 counters.egress.unknown.total)" = 0 ]
 }
 
 # vxin runs over vx4, so egress_outer is on vx4 as well, where the inner packets of vx4 are. These stay
@@ -91,7 +91,7 @@ test_outer_fragments()
 	check on a "$TOOL" load vx4 --outer-dscp CS3
 	pass udp 4 4 24
 	jq -e '.fragments_following > 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
-	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
 }
 
 # What a filter of somebody else at the device makes of the inner DSCP is outside too, wherever the
@@ -107,7 +107,7 @@ test_filter_on_the_device()
 		pass udp:640 $o 4 0
 		pass udp:640 $o 6 0
 		[ "$(counter a vx$o 'counters.egress.dscp|keys|join(" ")')" = '"CS0"' ]
-		[ "$(counter a vx$o counters.egress.unknown)" = 0 ]
+		[ "$(counter a vx$o counters.egress.unknown.total)" = 0 ]
 	done
 }
 

@@ -89,8 +89,8 @@ as_counted()
 	on a "$TOOL" status "wg$1" --json >"$T/status$1"
 	jq -e --argjson wire "$json" '.tunnels[0].counters.egress |
 		.seen == $wire.data + $wire.markers and .skipped == $wire.skipped and
-		.unknown == 0 and .skipped >= 3 and
-		.seen == .marked + .unchanged + .unknown and .seen == ([.dscp[]] | add) and
+		.unknown.total == 0 and .skipped >= 3 and
+		.seen == .marked + .unchanged + .unknown.total and .seen == ([.dscp[]] | add) and
 		.dscp.EF == $wire.outer_dscp["46"] and
 		.dscp.CS0 == $wire.outer_dscp["0"] + $wire.markers' \
 		"$T/status$1" || fail "not as the tool counted, $(cat "$T/status$1"): $json"

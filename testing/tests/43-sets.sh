@@ -50,9 +50,9 @@ independent()
 	check by_exec a status
 	check by_exec b status
 	for o in 4 6; do
-		[ "$(counter a "$(tunnel $o)" counters.egress.unknown)" = 0 ]
-		[ "$(counter b "$(tunnel $o)" counters.egress.unknown)" = 0 ]
-		[ "$(counter b "$(tunnel $o)" counters.ingress.unknown)" = 0 ]
+		[ "$(counter a "$(tunnel $o)" counters.egress.unknown.total)" = 0 ]
+		[ "$(counter b "$(tunnel $o)" counters.egress.unknown.total)" = 0 ]
+		[ "$(counter b "$(tunnel $o)" counters.ingress.unknown.total)" = 0 ]
 	done
 	[ "$(counter a "$(tunnel 4)" counters.egress.marked)" -ge 6300 ]
 	check by_exec a unload "$(tunnel 4)" "$(tunnel 6)"

@@ -174,7 +174,7 @@ test_outwards()
 		leave $o 4000$o "$only_ef"
 		check on a "$TOOL" load t$o
 		leave $o 4100$o "$copy"
-		[ "$(counter a t$o counters.egress.unknown)" = 0 ]
+		[ "$(counter a t$o counters.egress.unknown.total)" = 0 ]
 		check on a "$TOOL" status t$o
 	done
 }

@@ -30,7 +30,7 @@ both_ways()
 				--tunnel "$judge_kind" --from "$(outer "$o" 1)" --ecn "${5:-1}"
 		done
 	done
-	[ "$(counter a t0 counters.egress.unknown)" = 0 ]
+	[ "$(counter a t0 counters.egress.unknown.total)" = 0 ]
 	check on a "$TOOL" unload t0
 	inwards "${4:-4 6}"
 	check on a "$TOOL" unload t0
@@ -56,7 +56,7 @@ inwards()
 	through b a --dst "$(inner 4 "$i" 1)" --send-ecn 1 --ecn 1
 	behind a eth0 congest_l2
 	through a b --dst "$(inner 4 "$i" 2)" --count 128 --send-ecn 1 --ecn "${2:-3}"
-	[ "$(counter b t0 counters.ingress.unknown)" = 0 ]
+	[ "$(counter b t0 counters.ingress.unknown.total)" = 0 ]
 	no_wrong_sums
 }
 
@@ -101,7 +101,7 @@ test_gre_without_remote_outwards()
 	on a ip neighbour replace 10.0.4.2 lladdr 192.0.2.2 dev t0
 	check on a "$TOOL" load t0 --uplink eth0
 	through "${packets[@]}" --count 640
-	[ "$(counter a t0 counters.egress.unknown)" = 0 ]
+	[ "$(counter a t0 counters.egress.unknown.total)" = 0 ]
 	check on a "$TOOL" load t0 --uplink eth0 --egress-map '*=CS0,EF=AF41' \
 		--peer-map 10.0.4.2:EF=AF42
 	through "${packets[@]}" --count 64 --dscp 46 --expect 36
@@ -120,7 +120,7 @@ test_gre_without_remote()
 	check on b "$TOOL" load t0 --direction ingress --uplink eth0
 	through_where '.unmarked == 630 and .right == 10' a b --dst 10.0.4.2
 	# The 640 and the marker behind them.
-	[ "$(counter b t0 counters.ingress.unknown)" = 641 ]
+	[ "$(counter b t0 counters.ingress.unknown.total)" = 641 ]
 }
 
 # refused ERE: load of t0 is, with one line that matches, and nothing is left
@@ -262,7 +262,7 @@ fragments_of_a_socket()
 	recorded
 	judge_tunnel "$T/wire.pcap" 4 --expect 34 --json
 	jq -e '.fragments_first >= 50 and .fragments_following >= 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
-	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a wg4 counters.egress.unknown.total)" = 0 ]
 }
 
 # Each fragment has the mark of its own packet: of a socket without a hash of its own, which sends all
@@ -273,7 +273,7 @@ test_outer_fragments_of_datagrams()
 	check on a "$TOOL" load wg4
 	pass udp:640 4 4 inner
 	jq -e '.fragments_following > 100' <<<"$(tail -n 1 <<<"$OUTPUT")"
-	[ "$(counter a wg4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a wg4 counters.egress.unknown.total)" = 0 ]
 	fragments_of_a_socket --egress-map CS0=AF41
 	fragments_of_a_socket --peer-map 0.0.0.0/0:CS0=AF41
 	fragments_of_a_socket --outer-dscp AF41

@@ -108,7 +108,7 @@ egress()
 		leaves 4 6 inner
 		leaves 6 4 inner
 		check on c "$TOOL" unload "$dev4"
-		[ "$(counter c "$dev6" counters.egress.unknown)" = 0 ]
+		[ "$(counter c "$dev6" counters.egress.unknown.total)" = 0 ]
 		check on c "$TOOL" unload "$dev6"
 		same_as_before
 	done
@@ -147,7 +147,7 @@ ingress()
 		check on c "$TOOL" status
 		enters 4 6
 		enters 6 4
-		[ "$(counter c "$dev4" counters.ingress.unknown)" = 0 ]
+		[ "$(counter c "$dev4" counters.ingress.unknown.total)" = 0 ]
 		check on c "$TOOL" unload "$dev6"
 		[ "$way" != tc ] || leaves 4 4 inner
 		check on c "$TOOL" unload --all

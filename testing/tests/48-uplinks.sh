@@ -455,7 +455,7 @@ test_two_uplinks()
 		check on b "$TOOL" load wg$o --direction ingress --ingress-hook tc
 	done
 	by_both inner 640
-	[ "$(counter b wg5 counters.ingress.unknown)" = 0 ]
+	[ "$(counter b wg5 counters.ingress.unknown.total)" = 0 ]
 	unloaded
 	by_both none 64
 }

@@ -163,10 +163,10 @@ marks_in_cake()
 	check on a tc qdisc change dev eth0 root cake wash
 	fills ". == $expected" tins a eth0 passes 4 4 none
 	check on a tc qdisc change dev eth0 root cake nowash
-	unknown=$(counter a wg4 counters.egress.unknown) # others, with the tunnel's port
+	unknown=$(counter a wg4 counters.egress.unknown.total) # others, with the tunnel's port
 	spread inner 46
 	spread inner cycle
-	[ "$(counter a wg4 counters.egress.unknown)" = "$unknown" ]
+	[ "$(counter a wg4 counters.egress.unknown.total)" = "$unknown" ]
 }
 
 # Classes by filters of the qdisc: EF by u32, AF41 by flower, all else.

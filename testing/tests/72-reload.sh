@@ -37,7 +37,7 @@ test_each_point()
 	change_once 0=46 same load vx4 --direction both
 	change_once same same load vx4 --direction both --flows 65536
 	change_once same same load vx4
-	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
 }
 
 reload_all()
@@ -65,5 +65,5 @@ test_hundred_reloads()
 {
 	two_nodes_and_uplinks
 	reload_all
-	[ "$(counter a vx4 counters.egress.unknown)" = 0 ]
+	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
 }

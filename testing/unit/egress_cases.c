@@ -509,7 +509,7 @@ static void assert_marked(const struct packet *in, const struct packet *out,
 	assert_same(in, &want, out);
 }
 
-static void account(const struct outcome *o, const struct packet *out)
+static void account(const struct outcome *o, const struct packet *p, const struct packet *out)
 {
 	struct dscp_counters *c = &expected[o->slot];
 	uint64_t n = how.segments ? how.segments : 1;
@@ -517,16 +517,33 @@ static void account(const struct outcome *o, const struct packet *out)
 	judge_done(&world, o);
 	if (o->verdict == NOT_OURS)
 		return;
+	c->passed += !o->later;
 	if (o->verdict == SKIPPED)
 		c->skipped += n;
 	else if (o->verdict == UNKNOWN)
-		c->unknown += n;
+		c->unknown[o->reason] += n;
 	else if (o->verdict == UNCHANGED)
 		c->unchanged += n;
 	else
 		c->marked += n;
-	if (o->verdict != SKIPPED)
-		c->dscp[get_ds(out->bytes + o->ip, o->ip6) >> 2] += n;
+	if (o->verdict == SKIPPED)
+		return;
+	c->bytes += p->len; /* without the tags in the metadata */
+	if (o->came)
+		c->came_with[o->came - 1] += n;
+	c->dscp[get_ds(out->bytes + o->ip, o->ip6) >> 2] += n;
+}
+
+void account_inner(const struct packet *p)
+{
+	uint32_t ifindex = how.device ? device_ifindex() : 1, slot = N_SLOTS - 1;
+	const struct packet in = pushed(p);
+	struct inner inner = judge_inner(in.bytes, in.len, how.raw ? type_of(&in) : 0);
+
+	while (slot && world.tunnels[slot].ifindex != ifindex)
+		slot--;
+	expected[slot].stamped_bytes += p->len;
+	expected[slot].came_with[inner.dscp] += how.segments ? how.segments : 1;
 }
 
 void assert_counters(void)
@@ -558,7 +575,7 @@ void check_packet(const char *program, const struct packet *p, uint32_t hash,
 	if (!transmit(program, p, hash, &out))
 		return;
 	assert_marked(&in, &out, o);
-	account(o, &out);
+	account(o, p, &out);
 }
 
 void check_outer(const char *program, const struct packet *p, uint32_t hash,
@@ -611,6 +628,8 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 	assert_int_equal(knobs->after, stamp);
 	if (mark < 0)
 		return;
+	account_inner(p);
+	assert_counters();
 	want.ifindex = how.device ? device_ifindex() : 1;
 	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow), 0);
 	assert_memory_equal(&flow, &want, sizeof(want));

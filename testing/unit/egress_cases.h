@@ -174,6 +174,9 @@ void expect_marked(const struct packet *p, uint32_t slot);
 /* Not the tunnel's, even with a hash that was stamped. */
 void expect_not_ours(const struct packet *p);
 
+/* That a program for tunnel devices has stamped it. */
+void account_inner(const struct packet *p);
+
 /* By one of the programs for tunnel devices. mark: what the hash is stamped with, or -1: nothing
  * happens. */
 void expect_mark(const char *program, const struct packet *p, uint32_t hash, int mark);

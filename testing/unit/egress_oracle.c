@@ -354,7 +354,7 @@ static uint8_t by_prefix(const struct view *v, uint32_t slot, bool ip6, const ui
 }
 
 /* What a packet in clear text is to have outside. */
-static uint32_t clear_dscp(const struct view *v, uint32_t slot)
+static uint32_t clear_dscp(const struct view *v, uint32_t slot, uint8_t *came)
 {
 	const struct dscp_tunnel *t = &v->world->tunnels[slot];
 	struct view inside = *v;
@@ -363,8 +363,8 @@ static uint32_t clear_dscp(const struct view *v, uint32_t slot)
 	uint8_t dscp;
 	bool ip6;
 
-	if (!find_inside(v, t->kind, &at, &type) || at > v->len)
-		return DSCP_UNKNOWN;
+	if (!find_inside(v, t->kind, &at, &type) || !type || at >= v->len)
+		return DSCP_UNKNOWN | DSCP_UNREADABLE;
 	inside.bytes += at;
 	inside.len -= at;
 	inside.ip = 0;
@@ -372,16 +372,17 @@ static uint32_t clear_dscp(const struct view *v, uint32_t slot)
 		type = skip_link_header(&inside);
 	ip6 = type == ETH_P_IPV6;
 	if ((type != ETH_P_IP && !ip6) || !has(&inside, inside.ip, 2))
-		return DSCP_UNKNOWN;
+		return DSCP_UNKNOWN | DSCP_NOT_IP;
 	inside.bytes += inside.ip;
 	inside.len -= inside.ip;
 	if (inside.bytes[0] >> 4 != (ip6 ? 6 : 4))
-		return DSCP_UNKNOWN;
+		return DSCP_UNKNOWN | DSCP_NOT_IP;
 	dscp = get_ds(inside.bytes, ip6) >> 2;
+	*came = dscp + 1;
 	if (!(t->flags & DSCP_TUNNEL_PEERS))
 		return t->egress.to[dscp];
 	if (!has(&inside, ip6 ? 24 : 16, ip6 ? 16 : 4))
-		return DSCP_UNKNOWN;
+		return DSCP_UNKNOWN | DSCP_UNREADABLE;
 	return by_prefix(v, slot, ip6, inside.bytes + (ip6 ? 24 : 16), dscp);
 }
 
@@ -413,7 +414,7 @@ static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 	if (!s && v->first && t->kind == DSCP_KIND_WIREGUARD)
 		mark = only_mark(v, t->flags & DSCP_TUNNEL_PEERS);
 	if (mark < 0)
-		return DSCP_UNKNOWN;
+		return DSCP_UNKNOWN | (v->first ? DSCP_FRAGMENT : DSCP_NO_STAMP);
 	if (mark >= 128) /* what is final is not mapped again */
 		return DSCP_KEEP;
 	if (mark >= 64)
@@ -421,7 +422,7 @@ static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 	return slot ? t->egress.to[mark] : mark;
 }
 
-static uint32_t wanted(const struct view *v, uint32_t slot)
+static uint32_t wanted(const struct view *v, uint32_t slot, uint8_t *came)
 {
 	const struct dscp_tunnel *t = &v->world->tunnels[slot];
 
@@ -432,7 +433,7 @@ static uint32_t wanted(const struct view *v, uint32_t slot)
 	case DSCP_KIND_GENEVE:
 	case DSCP_KIND_GRE:
 	case DSCP_KIND_IPIP:
-		return clear_dscp(v, slot);
+		return clear_dscp(v, slot, came);
 	default:
 		return stamped_dscp(v, slot);
 	}
@@ -452,7 +453,7 @@ static void judge_first(const struct view *v, struct outcome *o, uint32_t dscp)
 	o->note = note_of(v);
 	o->forgets = true;
 	o->note.slot = o->slot;
-	o->note.dscp = dscp;
+	o->note.dscp = dscp < DSCP_UNKNOWN ? dscp : DSCP_UNKNOWN | DSCP_FRAGMENT;
 	o->notes = o->verdict != NOT_OURS && o->verdict != SKIPPED &&
 		   (o->slot || o->verdict != UNKNOWN);
 }
@@ -477,7 +478,8 @@ static void judge_known(const struct view *v, struct outcome *o, uint32_t dscp)
 	o->ip = v->ip;
 	o->ip6 = v->ip6;
 	o->dscp = dscp;
-	if (dscp == DSCP_UNKNOWN)
+	o->reason = dscp & (DSCP_REASONS - 1);
+	if (dscp >= DSCP_UNKNOWN)
 		o->verdict = UNKNOWN;
 	else if (dscp == DSCP_KEEP || dscp == get_ds(v->bytes + v->ip, v->ip6) >> 2)
 		o->verdict = UNCHANGED;
@@ -497,7 +499,7 @@ static void judge_whole(const struct view *v, struct outcome *o)
 		o->ip6 = v->ip6;
 		o->verdict = SKIPPED;
 		if (data) {
-			dscp = wanted(v, slot);
+			dscp = wanted(v, slot, &o->came);
 			judge_known(v, o, dscp);
 		}
 	}
@@ -518,6 +520,7 @@ struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len
 		judge_whole(&v, &o);
 	else if (judge_later(&v, &o, &dscp))
 		judge_known(&v, &o, dscp);
+	o.later = v.later;
 	return o;
 }
 

@@ -77,11 +77,14 @@ struct outcome {
 	enum verdict verdict;
 	uint32_t slot;
 	uint8_t dscp; /* MARKED: the new one */
+	enum dscp_reason reason; /* UNKNOWN */
+	uint8_t came; /* one more than the DSCP of the inner header, or 0: not read */
 	size_t ip; /* where the outer IP header is; set if it is not NOT_OURS */
 	bool ip6;
 	/* What becomes of the notes: this one goes, if it was there, and comes if it is to. */
 	struct note note;
 	bool forgets, notes;
+	bool later; /* a fragment that is not the first one */
 };
 
 /* What egress_inner should see in a packet. */

@@ -540,11 +540,13 @@ struct outcome judge_arrival(enum dscp_way way, const struct world *world,
 		dscp = dscp_by_clear(world, d);
 	o.slot = slot_of_device(world, d->ifindex);
 	ip = find_inner(&d->packet, &ip6);
-	if (!ip || (!o.slot && world->configured))
+	o.passed = o.slot || !world->configured;
+	if (!ip || !o.passed)
 		return o;
 	old = o.dscp = get_ds(ip, ip6) >> 2;
 	o.verdict = UNKNOWN;
 	if (dscp != NO_DSCP) {
+		o.came = dscp + 1;
 		o.dscp = apply(world, o.slot, dscp, old);
 		o.verdict = o.dscp == old ? UNCHANGED : MARKED;
 	}

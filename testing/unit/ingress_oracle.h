@@ -73,6 +73,8 @@ struct outcome {
 	uint32_t slot;
 	uint8_t dscp; /* that it has afterwards */
 	bool taken; /* the note is gone */
+	bool passed; /* came out of a tunnel that is known */
+	uint8_t came; /* one more than the outer DSCP, or 0: not known */
 };
 
 /* At the uplink. link: length of the link-layer header, by which the ethertype comes. */

@@ -513,7 +513,8 @@ static const struct sent {
 	{ { SOCK_RAW, IPPROTO_IPV6, 0, 0 }, &headers[29], IPPROTO_IPV6, 4000, true },
 };
 
-static void send_from_socket(const struct sent *s, uint8_t dscp)
+/* Returns how long the packet is. */
+static size_t send_from_socket(const struct sent *s, uint8_t dscp)
 {
 	struct packet p = outer_packet(4, s->header->protocol, s->header->dest), out;
 	size_t start = s->by.type == SOCK_RAW ? 20 : p.len, inner;
@@ -529,6 +530,7 @@ static void send_from_socket(const struct sent *s, uint8_t dscp)
 	assert_int_equal(get_ds(out.bytes, false), dscp << 2);
 	assert_int_equal(header_sum(out.bytes, 20), 0xffff);
 	assert_memory_equal(out.bytes + start, p.bytes + start, p.len - start);
+	return out.len;
 }
 
 /* Local programs that send to the tunnel's port, or write its protocol. */
@@ -540,12 +542,16 @@ static void clear_sent_by_programs(void **state)
 			change(slot, DSCP_TUNNEL_FIXED, AF41);
 		for (unsigned int i = 0; i < ARRAY_SIZE(sent); i++) {
 			const struct sent *s = &sent[i];
+			struct dscp_counters *c = &expected[s->header->slot4];
+			size_t bytes = send_from_socket(s, s->ours ? (fixed ? AF41 : EF) : 0);
 
-			send_from_socket(s, s->ours ? (fixed ? AF41 : EF) : 0);
 			if (!s->ours)
 				continue;
-			expected[s->header->slot4].marked++;
-			expected[s->header->slot4].dscp[fixed ? AF41 : EF]++;
+			c->passed++;
+			c->bytes += bytes;
+			c->marked++;
+			c->came_with[EF] += !fixed;
+			c->dscp[fixed ? AF41 : EF]++;
 		}
 	}
 	assert_counters();

@@ -1342,6 +1342,7 @@ static void inner_to_outer(void **state)
 			set_ds(&inner, dscp << 2);
 			assert_true(
 				transmit("test_inner", &inner, HASH + dscp * 64 * family, &outer));
+			account_inner(&inner);
 			outer = udp_packet(family, OTHER_PORT, OTHER_PORT, 0, 100);
 			set_ds(&outer, (63 - dscp) << 2);
 			o = (struct outcome){ .verdict = MARKED, .dscp = dscp, .ip = outer.ip };

@@ -122,7 +122,7 @@ static void peers_longest_match(void **state)
 
 static void peers_of_others(void **state)
 {
-	uint32_t ifindex = own_ifindex();
+	uint32_t ifindex = own_ifindex(), slot = SLOT;
 
 	(void)state;
 	add_peer(SLOT - 1, "10.0.0.5", 32, 1);
@@ -134,6 +134,12 @@ static void peers_of_others(void **state)
 	expect_to("10.0.0.5", FINAL(2));
 	/* Not registered: nobody's. */
 	assert_int_equal(bpf_map_delete_elem(egress_map("devices"), &ifindex), 0);
+	expect_to("10.0.0.5",
+		  FINAL(2)); /* what is remembered holds as long as the tunnel says so */
+	world.tunnels[SLOT].ifindex = 0;
+	assert_int_equal(
+		bpf_map_update_elem(egress_map("tunnels"), &slot, &world.tunnels[SLOT], BPF_ANY),
+		0);
 	expect_to("10.0.0.5", -1);
 	expect_to("10.0.0.6", -1);
 }
