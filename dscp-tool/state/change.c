@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "state/balance.h"
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/hooks.h"
@@ -314,8 +315,11 @@ static int change_set(struct pins *pins, struct wanted *wanted, const struct pee
 		err = give_list(pins, slot, wanted, peers);
 		if (!err)
 			err = change(pins, slot, wanted);
-		if (!err) /* no packet is looked for in the old list: all is done without this */
+		if (!err) {
+			balance_begin(pins, slot);
+			/* No packet is looked for in the old list: all is done without this. */
 			return peers_forget(pins, slot);
+		}
 		take_back(pins, slot, tunnel, &before);
 	}
 	if (err && map_capacity(pins->maps[MAP_FLOWS]) != old_flows)

@@ -25,10 +25,10 @@
 	}
 
 const struct counter_field counter_fields[N_COUNTERS] = {
-	FIELD(marked, 1, true),
-	FIELD(unchanged, 1, true),
-	FIELD(unknown, DSCP_REASONS, true),
-	FIELD(skipped, 1, false),
+	[COUNTER_MARKED] = FIELD(marked, 1, true),
+	[COUNTER_UNCHANGED] = FIELD(unchanged, 1, true),
+	[COUNTER_UNKNOWN] = FIELD(unknown, DSCP_REASONS, true),
+	[COUNTER_SKIPPED] = FIELD(skipped, 1, false),
 };
 
 const char counter_reasons[DSCP_REASONS][16] = {

@@ -15,7 +15,7 @@
 struct pins;
 
 /* What was done with packets, in the order of all outputs. */
-#define N_COUNTERS 4
+enum { COUNTER_MARKED, COUNTER_UNCHANGED, COUNTER_UNKNOWN, COUNTER_SKIPPED, N_COUNTERS };
 extern const struct counter_field {
 	const char *name;
 	uint8_t word; /* where it is in struct dscp_counters, in words of eight bytes */

@@ -13,6 +13,7 @@
 
 #include "hook/pin.h"
 #include "hook/xdp.h"
+#include "state/balance.h"
 #include "state/counters.h"
 #include "state/hooks.h"
 #include "state/kernel.h"
@@ -295,6 +296,8 @@ static int create(struct pins *pins, __u32 flows)
 		err = present_make(pins);
 	if (!err)
 		err = registry_make_requests(pins);
+	if (!err)
+		err = balance_make(pins);
 	if (!err)
 		err = pins_read_tunnels(pins);
 	if (!err)

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "state/balance.h"
 #include "tunnel/request.h"
 #include "util/embedded.h"
 
@@ -59,6 +60,8 @@ static const struct {
 	[MAP_PRESENT] = { "present", BPF_MAP_TYPE_DEVMAP, 4, 4, PRESENT_ENTRIES },
 	[MAP_REQUESTS] = { "requests", BPF_MAP_TYPE_HASH, 4, sizeof(struct request),
 			   DSCP_MAX_TUNNELS },
+	[MAP_BALANCE] = { "balance", BPF_MAP_TYPE_HASH, 4, sizeof(struct balance),
+			  DSCP_MAX_TUNNELS },
 	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
 			  DSCP_WAITING },
 	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),

@@ -22,9 +22,11 @@ enum pinned_map {
 	MAP_RECENT,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
-	/* Of the tool, in none of the objects: see present_make() and registry_make_requests(). */
+	/* Of the tool, in none of the objects: see present_make(), registry_make_requests() and
+	 * balance_make(). */
 	MAP_PRESENT,
 	MAP_REQUESTS,
+	MAP_BALANCE,
 	/* Only with ingress. */
 	MAP_WAITING,
 	MAP_INFLIGHT,

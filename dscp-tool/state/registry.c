@@ -262,6 +262,7 @@ static int write_request(struct pins *pins, __u32 slot, const struct request *re
 static int free_slot(struct pins *pins, __u32 slot)
 {
 	present_forget(pins, slot);
+	bpf_map_delete_elem(pins->maps[MAP_BALANCE], &slot);
 	memset(&pins->requests[slot], 0, sizeof(*pins->requests));
 	return bpf_map_delete_elem(pins->maps[MAP_REQUESTS], &slot) && errno != ENOENT ? -errno : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state/balance.h"
 #include "state/conflict.h"
 #include "state/counters.h"
 #include "state/kernel.h"
@@ -15,6 +16,7 @@
 #include "state/present.h"
 #include "state/recheck.h"
 #include "state/registry.h"
+#include "state/sane.h"
 #include "state/sets.h"
 #include "status/problems.h"
 #include "tunnel/flowtable.h"
@@ -60,25 +62,31 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
-static void look_around(struct tunnel_status *status, unsigned int i)
+static void look_around(const struct pins *pins, struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
 	const struct hook_state *state = &status->states[i];
 	NETNS_VISIT(hook->netns);
 	struct nl_error why;
+	struct nl_link below;
 
 	status->n_ahead[i] =
 		hook_neighbours(hook, state, HOOK_AHEAD, status->ahead[i], MAX_NEIGHBOURS);
 	status->n_behind[i] =
 		hook_neighbours(hook, state, HOOK_BEHIND, status->behind[i], MAX_NEIGHBOURS);
-	if (hook->role == ROLE_EGRESS_OUTER && state->health == HOOK_OK &&
-	    hook->netns == netns_own())
-		nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+	if (hook->role != ROLE_EGRESS_OUTER || state->health != HOOK_OK ||
+	    hook->netns != netns_own())
+		return;
+	nl_root_qdisc(hook->ifindex, status->qdiscs[i], &why);
+	if (!nl_link_by_index(balance_again(pins, hook->ifindex), &below, &why) &&
+	    sane_name(below.name))
+		memcpy(status->again[i], below.name, DSCP_IFNAMSIZ);
 }
 
 static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
 {
 	struct nl_link link;
+	bool found;
 	int err;
 
 	memset(status, 0, sizeof(*status));
@@ -95,10 +103,13 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 		hooks_judge(pins, slot, &status->hooks[i], &status->states[i]);
 		status->current[i] =
 			hooks_current(pins, &status->tunnel, &status->hooks[i], &status->states[i]);
-		look_around(status, i);
+		look_around(pins, status, i);
 		status->hooks[i].dir = NULL; /* goes with the pins */
 	}
-	problems_find(status, find_device(status, pins, slot, &link) ? &link : NULL);
+	found = find_device(status, pins, slot, &link);
+	problems_find(status, found ? &link : NULL);
+	if (found)
+		problems_add_balance(status, pins, &link);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }
@@ -279,6 +290,7 @@ int status_collect(struct status_query *query, struct status *status)
 
 	memset(status, 0, sizeof(*status));
 	flowtable_look_anew();
+	balance_look_anew();
 	err = sets_for_each(collect_set, say_other, &collection);
 	find_same_names(status->tunnels, status->n_tunnels);
 	return err;

@@ -133,6 +133,8 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 			       json_neighbours(status->behind[i], status->n_behind[i]));
 	if (*status->qdiscs[i])
 		json_string(object, "qdisc", status->qdiscs[i]);
+	if (*status->again[i])
+		json_string(object, "counted_again_at", status->again[i]);
 	return object;
 }
 

@@ -10,10 +10,7 @@
 #include "tunnel/flowtable.h"
 #include "util/netlink.h"
 
-static void problem(struct tunnel_status *status, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void problem(struct tunnel_status *status, const char *fmt, ...)
+void problems_add(struct tunnel_status *status, const char *fmt, ...)
 {
 	va_list args;
 
@@ -27,7 +24,8 @@ static void problem(struct tunnel_status *status, const char *fmt, ...)
 static void check_netns(struct tunnel_status *status)
 {
 	if (uplinks_elsewhere(&status->tunnel) && status->uplink_netns_gone)
-		problem(status,
+		problems_add(
+			status,
 			"the network namespace of its uplinks (number %llu) is gone: unload it, or "
 			"load it anew",
 			status->tunnel.uplink_netns);
@@ -47,13 +45,13 @@ static void check_health(struct tunnel_status *status, unsigned int i)
 
 	switch (status->states[i].health) {
 	case HOOK_MISSING:
-		problem(status, "%s is not attached to %s: reload the tunnel",
-			hook_role(hook)->name, hook->dev);
+		problems_add(status, "%s is not attached to %s: reload the tunnel",
+			     hook_role(hook)->name, hook->dev);
 		break;
 	case HOOK_GONE:
 		if (!is_said_elsewhere(status, hook))
-			problem(status, "the device %s (number %d) is gone: reload the tunnel",
-				hook->dev, hook->ifindex);
+			problems_add(status, "the device %s (number %d) is gone: reload the tunnel",
+				     hook->dev, hook->ifindex);
 		break;
 	case HOOK_OK:
 	case HOOK_ELSEWHERE:
@@ -82,18 +80,19 @@ static void check_behind(struct tunnel_status *status, unsigned int i)
 		return;
 	if (status->n_behind[i] > 1)
 		snprintf(more, sizeof(more), " (and %u more)", status->n_behind[i] - 1);
-	problem(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
-		*behind->name ? behind->name : "a program", more,
-		hook_role(&status->hooks[i])->name, status->hooks[i].dev,
-		remedy_behind(status, behind));
+	problems_add(status, "%s%s runs behind %s at %s and may change the DSCP that was read: %s",
+		     *behind->name ? behind->name : "a program", more,
+		     hook_role(&status->hooks[i])->name, status->hooks[i].dev,
+		     remedy_behind(status, behind));
 }
 
 static void check_hook(struct tunnel_status *status, unsigned int i)
 {
 	check_health(status, i);
 	if (!status->current[i])
-		problem(status, "%s at %s is another program than it should be: reload the tunnel",
-			hook_role(&status->hooks[i])->name, status->hooks[i].dev);
+		problems_add(status,
+			     "%s at %s is another program than it should be: reload the tunnel",
+			     hook_role(&status->hooks[i])->name, status->hooks[i].dev);
 	check_behind(status, i);
 }
 
@@ -105,14 +104,15 @@ static void device_gone(struct tunnel_status *status)
 	struct nl_error why;
 
 	if (status->netns_gone)
-		problem(status, "its network namespace is gone: unload it, or load it anew");
+		problems_add(status, "its network namespace is gone: unload it, or load it anew");
 	else if (t->netns == netns_own() && !nl_link_by_name(t->name, &link, &why))
-		problem(status, "%s was made anew since: reload it", t->name);
+		problems_add(status, "%s was made anew since: reload it", t->name);
 	else {
 		if (!(t->ifindex & DSCP_IFINDEX_GONE))
 			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
-		problem(status, "the device %s%s is gone: unload it, or make it anew and reload it",
-			t->name, number);
+		problems_add(status,
+			     "the device %s%s is gone: unload it, or make it anew and reload it",
+			     t->name, number);
 	}
 }
 
@@ -126,13 +126,13 @@ static void check_device(struct tunnel_status *status, const struct nl_link *lin
 	if (!link)
 		return;
 	if (discover_unservable(link, text, sizeof(text)))
-		problem(status, "%s", text);
+		problems_add(status, "%s", text);
 	if (discover_port_changed(t, text, sizeof(text)))
-		problem(status, "%s", text);
+		problems_add(status, "%s", text);
 	if (discover_uplinks_changed(&status->request, t, link->name, text, sizeof(text)))
-		problem(status, "%s", text);
+		problems_add(status, "%s", text);
 	if (flowtable_bypasses(t, link, text, sizeof(text)))
-		problem(status, "%s", text);
+		problems_add(status, "%s", text);
 }
 
 static void check_uplinks(struct tunnel_status *status)
@@ -141,10 +141,10 @@ static void check_uplinks(struct tunnel_status *status)
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
-			problem(status,
-				"there is no uplink %s: when there is, reload the tunnel "
-				"(monitor does)",
-				t->uplink_names[i]);
+			problems_add(status,
+				     "there is no uplink %s: when there is, reload the tunnel "
+				     "(monitor does)",
+				     t->uplink_names[i]);
 }
 
 void problems_find(struct tunnel_status *status, const struct nl_link *link)
@@ -158,7 +158,8 @@ void problems_find(struct tunnel_status *status, const struct nl_link *link)
 
 void problems_add_stranger(struct tunnel_status *status, const char *device)
 {
-	problem(status,
+	problems_add(
+		status,
 		"packets of %s, which is not loaded, are marked like its own: load it too, or give "
 		"it another port, key or address",
 		device);

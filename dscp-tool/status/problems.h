@@ -7,9 +7,18 @@
 #include "status/status.h"
 
 struct nl_link;
+struct pins;
 
 /* Adds all problems of the tunnel itself. link: its device; NULL: gone, or out of reach. */
 void problems_find(struct tunnel_status *status, const struct nl_link *link);
+
+/* Adds that packets are missing, or not known, where they are counted. */
+void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
+			  const struct nl_link *link);
+
+/* Adds a sentence. */
+void problems_add(struct tunnel_status *status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Adds that a device which is not loaded looks like the tunnel. */
 void problems_add_stranger(struct tunnel_status *status, const char *device);

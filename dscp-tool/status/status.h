@@ -16,7 +16,8 @@
 #include "util/netns.h"
 
 #define MAX_NEIGHBOURS 8 /* that are shown, on each side */
-#define MAX_PROBLEMS (7 + MAX_HOOKS)
+#define MAX_PROBLEMS (9 + MAX_HOOKS)
+#define PROBLEM_LEN 512
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
@@ -37,6 +38,7 @@ struct tunnel_status {
 	struct hook_neighbour ahead[MAX_HOOKS][MAX_NEIGHBOURS];
 	struct hook_neighbour behind[MAX_HOOKS]
 				    [MAX_NEIGHBOURS]; /* egress_inner, see check_behind() */
+	char again[MAX_HOOKS][DSCP_IFNAMSIZ]; /* where packets of that hook are counted again */
 	unsigned int n_ahead[MAX_HOOKS], n_behind[MAX_HOOKS];
 	char qdiscs[MAX_HOOKS][IFNAMSIZ]; /* at the root of an uplink */
 	unsigned int n_hooks;
@@ -46,7 +48,7 @@ struct tunnel_status {
 	double seconds;
 	struct peer_maps *peers; /* two: those in force, those of the request; NULL: none */
 	int lists[2]; /* the numbers of these */
-	char problems[MAX_PROBLEMS][320];
+	char problems[MAX_PROBLEMS][PROBLEM_LEN];
 	unsigned int n_problems;
 };
 

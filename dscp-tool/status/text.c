@@ -191,6 +191,8 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 	printf("%s", hook_health_name(state->health));
 	if (*status->qdiscs[i])
 		printf(", then qdisc %s", status->qdiscs[i]);
+	if (*status->again[i])
+		printf(", counted again at %s below it", status->again[i]);
 	if (hook->netns != status->tunnel.netns && *status->uplink_netns)
 		printf(", in %s", status->uplink_netns);
 	printf("\n");

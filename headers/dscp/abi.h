@@ -24,6 +24,7 @@
  *                                       lo of its namespace (1), lo of its uplinks' (2): no program
  *                                       has it, the tool makes it
  *   requests   HASH                     slot -> struct request of the tool; the tool makes it
+ *   balance    HASH                     slot -> struct balance of the tool; the tool makes it
  *
  * and, once a tunnel has asked for ingress,
  *
@@ -44,7 +45,7 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 7u
+#define DSCP_ABI_VERSION 8u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
@@ -199,8 +200,9 @@ struct dscp_fragment {
 	__u32 dscp; /* what the first fragment was to have: a DSCP, DSCP_KEEP, or DSCP_UNKNOWN */
 };
 
-#define DSCP_UNKNOWN 0x100u /* neither a DSCP nor DSCP_KEEP: none is known, and enum dscp_reason   \
-			     */
+#define DSCP_UNKNOWN                                                                               \
+	0x100u /* neither a DSCP nor DSCP_KEEP: none is known, and enum dscp_reason                \
+		*/
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {

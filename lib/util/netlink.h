@@ -47,6 +47,7 @@ struct nl_link {
 	char kind[IFNAMSIZ]; /* IFLA_INFO_KIND; "" for a physical device */
 	unsigned short type; /* ARPHRD_* */
 	bool up; /* IFF_UP */
+	uint64_t sent, received; /* packets, as the device counts them */
 	uint16_t port; /* vxlan, geneve: UDP destination port, host order */
 	uint32_t id; /* vxlan, geneve: VNI; gre: output key, host order */
 	bool has_id; /* a VNI, or a key, is configured */
@@ -61,6 +62,8 @@ struct nl_link {
 	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
 	uint16_t encap; /* gre, ipip: TUNNEL_ENCAP_*, a header in front of its own; 0: none */
 	bool encap_limit; /* ip6tnl: a header with a limit goes behind the outer one */
+	int master; /* bridge, bond, VRF...: the device that this one is a port of; 0: none */
+	int real; /* the device that this one is made on (IFLA_LINK), or 0; not of a tunnel */
 	int below; /* vlan: the device that the VLAN is on; 0: none, or in another namespace */
 	/* Was moved: its outer packets, and the device lower, are in another network namespace.
 	 * The kernel does not tell of wireguard. */
@@ -107,6 +110,11 @@ int nl_route_oif(const struct nl_endpoint *dst, uint32_t fwmark, int *oif, struc
 /* Devices of all default routes, IPv4 and IPv6, of all tables but local, no duplicates, in the
  * order of their metric. Returns how many were written, or a negative errno. */
 int nl_default_oifs(int *oifs, unsigned int max, struct nl_error *err);
+
+/* True if a neighbour on that device did not answer within the last so many seconds. */
+bool nl_unresolved(int ifindex, uint64_t seconds);
+/* How many IPsec security associations there are; 0 too if the kernel does not say. */
+uint32_t nl_security_associations(void);
 
 /* What qdisc sits at ffff: of the device ("clsact", "ingress", ""). */
 int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);

@@ -95,6 +95,19 @@ static void read_info(const struct nlattr *info, struct nl_link *link)
 	link->multicast = is_multicast(link->family, link->remote);
 }
 
+static void read_packets(const struct nlattr *attr, struct nl_link *link)
+{
+	struct rtnl_link_stats64 stats = { 0 };
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	/* Not aligned, and longer in a newer kernel. */
+	if (len)
+		memcpy(&stats, mnl_attr_get_payload(attr),
+		       len < sizeof(stats) ? len : sizeof(stats));
+	link->sent = stats.tx_packets;
+	link->received = stats.rx_packets;
+}
+
 static int read_link(const struct nlmsghdr *message, void *ctx)
 {
 	const struct ifinfomsg *fixed = mnl_nlmsg_get_payload(message);
@@ -109,9 +122,13 @@ static int read_link(const struct nlmsghdr *message, void *ctx)
 	link->up = fixed->ifi_flags & IFF_UP;
 	nl_name(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
 	link->elsewhere = attrs[IFLA_LINK_NETNSID];
+	read_packets(attrs[IFLA_STATS64], link);
 	read_info(attrs[IFLA_LINKINFO], link);
-	if (!strcmp(link->kind, "vlan") && !link->elsewhere)
-		link->below = nl_u32(attrs[IFLA_LINK]);
+	link->master = nl_u32(attrs[IFLA_MASTER]);
+	if (!link->elsewhere && (!strcmp(link->kind, "vlan") || !strcmp(link->kind, "macvlan")))
+		link->real = nl_u32(attrs[IFLA_LINK]);
+	if (!strcmp(link->kind, "vlan"))
+		link->below = link->real;
 	return 0;
 }
 

@@ -111,10 +111,11 @@ static void build(struct packet *p, unsigned char dscp, unsigned char protocol, 
 /* Tunnel n is in slot n and has the n-th port from PORT. */
 static int register_tunnel(const struct programs *p, unsigned int n, bool there)
 {
-	/* 1 is the device that packets of a test run leave by. */
-	struct dscp_tunnel tunnel = { .ifindex = n + 1,
-				      .kind = DSCP_KIND_WIREGUARD,
-				      .flags = DSCP_TUNNEL_EGRESS };
+	/* 1 is the device that packets of a test run leave by: the first tunnel's, which is in
+	 * another network namespace than its uplinks. */
+	struct dscp_tunnel tunnel = {
+		.ifindex = n, .netns = 1, .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_EGRESS
+	};
 	struct dscp_port port = { .slot = n, .kind = DSCP_KIND_WIREGUARD };
 	unsigned int number = PORT + n - 1;
 
@@ -124,6 +125,10 @@ static int register_tunnel(const struct programs *p, unsigned int n, bool there)
 		memset(&tunnel, 0, sizeof(tunnel));
 		memset(&port, 0, sizeof(port));
 	}
+	if (there && bpf_map_update_elem(map_fd(p, "devices"), &n, &n, BPF_ANY))
+		return -errno;
+	if (!there)
+		bpf_map_delete_elem(map_fd(p, "devices"), &n);
 	if (bpf_map_update_elem(map_fd(p, "tunnels"), &n, &tunnel, BPF_ANY) ||
 	    bpf_map_update_elem(map_fd(p, "ports"), &number, &port, BPF_ANY))
 		return -errno;

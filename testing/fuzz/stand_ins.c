@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
 
+#include "state/balance.h"
 #include "state/objects.h"
 #include "state/pins.h"
 #include "state/present.h"
@@ -401,6 +402,7 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 	[MAP_COUNTERS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
 	[MAP_PRESENT] = MAP_INFO(DEVMAP, 4, 4, PRESENT_ENTRIES),
 	[MAP_REQUESTS] = MAP_INFO(HASH, 4, sizeof(struct request), DSCP_MAX_TUNNELS),
+	[MAP_BALANCE] = MAP_INFO(HASH, 4, sizeof(struct balance), DSCP_MAX_TUNNELS),
 	[MAP_WAITING] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_waiting), DSCP_WAITING),
 	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
 				  sizeof(struct dscp_inflight), DSCP_INFLIGHT),

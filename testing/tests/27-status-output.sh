@@ -261,6 +261,18 @@ test_watch()
 	[ "$(jq -c . "$T/blocks" | wc -l)" = "$(wc -l <"$T/blocks")" ]
 }
 
+# For people, a block has what was counted since the one before.
+test_watch_shows_rates()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	# shellcheck disable=SC2016 # for another shell
+	background on a bash -c 'while :; do echo >/dev/udp/10.0.4.2/9; sleep 0.02; done'
+	watched TERM '^  egress +seen [0-9]+\.[0-9]/s, marked [0-9.]+/s, .*, bytes [0-9.]+/s$' vx4
+	[ "$(grep -cE '^  egress +seen [0-9]+, ' "$T/blocks")" = 1 ]
+	check_exit 1 grep -qE '/s' <(sed '/^$/q' "$T/blocks")
+}
+
 # What ends it: there is nothing to show any more, or nobody who can take it.
 test_watch_ends()
 {

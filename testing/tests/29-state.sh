@@ -110,8 +110,8 @@ map_of() { echo "bpftool map create \"\$0\" type $1 key $2 value $3 entries $4 n
 
 test_other_pins()
 {
-	local pin pins=(config tunnels requests ports endpoints devices peers flows recent fragments counters
-		waiting inflight arrivals)
+	local pin pins=(config tunnels requests balance ports endpoints devices peers flows recent fragments
+		counters waiting inflight arrivals)
 
 	lone_node
 	! short_form || pins=(config tunnels)
@@ -585,17 +585,20 @@ opened()
 		sort -u | paste -sd ' '
 }
 
-# Who only looks cannot write.
+# Who only looks cannot write, but for what status leaves to the next status.
 test_opened_for_reading()
 {
-	local words
+	local words reading='maps BPF_F_RDONLY programs BPF_F_RDONLY' all
 
 	command -v strace >/dev/null || skip "no strace"
 	lone_node
 	loaded vx4 --direction both
 	for words in "${looking[@]}" save 'load vx4 --dry-run' 'apply /dev/null --dry-run'; do
 		# shellcheck disable=SC2086 # several words
-		[ "$(opened $words)" = 'maps BPF_F_RDONLY programs BPF_F_RDONLY' ] || fail "$words: $(opened $words)"
+		all=$(opened $words)
+		[ "${all/#maps 0 maps /maps }" = "$reading" ] || fail "$words: $all"
+		[ "$all" = "$reading" ] || [[ $words = status* ]] || fail "$words: $all"
+		check_exit 1 grep -vE '/(maps/balance"|hooks/)' <(grep -E 'OBJ_GET.*file_flags=0' "$T/trace")
 	done
 	for words in 'load vx4' reload 'unload vx4'; do
 		# shellcheck disable=SC2086 # several words

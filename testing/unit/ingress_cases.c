@@ -447,7 +447,7 @@ void assert_counters(void)
 
 	read_arrivals(counters);
 	for (int slot = 0; slot < N_SLOTS; slot++) {
-		/* Why, is what the cases of reasons() are about. */
+		/* Why, is what expect_unknown() is about. */
 		for (int i = 1; i < DSCP_REASONS; i++) {
 			counters[slot].unknown[0] += counters[slot].unknown[i];
 			counters[slot].unknown[i] = 0;
@@ -593,6 +593,20 @@ void expect(const struct delivered *d, const struct noted *noted, enum verdict v
 		assert_int_equal(o.dscp, dscp);
 	check_arrival(d, noted ? noted : &none, &o);
 	assert_counters();
+}
+
+void expect_unknown(const struct delivered *d, const struct noted *noted, enum dscp_reason reason)
+{
+	struct noted none = { .there = false };
+	struct outcome o = ask(d, noted ? noted : &none);
+	struct dscp_counters before[N_SLOTS], after[N_SLOTS];
+
+	read_arrivals(before);
+	expect(d, noted, UNKNOWN, 0);
+	read_arrivals(after);
+	for (int i = 0; i < DSCP_REASONS; i++)
+		assert_int_equal(after[o.slot].unknown[i] - before[o.slot].unknown[i],
+				 i == (int)reason ? (d->segments ? d->segments : 1) : 0);
 }
 
 static struct noted note_of(const struct journey *j)

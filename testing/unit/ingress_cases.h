@@ -124,6 +124,8 @@ void arrive(const struct delivered *d, const struct noted *noted);
 void expect(const struct delivered *d, const struct noted *noted, enum verdict verdict,
 	    uint8_t dscp);
 /* Past the uplink, then out of the tunnel. */
+/* UNKNOWN, and counted with that reason. */
+void expect_unknown(const struct delivered *d, const struct noted *noted, enum dscp_reason reason);
 void expect_journey(const struct journey *j, enum verdict verdict, uint8_t dscp);
 
 /*

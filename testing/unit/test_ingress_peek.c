@@ -188,7 +188,10 @@ static void lengths(void **state)
 			bool fits = padding + more >= 0 && padding + more <= 15;
 
 			d = lengthened(&j, more);
-			expect(&d, NULL, fits ? MARKED : UNKNOWN, EF);
+			if (fits)
+				expect(&d, NULL, MARKED, EF);
+			else
+				expect_unknown(&d, NULL, DSCP_OTHER_LENGTH);
 			d.segments = !raw();
 			expect(&d, NULL, fits ? MARKED : UNKNOWN, EF);
 			d.segments = raw() ? 0 : 2 + i * 30;
@@ -200,7 +203,7 @@ static void lengths(void **state)
 
 			d = lengthened(&j, length - now);
 			d.segments = raw() ? 0 : 5;
-			expect(&d, NULL, UNKNOWN, 0);
+			expect_unknown(&d, NULL, DSCP_OTHER_HEADER);
 		}
 	}
 }
@@ -232,7 +235,7 @@ static void both_versions(void **state)
 	memset(ip4, 0, 20);
 	put_reading(ip4 + 20, 20, get16(j.wire.bytes + 4), CS1);
 	d = deliver(&j);
-	expect(&d, NULL, UNKNOWN, 0);
+	expect_unknown(&d, NULL, DSCP_AMBIGUOUS);
 	/* Even if both say the same. */
 	put_reading(ip4 + 20, 20, get16(j.wire.bytes + 4), EF);
 	d = deliver(&j);

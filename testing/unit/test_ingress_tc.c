@@ -344,13 +344,13 @@ static void stale(void **state)
 		later = j;
 		set_outer(&later, AF41 << 2 | 1);
 		d = deliver(&later);
-		expect(&d, &noted, UNKNOWN, 0);
+		expect_unknown(&d, &noted, DSCP_OTHER_HEADER);
 		each_bit_counts(&j, &noted);
 		d = deliver(&j);
 		memset(d.front, 0, d.front_len);
-		expect(&d, &noted, UNKNOWN, 0);
+		expect_unknown(&d, &noted, DSCP_OTHER_HEADER);
 		d = deliver(&j);
-		expect(&d, &none, UNKNOWN, 0);
+		expect_unknown(&d, &none, DSCP_NO_NOTE);
 		expect(&d, &noted, MARKED, EF);
 	}
 }
@@ -371,7 +371,10 @@ static void lengths(void **state)
 		noted.note.length = inner.len + more;
 		noted.note.flags = 0;
 		d.segments = 0;
-		expect(&d, &noted, more ? UNKNOWN : MARKED, EF);
+		if (more)
+			expect_unknown(&d, &noted, DSCP_OTHER_LENGTH);
+		else
+			expect(&d, &noted, MARKED, EF);
 		noted.note.flags = DSCP_NOTE_PADDED;
 		expect(&d, &noted, more < 0 || more > 15 ? UNKNOWN : MARKED, EF);
 		/* Merged on its way: longer than it was. */

@@ -11,7 +11,7 @@
 static const struct command *const commands[] = {
 	&send_command,	  &udp_command,	    &tcp_command,   &tcp_server_command, &ping_command,
 	&relay_command,	  &capture_command, &judge_command, &same_command,	 &others_command,
-	&receive_command, &through_command, &storm_command,
+	&receive_command, &through_command, &storm_command, &tun_command,
 };
 #define N_COMMANDS ARRAY_SIZE(commands)
 

@@ -16,7 +16,7 @@
 
 extern const struct command send_command, udp_command, tcp_command, tcp_server_command,
 	ping_command, relay_command, capture_command, judge_command, same_command, others_command,
-	receive_command, through_command, storm_command;
+	receive_command, through_command, storm_command, tun_command;
 
 /* Exit status after options_parse() has said no. */
 static inline int exit_usage(int parsed)
