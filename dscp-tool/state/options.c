@@ -33,9 +33,8 @@ static void get_map(FILE *to, const struct arg_option *option, const void *confi
 
 	if (!memcmp(policy, other, sizeof(*policy)))
 		return;
-	fprintf(to, " --%s '", option->name); /* a shell would look for files by "*" */
-	policy_print(to, policy, other);
-	putc('\'', to);
+	/* A shell would look for files by "*". */
+	fprintf(to, " --%s '%s'", option->name, policy_text(policy, other));
 }
 
 /* Each prefix, by what differs from the tunnel's own map. */
@@ -48,9 +47,8 @@ static void get_peer_maps(FILE *to, const struct arg_option *option, const void 
 	(void)base;
 	for (unsigned int i = 0; i < options->peers.n; i++) {
 		peers_name(&options->peers.maps[i].peer, name);
-		fprintf(to, " --%s '%s:", option->name, name);
-		policy_print(to, &options->peers.maps[i].policy, &options->request.egress_map);
-		putc('\'', to);
+		fprintf(to, " --%s '%s:%s'", option->name, name,
+			policy_text(&options->peers.maps[i].policy, &options->request.egress_map));
 	}
 }
 
@@ -126,7 +124,7 @@ static const struct arg_option load_options[] = {
 	  "the tunnel's own", ARG_TEXT, TO(request.uplink_netns_name) },
 	{ "direction", 'd', "DIRECTION", "egress (the default), ingress or both", "egress",
 	  ARG_WORD, TO(request.direction), .word = direction_name },
-	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,...]", "as it is",
+	{ "egress-map", 'm', "MAP", "what a DSCP becomes outside: FROM=TO[,...]", "copy",
 	  ARG_SET, .repeats = true, TO(request.egress_map), .set = set_map, .get = get_map,
 	  .word = policy_word, .needs = &egress, EXCLUDED },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
@@ -169,9 +167,7 @@ static void prepare(struct options *options)
 	memset(options, 0, sizeof(*options));
 	options->request.size = sizeof(options->request);
 	policy_identity(&options->request.egress_map);
-	/* A network that sets all to CS0 is not to erase what is inside. */
-	policy_identity(&options->request.ingress_map);
-	options->request.ingress_map.to[0] = DSCP_KEEP;
+	policy_ingress(&options->request.ingress_map);
 }
 
 int options_parse(int argc, char **argv, struct options *options)

@@ -30,8 +30,9 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 	return map;
 }
 
-static struct json_object *json_peers(const struct peer_maps *peers)
+static struct json_object *json_peers(const struct tunnel_status *status)
 {
+	const struct peer_maps *peers = status->peers;
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned int i = 0; peers && i < peers->n; i++) {
@@ -41,6 +42,7 @@ static struct json_object *json_peers(const struct peer_maps *peers)
 		peers_name(&peers->maps[i].peer, name);
 		json_string(object, "prefix", name);
 		json_object_object_add(object, "map", json_policy(&peers->maps[i].policy));
+		json_string(object, "map_text", status_peer_map(status, i));
 		json_object_array_add(list, object);
 	}
 	return list;
@@ -190,6 +192,19 @@ static struct json_object *json_command(const struct tunnel_status *status)
 	return object;
 }
 
+static void add_maps(struct json_object *object, const struct tunnel_status *status)
+{
+	const bool out = has_egress(status), in = has_ingress(status);
+
+	json_object_object_add(object, "egress_map",
+			       out ? json_policy(&status->tunnel.egress) : NULL);
+	json_string(object, "egress_map_text", out ? status_egress_map(status) : NULL);
+	json_object_object_add(object, "peer_maps", json_peers(status));
+	json_object_object_add(object, "ingress_map",
+			       in ? json_policy(&status->tunnel.ingress) : NULL);
+	json_string(object, "ingress_map_text", in ? status_ingress_map(status) : NULL);
+}
+
 static struct json_object *json_tunnel(const struct tunnel_status *status)
 {
 	struct json_object *object = json_object_new_object(), *ports = json_object_new_array(),
@@ -210,11 +225,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		json_object_array_add(problems, json_object_new_string(status->problems[i]));
 	json_object_object_add(object, "problems", problems);
-	json_object_object_add(object, "egress_map",
-			       has_egress(status) ? json_policy(&t->egress) : NULL);
-	json_object_object_add(object, "peer_maps", json_peers(status->peers));
-	json_object_object_add(object, "ingress_map",
-			       has_ingress(status) ? json_policy(&t->ingress) : NULL);
+	add_maps(object, status);
 	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));

@@ -93,6 +93,11 @@ static inline bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
 	return tunnel->uplink_netns != tunnel->netns;
 }
 
+/* Its maps as --egress-map, --ingress-map and --peer-map take them. Valid until the next call. */
+const char *status_egress_map(const struct tunnel_status *status);
+const char *status_ingress_map(const struct tunnel_status *status);
+const char *status_peer_map(const struct tunnel_status *status, unsigned int i);
+
 void status_print_text(const struct status *status);
 void status_print_json(const struct status *status);
 void status_print_openmetrics(const struct status *status);

@@ -8,36 +8,18 @@
 
 #include "tunnel/method.h"
 #include "util/dscp.h"
-#include "util/policy.h"
 
 #define BAR_COLUMNS 30 /* that 100 % has */
 #define NUMBER_LEN 32
 
-static void print_policy(const char *title, const struct dscp_policy *policy)
-{
-	int common = policy_common(policy);
-	bool any = common >= 0;
-
-	printf("  %-9s", title);
-	if (any)
-		printf(" *=%s", common == DSCP_KEEP ? "keep" : dscp_name(common));
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		if (policy->to[dscp] == (common < 0 ? (int)dscp : common))
-			continue;
-		printf(" %s=%s", dscp_name(dscp), policy_name(policy, dscp));
-		any = true;
-	}
-	printf("%s\n", any ? "" : " as it is");
-}
-
-static void print_peers(const struct peer_maps *peers)
+static void print_peers(const struct tunnel_status *status)
 {
 	char title[PEER_NAME_LEN + sizeof("to ")], name[PEER_NAME_LEN];
 
-	for (unsigned int i = 0; peers && i < peers->n; i++) {
-		peers_name(&peers->maps[i].peer, name);
+	for (unsigned int i = 0; status->peers && i < status->peers->n; i++) {
+		peers_name(&status->peers->maps[i].peer, name);
 		snprintf(title, sizeof(title), "to %s", name);
-		print_policy(title, &peers->maps[i].policy);
+		printf("  %-9s %s\n", title, status_peer_map(status, i));
 	}
 }
 
@@ -48,11 +30,11 @@ static void print_policies(const struct tunnel_status *status)
 	if (t->flags & DSCP_TUNNEL_FIXED)
 		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
 	else if (has_egress(status))
-		print_policy("map out", &t->egress);
-	print_peers(status->peers);
+		printf("  map out   %s\n", status_egress_map(status));
+	print_peers(status);
 	if (!has_ingress(status))
 		return;
-	print_policy("map in", &t->ingress);
+	printf("  map in    %s\n", status_ingress_map(status));
 	printf("  way in    %s: %s\n", method_name(t->way),
 	       status->request.way == DSCP_WAY_NONE ? method_reason(t) : "asked for");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Parses the text of a policy, and says which part of a text is none. */
+/* Parses the text of a policy, says which part of a text is none, and writes a policy as text. */
 #include "policy.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #define QUOTED 40 /* how much of an entry an error repeats */
 #define FROM_LEN 64 /* far more than any legal FROM */
 #define COPY 0x100 /* what parse_to() makes of "copy" */
+#define POLICY_TEXT 1024 /* more than an entry for each DSCP, as "AF11=AF12," */
 #define UNNAMED 0xfe /* of a policy that is not complete: neither a DSCP nor DSCP_KEEP */
 
 const char *policy_word(unsigned int i)
@@ -24,6 +25,13 @@ const char *policy_word(unsigned int i)
 	static const char *const words[] = { "keep", "copy" };
 
 	return i < ARRAY_SIZE(words) ? words[i] : dscp_word(i - ARRAY_SIZE(words));
+}
+
+/* A network that sets all to CS0 is not to erase what is inside. */
+void policy_ingress(struct dscp_policy *policy)
+{
+	policy_identity(policy);
+	policy->to[0] = DSCP_KEEP;
 }
 
 void policy_identity(struct dscp_policy *policy)
@@ -156,45 +164,103 @@ int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t
 	return ret;
 }
 
-int policy_common(const struct dscp_policy *policy)
+/* How an entry would say what becomes of a run of DSCPs. */
+static bool is_made(const struct dscp_policy *policy, unsigned int dscp, unsigned int to)
 {
-	unsigned int counts[DSCP_KEEP + 1] = {};
-
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		if (++counts[policy->to[dscp]] > DSCP_VALUES / 2)
-			return policy->to[dscp];
-	return -1;
+	return policy->to[dscp] == (to == COPY ? dscp : to);
 }
 
-static bool is_mostly_identity(const struct dscp_policy *policy)
+/* The last DSCP that is not right yet in the run from first that one entry makes right. */
+static unsigned int last_of(const struct dscp_policy *policy, const struct dscp_policy *before,
+			    unsigned int first, unsigned int to)
 {
-	unsigned int n = 0;
+	unsigned int last = first;
 
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
-		n += policy->to[dscp] == dscp;
-	return n > DSCP_VALUES / 2;
+	for (unsigned int dscp = first; dscp < DSCP_VALUES && is_made(policy, dscp, to); dscp++)
+		if (policy->to[dscp] != before->to[dscp])
+			last = dscp;
+	return last;
 }
 
-void policy_print(FILE *to, const struct dscp_policy *policy, const struct dscp_policy *base)
+/* Adds the entry that says what becomes of a run of DSCPs. */
+static void add_entry(char text[static POLICY_TEXT], unsigned int first, unsigned int last,
+		      const char *to)
 {
-	const int common = policy_common(policy);
-	const bool copies = common < 0 && is_mostly_identity(policy) && !is_mostly_identity(base);
-	bool any = copies || common >= 0;
+	size_t len = strlen(text);
 
-	if (copies)
-		fputs("copy", to);
-	else if (any)
-		fprintf(to, "*=%s", common == DSCP_KEEP ? "keep" : dscp_name(common));
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		const unsigned int before = copies	  ? dscp
-					    : common >= 0 ? (unsigned int)common
-							  : base->to[dscp];
+	snprintf(text + len, POLICY_TEXT - len, "%s%s%s%s=%s", len ? "," : "", dscp_name(first),
+		 last > first ? "-" : "", last > first ? dscp_name(last) : "", to);
+}
 
-		if (policy->to[dscp] == before)
+/* Adds to text, which makes a policy what it is before, the entries that are missing. */
+static void add_entries(char text[static POLICY_TEXT], const struct dscp_policy *policy,
+			const struct dscp_policy *before)
+{
+	for (unsigned int first = 0; first < DSCP_VALUES; first++) {
+		unsigned int last, copied;
+
+		if (policy->to[first] == before->to[first])
 			continue;
-		fprintf(to, "%s%s=%s", any ? "," : "", dscp_name(dscp), policy_name(policy, dscp));
-		any = true;
+		last = last_of(policy, before, first, policy->to[first]);
+		copied = last_of(policy, before, first, COPY);
+		if (copied > last)
+			add_entry(text, first, copied, "copy");
+		else
+			add_entry(text, first, last, policy_name(policy, first));
+		first = copied > last ? copied : last;
 	}
-	if (!any)
-		fprintf(to, "%s=%s", dscp_name(0), policy_name(policy, 0));
+}
+
+/* What most DSCPs become. */
+static unsigned int most(const struct dscp_policy *policy)
+{
+	unsigned int counts[DSCP_KEEP + 1] = {}, to = 0;
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		counts[policy->to[dscp]]++;
+		if (counts[policy->to[dscp]] > counts[to])
+			to = policy->to[dscp];
+	}
+	return to;
+}
+
+static unsigned int entries_of(const char *text)
+{
+	unsigned int n = 1;
+
+	for (; *text; text++)
+		n += *text == ',';
+	return n;
+}
+
+/* Of equally many entries those are clearer that begin with what holds for all. */
+const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	static char texts[3][POLICY_TEXT];
+	const char *shortest = texts[0];
+	struct dscp_policy before;
+
+	*texts[0] = '\0';
+	add_entries(texts[0], policy, base);
+	if (!*texts[0])
+		add_entry(texts[0], 0, 0, policy_name(policy, 0));
+	memset(&before, most(policy), sizeof(before));
+	snprintf(texts[1], POLICY_TEXT, "*=%s", policy_name(&before, 0));
+	add_entries(texts[1], policy, &before);
+	policy_identity(&before);
+	snprintf(texts[2], POLICY_TEXT, "copy");
+	add_entries(texts[2], policy, &before);
+	for (unsigned int i = 1; i < ARRAY_SIZE(texts); i++)
+		if (entries_of(texts[i]) <= entries_of(shortest))
+			shortest = texts[i];
+	return shortest;
+}
+
+const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	struct dscp_policy plain;
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		plain.to[dscp] = base->to[dscp] == dscp ? dscp : UNNAMED;
+	return policy_text(policy, &plain);
 }

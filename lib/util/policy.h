@@ -5,7 +5,6 @@
 #define UTIL_POLICY_H
 
 #include <stddef.h>
-#include <stdio.h>
 
 #include <dscp/abi.h>
 
@@ -14,6 +13,8 @@ const char *policy_word(unsigned int i);
 
 /* Each DSCP becomes itself. */
 void policy_identity(struct dscp_policy *policy);
+/* The default of ingress. */
+void policy_ingress(struct dscp_policy *policy);
 
 /* A policy that names nothing yet, and the same completed by another policy: each DSCP that no
  * entry has named since takes what the other policy makes of that DSCP. */
@@ -26,11 +27,13 @@ void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
  * writes one sentence with the offending text and the legal range to err. */
 int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
 
-/* The target that more than half of all codepoints have, which "*" can say; -1: none has. */
-int policy_common(const struct dscp_policy *policy);
+/* A map of few entries that policy_parse() makes policy of, on top of base: ranges, and perhaps
+ * "copy" or "*=TO" in front of them. Never nothing. Valid until the next call. */
+const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base);
 
-/* Writes the map that policy_parse() makes policy of, on top of base; never nothing. */
-void policy_print(FILE *to, const struct dscp_policy *policy, const struct dscp_policy *base);
+/* The same, of which policy_parse() makes policy on top of a copy too: all that is not a copy is
+ * named, though base may have it already. */
+const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base);
 
 /* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
 const char *policy_name(const struct dscp_policy *policy, unsigned int from);

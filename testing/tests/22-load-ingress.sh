@@ -148,27 +148,29 @@ test_status_json()
 	lone_node
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
-		keys == ["command", "counters", "direction", "egress_map", "healthy", "hooks", "ifindex",
-			"ingress_hook", "ingress_map", "kind", "netns", "outer_dscp", "peer_maps", "ports",
+		keys == ["command", "counters", "direction", "egress_map", "egress_map_text", "healthy",
+			"hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "kind", "netns", "outer_dscp", "peer_maps", "ports",
 			"problems", "tunnel", "uplink_netns"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and
 		(.ingress_map | length == 64 and all(. == "keep")) and
+		.ingress_map_text == "*=keep" and .egress_map_text == "copy" and
 		(.hooks | length == 3 and all(keys - ["priority", "qdisc"] == ["ahead", "attach",
 			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state"])) and
 		(.counters.ingress | keys == ["bytes", "came_with", "dscp", "marked", "seen",
 			"skipped", "unchanged", "unknown"])'
 	ingress vx4 --ingress-hook tc --ingress-map 'EF=AF41,CS0=CS1'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "ingress" and
-		.ingress_map == {"EF": "AF41", "CS0": "CS1"} and .egress_map == null and
+		.ingress_map == {"EF": "AF41", "CS0": "CS1"} and .ingress_map_text == "CS0=CS1,EF=AF41" and
+		.egress_map == null and .egress_map_text == null and
 		.ingress_hook == {"way": "tc", "auto": false, "reason": "asked for"}'
-	check_grep 'map in +CS0=CS1 EF=AF41' on a "$TOOL" status
+	check_grep 'map in +CS0=CS1,EF=AF41$' on a "$TOOL" status
 	check_grep 'way in +tc: asked for' on a "$TOOL" status
 	check on a "$TOOL" load vx4 --outer-dscp EF --direction both
 	# What is left out goes back to its default.
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .outer_dscp == "EF" and
-		.ingress_map == {"CS0": "keep"}'
+		.ingress_map == {"CS0": "keep"} and .ingress_map_text == "CS0=keep"'
 	check on a "$TOOL" load vx4
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "egress" and
 		.ingress_map == null and .ingress_hook == null'

@@ -22,7 +22,7 @@ test_what_is_saved_is_loaded_again()
 	on a ip tuntap add tun0 mode tun || skip "this kernel has no tun"
 	remember
 	cat >"$T/lines" <<-'LINES'
-	dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 'fd00::/64:copy' --peer-map '10.0.0.5/32:*=CS0,EF=CS1' --ingress-map '*=keep' --ingress-hook tc
+	dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 'fd00::/64:copy' --peer-map '10.0.0.5/32:EF=CS1' --ingress-map '*=keep' --ingress-hook tc
 	dscp-tool load vx6 --uplink eth0 --egress-map 'LE=CS1,AF41=keep' --attach clsact --port 4790
 	dscp-tool load tun0 --uplink eth0 --uplink absent0 --outer-dscp EF --port 4791 --port 4792 --flows 1024
 	LINES
@@ -79,7 +79,7 @@ test_only_what_differs()
 	check on a "$TOOL" apply --dry-run "$T/lines"
 	check diff - <(echo "$OUTPUT") <<-SAID
 	dscp-tool unload vx6
-	# vx4: egress-map: 'EF=CS1' (was as it is)
+	# vx4: egress-map: 'EF=CS1' (was copy)
 	dscp-tool load vx4 --direction both --egress-map 'EF=CS1'
 	dscp-tool load vx7
 	SAID
@@ -88,7 +88,7 @@ test_only_what_differs()
 	check diff - <(echo "$OUTPUT") <<-SAID
 	vx6: unloaded
 	vx4: changed
-	vx4: egress-map: 'EF=CS1' (was as it is)
+	vx4: egress-map: 'EF=CS1' (was copy)
 	vx7: loaded
 	SAID
 	check on a "$TOOL" status
@@ -242,7 +242,7 @@ test_dry_run_of_load()
 	check on a "$TOOL" load vx4 --egress-map '*=CS0'
 	check diff - <(echo "$OUTPUT") <<-SAID
 	vx4: direction: egress (was both)
-	vx4: egress-map: '*=CS0' (was as it is)
+	vx4: egress-map: '*=CS0' (was copy)
 	SAID
 	check on a "$TOOL" unload vx4
 	same_as_before

@@ -337,42 +337,37 @@ static void policy_sentences(void **state)
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
 }
 
-/* The map that policy_print() writes; never nothing. */
-static const char *printed(const struct dscp_policy *policy, const struct dscp_policy *base)
-{
-	static char text[1024];
-	FILE *f = fmemopen(text, sizeof(text), "w");
-
-	assert_non_null(f);
-	policy_print(f, policy, base);
-	assert_int_equal(fclose(f), 0);
-	assert_string_not_equal(text, "");
-	return text;
-}
-
 static void assert_printed(const char *base_map, const char *map, const char *text)
 {
 	const struct dscp_policy base = parsed(base_map);
 	struct dscp_policy policy = base;
 
 	assert_int_equal(policy_parse(&policy, map, err, sizeof(err)), 0);
-	assert_string_equal(printed(&policy, &base), text);
+	assert_string_equal(policy_text(&policy, &base), text);
 }
 
 static void policy_prints(void **state)
 {
 	(void)state;
-	assert_printed("copy", "copy", "CS0=CS0");
+	assert_printed("copy", "copy", "copy");
 	assert_printed("CS0=keep", "CS1=CS1", "CS0=keep");
 	assert_printed("copy", "ef=0x28,63=KEEP,7=7", "EF=CS5,63=keep");
 	assert_printed("copy", "*=0,EF=EF", "*=CS0,EF=EF");
-	assert_printed("*=CS0", "EF=46", "*=CS0,EF=EF");
+	assert_printed("*=CS0", "EF=46", "EF=EF");
 	assert_printed("*=CS0", "copy,0=keep", "copy,CS0=keep");
-	assert_printed("CS0=keep", "0=0", "CS0=CS0");
+	assert_printed("CS0=keep", "0=0", "copy");
+	assert_printed("CS0=keep,EF=CS1", "0=0", "CS0=CS0");
 	assert_printed("copy", "*=keep", "*=keep");
-	/* Half of all is not more than half. */
 	assert_printed("copy", "0-1=LE", "CS0=LE");
 	assert_printed("33-63=0", "33-63=0", "CS0=CS0");
+	/* Ranges: with gaps that are right already, and of those that are copied again. */
+	assert_printed("copy", "AF11-AF43=CS0", "AF11-AF43=CS0");
+	assert_printed("copy", "CS5-CS6=EF", "CS5-CS6=EF");
+	assert_printed("copy", "CS1-CS3=keep,CS2=EF", "CS1-15=keep,CS2=EF,17-CS3=keep");
+	assert_printed("copy", "*=CS0,AF11-AF43=copy", "*=CS0,AF11-AF43=copy");
+	assert_printed("copy", "*=CS0,AF11-AF43=copy,EF=EF", "*=CS0,AF11-AF43=copy,EF=EF");
+	assert_printed("*=CS0,EF=EF", "EF=CS5", "EF=CS5");
+	assert_printed("*=CS0", "*=0", "*=CS0");
 }
 
 /* Few DSCPs or many become something else: of a policy that copies, or has one target, or none. */
@@ -396,12 +391,26 @@ static void assert_read_back(const struct dscp_policy *policy, const struct dscp
 			     const struct dscp_policy *on)
 {
 	struct dscp_policy again = *on;
-	const char *text = printed(policy, base);
+	const char *text = policy_text(policy, base);
 
+	assert_string_not_equal(text, "");
 	if (policy_parse(&again, text, err, sizeof(err)))
 		fail_msg("'%s': %s", text, err);
 	policy_complete(&again, base);
 	if (memcmp(&again, policy, sizeof(again)))
+		fail_msg("'%s' is another policy", text);
+}
+
+/* As an option, and by itself. */
+static void assert_whole(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	const char *text = policy_whole(policy, base);
+	struct dscp_policy on_base = *base, on_copy;
+
+	policy_identity(&on_copy);
+	assert_int_equal(policy_parse(&on_base, text, err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&on_copy, text, err, sizeof(err)), 0);
+	if (memcmp(&on_base, policy, sizeof(on_base)) || memcmp(&on_copy, policy, sizeof(on_copy)))
 		fail_msg("'%s' is another policy", text);
 }
 
@@ -420,7 +429,22 @@ static void policy_reads_what_it_prints(void **state)
 		assert_read_back(&other, &base, &unnamed);
 		assert_read_back(&base, &base, &base);
 		assert_read_back(&base, &base, &unnamed);
+		assert_whole(&other, &base);
+		assert_whole(&base, &base);
 	}
+}
+
+static void policy_whole_names_what_is_not_a_copy(void **state)
+{
+	struct dscp_policy ingress, changed = parsed("CS0=keep,EF=CS1");
+
+	(void)state;
+	policy_ingress(&ingress);
+	assert_string_equal(policy_whole(&ingress, &ingress), "CS0=keep");
+	assert_string_equal(policy_whole(&changed, &ingress), "CS0=keep,EF=CS1");
+	assert_string_equal(policy_text(&changed, &ingress), "EF=CS1");
+	policy_identity(&changed);
+	assert_string_equal(policy_whole(&changed, &ingress), "copy");
 }
 
 int main(void)
@@ -441,6 +465,7 @@ int main(void)
 		cmocka_unit_test(policy_sentences),
 		cmocka_unit_test(policy_prints),
 		cmocka_unit_test(policy_reads_what_it_prints),
+		cmocka_unit_test(policy_whole_names_what_is_not_a_copy),
 	};
 
 	return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Writes what is in force for a tunnel as options of load have it, for text and JSON alike. */
+#include "status/status.h"
+
+#include "util/policy.h"
+
+const char *status_egress_map(const struct tunnel_status *status)
+{
+	struct dscp_policy copy;
+
+	policy_identity(&copy);
+	return policy_whole(&status->tunnel.egress, &copy);
+}
+
+const char *status_ingress_map(const struct tunnel_status *status)
+{
+	struct dscp_policy without;
+
+	policy_ingress(&without);
+	return policy_whole(&status->tunnel.ingress, &without);
+}
+
+const char *status_peer_map(const struct tunnel_status *status, unsigned int i)
+{
+	return policy_whole(&status->peers->maps[i].policy, &status->tunnel.egress);
+}
