@@ -3,6 +3,7 @@
 /* Collects what status shows: one model for all forms of output. */
 #include "status/status.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,16 @@ static void find_name(struct tunnel_status *status, const struct pins *pins, uin
 		recheck_name(pins, slot, status->name);
 }
 
+/* An address that is not set is zero, and stays "". */
+static void find_end(char text[static INET6_ADDRSTRLEN], uint8_t family,
+		     const uint8_t address[static 16])
+{
+	static const uint8_t none[16];
+
+	if (memcmp(address, none, sizeof(none)))
+		inet_ntop(family, address, text, INET6_ADDRSTRLEN);
+}
+
 /* Finds the device that was loaded, whatever its name is now. False: gone, or out of reach. */
 static bool find_device(struct tunnel_status *status, const struct pins *pins, uint32_t slot,
 			struct nl_link *link)
@@ -57,8 +68,16 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 	struct nl_error why;
 
 	status->device_gone = !present_is(pins, slot, PRESENT_DEVICE);
-	return !status->device_gone && t->netns == netns_own() &&
-	       !nl_link_by_index(t->ifindex, link, &why);
+	if (status->device_gone || status->netns_gone)
+		return false;
+	NETNS_VISIT(t->netns);
+	if (netns_own() != t->netns || nl_link_by_index(t->ifindex, link, &why))
+		return false;
+	status->has_id = link->has_id && !link->external;
+	status->id = link->id;
+	find_end(status->local, link->family, link->local);
+	find_end(status->remote, link->family, link->remote);
+	return true;
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
@@ -106,7 +125,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 		look_around(pins, status, i);
 		status->hooks[i].dir = NULL; /* goes with the pins */
 	}
-	found = find_device(status, pins, slot, &link);
+	found = find_device(status, pins, slot, &link) && status->tunnel.netns == netns_own();
 	problems_find(status, found ? &link : NULL);
 	if (found)
 		problems_add_balance(status, pins, &link);

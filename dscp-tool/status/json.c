@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "state/options.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
 #include "util/json.h"
@@ -174,22 +173,24 @@ static struct json_object *json_uplink_netns(const struct tunnel_status *status)
 		       : NULL;
 }
 
-/* The command that loads the tunnel as it was loaded, from here. NULL: nothing leads there. */
 static struct json_object *json_command(const struct tunnel_status *status)
 {
-	const bool elsewhere = status->netns_gone || status->tunnel.netns != netns_own();
-	struct request request = status->request;
-	struct json_object *object;
-	char *text;
+	char *text = status_load_line(status);
+	struct json_object *object = text ? json_object_new_string(text) : NULL;
 
-	if (elsewhere && !*status->netns)
-		return NULL;
-	memcpy(request.name, status->name, sizeof(request.name));
-	text = options_text(elsewhere ? netns_short(status->netns) : "", &request,
-			    status->peers ? &status->peers[1] : NULL);
-	object = text ? json_object_new_string(text) : NULL;
 	free(text);
 	return object;
+}
+
+/* What the device has: null where it has none, or cannot be asked. */
+static void add_ends(struct json_object *object, const struct tunnel_status *status)
+{
+	json_object_object_add(object, "vni",
+			       has_vni(status) ? json_object_new_uint64(status->id) : NULL);
+	json_object_object_add(object, "key",
+			       has_key(status) ? json_object_new_uint64(status->id) : NULL);
+	json_string(object, "local", *status->local ? status->local : NULL);
+	json_string(object, "remote", *status->remote ? status->remote : NULL);
 }
 
 static void add_maps(struct json_object *object, const struct tunnel_status *status)
@@ -221,6 +222,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	for (int i = 0; i < t->n_ports; i++)
 		json_object_array_add(ports, json_object_new_int(t->ports[i]));
 	json_object_object_add(object, "ports", ports);
+	add_ends(object, status);
 	json_boolean(object, "healthy", !status->n_problems);
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		json_object_array_add(problems, json_object_new_string(status->problems[i]));

@@ -3,7 +3,22 @@
 /* Writes what is in force for a tunnel as options of load have it, for text and JSON alike. */
 #include "status/status.h"
 
+#include <string.h>
+
+#include "state/options.h"
 #include "util/policy.h"
+
+char *status_load_line(const struct tunnel_status *status)
+{
+	const bool elsewhere = status->netns_gone || status->tunnel.netns != netns_own();
+	struct request request = status->request;
+
+	if (elsewhere && !*status->netns)
+		return NULL;
+	memcpy(request.name, status->name, sizeof(request.name));
+	return options_text(elsewhere ? netns_short(status->netns) : "", &request,
+			    status->peers ? &status->peers[1] : NULL);
+}
 
 const char *status_egress_map(const struct tunnel_status *status)
 {

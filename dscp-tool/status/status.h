@@ -5,6 +5,7 @@
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,11 @@ struct tunnel_status {
 	 * another one; "": it is gone, or out of sight. */
 	char netns[NETNS_PATH], uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
+	/* What the device says of its outer packets, if it has that and can be asked: VNI or key,
+	 * and addresses, "": any. */
+	bool has_id;
+	uint32_t id;
+	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
 	bool netns_gone, uplink_netns_gone;
 	bool device_gone;
 	bool same_name; /* as another one of its network namespace */
@@ -92,6 +98,21 @@ static inline bool uplinks_elsewhere(const struct dscp_tunnel *tunnel)
 {
 	return tunnel->uplink_netns != tunnel->netns;
 }
+
+static inline bool has_vni(const struct tunnel_status *status)
+{
+	return status->has_id &&
+	       (status->tunnel.kind == DSCP_KIND_VXLAN || status->tunnel.kind == DSCP_KIND_GENEVE);
+}
+
+static inline bool has_key(const struct tunnel_status *status)
+{
+	return status->has_id && !has_vni(status);
+}
+
+/* The command that loads the tunnel as it was loaded, from here; to be freed. NULL: nothing leads
+ * to its network namespace, or there is no memory. */
+char *status_load_line(const struct tunnel_status *status);
 
 /* Its maps as --egress-map, --ingress-map and --peer-map take them. Valid until the next call. */
 const char *status_egress_map(const struct tunnel_status *status);

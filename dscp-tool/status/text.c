@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tunnel/method.h"
 #include "util/dscp.h"
@@ -189,6 +190,25 @@ static const char *netns_name(const struct tunnel_status *status)
 	return *status->netns ? netns_short(status->netns) : "not visible";
 }
 
+static void print_ends(const struct tunnel_status *status)
+{
+	if (status->has_id)
+		printf(", %s %" PRIu32, has_vni(status) ? "vni" : "key", status->id);
+	if (*status->local)
+		printf(", local %s", status->local);
+	if (*status->remote)
+		printf(", remote %s", status->remote);
+}
+
+static void print_command(const struct tunnel_status *status)
+{
+	char *command = status_load_line(status);
+
+	if (command)
+		printf("  command   %s\n", command);
+	free(command);
+}
+
 static void print_tunnel(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = &status->tunnel;
@@ -200,9 +220,11 @@ static void print_tunnel(const struct tunnel_status *status)
 	printf(": %s", *t->link_kind ? t->link_kind : "udp");
 	for (int i = 0; i < t->n_ports; i++)
 		printf("%s %u", i ? "," : " port", t->ports[i]);
+	print_ends(status);
 	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		printf("  problem   %s\n", status->problems[i]);
+	print_command(status);
 	print_policies(status);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		print_hook(status, i);

@@ -149,8 +149,8 @@ test_status_json()
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
 		keys == ["command", "counters", "direction", "egress_map", "egress_map_text", "healthy",
-			"hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "kind", "netns", "outer_dscp", "peer_maps", "ports",
-			"problems", "tunnel", "uplink_netns"] and
+			"hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "key", "kind",
+			"local", "netns", "outer_dscp", "peer_maps", "ports", "problems", "remote", "tunnel", "uplink_netns", "vni"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and

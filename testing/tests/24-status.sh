@@ -50,6 +50,62 @@ test_qdisc_of_the_uplink()
 		pfifo ]
 }
 
+# ends: of t0, as text and JSON have them, which say the same
+ends()
+{
+	check_grep "^t0: .*$1, healthy\$" on a "$TOOL" status t0
+	[ "$(on a "$TOOL" status t0 --json | jq -c '.tunnels[0] | [.vni, .key, .local, .remote]')" = "$2" ] ||
+		fail "$(on a "$TOOL" status t0 --json)"
+}
+
+# What tells a tunnel from others of its kind.
+test_which_tunnel_it_is()
+{
+	lone_node
+	check on a ip link add t0 up type vxlan id 70000 local 192.0.2.1 remote 192.0.2.7 dstport 4799
+	check on a "$TOOL" load t0
+	ends 'port 4799, vni 70000, local 192.0.2.1, remote 192.0.2.7' \
+		'[70000,null,"192.0.2.1","192.0.2.7"]'
+	# From elsewhere too.
+	node_add_netns b
+	check_grep "^t0 .*, vni 70000, local 192.0.2.1, remote 192.0.2.7, healthy\$" \
+		on a nsenter --net=/run/netns/b "$TOOL" status --all-netns
+	# All that it takes is its port.
+	on a sh -ec 'ip link del t0; ip link add t0 up type vxlan external dstport 4799'
+	check on a "$TOOL" load t0 --uplink eth0
+	ends 'vxlan port 4799' '[null,null,null,null]'
+	# A device that is gone says nothing any more.
+	check on a ip link del t0
+	check_exit 4 on a "$TOOL" status t0
+	grep '^t0: vxlan port 4799, NOT HEALTHY$' <<<"$OUTPUT" || fail "$OUTPUT"
+}
+
+test_which_gre_it_is()
+{
+	ip link add probe type gre remote 192.0.2.2 || skip "this kernel has no GRE"
+	ip link del probe
+	lone_node
+	check on a ip link add t0 up type gre remote 192.0.2.2 key 5
+	check on a "$TOOL" load t0
+	ends 'gre, key 5, remote 192.0.2.2' '[null,5,null,"192.0.2.2"]'
+}
+
+# The line that loads a tunnel is there to be run again.
+test_command()
+{
+	local command
+
+	lone_node
+	check on a "$TOOL" load vx4 -m 'EF=CS5,AF11-AF43=keep' --peer-map 10.0.0.5:LE=CS1
+	command=$(on a "$TOOL" status vx4 | sed -n 's/^  command  *dscp-tool //p')
+	[ "$command" = "$(on a "$TOOL" status vx4 --json | jq -r '.tunnels[0].command' | sed 's/^dscp-tool //')" ]
+	[ "$command" = "load vx4 --egress-map 'AF11-AF43=keep,EF=CS5' --peer-map '10.0.0.5/32:LE=CS1'" ] ||
+		fail "$command"
+	check on a "$TOOL" unload vx4
+	check on a sh -c "'$TOOL' $command"
+	[ "$(on a "$TOOL" save)" = "dscp-tool $command" ]
+}
+
 # All hooks are alive, but the packets have gone elsewhere.
 test_route_moved()
 {

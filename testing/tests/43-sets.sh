@@ -363,7 +363,7 @@ test_names_elsewhere()
 	done
 	check_grep '^no tunnel is loaded in this network namespace .1 in others: status --all-netns.$' \
 		by_exec b status
-	check_grep '^vx4 .netns a.: vxlan port 4789, healthy$' by_exec b status --all-netns
+	check_grep '^vx4 .netns a.: vxlan port 4789, vni 44, remote 192.0.2.2, healthy$' by_exec b status --all-netns
 	[ "$(by_exec b status --all-netns --json | jq -c '.tunnels[0].netns.path')" = '"/run/netns/a"' ]
 	[ "$(by_exec b status --json | jq -c '.tunnels')" = '[]' ]
 	[ -z "$(by_exec b save)" ]
@@ -371,7 +371,7 @@ test_names_elsewhere()
 	# -n is as good as to be there.
 	for option in '-n a' -na '--netns a' --netns=a "-n /run/netns/a" "-n ${node_holder[a]}"; do
 		# shellcheck disable=SC2086 # two words
-		check_grep '^vx4: vxlan port 4789, healthy$' shared b "$TOOL" $option status vx4
+		check_grep '^vx4: vxlan port 4789, vni 44, remote 192.0.2.2, healthy$' shared b "$TOOL" $option status vx4
 	done
 	check shared b "$TOOL" -n a unload vx4
 	check_exit 2 on a ls $root
@@ -498,7 +498,7 @@ test_pins_behind_ip_netns_exec()
 	lone_node
 	check on a "$TOOL" load vx4
 	remember
-	check_grep '^vx4: vxlan port 4789, healthy$' by_exec a status
+	check_grep '^vx4: vxlan port 4789, vni 44, remote 192.0.2.2, healthy$' by_exec a status
 	check on a sh -c 'ip netns exec a sh -c "ip netns exec a \"\$0\" \"\$@\"; exit \$?" "$0" "$@"; exit $?' \
 		"$TOOL" status vx4
 	# In a container, whose first process has the bpffs, entered from outside.
