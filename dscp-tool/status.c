@@ -18,7 +18,7 @@
 struct status_config {
 	struct status_query query;
 	bool json;
-	bool openmetrics;
+	bool openmetrics, prometheus;
 	uint32_t watch; /* seconds; 0: once */
 	const char *separator; /* goes in front of a block, unless an error comes instead */
 	struct status before; /* the block before, and when it was */
@@ -27,8 +27,10 @@ struct status_config {
 
 static const struct arg_option status_options[] = {
 	{ JSON_OPTION(struct status_config), .excluded = { "openmetrics", "" } },
-	{ "openmetrics", 0, NULL, "as OpenMetrics text, for node_exporter", NULL, ARG_FLAG,
+	{ "openmetrics", 0, NULL, "as OpenMetrics text", NULL, ARG_FLAG,
 	  ARG_TO(struct status_config, openmetrics) },
+	{ "prometheus", 0, NULL, "as Prometheus' older text, for node_exporter", NULL, ARG_FLAG,
+	  ARG_TO(struct status_config, prometheus), .excluded = { "openmetrics", "" } },
 	{ "watch", 'w', "SECONDS", "again and again, so often, 1 to 3600", NULL, ARG_NUMBER,
 	  ARG_TO(struct status_config, watch), .min = 1, .max = MAX_WATCH,
 	  .excluded = { "openmetrics", " is one reading: it" } },
@@ -54,6 +56,8 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_json(status);
 	else if (config->openmetrics)
 		status_print_openmetrics(status);
+	else if (config->prometheus)
+		status_print_prometheus(status);
 	else
 		status_print_text(status);
 }
@@ -136,6 +140,10 @@ int run_status(int argc, char **argv)
 		return status;
 	if (config.query.all_netns && config.query.n_names) {
 		log_error("--all-netns shows all tunnels: no name is needed");
+		return EXIT_USAGE;
+	}
+	if (config.prometheus && (config.json || config.watch)) {
+		log_error("--prometheus is one reading: it excludes --json and --watch");
 		return EXIT_USAGE;
 	}
 	status = config.watch ? show_again(&config) : show(&config);

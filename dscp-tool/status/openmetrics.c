@@ -2,19 +2,32 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The text format of OpenMetrics 1.0: all of a metric family in one place, a TYPE line without the
- * "_total" that the samples of a counter have, no two samples with the same labels.
+ * "_total" or "_info" that the samples have, no two samples with the same labels, an end. And
+ * Prometheus' own, version 0.0.4, which is older: TYPE lines have the name of the samples, there is
+ * no type "info", and the end is not marked.
  */
 #include "status/status.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util/dscp.h"
 
+static bool is_older; /* Prometheus' */
+
 static void print_family(const char *name, const char *type, const char *help)
 {
-	printf("# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+	const char *suffix = "";
+
+	if (is_older && !strcmp(type, "counter"))
+		suffix = "_total";
+	else if (is_older && !strcmp(type, "info")) {
+		suffix = "_info";
+		type = "gauge";
+	}
+	printf("# TYPE %s%s %s\n# HELP %s%s %s\n", name, suffix, type, name, suffix, help);
 }
 
 /* A device's name may have quotes and backslashes; ends of lines have been taken out of it. */
@@ -109,6 +122,31 @@ static void print_dscps(const struct tunnel_status *status, const char *directio
 	}
 }
 
+static void print_healthy(const struct tunnel_status *status)
+{
+	open_sample("dscp_tool_healthy", status);
+	close_sample(!status->n_problems);
+}
+
+static bool is_said_before(const struct tunnel_status *status, unsigned int problem)
+{
+	for (unsigned int i = 0; i < problem; i++)
+		if (!strcmp(status->problems[i], status->problems[problem]))
+			return true;
+	return false;
+}
+
+static void print_problems(const struct tunnel_status *status)
+{
+	for (unsigned int i = 0; i < status->n_problems; i++) {
+		if (is_said_before(status, i))
+			continue;
+		open_sample("dscp_tool_problem_info", status);
+		add_label("reason", status->problems[i]);
+		close_sample(1);
+	}
+}
+
 /* What cannot be judged from this network namespace has no sample. */
 static void print_hooks(const struct tunnel_status *status)
 {
@@ -121,6 +159,13 @@ static void print_hooks(const struct tunnel_status *status)
 		add_label("program", hook_role(&status->hooks[i])->name);
 		close_sample(status->states[i].health == HOOK_OK && status->current[i]);
 	}
+}
+
+static void for_each_tunnel_status(const struct status *status,
+				   void (*print)(const struct tunnel_status *status))
+{
+	for (unsigned int i = 0; i < status->n_tunnels; i++)
+		print(&status->tunnels[i]);
 }
 
 static void for_each_direction(const struct status *status,
@@ -147,8 +192,14 @@ static void print_flows(const struct status *status)
 		printf("dscp_tool_flows_capacity %" PRIu32 "\n", status->flows_capacity);
 }
 
-void status_print_openmetrics(const struct status *status)
+static void print_all(const struct status *status)
 {
+	print_family("dscp_tool_build", "info", "The version of dscp-tool.");
+	printf("dscp_tool_build_info{version=\"" DSCP_TOOL_VERSION "\"} 1\n");
+	print_family("dscp_tool_healthy", "gauge", "Whether the tunnel has no problem.");
+	for_each_tunnel_status(status, print_healthy);
+	print_family("dscp_tool_problem", "info", "What is wrong with the tunnel, and what helps.");
+	for_each_tunnel_status(status, print_problems);
 	print_family("dscp_tool_packets", "counter",
 		     "Packets of the tunnel by what was done to them.");
 	for_each_direction(status, print_results);
@@ -162,8 +213,19 @@ void status_print_openmetrics(const struct status *status)
 	for_each_direction(status, print_dscps);
 	print_family("dscp_tool_hook_ok", "gauge",
 		     "Whether the program is attached to the device as it should be.");
-	for (unsigned int i = 0; i < status->n_tunnels; i++)
-		print_hooks(&status->tunnels[i]);
+	for_each_tunnel_status(status, print_hooks);
 	print_flows(status);
+}
+
+void status_print_openmetrics(const struct status *status)
+{
+	is_older = false;
+	print_all(status);
 	puts("# EOF");
+}
+
+void status_print_prometheus(const struct status *status)
+{
+	is_older = true;
+	print_all(status);
 }

@@ -122,5 +122,6 @@ const char *status_peer_map(const struct tunnel_status *status, unsigned int i);
 void status_print_text(const struct status *status);
 void status_print_json(const struct status *status);
 void status_print_openmetrics(const struct status *status);
+void status_print_prometheus(const struct status *status);
 
 #endif

@@ -143,7 +143,7 @@ static void apply(struct fuzz_maps *m, const uint8_t *data, size_t size)
 		bytes[i] ^= data[i];
 }
 
-enum form { TEXT, JSON, OPENMETRICS, COMMANDS };
+enum form { TEXT, JSON, OPENMETRICS, PROMETHEUS, COMMANDS };
 
 static const struct {
 	const char *words[4];
@@ -152,6 +152,7 @@ static const struct {
 	{ { "status" }, TEXT },
 	{ { "status", "--json" }, JSON },
 	{ { "status", "--openmetrics" }, OPENMETRICS },
+	{ { "status", "--prometheus" }, PROMETHEUS },
 	{ { "dump-map" }, TEXT },
 	{ { "dump-map", "--json" }, JSON },
 	{ { "dump-map", "wg0" }, TEXT },
@@ -172,7 +173,7 @@ static const struct {
 };
 
 /* Each line is a comment or "NAME NUMBER" or "NAME{LABEL="VALUE",...} NUMBER". */
-static void check_openmetrics(const char *text)
+static void check_metrics(const char *text, bool has_end)
 {
 	for (const char *line = text, *end; *line; line = end + 1) {
 		const char *space;
@@ -186,7 +187,7 @@ static void check_openmetrics(const char *text)
 		CHECK(space && space + 1 + strspn(space + 1, "0123456789") == end, "%.*s",
 		      (int)(end - line), line);
 	}
-	CHECK(!*text || strstr(text, "\n# EOF\n"), "no end");
+	CHECK(!*text || !strstr(text, "\n# EOF\n") != has_end, "an end, or none");
 }
 
 /* True if each DSCP that the prefixes' policies have is one. Others are shown as something. */
@@ -213,7 +214,7 @@ static void check_command(const char *text, size_t len)
 	CHECK(n > 2 && !strcmp(words[0], "dscp-tool") && !strcmp(words[1], "load"), "%.*s",
 	      (int)len, text);
 	if (!options_parse(n - 1, words + 1, &options)) {
-		options_print(f, &options);
+		options_print(f, "", &options);
 		fclose(f);
 		CHECK((strlen(again) == len && !memcmp(again, text, len)) ||
 			      !can_be_said(fuzz_maps),
@@ -239,8 +240,8 @@ static void check_form(enum form form, const char *text)
 {
 	if (form == JSON)
 		check_json(text);
-	else if (form == OPENMETRICS)
-		check_openmetrics(text);
+	else if (form == OPENMETRICS || form == PROMETHEUS)
+		check_metrics(text, form == OPENMETRICS);
 	else if (form == COMMANDS)
 		check_commands(text);
 }

@@ -94,39 +94,66 @@ test_flows()
 	flows_are 10000 100000
 }
 
-# openmetrics_valid FILE: the rules of the text format that counters and gauges can break
-openmetrics_valid()
+# metrics_valid FILE FORM: the rules of the text format that counters, gauges and infos can break, of
+# "openmetrics" or of "prometheus", where each TYPE and HELP has the samples' name, and there is no end
+metrics_valid()
 {
-	local name='[a-zA-Z_][a-zA-Z0-9_]*' label
+	local name='[a-zA-Z_][a-zA-Z0-9_]*' label types='counter|gauge'
 
+	[ "$2" = prometheus ] || types+='|info'
 	label="$name=\"([^\"\\\\]|\\\\[\"\\\\n])*\""
-	! grep -vE -e "^# TYPE $name (counter|gauge)\$" -e "^# HELP $name [^\\\\]+\$" -e '^# EOF$' \
+	! grep -vE -e "^# TYPE $name ($types)\$" -e "^# HELP $name [^\\\\]+\$" -e '^# EOF$' \
 		-e "^$name(\\{$label(,$label)*\\})? [0-9]+\$" "$1" || return 1
-	[ "$(tail -c 6 "$1")" = '# EOF' ] && [ -z "$(tail -c 1 "$1")" ] || return 1
-	awk '
+	if [ "$2" = openmetrics ]; then
+		[ "$(tail -c 6 "$1")" = '# EOF' ] || return 1
+	fi
+	[ -z "$(tail -c 1 "$1")" ] || return 1
+	awk -v form="$2" '
+		function suffix(type)
+		{
+			if (form == "prometheus")
+				return ""
+			return type == "counter" ? "_total" : type == "info" ? "_info" : ""
+		}
 		ended { exit bad = 1 } # something after EOF
 		$2 == "EOF" { ended = 1 }
-		$2 == "TYPE" { family = $3; sample = $3 ($4 == "counter" ? "_total" : "")
-			if (families[family]++) exit bad = 1 }
+		$2 == "TYPE" { family = $3; sample = $3 suffix($4)
+			if (families[family]++ || (form == "prometheus" && (family ~ /_total$/) != ($4 == "counter")))
+				exit bad = 1 }
 		$2 == "HELP" && ($3 != family || helps[family]++) { exit bad = 1 }
 		/^#/ { next }
 		{ series = $0; sub(/ [0-9]+$/, "", series); metric = $0; sub(/[{ ].*/, "", metric) }
 		metric != sample || seen[series]++ { exit bad = 1 }
-		END { exit bad || !ended }' "$1"
+		END {
+			for (family in families)
+				bad = bad || !helps[family]
+			exit bad || ended != (form == "openmetrics")
+		}' "$1"
 }
 
-# metrics STATUS [TUNNEL]: valid, and the same as in JSON
+samples() { grep -v '^#' "$T/$1" | sort; }
+
+# metrics STATUS [TUNNEL]: valid in both forms, and the same as in JSON
 metrics()
 {
+	local form
+
 	# shellcheck disable=SC2016 # for another shell
-	check_exit "$1" on a sh -c '"$0" status "$@" --openmetrics >"$T/metrics"' "$TOOL" "${@:2}"
-	# shellcheck disable=SC2016 # for another shell
-	check_exit "$1" on a sh -c '"$0" status "$@" --json >"$T/json"' "$TOOL" "${@:2}"
-	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	for form in openmetrics prometheus json; do
+		check_exit "$1" on a sh -c 'form=$1; shift; exec "$0" status "$@" --$form >"$T/$form"' \
+			"$TOOL" $form "${@:2}"
+	done
+	for form in openmetrics prometheus; do
+		metrics_valid "$T/$form" $form || fail "not $form: $(<"$T/$form")"
+	done
+	check diff <(samples openmetrics) <(samples prometheus)
 	jq -r '
 		def sample(name; value):
 			"\(name){" + ([to_entries[] | "\(.key)=\(.value | @json)"] | join(",")) + "} \(value)";
+		def gauge: if . then 1 else 0 end;
 		(.tunnels[] | .tunnel as $tunnel | .direction as $loaded |
+			(.healthy | gauge as $n | {$tunnel} | sample("dscp_tool_healthy"; $n)),
+			(.problems[] | {$tunnel, reason: .} | sample("dscp_tool_problem_info"; 1)),
 			(.counters | to_entries[] | .key as $direction | .value |
 				select($loaded == $direction or $loaded == "both") |
 				(to_entries[] | select(.key | IN("marked", "unchanged", "skipped")) |
@@ -142,12 +169,15 @@ metrics()
 				(.dscp | to_entries[] |
 					.value as $n | {$tunnel, $direction, dscp: .key} |
 					sample("dscp_tool_dscp_packets_total"; $n))),
-			(.hooks[] | (if .state == "ok" then 1 else 0 end) as $ok |
+			(.hooks[] | (.state == "ok" | gauge) as $ok |
 				{$tunnel, device: .dev, hook, program} | sample("dscp_tool_hook_ok"; $ok))),
-		(.flows | values | "dscp_tool_flows \(.entries)", "dscp_tool_flows_capacity \(.capacity)")
+		(.flows | values | "dscp_tool_flows \(.entries)", "dscp_tool_flows_capacity \(.capacity)"),
+		"dscp_tool_build_info{version=\"'"$(version)"'\"} 1"
 		' "$T/json" | sort >"$T/expected"
-	diff "$T/expected" <(grep -v '^#' "$T/metrics" | sort)
+	check diff "$T/expected" <(samples openmetrics)
 }
+
+version() { "$TOOL" --version | awk 'NR == 1 { print $2 }'; }
 
 test_openmetrics()
 {
@@ -158,26 +188,48 @@ test_openmetrics()
 	check on a ip link set vx6 down
 	metrics 0
 	check_grep '^dscp_tool_dscp_packets_total\{tunnel="vx4",direction="egress",dscp="EF"\} 300$' \
-		cat "$T/metrics"
+		cat "$T/openmetrics"
 	check_grep '^dscp_tool_hook_ok\{tunnel="vx6",device="eth0",hook="egress",program="egress_outer"\} 1$' \
-		cat "$T/metrics"
+		cat "$T/openmetrics"
 	metrics 0 vx6
-	check_exit 1 grep vx4 "$T/metrics"
+	check_exit 1 grep vx4 "$T/openmetrics"
 	# The check of the format finds something.
 	# shellcheck disable=SC2016 # for sed
 	for change in '$d' '1d' 's/} /} -/' 's/"vx6"/"vx\\6"/' 's/packets_total/packets/' \
-		'$a# more' '/_hook_ok{/p'; do
-		sed "$change" "$T/metrics" >"$T/broken"
-		! openmetrics_valid "$T/broken" || fail "valid after $change"
+		'$a# more' '/_hook_ok{/p' '/HELP dscp_tool_healthy/d'; do
+		sed "$change" "$T/openmetrics" >"$T/broken"
+		! metrics_valid "$T/broken" openmetrics || fail "valid after $change"
 	done
+	! metrics_valid "$T/openmetrics" prometheus
+	! metrics_valid "$T/prometheus" openmetrics
 	# Not healthy, and all is there.
 	check on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer'
 	metrics 4
-	[ "$(grep -c '^dscp_tool_hook_ok{.*egress_outer"} 0$' "$T/metrics")" = 2 ]
+	[ "$(grep -c '^dscp_tool_hook_ok{.*egress_outer"} 0$' "$T/openmetrics")" = 2 ]
+	[ "$(grep -c '^dscp_tool_healthy{.*} 0$' "$T/openmetrics")" = 2 ]
 	check on a "$TOOL" unload --all
 	metrics 0
-	check_exit 1 grep -v '^#' "$T/metrics"
+	[ "$(samples openmetrics)" = "dscp_tool_build_info{version=\"$(version)\"} 1" ]
 	check_exit 3 on a "$TOOL" status vx4 --openmetrics
+	check_exit 3 on a "$TOOL" status vx4 --prometheus
+}
+
+# What is wrong but for the hooks, and why.
+test_metrics_of_a_problem()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up
+		ip link set peer1 up; ip route add 192.0.2.2/32 dev eth1'
+	metrics 4
+	check_grep '^dscp_tool_healthy\{tunnel="vx4"\} 0$' cat "$T/prometheus"
+	check_grep '^dscp_tool_problem_info\{tunnel="vx4",reason="packets of vx4 now leave by eth1: reload it"\} 1$' \
+		cat "$T/prometheus"
+	[ "$(grep -c '^dscp_tool_hook_ok{.*} 1$' "$T/prometheus")" = 1 ]
+	check_exit 1 grep '^dscp_tool_hook_ok{.*} 0$' "$T/prometheus"
+	check on a "$TOOL" reload vx4
+	metrics 0
+	check_exit 1 grep '^dscp_tool_problem_info' "$T/prometheus"
 }
 
 # Names of devices can be unusual, and the same in two network namespaces.
@@ -190,7 +242,7 @@ test_openmetrics_names()
 	check on a "$TOOL" load vx4
 	check on a ip link set vx4 down
 	metrics 0
-	grep -F '{tunnel="v\"x\\n",direction="egress",result="marked"} 0' "$T/metrics"
+	grep -F '{tunnel="v\"x\\n",direction="egress",result="marked"} 0' "$T/openmetrics"
 	# shellcheck disable=SC2016 # for another shell
 	check on a nsenter --net=/run/netns/b sh -ec '
 		ip link add eth0 type veth peer name peer0
@@ -204,7 +256,7 @@ test_openmetrics_names()
 	check_exit 1 grep netns= "$T/metrics"
 	# shellcheck disable=SC2016 # for another shell
 	check on a sh -c '"$0" status --all-netns --openmetrics >"$T/metrics"' "$TOOL"
-	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	metrics_valid "$T/metrics" openmetrics || fail "not OpenMetrics: $(<"$T/metrics")"
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",netns="[0-9]+",.*"marked"' "$T/metrics")" = 1 ]
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",direction.*"marked"' "$T/metrics")" = 1 ]
 	[ "$(grep -cE '^dscp_tool_hook_ok\{tunnel="vx4",netns="[0-9]+",.*\} 1' "$T/metrics")" = 1 ]
@@ -224,7 +276,7 @@ test_openmetrics_same_name()
 	on a sh -ec 'ip link del vx4; ip link set vx6 down; ip link set vx6 name vx4'
 	# shellcheck disable=SC2016 # for another shell
 	check_exit 4 on a sh -c '"$0" status --openmetrics >"$T/metrics"' "$TOOL"
-	openmetrics_valid "$T/metrics" || fail "not OpenMetrics: $(<"$T/metrics")"
+	metrics_valid "$T/metrics" openmetrics || fail "not OpenMetrics: $(<"$T/metrics")"
 	[ "$(grep -cE '^dscp_tool_packets_total\{tunnel="vx4",ifindex="[0-9]+",.*"marked"' \
 		"$T/metrics")" = 2 ]
 }

@@ -322,6 +322,7 @@ static const struct row status_values[] = {
 	{ "--watch 0", "--watch: 0 is out of range: use 1 to 3600" },
 	{ "vx4 --watch=3601", "--watch: 3601 is out of range: use 1 to 3600" },
 	{ "--openmetrics=yes", "--openmetrics takes no value, but got 'yes'" },
+	{ "--prometheus=yes", "--prometheus takes no value, but got 'yes'" },
 	{ "--all-netns=yes", "--all-netns takes no value, but got 'yes'" },
 	{ "-a", "unknown option '-a'" },
 };
@@ -334,12 +335,19 @@ static void status_refuses(void **state)
 	assert_refused("status vx4 --openmetrics -j", "--openmetrics excludes --json", NULL);
 	assert_refused("status --watch 2 --openmetrics",
 		       "--openmetrics is one reading: it excludes --watch", NULL);
+	assert_refused("status --prometheus --openmetrics", "--openmetrics excludes --prometheus",
+		       NULL);
+	assert_refused("status --json --prometheus",
+		       "--prometheus is one reading: it excludes --json and --watch", NULL);
+	assert_refused("status --prometheus --watch 2",
+		       "--prometheus is one reading: it excludes --json and --watch", NULL);
 	assert_refused("status --all-netns vx4", "--all-netns shows all tunnels: no name is needed",
 		       NULL);
 	assert_accepted("status");
 	assert_accepted("status vx4 wx5 --openmetrics");
 	assert_accepted("status --all-netns --json");
 	assert_accepted("status -jw1 vx4");
+	assert_accepted("status --all-netns --prometheus");
 }
 
 static const struct row monitor_values[] = {
