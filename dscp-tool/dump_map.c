@@ -50,7 +50,9 @@ struct entry {
 	unsigned int protocol;
 	const char *way; /* NOTE */
 	unsigned int length;
-	char message[64]; /* "": unknown */
+	bool has_message;
+	uint32_t receiver;
+	uint64_t counter;
 };
 
 /* A form of output. Entries are written as they are read: there may be a million. */
@@ -159,9 +161,9 @@ static void read_note(void *ctx, const void *key, const void *value)
 
 	if (dump->slot && note->slot != dump->slot)
 		return;
-	if (id->way == DSCP_WAY_XDP)
-		snprintf(entry.message, sizeof(entry.message), "%08x:%" PRIu64,
-			 le32toh(id->receiver), (uint64_t)le64toh(id->id));
+	entry.has_message = id->way == DSCP_WAY_XDP;
+	entry.receiver = le32toh(id->receiver);
+	entry.counter = le64toh(id->id);
 	print(dump, &entry);
 }
 
@@ -180,9 +182,18 @@ static void read_waiting(void *dump, const void *key, const void *value)
 		read_note(dump, &id, &place->note);
 }
 
+#define MESSAGE_LEN 32
+
+static const char *message(const struct entry *entry, char buffer[static MESSAGE_LEN])
+{
+	snprintf(buffer, MESSAGE_LEN, "%08" PRIx32 ":%" PRIu64, entry->receiver, entry->counter);
+	return buffer;
+}
+
 static void print_text(const struct entry *entry, bool first)
 {
 	const char *tunnel = entry->tunnel ? entry->tunnel : "-";
+	char buffer[MESSAGE_LEN];
 
 	(void)first;
 	switch (entry->kind) {
@@ -196,7 +207,8 @@ static void print_text(const struct entry *entry, bool first)
 		break;
 	case NOTE:
 		printf("%s\t%s\t%s\t%u%s%s\n", entry->way, entry->dscp, tunnel, entry->length,
-		       *entry->message ? "\t" : "", entry->message);
+		       entry->has_message ? "\t" : "",
+		       entry->has_message ? message(entry, buffer) : "");
 		break;
 	}
 }
@@ -209,6 +221,7 @@ static void begin_json(const char *map, bool first)
 static void print_json(const struct entry *entry, bool first)
 {
 	struct json_object *object = json_object_new_object();
+	char buffer[MESSAGE_LEN];
 
 	if (entry->kind == NOTE)
 		json_string(object, "way", entry->way);
@@ -225,8 +238,11 @@ static void print_json(const struct entry *entry, bool first)
 	}
 	if (entry->kind == NOTE)
 		json_number(object, "length", entry->length);
-	if (*entry->message)
-		json_string(object, "message", entry->message);
+	if (entry->has_message) {
+		json_string(object, "message", message(entry, buffer));
+		json_number(object, "receiver", entry->receiver);
+		json_number(object, "counter", entry->counter);
+	}
 	if (!first)
 		putchar(',');
 	json_print(object);
@@ -234,7 +250,8 @@ static void print_json(const struct entry *entry, bool first)
 
 static void end_json(void)
 {
-	puts("]}]}");
+	fputs("]}]", stdout);
+	json_end(EXIT_REFUSED);
 }
 
 static const struct view text = { .entry = print_text };

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "tunnel/kinds.h"
+#include "util/json.h"
 #include "util/log.h"
 #include "util/macros.h"
 #include "util/netns.h"
@@ -163,12 +164,28 @@ static int before_command(int *argc, char ***argv)
 			log_error("%s needs a network namespace: a name, PID or path", (*argv)[1]);
 			return EXIT_USAGE;
 		}
-		if (netns_choose("-n", value))
-			return EXIT_REFUSED;
 		*argc -= words;
 		*argv += words;
+		if (netns_choose("-n", value))
+			return EXIT_REFUSED;
 	}
 	return -1;
+}
+
+/* True if there is --json among the words, rightly or not: its errors are JSON, too. */
+static bool asks_for_json(const struct command *command, char *const *words)
+{
+	const struct arg_option *o = command ? command->command->options : NULL;
+
+	while (o && o->name && strcmp(o->name, "json"))
+		o++;
+	if (!o || !o->name)
+		return false;
+	for (; *words && strcmp(*words, "--"); words++)
+		if (!strcmp(*words, "--json") ||
+		    (**words == '-' && words[0][1] != '-' && strchr(*words, o->letter)))
+			return true;
+	return false;
 }
 
 int main(int argc, char **argv)
@@ -182,8 +199,11 @@ int main(int argc, char **argv)
 	status = before_command(&argc, &argv);
 	name = argc > 1 ? argv[1] : "";
 	command = find_command(name);
+	log_errors_to(asks_for_json(command, argv + 1) ? json_add_error : NULL);
 	if (status < 0)
 		status = command ? command->run(argc - 1, argv + 1) : other_word(name, argv + 2);
 	reason_print();
+	if (status != EXIT_DONE && status != EXIT_UNHEALTHY)
+		json_print_errors("{", status);
 	return flushed(status);
 }

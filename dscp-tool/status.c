@@ -49,11 +49,11 @@ const struct arg_command status_command = {
 	.max_args = MAX_NAMES,
 };
 
-static void print(const struct status_config *config, const struct status *status)
+static void print(const struct status_config *config, const struct status *status, int exit_status)
 {
 	fputs(config->separator, stdout);
 	if (config->json)
-		status_print_json(status);
+		status_print_json(status, exit_status);
 	else if (config->openmetrics)
 		status_print_openmetrics(status);
 	else if (config->prometheus)
@@ -94,7 +94,7 @@ static int show(struct status_config *config)
 	/* A set that cannot be shown is no reason to leave out the others. */
 	if (exit_status == EXIT_DONE || exit_status == EXIT_UNHEALTHY ||
 	    (exit_status == EXIT_REFUSED && status.n_tunnels))
-		print(config, &status);
+		print(config, &status, exit_status);
 	status_free(&config->before);
 	config->before = status;
 	return exit_status;

@@ -254,14 +254,15 @@ static struct json_object *json_flows(const struct status *status)
 }
 
 /* One line, also for --watch. */
-void status_print_json(const struct status *status)
+void status_print_json(const struct status *status, int exit_status)
 {
-	struct json_object *root = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *list = json_object_new_array();
 
 	for (unsigned int i = 0; i < status->n_tunnels; i++)
 		json_object_array_add(list, json_tunnel(&status->tunnels[i]));
-	json_object_object_add(root, "tunnels", list);
-	json_object_object_add(root, "flows", json_flows(status));
-	json_print(root);
-	putchar('\n');
+	fputs("{\"tunnels\":", stdout);
+	json_print(list);
+	fputs(",\"flows\":", stdout);
+	json_print(json_flows(status));
+	json_end(exit_status);
 }

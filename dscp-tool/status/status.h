@@ -120,7 +120,8 @@ const char *status_ingress_map(const struct tunnel_status *status);
 const char *status_peer_map(const struct tunnel_status *status, unsigned int i);
 
 void status_print_text(const struct status *status);
-void status_print_json(const struct status *status);
+/* exit_status: of the errors, if something is missing. */
+void status_print_json(const struct status *status, int exit_status);
 void status_print_openmetrics(const struct status *status);
 void status_print_prometheus(const struct status *status);
 

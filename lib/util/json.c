@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "reason.h"
+
 void json_string(struct json_object *object, const char *key, const char *string)
 {
 	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
@@ -18,6 +20,33 @@ void json_number(struct json_object *object, const char *key, uint64_t number)
 void json_boolean(struct json_object *object, const char *key, bool value)
 {
 	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+static struct json_object *errors;
+
+void json_add_error(const char *sentence)
+{
+	if (!errors)
+		errors = json_object_new_array();
+	json_object_array_add(errors, json_object_new_string(sentence));
+}
+
+bool json_print_errors(const char *open, int exit_status)
+{
+	if (!errors)
+		return false;
+	printf("%s\"errors\":", open);
+	json_print(errors);
+	errors = NULL;
+	printf(",\"exit_status\":%d}\n", exit_status);
+	return true;
+}
+
+void json_end(int exit_status)
+{
+	reason_print();
+	if (!json_print_errors(",", exit_status))
+		puts("}");
 }
 
 void json_print(struct json_object *object)

@@ -11,12 +11,14 @@
 #include <bpf/libbpf.h>
 
 #define LINE 1024
+#define PROGRAM "dscp-tool: "
 #define KERNEL_WORD "Kernel error message: " /* libbpf's nlattr.c */
 #define LOG_BEGIN "-- BEGIN PROG LOAD LOG --" /* libbpf.c, around the verifier's log */
 #define LOG_END "-- END PROG LOAD LOG --"
 #define REPORT_BEGIN "Verification failed: " /* Linux 7.3: advice behind the verdict */
 
 static bool is_verbose;
+static void (*error_taker)(const char *sentence);
 
 /* The candidates for log_reason(), the most telling first. */
 static struct {
@@ -34,31 +36,41 @@ void log_printable(char *text)
 }
 
 /* One line on stderr, in one write(): newlines inside become " / ", those at the end go, and other
- * control characters, which a device's name may have, do not get to a terminal. */
-static void print(const char *prefix, const char *fmt, va_list args)
+ * control characters, which a device's name may have, do not get to a terminal. Returns the line,
+ * but for the program's name. */
+static const char *print(const char *prefix, const char *fmt, va_list args)
 {
+	static char line[2 * LINE];
 	char text[LINE];
-	char line[2 * LINE];
 	char *rest = text;
 	size_t n;
 
 	vsnprintf(text, sizeof(text), fmt, args);
 	for (size_t len = strlen(text); len && text[len - 1] == '\n'; len--)
 		text[len - 1] = '\0';
-	n = snprintf(line, sizeof(line), "dscp-tool: %s%s", prefix, strsep(&rest, "\n"));
+	n = snprintf(line, sizeof(line), PROGRAM "%s%s", prefix, strsep(&rest, "\n"));
 	while (rest && n < sizeof(line))
 		n += snprintf(line + n, sizeof(line) - n, " / %s", strsep(&rest, "\n"));
 	log_printable(line);
 	fprintf(stderr, "%s\n", line);
+	return line + strlen(PROGRAM);
 }
 
 void log_line(const char *prefix, const char *fmt, ...)
 {
+	const char *sentence;
 	va_list args;
 
 	va_start(args, fmt);
-	print(prefix, fmt, args);
+	sentence = print(prefix, fmt, args);
 	va_end(args);
+	if (error_taker && !*prefix)
+		error_taker(sentence);
+}
+
+void log_errors_to(void (*take)(const char *sentence))
+{
+	error_taker = take;
 }
 
 void log_debug(const char *fmt, ...)

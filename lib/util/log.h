@@ -11,6 +11,8 @@
 void log_line(const char *prefix, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_error(...) log_line("", __VA_ARGS__)
 #define log_warning(...) log_line("warning: ", __VA_ARGS__)
+/* From now on log_error() also calls take, with its sentence. */
+void log_errors_to(void (*take)(const char *sentence));
 /* What a service does. */
 #define log_info(...) log_line("", __VA_ARGS__)
 /* Only with --verbose. */

@@ -448,7 +448,7 @@ at()
 	check on a "$TOOL" -n "$1" load vx4 --egress-map EF=CS1
 	# What nothing leads to from elsewhere is not gone.
 	check_grep '^vx4 .netns not visible.: vxlan port 4789, healthy$' on a "$TOOL" status --all-netns
-	check_grep '^vx4: vxlan port 4789, healthy$' on a "$TOOL" -n "$1" status
+	check_grep '^vx4: vxlan port 4789, .*, healthy$' on a "$TOOL" -n "$1" status
 	[ "$(on a "$TOOL" -n "$1" status --json | jq -c '.tunnels[].netns | [.inode, .path, .cookie > 0]')" = \
 		"[$inode,\"$1\",true]" ] || fail "$(on a "$TOOL" -n "$1" status --json)"
 	# From the other one back into that one, which the hooks of the device ask for.
@@ -786,7 +786,7 @@ test_damaged_set_with_a_tunnel_of_here()
 	done
 	[ "$(on a "$TOOL" save 2>/dev/null)" = 'dscp-tool load vx4' ]
 	check_exit 2 on a "$TOOL" status
-	grep -q '^vx4: vxlan port 4789, healthy$' <<<"$OUTPUT" || fail "$OUTPUT"
+	grep -q '^vx4: vxlan port 4789, .*, healthy$' <<<"$OUTPUT" || fail "$OUTPUT"
 	grep -qFx "dscp-tool: $wrong" <<<"$OUTPUT" || fail "$OUTPUT"
 	check_exit 2 on a "$TOOL" apply - <<<'load vx4 --egress-map EF=CS1'
 	grep -qFx "dscp-tool: $wrong" <<<"$OUTPUT" || fail "$OUTPUT"
@@ -810,7 +810,7 @@ all_of_them()
 	check by_exec a load vx4
 	check_exit 2 by_exec a status --all-netns
 	[ "$(grep -cFx "dscp-tool: $wrong" <<<"$OUTPUT")" = 1 ] || fail "$OUTPUT"
-	[ "$(grep -c '^vx[47].*: vxlan port 4789, healthy$' <<<"$OUTPUT")" = 2 ] || fail "$OUTPUT"
+	[ "$(grep -c '^vx[47].*: vxlan port 4789, .*, healthy$' <<<"$OUTPUT")" = 2 ] || fail "$OUTPUT"
 	by_exec a status --all-netns --json 2>/dev/null >"$T/json" || [ $? = 2 ]
 	[ "$(jq -c '[.tunnels[].tunnel] | sort' "$T/json")" = '["vx4","vx7"]' ]
 	marks_of_b
