@@ -213,14 +213,16 @@ static void take_request(const struct request *request, const struct nl_link *li
 	}
 }
 
-static int read_wireguard(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
+/* Reads the addresses that the kernel sends to, where those are not of the link itself. */
+static int read_peers(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
 {
 	struct nl_error why;
-	int err = nl_wireguard_get(tunnel->ifindex, wg, &why);
+	int err = 0;
 
+	if (tunnel->kind == DSCP_KIND_WIREGUARD)
+		err = nl_wireguard_get(tunnel->ifindex, wg, &why);
 	if (err)
-		failed(err, "%s: cannot read the WireGuard configuration: %s", tunnel->name,
-		       why.text);
+		failed(err, "%s: cannot read whom it sends to: %s", tunnel->name, why.text);
 	return err;
 }
 
@@ -238,8 +240,8 @@ int discover_tunnel(const struct request *request, bool may_be_absent, struct ds
 		err = set_uplink_netns(request, tunnel);
 	if (!err && request_ingress(request))
 		err = method_choose(request, tunnel);
-	if (!err && tunnel->kind == DSCP_KIND_WIREGUARD)
-		err = read_wireguard(tunnel, &wg);
+	if (!err)
+		err = read_peers(tunnel, &wg);
 	if (err)
 		return err;
 	err = set_ports(request, tunnel->kind == DSCP_KIND_WIREGUARD ? wg.port : link.port, tunnel);

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds the devices that a tunnel's outer packets leave by: by their names, by the routes to its
- * peers, or by the default routes. */
+/* Finds the devices that a tunnel's outer packets leave by: by their names, or by the look-ups in
+ * the tables of routes that the kernel makes for these packets. */
 #include "tunnel/uplinks.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
+
 #include "state/sane.h"
-#include "util/macros.h"
+#include "tunnel/kinds.h"
+#include "util/log.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -55,24 +59,20 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 	return 0;
 }
 
+/* XDP reads Ethernet frames. */
+static bool is_fit(const struct dscp_tunnel *tunnel, const struct nl_link *link)
+{
+	return tunnel->way != DSCP_WAY_XDP || link->type == ARPHRD_ETHER;
+}
+
 static int add_link(struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
-	if (tunnel->way == DSCP_WAY_XDP && link->type != ARPHRD_ETHER)
+	if (!is_fit(tunnel, link))
 		return failed(-EOPNOTSUPP,
 			      "%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
 			      "Ethernet frames: use peek or tc",
 			      tunnel->name, link->name);
 	return insert_uplink(tunnel, link->ifindex, link->name);
-}
-
-static int add_uplink(struct dscp_tunnel *tunnel, int ifindex)
-{
-	struct nl_link link;
-	struct nl_error why;
-	int err = nl_link_by_index(ifindex, &link, &why);
-
-	return err ? failed(err, "%s: uplink %d: %s", tunnel->name, ifindex, why.text)
-		   : add_link(tunnel, &link);
 }
 
 /* In two network namespaces a number is of two devices. */
@@ -104,21 +104,6 @@ static int uplinks_by_name(const struct request *request, bool may_be_absent,
 	return err;
 }
 
-/* Devices, each once. One more than a tunnel can have shows that there are too many. */
-struct devices {
-	int list[DSCP_MAX_UPLINKS + 1];
-	int n;
-};
-
-static void add_device(struct devices *devices, int ifindex)
-{
-	for (int i = 0; i < devices->n; i++)
-		if (devices->list[i] == ifindex)
-			return;
-	if (devices->n <= DSCP_MAX_UPLINKS)
-		devices->list[devices->n++] = ifindex;
-}
-
 static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reason)
 {
 	/* WireGuard sends where the device was made, and the kernel does not tell where that is. */
@@ -130,70 +115,253 @@ static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reas
 				     : "");
 }
 
-/* Nobody to ask a route for: a server whose peers have not called yet. */
-static int devices_by_default(const struct dscp_tunnel *tunnel, struct devices *devices)
-{
-	int oifs[DSCP_MAX_UPLINKS + 1];
-	struct nl_error why;
-	int n = nl_default_oifs(oifs, ARRAY_SIZE(oifs), &why);
+#define SEARCH_TEXT 384
 
-	if (n < 0)
-		return no_uplink(tunnel, n, why.text);
-	for (int i = 0; i < n; i++)
-		if (!is_itself(tunnel, oifs[i]))
-			add_device(devices, oifs[i]);
-	if (!devices->n)
-		return no_uplink(tunnel, -ENETUNREACH,
-				 "it has no peer's address, and there is no default route");
+/* A search for the devices that the outer packets of a tunnel leave by. */
+struct search {
+	const struct dscp_tunnel *tunnel;
+	struct nl_flow flow; /* what all packets have in common */
+	struct nl_endpoints to; /* whom they are sent to, in the order of families */
+	bool known; /* to is what the kernel knows, and no guess */
+	bool by_source; /* there are rules that look at the source, and packets can have any */
+	struct nl_endpoints addresses; /* of this host */
+	struct nl_endpoints sources; /* those that outer packets can have */
+	struct nl_devices found;
+	int err; /* of packets that have no way; why says it */
+	char why[SEARCH_TEXT];
+};
+
+/* True of a device that has only IP packets inside of other ones. */
+static bool is_tunnel(const struct nl_link *link)
+{
+	return link->type != ARPHRD_ETHER &&
+	       (kinds_by_name(link->kind) || !strcmp(link->kind, "tun"));
+}
+
+static void read_addresses(struct search *s)
+{
+	struct nl_error why;
+	struct nl_link link;
+
+	nl_endpoints_free(&s->addresses);
+	if (nl_addresses(&s->addresses, &why))
+		log_debug("cannot read the addresses of this host: %s", why.text);
+	for (unsigned int i = 0; i < s->addresses.n; i++) {
+		const struct nl_endpoint *address = &s->addresses.list[i];
+
+		if ((address->family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address->v6)) &&
+		    !nl_link_by_index(address->scope_id, &link, &why) && !is_tunnel(&link))
+			nl_endpoints_add(&s->sources, address);
+	}
+}
+
+/* 0: no device has that address. */
+static int device_with(const struct search *s, const struct nl_endpoint *address)
+{
+	for (unsigned int i = 0; i < s->addresses.n; i++)
+		if (s->addresses.list[i].family == address->family &&
+		    !memcmp(&s->addresses.list[i].v6, &address->v6, sizeof(address->v6)))
+			return s->addresses.list[i].scope_id;
 	return 0;
 }
 
-/* The peers that a tunnel sends to. */
-struct peers {
-	const struct nl_endpoint *list;
-	unsigned int n;
-	uint32_t fwmark;
-	int oif; /* the device to restrict the routes to, or 0 */
-	struct nl_error why; /* the last one that has no route has none */
-};
-
-/* A peer without a route is no reason to fail if others have one. */
-static int devices_by_route(const struct dscp_tunnel *tunnel, struct peers *peers,
-			    struct devices *devices)
+/* Adds the devices of one look-up. hops: of the route in the table, if it is the same route. */
+static int add_way(struct search *s, const struct nl_route *route, struct nl_devices *hops,
+		   struct nl_error *why)
 {
-	int last = 0;
+	unsigned int others = 0;
 
-	for (unsigned int i = 0; i < peers->n; i++) {
-		struct nl_error why = {};
-		int oif = peers->oif;
-		int err = nl_route_oif(&peers->list[i], peers->fwmark, &oif, &why);
-
-		if (!err && is_itself(tunnel, oif)) {
-			snprintf(why.text, sizeof(why.text),
-				 "the route to a peer leads into the tunnel itself");
-			err = -ELOOP;
-		}
-		if (!err) {
-			add_device(devices, oif);
+	if (!nl_has_device(hops, route->oif))
+		*hops = (struct nl_devices){ { route->oif }, 1 };
+	for (unsigned int i = 0; i < hops->n; i++) {
+		if (is_itself(s->tunnel, hops->list[i]))
 			continue;
-		}
-		last = err;
-		peers->why = why;
+		nl_add_device(&s->found, hops->list[i]);
+		others++;
 	}
-	return devices->n ? 0 : no_uplink(tunnel, last, peers->why.text);
+	if (others)
+		return 0;
+	snprintf(why->text, sizeof(why->text), "the route leads into the tunnel itself");
+	return -ELOOP;
 }
 
-/* True, with its address, if all packets of a VXLAN, geneve, GRE or IPIP device go to one host. */
-static bool one_remote(const struct nl_link *link, struct nl_endpoint *peer)
+/* A socket that has no source address yet looks without one; where that fails, and with IPv6, it
+ * chooses one and looks again (ip6_dst_lookup_tail()), since a route can be for some sources only.
+ * WireGuard sends from the address that a peer has last sent to, and to this peer without one as
+ * long as there was none. err: of the look-up without. */
+static bool has_sources(const struct search *s, const struct nl_endpoint *to, int err)
 {
+	if (s->flow.from.family)
+		return false;
+	if (to->family == AF_INET)
+		return s->by_source;
+	return err || s->tunnel->kind == DSCP_KIND_WIREGUARD;
+}
+
+static void keep_reason(struct search *s, const struct nl_endpoint *to, int err, const char *reason)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	s->err = err;
+	snprintf(s->why, sizeof(s->why), "no way to %s: %s",
+		 inet_ntop(to->family, &to->v6, address, sizeof(address)), reason);
+}
+
+/* Finds the ways to one address: first without one of the sources, then with each of them. */
+static void find_ways(struct search *s, const struct nl_endpoint *to)
+{
+	struct nl_flow flow = s->flow;
+	struct nl_error first, why;
+	struct nl_devices hops;
+	struct nl_route route;
+	int err = 0, ret;
+
+	flow.to = *to;
+	if (!to->port)
+		flow.to.port = s->flow.to.port;
+	for (unsigned int i = 0; i <= s->sources.n; i++) {
+		if (i == 1 && !has_sources(s, to, err))
+			break;
+		if (i)
+			flow.from = s->sources.list[i - 1];
+		if (i && flow.from.family != to->family)
+			continue;
+		ret = nl_route(&flow, &route, &why);
+		hops.n = 0;
+		if (!ret && !flow.oif && !to->scope_id && route.type == RTN_UNICAST)
+			nl_next_hops(&flow, &hops);
+		if (!ret)
+			ret = add_way(s, &route, &hops, &why);
+		if (!i)
+			first = why;
+		err = i && err ? ret : i ? 0 : ret;
+	}
+	if (err)
+		keep_reason(s, to, err, first.text);
+}
+
+/* Adds the devices whose routes to an address are used when a better one has gone. Tunnels are
+ * left out: that is another VPN. */
+static void find_spare_ways(struct search *s, const struct nl_endpoint *to)
+{
+	struct nl_flow flow = s->flow;
+	struct nl_devices hops;
+	struct nl_error why;
+	struct nl_link link;
+
+	flow.to = *to;
+	for (unsigned int i = 0; i < s->addresses.n; i++) {
+		flow.oif = s->addresses.list[i].scope_id;
+		if (s->addresses.list[i].family != to->family || flow.oif == NL_LOOPBACK ||
+		    nl_has_device(&s->found, flow.oif) || is_itself(s->tunnel, flow.oif))
+			continue;
+		nl_next_hops(&flow, &hops);
+		if (nl_has_device(&hops, flow.oif) && !nl_link_by_index(flow.oif, &link, &why) &&
+		    !is_tunnel(&link))
+			nl_add_device(&s->found, flow.oif);
+	}
+}
+
+static bool is_host(const struct nl_endpoint *to)
+{
+	if (to->family == AF_INET)
+		return to->v4.s_addr && !IN_MULTICAST(ntohl(to->v4.s_addr));
+	return !IN6_IS_ADDR_UNSPECIFIED(&to->v6) && !IN6_IS_ADDR_MULTICAST(&to->v6);
+}
+
+/* The remote address of all kinds but WireGuard, if there is one. */
+static struct nl_endpoint address_of(const struct nl_link *link, const uint8_t address[16])
+{
+	struct nl_endpoint endpoint = { .family = link->family };
+
+	memcpy(&endpoint.v6, address, sizeof(endpoint.v6));
+	return endpoint;
+}
+
+/* Takes the addresses that the tunnel sends to, but for groups. */
+static void take_destinations(struct search *s, const struct nl_link *link,
+			      const struct nl_endpoints *peers)
+{
+	struct nl_endpoint remote = address_of(link, link->remote);
+
+	remote.scope_id = link->lower;
+	if (link->family && is_host(&remote))
+		nl_endpoints_add(&s->to, &remote);
+	for (unsigned int i = 0; i < peers->n; i++)
+		if (is_host(&peers->list[i]))
+			nl_endpoints_add(&s->to, &peers->list[i]);
+	s->known = s->to.n;
+}
+
+/* Takes public addresses that no host has a route of its own to, those of a root name server:
+ * packets for somebody who is not known yet go by default routes. */
+static void take_anywhere(struct search *s)
+{
+	struct nl_endpoint four = { .family = AF_INET }, six = { .family = AF_INET6 };
+
+	inet_pton(AF_INET, "198.41.0.4", &four.v4);
+	inet_pton(AF_INET6, "2001:503:ba3e::2:30", &six.v6);
+	if (s->flow.from.family != AF_INET6)
+		nl_endpoints_add(&s->to, &four);
+	if (s->flow.from.family != AF_INET)
+		nl_endpoints_add(&s->to, &six);
+}
+
+/* True if the addresses of this host say where packets leave. */
+static bool needs_addresses(const struct search *s)
+{
+	return !s->known || s->by_source || s->to.list[s->to.n - 1].family == AF_INET6;
+}
+
+/* Adds the device that the tunnel is bound to, or the one that has its local address, where the
+ * kernel knows nobody, or sends to groups too. A VRF is none by which packets leave. */
+static void take_device(struct search *s, const struct nl_link *link)
+{
+	int ifindex = link->lower;
+	struct nl_error why;
+	struct nl_link device;
+
+	if (s->known ? !link->multicast : !ifindex && !s->flow.from.family)
+		return;
+	if (!ifindex && !s->known)
+		ifindex = device_with(s, &s->flow.from);
+	if (ifindex == NL_LOOPBACK || nl_link_by_index(ifindex, &device, &why))
+		return;
+	if (!strcmp(device.kind, "vrf"))
+		s->flow.oif = s->known ? 0 : ifindex;
+	else if (strcmp(device.kind, "dummy"))
+		nl_add_device(&s->found, ifindex);
+}
+
+/* Says why nothing is found. IPv4 has no way from an address that this host does not have. */
+static void explain(struct search *s)
+{
+	struct nl_error why;
+
+	if (!s->known)
+		snprintf(s->why, sizeof(s->why),
+			 "it has no peer's address, and there is no default route");
+	nl_endpoints_free(&s->addresses);
+	if (s->flow.from.family && !nl_addresses(&s->addresses, &why) &&
+	    !device_with(s, &s->flow.from))
+		snprintf(s->why, sizeof(s->why), "no device has its local address");
+}
+
+/* What all outer packets have in common. */
+static struct nl_flow flow_of(const struct dscp_tunnel *tunnel, const struct nl_link *link,
+			      uint32_t mark)
+{
+	enum kind_key key = kinds_key(tunnel->kind);
+	struct nl_flow flow = { .mark = mark, .udp = key != KIND_BY_ADDRESSES };
 	static const uint8_t none[16];
 
-	if (link->family == AF_UNSPEC || link->multicast ||
-	    !memcmp(link->remote, none, sizeof(none)))
-		return false;
-	*peer = (struct nl_endpoint){ .family = link->family };
-	memcpy(&peer->v6, link->remote, link->family == AF_INET ? 4 : 16);
-	return true;
+	if (key == KIND_BY_SOURCE_PORT)
+		flow.sport = tunnel->ports[0];
+	else if (flow.udp)
+		flow.to.port = tunnel->ports[0];
+	if (memcmp(link->local, none, sizeof(none)))
+		flow.from = address_of(link, link->local);
+	return flow;
 }
 
 /* Fails where the uplinks are out of reach. */
@@ -211,33 +379,67 @@ static int check_reach(const struct dscp_tunnel *tunnel)
 		      tunnel->name, tunnel->uplink_netns);
 }
 
-/* Adds the devices by which packets go to the peers of a WireGuard device, or to the remote address
- * of another one, or else the device that it is bound to. That device may be a VRF, which no packet
- * leaves by, if there is a remote address. */
+static int add_found(struct dscp_tunnel *tunnel, const struct nl_devices *found)
+{
+	struct nl_link link;
+	struct nl_error why;
+	int err = 0;
+
+	for (unsigned int i = 0; i < found->n && !err; i++) {
+		err = nl_link_by_index(found->list[i], &link, &why);
+		if (err)
+			return failed(err, "%s: uplink %d: %s", tunnel->name, found->list[i],
+				      why.text);
+		err = add_link(tunnel, &link);
+	}
+	return err;
+}
+
+/* What is no failure. Of guesses some are wrong. */
+static void say_more(const struct search *s)
+{
+	if (*s->why && s->known)
+		advise("%s: no uplink for some of its peers: %s", s->tunnel->name, s->why);
+}
+
+static void search_free(struct search *s)
+{
+	nl_endpoints_free(&s->to);
+	nl_endpoints_free(&s->addresses);
+	nl_endpoints_free(&s->sources);
+}
+
 int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
-	struct peers peers = { wg->endpoints, wg->n_endpoints, wg->fwmark, link->lower, {} };
-	struct devices devices = {};
-	struct nl_endpoint remote;
+	__attribute__((cleanup(search_free))) struct search s = { .tunnel = tunnel,
+								  .err = -ENETUNREACH };
 	int err = check_reach(tunnel);
 
 	if (err || request->n_uplinks)
 		return err ? err : uplinks_by_name(request, may_be_absent, tunnel);
 	if (!uplinks_needed(tunnel))
 		return 0;
-	if (one_remote(link, &remote))
-		peers = (struct peers){ &remote, 1, link->fwmark, link->lower, {} };
-	if (peers.n)
-		err = devices_by_route(tunnel, &peers, &devices);
-	else if (link->lower)
-		add_device(&devices, link->lower);
-	else
-		err = devices_by_default(tunnel, &devices);
-	for (int i = 0; i < devices.n && !err; i++)
-		err = add_uplink(tunnel, devices.list[i]);
-	if (!err && *peers.why.text)
-		advise("%s: no uplink for some of its peers: %s", tunnel->name, peers.why.text);
+	s.flow = flow_of(tunnel, link, wg->fwmark | link->fwmark);
+	s.by_source = tunnel->kind == DSCP_KIND_WIREGUARD && nl_rules_by_source();
+	take_destinations(&s, link, &wg->peers);
+	if (needs_addresses(&s))
+		read_addresses(&s);
+	take_device(&s, link);
+	if (!s.known && !s.found.n)
+		take_anywhere(&s);
+	for (unsigned int i = 0; i < s.to.n; i++) {
+		find_ways(&s, &s.to.list[i]);
+		if (!s.known && !s.flow.oif && !s.flow.from.family)
+			find_spare_ways(&s, &s.to.list[i]);
+	}
+	if (!s.found.n) {
+		explain(&s);
+		return no_uplink(tunnel, s.err, s.why);
+	}
+	err = add_found(tunnel, &s.found);
+	if (!err)
+		say_more(&s);
 	return err;
 }

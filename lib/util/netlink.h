@@ -76,14 +76,20 @@ struct nl_endpoint {
 		struct in_addr v4;
 		struct in6_addr v6;
 	};
-	uint32_t scope_id; /* of a link-local IPv6 address */
+	uint32_t scope_id; /* the device that it is reached by, or 0; of an address of this host,
+			      the device that has it */
+	uint16_t port; /* host order; 0: any */
+};
+
+struct nl_endpoints {
+	struct nl_endpoint *list;
+	unsigned int n;
 };
 
 struct nl_wireguard {
 	uint16_t port; /* host order; 0: the kernel has not chosen one yet */
 	uint32_t fwmark;
-	struct nl_endpoint *endpoints; /* of all peers that have one, no duplicates */
-	unsigned int n_endpoints;
+	struct nl_endpoints peers; /* that have an endpoint, no duplicates */
 };
 
 /* Sets the function that finds the kinds of tunnels whose IFLA_INFO_DATA is read, NULL for a kind
@@ -102,14 +108,57 @@ void nl_wireguard_free(struct nl_wireguard *wg);
 /* True if the generic netlink family exists. */
 bool nl_wireguard_present(void);
 
-/* The device a packet with this destination and mark leaves by. On entry *oif is the device to
- * restrict the look-up to, or 0. No route, or one that is unreachable, blackhole or prohibit:
- * -ENETUNREACH, and *oif stays as it was. */
-int nl_route_oif(const struct nl_endpoint *dst, uint32_t fwmark, int *oif, struct nl_error *err);
+/* Adds an endpoint to a list, which begins as zero: 0 or -ENOMEM. nl_endpoints_sort() drops
+ * duplicates. */
+int nl_endpoints_add(struct nl_endpoints *all, const struct nl_endpoint *one);
+void nl_endpoints_sort(struct nl_endpoints *all);
+void nl_endpoints_free(struct nl_endpoints *all);
 
-/* Devices of all default routes, IPv4 and IPv6, of all tables but local, no duplicates, in the
- * order of their metric. Returns how many were written, or a negative errno. */
-int nl_default_oifs(int *oifs, unsigned int max, struct nl_error *err);
+/* The addresses of this network namespace, each with its device, but those of scope host. Free
+ * them with nl_endpoints_free(). */
+int nl_addresses(struct nl_endpoints *all, struct nl_error *err);
+
+#define NL_LOOPBACK 1 /* ifindex of lo, in each network namespace */
+#define NL_MAX_DEVICES 17
+
+/* Devices, each once. */
+struct nl_devices {
+	int list[NL_MAX_DEVICES];
+	unsigned int n;
+};
+
+bool nl_has_device(const struct nl_devices *devices, int ifindex);
+/* Does nothing if the device is there already, or if there is no room. */
+void nl_add_device(struct nl_devices *devices, int ifindex);
+
+/* Outer packets, as the kernel's socket sends them. */
+struct nl_flow {
+	struct nl_endpoint to;
+	struct nl_endpoint from; /* of another family than to: not known */
+	uint32_t mark;
+	int oif; /* the device to restrict the look-up to, or 0 */
+	bool udp;
+	uint16_t sport; /* of UDP; 0: any */
+};
+
+/* The answer to a look-up. */
+struct nl_route {
+	int oif;
+	uint8_t type; /* RTN_* */
+	uint16_t encap; /* LWTUNNEL_ENCAP_*, what the route puts in front; 0: nothing */
+};
+
+/* Finds the device that such a packet leaves by. No route, or one that is unreachable, blackhole or
+ * prohibit: -ENETUNREACH. */
+int nl_route(const struct nl_flow *flow, struct nl_route *route, struct nl_error *err);
+
+/* Finds all next hops of the route as it is in the table. With flow->oif it is one that leaves by
+ * this device, if there is such a route, also one with a worse metric than the best. No route: no
+ * devices. Of IPv6 it may be another route than that of nl_route(), where there are several. */
+void nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices);
+
+/* True if a rule of IPv4 looks at the source address, or if that is not known. */
+bool nl_rules_by_source(void);
 
 /* True if a neighbour on that device did not answer within the last so many seconds. */
 bool nl_unresolved(int ifindex, uint64_t seconds);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Reads the port, the mark and the endpoints of a WireGuard device. */
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/genetlink.h>
@@ -20,11 +20,6 @@ enum {
 	WG_DEVICE_PEERS = 8
 };
 enum { WG_PEER_ENDPOINT = 4 };
-
-struct reading {
-	struct nl_wireguard *wg;
-	unsigned int room; /* of wg->endpoints */
-};
 
 static int read_family(const struct nlmsghdr *message, void *ctx)
 {
@@ -81,30 +76,15 @@ static bool take_sockaddr(const struct nlattr *attr, struct nl_endpoint *endpoin
 		memcpy(&v4, payload, sizeof(v4));
 		endpoint->family = AF_INET;
 		endpoint->v4 = v4.sin_addr;
+		endpoint->port = ntohs(v4.sin_port);
 	} else if (len == sizeof(v6)) {
 		memcpy(&v6, payload, sizeof(v6));
 		endpoint->family = AF_INET6;
 		endpoint->v6 = v6.sin6_addr;
+		endpoint->port = ntohs(v6.sin6_port);
 		endpoint->scope_id = v6.sin6_scope_id;
 	}
 	return endpoint->family != AF_UNSPEC;
-}
-
-static int add_endpoint(struct reading *reading, const struct nlattr *attr)
-{
-	struct nl_wireguard *wg = reading->wg;
-
-	if (wg->n_endpoints == reading->room) {
-		unsigned int room = reading->room ? 2 * reading->room : 16;
-		struct nl_endpoint *more = realloc(wg->endpoints, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		wg->endpoints = more;
-		reading->room = room;
-	}
-	wg->n_endpoints += take_sockaddr(attr, &wg->endpoints[wg->n_endpoints]);
-	return 0;
 }
 
 /* Long lists of peers, or of one peer's addresses, come in several messages; only the first
@@ -113,60 +93,38 @@ static int read_device(const struct nlmsghdr *message, void *ctx)
 {
 	const struct nlattr *attrs[WG_DEVICE_PEERS + 1];
 	const struct nlattr *peer_attrs[WG_PEER_ENDPOINT + 1];
-	struct reading *reading = ctx;
+	struct nl_wireguard *wg = ctx;
+	struct nl_endpoint endpoint;
 	const struct nlattr *peer;
 	int ret = 0;
 
 	nl_attrs(message, GENL_HDRLEN, attrs, WG_DEVICE_PEERS);
 	if (attrs[WG_DEVICE_LISTEN_PORT])
-		reading->wg->port = nl_u16(attrs[WG_DEVICE_LISTEN_PORT]);
+		wg->port = nl_u16(attrs[WG_DEVICE_LISTEN_PORT]);
 	if (attrs[WG_DEVICE_FWMARK])
-		reading->wg->fwmark = nl_u32(attrs[WG_DEVICE_FWMARK]);
+		wg->fwmark = nl_u32(attrs[WG_DEVICE_FWMARK]);
 	if (!attrs[WG_DEVICE_PEERS])
 		return 0;
 	mnl_attr_for_each_nested (peer, attrs[WG_DEVICE_PEERS]) {
 		nl_nested_attrs(peer, peer_attrs, WG_PEER_ENDPOINT);
-		if (!ret && peer_attrs[WG_PEER_ENDPOINT])
-			ret = add_endpoint(reading, peer_attrs[WG_PEER_ENDPOINT]);
+		if (!ret && peer_attrs[WG_PEER_ENDPOINT] &&
+		    take_sockaddr(peer_attrs[WG_PEER_ENDPOINT], &endpoint))
+			ret = nl_endpoints_add(&wg->peers, &endpoint);
 	}
 	return ret;
 }
 
 static void restart_device(void *ctx)
 {
-	struct reading *reading = ctx;
-
-	nl_wireguard_free(reading->wg);
-	reading->room = 0;
-}
-
-static int compare_endpoints(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct nl_endpoint));
-}
-
-static void drop_duplicates(struct nl_wireguard *wg)
-{
-	struct nl_endpoint *e = wg->endpoints;
-	unsigned int kept = 0;
-
-	if (!wg->n_endpoints)
-		return;
-	qsort(e, wg->n_endpoints, sizeof(*e), compare_endpoints);
-	for (unsigned int i = 1; i < wg->n_endpoints; i++) {
-		if (compare_endpoints(&e[kept], &e[i]))
-			e[++kept] = e[i];
-	}
-	wg->n_endpoints = kept + 1;
+	nl_wireguard_free(ctx);
 }
 
 int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err)
 {
-	struct reading reading = { .wg = wg };
 	struct nl_reader reader = {
 		.message = read_device,
 		.restart = restart_device,
-		.ctx = &reading,
+		.ctx = wg,
 	};
 	struct nl_request request;
 	struct nlmsghdr *header;
@@ -184,12 +142,12 @@ int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err)
 	if (ret)
 		nl_wireguard_free(wg);
 	else
-		drop_duplicates(wg);
+		nl_endpoints_sort(&wg->peers);
 	return ret;
 }
 
 void nl_wireguard_free(struct nl_wireguard *wg)
 {
-	free(wg->endpoints);
+	nl_endpoints_free(&wg->peers);
 	memset(wg, 0, sizeof(*wg));
 }

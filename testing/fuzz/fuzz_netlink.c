@@ -33,40 +33,62 @@ static int link_by(bool name, struct nl_error *err)
 	return ret;
 }
 
+static void check_endpoints(const struct nl_endpoints *all)
+{
+	for (unsigned int i = 0; i < all->n; i++) {
+		const struct nl_endpoint *e = &all->list[i];
+
+		CHECK(e->family == AF_INET || e->family == AF_INET6, "family %d", e->family);
+		CHECK(!i || memcmp(e, e - 1, sizeof(*e)), "the same endpoint twice");
+	}
+}
+
 static int wireguard(struct nl_error *err)
 {
 	struct nl_wireguard wg;
 	int ret = nl_wireguard_get(DEVICE, &wg, err);
 
-	CHECK(!ret || (!wg.endpoints && !wg.n_endpoints), "endpoints after an error");
-	for (unsigned int i = 0; i < wg.n_endpoints; i++) {
-		const struct nl_endpoint *e = &wg.endpoints[i];
-
-		CHECK(e->family == AF_INET || e->family == AF_INET6, "family %d", e->family);
-		CHECK(!i || memcmp(e, e - 1, sizeof(*e)), "the same endpoint twice");
-	}
+	CHECK(!ret || (!wg.peers.list && !wg.peers.n), "endpoints after an error");
+	check_endpoints(&wg.peers);
 	nl_wireguard_free(&wg);
+	return ret;
+}
+
+static int addresses(struct nl_error *err)
+{
+	struct nl_endpoints all;
+	int ret = nl_addresses(&all, err);
+
+	CHECK(!ret || (!all.list && !all.n), "addresses after an error");
+	check_endpoints(&all);
+	nl_endpoints_free(&all);
 	return ret;
 }
 
 static int route(struct nl_error *err)
 {
-	struct nl_endpoint to = { .family = AF_INET, .v4 = { 0x0100000a } };
-	int oif = 3, ret = nl_route_oif(&to, 51820, &oif, err);
+	const struct nl_flow flow = { .to = { .family = AF_INET, .v4 = { 0x0100000a } },
+				      .mark = 51820 };
+	struct nl_route route;
+	int ret = nl_route(&flow, &route, err);
 
-	CHECK(ret ? oif == 3 : oif, "%d: device %d", ret, oif);
+	CHECK(ret || route.oif, "no device %d", route.oif);
 	return ret;
 }
 
-static int default_routes(struct nl_error *err)
+static int next_hops(void)
 {
-	int oifs[4], n = nl_default_oifs(oifs, ARRAY_SIZE(oifs), err);
+	const struct nl_flow flow = { .to = { .family = AF_INET6 }, .oif = DEVICE };
+	struct nl_devices hops;
 
-	CHECK(n <= (int)ARRAY_SIZE(oifs), "%d devices", n);
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < i; j++)
-			CHECK(oifs[i] && oifs[i] != oifs[j], "device %d", oifs[i]);
-	return n < 0 ? n : 0;
+	nl_next_hops(&flow, &hops);
+	CHECK(hops.n <= NL_MAX_DEVICES, "%u devices", hops.n);
+	for (unsigned int i = 0; i < hops.n; i++)
+		for (unsigned int j = 0; j < i; j++)
+			CHECK(hops.list[i] && hops.list[i] != hops.list[j], "device %d",
+			      hops.list[i]);
+	nl_rules_by_source();
+	return 0;
 }
 
 static int qdisc(bool root, struct nl_error *err)
@@ -122,25 +144,27 @@ static int flow_rules(struct nl_error *err)
 
 static int ask(unsigned int what, struct nl_error *err)
 {
-	switch (what % 11) {
+	switch (what % 12) {
 	case 0:
 	case 1:
-		return link_by(what % 11, err);
+		return link_by(what % 12, err);
 	case 2:
 		return wireguard(err);
 	case 3:
 		return route(err);
 	case 4:
-		return default_routes(err);
+		return next_hops();
 	case 5:
 	case 6:
-		return qdisc(what % 11 == 6, err);
+		return qdisc(what % 12 == 6, err);
 	case 7:
 		return filters(TC_H_MIN_INGRESS, err);
 	case 9:
 		return flowtables(err);
 	case 10:
 		return flow_rules(err);
+	case 11:
+		return addresses(err);
 	}
 	return filters(TC_H_MIN_EGRESS, err);
 }

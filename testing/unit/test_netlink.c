@@ -24,6 +24,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_ether.h>
+#include <linux/lwtunnel.h>
 #include <linux/pkt_sched.h>
 
 #include <util/macros.h>
@@ -368,7 +369,7 @@ static void wireguard_absent(void **state)
 		SKIP("this kernel has WireGuard");
 	assert_int_equal(nl_wireguard_get(1, &wg, &err), -ENOENT);
 	assert_string_equal(err.text, "this kernel has no WireGuard");
-	assert_null(wg.endpoints);
+	assert_null(wg.peers.list);
 	nl_wireguard_free(&wg);
 }
 
@@ -383,7 +384,7 @@ static void wireguard_device(void **state)
 	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
 	assert_int_equal(wg.port, 51820);
 	assert_int_equal(wg.fwmark, 0xca6c);
-	assert_int_equal(wg.n_endpoints, 0);
+	assert_int_equal(wg.peers.n, 0);
 	nl_wireguard_free(&wg);
 
 	assert_int_equal(nl_wireguard_get(1, &wg, &err), -EOPNOTSUPP);
@@ -440,12 +441,12 @@ static void wireguard_peers(void **state)
 	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
 	/* 192.0.2.0 to .99, several peers each, and the IPv6 one; the first peer has none, but
 	 * 101 and 201 share what would be its address. */
-	assert_int_equal(wg.n_endpoints, 101);
-	assert_int_equal(wg.endpoints[0].family, AF_INET);
-	assert_int_equal(ntohl(wg.endpoints[99].v4.s_addr), 0xc0000263);
-	assert_int_equal(wg.endpoints[100].family, AF_INET6);
+	assert_int_equal(wg.peers.n, 101);
+	assert_int_equal(wg.peers.list[0].family, AF_INET);
+	assert_int_equal(ntohl(wg.peers.list[99].v4.s_addr), 0xc0000263);
+	assert_int_equal(wg.peers.list[100].family, AF_INET6);
 	nl_wireguard_free(&wg);
-	assert_null(wg.endpoints);
+	assert_null(wg.peers.list);
 }
 
 /* Routes */
@@ -465,36 +466,78 @@ static void two_uplinks(void)
 	       "addr add 2001:db8:2::1/64 dev u1 nodad\n");
 }
 
-static void assert_oif(const char *dst, uint32_t fwmark, int from, const char *name)
+static struct nl_flow flow_to(const char *dst)
 {
-	struct nl_endpoint to = endpoint(dst);
-	int oif = from;
+	return (struct nl_flow){ .to = endpoint(dst), .udp = true };
+}
 
-	if (nl_route_oif(&to, fwmark, &oif, &err))
-		fail_msg("%s: %s", dst, err.text);
-	assert_int_equal(oif, index_of(name));
+/* Such packets leave by these devices, and by no others. */
+static void assert_ways(const struct nl_flow *flow, unsigned int n, const char *one,
+			const char *other)
+{
+	struct nl_devices hops;
+	struct nl_route route;
+
+	if (nl_route(flow, &route, &err))
+		fail_msg("no way: %s", err.text);
+	assert_int_equal(route.encap, 0);
+	assert_true(route.oif == index_of(one) || (n > 1 && route.oif == index_of(other)));
+	nl_next_hops(flow, &hops);
+	assert_int_equal(hops.n, n);
+	assert_true(nl_has_device(&hops, index_of(one)));
+	assert_true(n == 1 || nl_has_device(&hops, index_of(other)));
+}
+
+static void assert_way(const char *dst, uint32_t mark, const char *from, const char *name)
+{
+	struct nl_flow flow = flow_to(dst);
+
+	flow.mark = mark;
+	flow.oif = *from ? index_of(from) : 0;
+	assert_ways(&flow, 1, name, NULL);
+}
+
+static void assert_no_way(const struct nl_flow *flow, const char *text)
+{
+	struct nl_devices hops;
+	struct nl_route route;
+
+	assert_int_equal(nl_route(flow, &route, &err), -ENETUNREACH);
+	if (!strstr(err.text, text))
+		fail_msg("'%s' lacks '%s'", err.text, text);
+	nl_next_hops(flow, &hops);
+	assert_int_equal(hops.n, 0);
 }
 
 static void assert_no_route(const char *dst, const char *text)
 {
-	struct nl_endpoint to = endpoint(dst);
-	int oif = 0;
+	struct nl_flow flow = flow_to(dst);
 
-	assert_int_equal(nl_route_oif(&to, 0, &oif, &err), -ENETUNREACH);
-	if (!strstr(err.text, text))
-		fail_msg("%s: '%s' lacks '%s'", dst, err.text, text);
-	assert_int_equal(oif, 0);
+	assert_no_way(&flow, text);
+}
+
+/* An address of this host. */
+static void assert_own(const char *dst)
+{
+	struct nl_flow flow = flow_to(dst);
+	struct nl_route route;
+
+	assert_int_equal(nl_route(&flow, &route, &err), 0);
+	assert_int_equal(route.oif, NL_LOOPBACK);
 }
 
 static void route_lookup(void **state)
 {
 	(void)state;
 	two_uplinks();
-	assert_oif("192.0.2.9", 0, 0, "u0");
-	assert_oif("198.51.100.9", 0, 0, "u1");
-	assert_oif("2001:db8:2::9", 0, 0, "u1");
+	assert_way("192.0.2.9", 0, "", "u0");
+	assert_way("198.51.100.9", 0, "", "u1");
+	assert_way("2001:db8:2::9", 0, "", "u1");
 	assert_no_route("203.0.113.1", "unreachable");
 	assert_no_route("2001:db8:9::1", "unreachable");
+	run_ip("link set lo up\n");
+	assert_own("192.0.2.1");
+	assert_own("2001:db8:1::1");
 }
 
 static void route_fwmark(void **state)
@@ -507,28 +550,90 @@ static void route_fwmark(void **state)
 	       "route add default via 2001:db8:1::2\n"
 	       "route add default via 2001:db8:2::2 table 51820\n");
 	run("ip -6 rule add fwmark 0xca6c table 51820");
-	assert_oif("203.0.113.1", 0, 0, "u0");
-	assert_oif("203.0.113.1", 0xca6c, 0, "u1");
-	assert_oif("2001:db8:9::1", 0, 0, "u0");
-	assert_oif("2001:db8:9::1", 0xca6c, 0, "u1");
+	assert_way("203.0.113.1", 0, "", "u0");
+	assert_way("203.0.113.1", 0xca6c, "", "u1");
+	assert_way("2001:db8:9::1", 0, "", "u0");
+	assert_way("2001:db8:9::1", 0xca6c, "", "u1");
 }
 
 static void route_from_device(void **state)
 {
-	struct nl_endpoint to;
-	int oif = 0;
+	struct nl_route route;
+	struct nl_flow flow;
 
 	(void)state;
 	two_uplinks();
 	run_ip("route add default via 192.0.2.2\n"
 	       "route add default via 198.51.100.2 metric 10\n");
-	assert_oif("203.0.113.1", 0, 0, "u0");
-	assert_oif("203.0.113.1", 0, index_of("u1"), "u1");
+	assert_way("203.0.113.1", 0, "", "u0");
+	assert_way("203.0.113.1", 0, "u1", "u1");
 	/* A link-local address says on which link. */
-	to = endpoint("fe80::1");
-	to.scope_id = index_of("u1");
-	assert_int_equal(nl_route_oif(&to, 0, &oif, &err), 0);
-	assert_int_equal(oif, to.scope_id);
+	flow = flow_to("fe80::1");
+	flow.to.scope_id = index_of("u1");
+	assert_int_equal(nl_route(&flow, &route, &err), 0);
+	assert_int_equal(route.oif, flow.to.scope_id);
+}
+
+/* Two providers: the second one is for packets with its address. */
+static void route_by_source(void **state)
+{
+	struct nl_flow flow = flow_to("203.0.113.1");
+
+	(void)state;
+	two_uplinks();
+	assert_false(nl_rules_by_source());
+	run_ip("route add default via 192.0.2.2\n"
+	       "route add default via 198.51.100.2 table 100\n"
+	       "rule add from 198.51.100.1 table 100\n");
+	assert_true(nl_rules_by_source());
+	assert_ways(&flow, 1, "u0", NULL);
+	flow.from = endpoint("198.51.100.1");
+	assert_ways(&flow, 1, "u1", NULL);
+	flow.from = endpoint("192.0.2.1");
+	assert_ways(&flow, 1, "u0", NULL);
+	/* Which no device has. */
+	flow.from = endpoint("192.0.2.77");
+	assert_no_way(&flow, "");
+	/* Of the other family: not known. */
+	flow.from = endpoint("2001:db8:2::1");
+	assert_ways(&flow, 1, "u0", NULL);
+}
+
+/* As routers with two providers have it: no source, no way. */
+static void route_for_source(void **state)
+{
+	struct nl_flow flow = flow_to("2001:db8:9::1");
+
+	(void)state;
+	two_uplinks();
+	if (!try("ip route add default from 2001:db8:2::/48 via 2001:db8:2::2"))
+		SKIP("no routes for a source (CONFIG_IPV6_SUBTREES)");
+	assert_no_way(&flow, "unreachable");
+	flow.from = endpoint("2001:db8:1::1");
+	assert_no_way(&flow, "unreachable");
+	flow.from = endpoint("2001:db8:2::1");
+	assert_ways(&flow, 1, "u1", NULL);
+}
+
+/* A rule can ask for the protocol and the ports. */
+static void route_by_port(void **state)
+{
+	struct nl_flow flow = flow_to("203.0.113.1");
+
+	(void)state;
+	two_uplinks();
+	run_ip("route add default via 192.0.2.2\n"
+	       "route add default via 198.51.100.2 table 100\n"
+	       "rule add ipproto udp sport 51820 table 100\n"
+	       "rule add ipproto udp dport 4789 table 100\n");
+	assert_ways(&flow, 1, "u0", NULL);
+	flow.sport = 51820;
+	assert_ways(&flow, 1, "u1", NULL);
+	flow.udp = false;
+	assert_ways(&flow, 1, "u0", NULL);
+	flow = flow_to("203.0.113.1");
+	flow.to.port = 4789;
+	assert_ways(&flow, 1, "u1", NULL);
 }
 
 static void route_refused(void **state)
@@ -548,65 +653,40 @@ static void route_refused(void **state)
 	assert_no_route("2001:db8:9::3", "prohibit");
 }
 
-static void default_none(void **state)
+/* What a route to a device puts in front, where this kernel can do it. */
+static void route_with_encap(void **state)
 {
-	int oifs[4];
+	struct nl_flow flow = flow_to("2001:db8:9::1");
+	struct nl_route route;
 
 	(void)state;
 	two_uplinks();
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 0);
+	if (!try("ip route add 2001:db8:9::1 encap ip6 id 7 dst 2001:db8:1::9 dev u0"))
+		SKIP("no encapsulation by routes");
+	assert_int_equal(nl_route(&flow, &route, &err), 0);
+	assert_int_equal(route.encap, LWTUNNEL_ENCAP_IP6);
 }
 
-static void default_by_metric(void **state)
+static void route_multipath(void **state)
 {
-	int oifs[4];
-
-	(void)state;
-	two_uplinks();
-	run_ip("route add default via 192.0.2.2 metric 200\n"
-	       "route add default via 198.51.100.2 metric 100\n"
-	       "route add default via 192.0.2.3 metric 300\n"
-	       "route add default via 2001:db8:1::2 metric 400\n"
-	       "route add blackhole default metric 500\nlink set lo up\n"
-	       "route add default dev lo metric 50\n");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
-	assert_int_equal(oifs[0], index_of("u1"));
-	assert_int_equal(oifs[1], index_of("u0"));
-	assert_int_equal(nl_default_oifs(oifs, 1, &err), 1);
-	assert_int_equal(nl_default_oifs(oifs, 0, &err), 0);
-}
-
-static void default_other_table(void **state)
-{
-	int oifs[4];
-
-	(void)state;
-	two_uplinks();
-	run_ip("route add 203.0.113.0/24 via 192.0.2.2\n"
-	       "route add default via 2001:db8:2::2 table 4242\n");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 1);
-	assert_int_equal(oifs[0], index_of("u1"));
-}
-
-static void default_multipath(void **state)
-{
-	int oifs[4];
+	struct nl_flow four = flow_to("203.0.113.1"), six = flow_to("2001:db8:9::1");
+	struct nl_route route;
 
 	(void)state;
 	two_uplinks();
 	if (!try("ip route add default nexthop via 192.0.2.2 nexthop via 198.51.100.2"))
 		SKIP("no multipath routes");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
-	assert_int_equal(oifs[0], index_of("u0"));
-	assert_int_equal(oifs[1], index_of("u1"));
-	run("ip route flush default;"
-	    "ip -6 route add default nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	assert_ways(&four, 2, "u0", "u1");
+	run("ip -6 route add default nexthop via 2001:db8:1::2 nexthop via 2001:db8:2::2");
+	assert_ways(&six, 2, "u0", "u1");
+	four.oif = index_of("u1");
+	assert_int_equal(nl_route(&four, &route, &err), 0);
+	assert_int_equal(route.oif, four.oif);
 }
 
-static void default_nexthop_objects(void **state)
+static void route_nexthop_objects(void **state)
 {
-	int oifs[4];
+	struct nl_flow flow = flow_to("203.0.113.1");
 
 	(void)state;
 	two_uplinks();
@@ -614,44 +694,111 @@ static void default_nexthop_objects(void **state)
 		 "ip nexthop add id 2 via 198.51.100.2 dev u1 && ip nexthop add id 3 group 1/2 &&"
 		 "ip route add default nhid 3"))
 		SKIP("no next-hop objects");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
+	assert_ways(&flow, 2, "u0", "u1");
 	if (!try("sysctl -qw net.ipv4.nexthop_compat_mode=0"))
 		SKIP("no nexthop_compat_mode in this namespace");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 2);
-	assert_int_equal(oifs[0], index_of("u0"));
-	assert_int_equal(oifs[1], index_of("u1"));
+	assert_ways(&flow, 2, "u0", "u1");
 	run("ip route replace default nhid 2");
-	assert_int_equal(nl_default_oifs(oifs, 4, &err), 1);
-	assert_int_equal(oifs[0], index_of("u1"));
+	assert_ways(&flow, 1, "u1", NULL);
 }
 
-/* A dump of many routes takes several messages; others change them meanwhile. */
-static void default_while_changing(void **state)
+static bool leaves_by(const char *dst, const char *dev)
 {
+	struct nl_flow flow = flow_to(dst);
+	struct nl_devices hops;
+
+	flow.oif = index_of(dev);
+	nl_next_hops(&flow, &hops);
+	return nl_has_device(&hops, flow.oif);
+}
+
+/* The kernel takes any device for one that reaches a neighbour, if it is told to; here it needs a
+ * route, of any metric, in a table of this traffic. */
+static void route_of_a_device(void **state)
+{
+	(void)state;
+	two_uplinks();
+	run_ip("route add default via 192.0.2.2 metric 10\n"
+	       "route add default via 2001:db8:1::2 metric 10\n"
+	       "route add default via 198.51.100.2 table 4242\n"
+	       "route add default via 2001:db8:2::2 table 4242\n");
+	assert_true(leaves_by("203.0.113.1", "u0"));
+	assert_true(leaves_by("2001:db8:9::1", "u0"));
+	assert_false(leaves_by("203.0.113.1", "u1"));
+	assert_false(leaves_by("2001:db8:9::1", "u1"));
+	run_ip("route add default via 198.51.100.2 metric 20\n"
+	       "route add default via 2001:db8:2::2 metric 20\n");
+	assert_true(leaves_by("203.0.113.1", "u1"));
+	assert_true(leaves_by("2001:db8:9::1", "u1"));
+	run_ip("route flush default\n");
+	assert_false(leaves_by("203.0.113.1", "u1"));
+	if (!try("ip route add default nexthop via 192.0.2.2 nexthop via 198.51.100.2"))
+		SKIP("no multipath routes");
+	assert_true(leaves_by("203.0.113.1", "u0") && leaves_by("203.0.113.1", "u1"));
+}
+
+/* Addresses */
+
+/* True if the list has that address, of that device if there is one. */
+static bool lists(const struct nl_endpoints *all, const char *address, const char *dev)
+{
+	struct nl_endpoint one = endpoint(address);
+	bool found = false;
+
+	for (unsigned int i = 0; i < all->n; i++)
+		found |= all->list[i].family == one.family &&
+			 !memcmp(&all->list[i].v6, &one.v6, sizeof(one.v6)) &&
+			 all->list[i].scope_id == (dev ? (uint32_t)index_of(dev) : 0);
+	return found;
+}
+
+static void addresses(void **state)
+{
+	struct nl_endpoints all;
+
+	(void)state;
+	two_uplinks();
+	run_ip("link set lo up\naddr add 203.0.113.7/32 dev lo\n"
+	       "addr add 10.0.0.1 peer 10.0.0.2 dev u1\n");
+	assert_int_equal(nl_addresses(&all, &err), 0);
+	assert_true(lists(&all, "192.0.2.1", "u0"));
+	assert_true(lists(&all, "2001:db8:2::1", "u1"));
+	assert_true(lists(&all, "203.0.113.7", "lo"));
+	assert_true(lists(&all, "10.0.0.1", "u1"));
+	assert_false(lists(&all, "10.0.0.2", "u1"));
+	assert_false(lists(&all, "127.0.0.1", "lo"));
+	nl_endpoints_free(&all);
+	assert_null(all.list);
+}
+
+/* A dump of many takes several messages; others change them meanwhile. */
+static void addresses_while_changing(void **state)
+{
+	struct nl_endpoints all;
 	int good = 0;
-	int oifs[4];
 	pid_t child;
 
 	(void)state;
 	two_uplinks();
-	run("seq -f 'route add 10.1.%g.0/24 via 192.0.2.2' 250 | ip -batch - &&"
-	    "ip route add default via 198.51.100.2");
+	run("seq -f 'addr add 10.1.%g.1/24 dev u0' 250 | ip -batch -");
 	child = fork();
 	assert_true(child >= 0);
 	if (!child) {
 		execlp("sh", "sh", "-c",
-		       "while :; do ip route add 10.2.0.0/24 via 192.0.2.2;"
-		       "ip route del 10.2.0.0/24; done",
+		       "while :; do ip addr add 10.2.0.1/24 dev u1;"
+		       "ip addr del 10.2.0.1/24 dev u1; done",
 		       NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 200; i++) {
-		int n = nl_default_oifs(oifs, 4, &err);
+		int ret = nl_addresses(&all, &err);
 
-		if (n != -EINTR) {
-			assert_int_equal(n, 1);
+		if (ret != -EINTR) {
+			assert_int_equal(ret, 0);
+			assert_true(lists(&all, "10.1.250.1", "u0"));
 			good++;
 		}
+		nl_endpoints_free(&all);
 	}
 	kill(child, SIGTERM);
 	waitpid(child, NULL, 0);
@@ -1049,13 +1196,16 @@ static const struct CMUnitTest tests[] = {
 	TEST(route_lookup),
 	TEST(route_fwmark),
 	TEST(route_from_device),
+	TEST(route_by_source),
+	TEST(route_for_source),
+	TEST(route_by_port),
 	TEST(route_refused),
-	TEST(default_none),
-	TEST(default_by_metric),
-	TEST(default_other_table),
-	TEST(default_multipath),
-	TEST(default_nexthop_objects),
-	TEST(default_while_changing),
+	TEST(route_with_encap),
+	TEST(route_multipath),
+	TEST(route_nexthop_objects),
+	TEST(route_of_a_device),
+	TEST(addresses),
+	TEST(addresses_while_changing),
 	TEST(qdisc_ingress),
 	TEST(qdisc_root),
 	TEST(filters_none),

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 The dscp-tool authors */
+/* Lists addresses. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/rtnetlink.h>
+
+#include "nl_core.h"
+
+#define FIRST_ROOM 16
+
+/* There is room for a power of two. */
+int nl_endpoints_add(struct nl_endpoints *all, const struct nl_endpoint *one)
+{
+	struct nl_endpoint *more;
+
+	if (!all->n || (all->n >= FIRST_ROOM && !(all->n & (all->n - 1)))) {
+		more = realloc(all->list, (all->n ? 2 * all->n : FIRST_ROOM) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		all->list = more;
+	}
+	all->list[all->n++] = *one;
+	return 0;
+}
+
+static int compare_endpoints(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct nl_endpoint));
+}
+
+void nl_endpoints_sort(struct nl_endpoints *all)
+{
+	struct nl_endpoint *e = all->list;
+	unsigned int kept = 0;
+
+	if (!all->n)
+		return;
+	qsort(e, all->n, sizeof(*e), compare_endpoints);
+	for (unsigned int i = 1; i < all->n; i++)
+		if (compare_endpoints(&e[kept], &e[i]))
+			e[++kept] = e[i];
+	all->n = kept + 1;
+}
+
+void nl_endpoints_free(struct nl_endpoints *all)
+{
+	free(all->list);
+	memset(all, 0, sizeof(*all));
+}
+
+/* The rest is zero, so that memcmp() tells whether two are equal. */
+static bool take_address(const struct nlattr *attr, struct nl_endpoint *endpoint)
+{
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	memset(endpoint, 0, sizeof(*endpoint));
+	if (len != sizeof(endpoint->v4) && len != sizeof(endpoint->v6))
+		return false;
+	endpoint->family = len == sizeof(endpoint->v4) ? AF_INET : AF_INET6;
+	memcpy(&endpoint->v6, mnl_attr_get_payload(attr), len);
+	return true;
+}
+
+static void restart(void *ctx)
+{
+	nl_endpoints_free(ctx);
+}
+
+static int finish(int ret, struct nl_endpoints *all)
+{
+	if (ret)
+		nl_endpoints_free(all);
+	else
+		nl_endpoints_sort(all);
+	return ret;
+}
+
+/* An address of a tunnel with two ends (IFA_ADDRESS is the other one then) has IFA_LOCAL. */
+static int read_address(const struct nlmsghdr *message, void *ctx)
+{
+	const struct ifaddrmsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[IFA_LOCAL + 1];
+	struct nl_endpoint address;
+
+	if (message->nlmsg_type != RTM_NEWADDR || fixed->ifa_scope == RT_SCOPE_HOST)
+		return 0;
+	nl_attrs(message, sizeof(*fixed), attrs, IFA_LOCAL);
+	if (!take_address(attrs[attrs[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS], &address))
+		return 0;
+	address.scope_id = fixed->ifa_index;
+	return nl_endpoints_add(ctx, &address);
+}
+
+int nl_addresses(struct nl_endpoints *all, struct nl_error *err)
+{
+	struct nl_reader reader = { .message = read_address, .restart = restart, .ctx = all };
+	struct nl_request request;
+	struct nlmsghdr *header = nl_request(&request, RTM_GETADDR, NLM_F_DUMP);
+
+	mnl_nlmsg_put_extra_header(header, sizeof(struct ifaddrmsg));
+	memset(all, 0, sizeof(*all));
+	return finish(nl_exchange(NETLINK_ROUTE, &request, &reader, err), all);
+}
