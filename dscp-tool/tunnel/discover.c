@@ -221,6 +221,8 @@ static int read_peers(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
 
 	if (tunnel->kind == DSCP_KIND_WIREGUARD)
 		err = nl_wireguard_get(tunnel->ifindex, wg, &why);
+	else if (tunnel->kind == DSCP_KIND_VXLAN)
+		err = nl_fdb(tunnel->ifindex, &wg->peers, &why);
 	if (err)
 		failed(err, "%s: cannot read whom it sends to: %s", tunnel->name, why.text);
 	return err;

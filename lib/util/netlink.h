@@ -115,8 +115,11 @@ void nl_endpoints_sort(struct nl_endpoints *all);
 void nl_endpoints_free(struct nl_endpoints *all);
 
 /* The addresses of this network namespace, each with its device, but those of scope host. Free
- * them with nl_endpoints_free(). */
+ * them, as those of the next function, with nl_endpoints_free(). */
 int nl_addresses(struct nl_endpoints *all, struct nl_error *err);
+/* The destinations in the forwarding database of a VXLAN, multicast groups too; devices and
+ * addresses are of the network namespace that the VXLAN was made in. */
+int nl_fdb(int ifindex, struct nl_endpoints *all, struct nl_error *err);
 
 #define NL_LOOPBACK 1 /* ifindex of lo, in each network namespace */
 #define NL_MAX_DEVICES 17

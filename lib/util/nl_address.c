@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Lists addresses. */
+/* Lists addresses: those of this host, and those that a VXLAN sends to. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include "nl_core.h"
@@ -102,6 +103,39 @@ int nl_addresses(struct nl_endpoints *all, struct nl_error *err)
 	struct nlmsghdr *header = nl_request(&request, RTM_GETADDR, NLM_F_DUMP);
 
 	mnl_nlmsg_put_extra_header(header, sizeof(struct ifaddrmsg));
+	memset(all, 0, sizeof(*all));
+	return finish(nl_exchange(NETLINK_ROUTE, &request, &reader, err), all);
+}
+
+/* Many entries in a row have the same destination. */
+static int read_fdb(const struct nlmsghdr *message, void *ctx)
+{
+	const struct ndmsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[NDA_IFINDEX + 1];
+	struct nl_endpoints *all = ctx;
+	struct nl_endpoint to;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH)
+		return 0;
+	nl_attrs(message, sizeof(*fixed), attrs, NDA_IFINDEX);
+	if (!take_address(attrs[NDA_DST], &to))
+		return 0;
+	to.port = ntohs(nl_u16(attrs[NDA_PORT]));
+	to.scope_id = nl_u32(attrs[NDA_IFINDEX]);
+	if (all->n && !compare_endpoints(&all->list[all->n - 1], &to))
+		return 0;
+	return nl_endpoints_add(all, &to);
+}
+
+int nl_fdb(int ifindex, struct nl_endpoints *all, struct nl_error *err)
+{
+	struct nl_reader reader = { .message = read_fdb, .restart = restart, .ctx = all };
+	struct nl_request request;
+	struct nlmsghdr *header = nl_request(&request, RTM_GETNEIGH, NLM_F_DUMP);
+	struct ndmsg *fixed = mnl_nlmsg_put_extra_header(header, sizeof(*fixed));
+
+	fixed->ndm_family = AF_BRIDGE;
+	fixed->ndm_ifindex = ifindex;
 	memset(all, 0, sizeof(*all));
 	return finish(nl_exchange(NETLINK_ROUTE, &request, &reader, err), all);
 }

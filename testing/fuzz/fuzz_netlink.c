@@ -54,10 +54,10 @@ static int wireguard(struct nl_error *err)
 	return ret;
 }
 
-static int addresses(struct nl_error *err)
+static int addresses(bool fdb, struct nl_error *err)
 {
 	struct nl_endpoints all;
-	int ret = nl_addresses(&all, err);
+	int ret = fdb ? nl_fdb(DEVICE, &all, err) : nl_addresses(&all, err);
 
 	CHECK(!ret || (!all.list && !all.n), "addresses after an error");
 	check_endpoints(&all);
@@ -144,10 +144,10 @@ static int flow_rules(struct nl_error *err)
 
 static int ask(unsigned int what, struct nl_error *err)
 {
-	switch (what % 12) {
+	switch (what % 13) {
 	case 0:
 	case 1:
-		return link_by(what % 12, err);
+		return link_by(what % 13, err);
 	case 2:
 		return wireguard(err);
 	case 3:
@@ -156,7 +156,7 @@ static int ask(unsigned int what, struct nl_error *err)
 		return next_hops();
 	case 5:
 	case 6:
-		return qdisc(what % 12 == 6, err);
+		return qdisc(what % 13 == 6, err);
 	case 7:
 		return filters(TC_H_MIN_INGRESS, err);
 	case 9:
@@ -164,7 +164,8 @@ static int ask(unsigned int what, struct nl_error *err)
 	case 10:
 		return flow_rules(err);
 	case 11:
-		return addresses(err);
+	case 12:
+		return addresses(what % 13 == 12, err);
 	}
 	return filters(TC_H_MIN_EGRESS, err);
 }

@@ -113,6 +113,29 @@ test_route_for_one_source()
 	leaves_by eth1 2001:db8:2::1
 }
 
+# Peers that are in the forwarding database only, and what comes to be there.
+test_peers_in_the_fdb()
+{
+	two_providers
+	on a ip route add default via 198.51.100.2
+	vxlan_of nolearning
+	on a bridge fdb append 02:00:00:00:04:02 dev vx4 dst 192.0.2.2
+	leaves_by eth0 192.0.2.1 0
+	check on a "$TOOL" load vx4
+	picked eth0
+	leaves_by eth0 192.0.2.1
+	on a bridge fdb replace 02:00:00:00:04:02 dev vx4 dst 203.0.113.9
+	check_exit 4 on a "$TOOL" status vx4
+	grep 'packets of vx4 now leave by eth1: reload it' <<<"$OUTPUT"
+	start_monitor a --interval 1
+	retry_until picked eth1
+	leaves_by eth1 198.51.100.1
+	on a bridge fdb append 02:00:00:00:04:03 dev vx4 dst 192.0.2.2
+	retry_until picked eth0 eth1
+	leaves_by eth1 198.51.100.1
+	stop_background "$monitor"
+}
+
 # Each packet has its way, and when one is gone the others take it.
 test_several_next_hops()
 {
@@ -143,6 +166,8 @@ test_no_peer_yet()
 	on a ip rule add fwmark 7 lookup 100
 	check on a "$TOOL" reload
 	picked eth0
+	on a bridge fdb append 02:00:00:00:04:02 dev vx4 dst 203.0.113.9
+	leaves_by eth0 192.0.2.1
 	check on a "$TOOL" unload vx4
 	on a ip link del vx4
 	# By the device that has its address.

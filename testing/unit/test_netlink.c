@@ -805,6 +805,33 @@ static void addresses_while_changing(void **state)
 	assert_true(good > 100);
 }
 
+/* More than one message holds, and each destination once. */
+static void fdb(void **state)
+{
+	struct nl_endpoints all;
+	int t0;
+
+	(void)state;
+	two_uplinks();
+	t0 = make_link("type vxlan id 7 dstport 4789").ifindex;
+	run("ip link add t1 type vxlan id 8 dstport 4790 && ip link set t1 up &&"
+	    "bridge fdb append 02:00:00:00:00:01 dev t1 dst 192.0.2.77");
+	assert_int_equal(nl_fdb(t0, &all, &err), 0);
+	assert_int_equal(all.n, 0);
+	nl_endpoints_free(&all);
+	run("ip link set t0 up && for n in $(seq 1000); do"
+	    "  printf 'fdb append 02:00:00:00:%02x:%02x dev t0 dst 192.0.2.%d\n'"
+	    "    $((n / 256)) $((n % 256)) $((n % 3 + 10)); done | bridge -batch - &&"
+	    "bridge fdb append 00:00:00:00:00:00 dev t0 dst 192.0.2.10 via u1 &&"
+	    "bridge fdb append 00:00:00:00:00:00 dev t0 dst 192.0.2.10 port 4444");
+	assert_int_equal(nl_fdb(t0, &all, &err), 0);
+	assert_int_equal(all.n, 5);
+	assert_true(lists(&all, "192.0.2.12", NULL));
+	assert_true(lists(&all, "192.0.2.10", "u1"));
+	assert_false(lists(&all, "192.0.2.77", NULL));
+	nl_endpoints_free(&all);
+}
+
 /* Qdiscs and filters */
 
 static void qdisc_ingress(void **state)
@@ -1206,6 +1233,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(route_of_a_device),
 	TEST(addresses),
 	TEST(addresses_while_changing),
+	TEST(fdb),
 	TEST(qdisc_ingress),
 	TEST(qdisc_root),
 	TEST(filters_none),
