@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/lwtunnel.h>
 #include <linux/rtnetlink.h>
 
 #include "state/sane.h"
@@ -72,6 +73,9 @@ static int add_link(struct dscp_tunnel *tunnel, const struct nl_link *link)
 			      "%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
 			      "Ethernet frames: use peek or tc",
 			      tunnel->name, link->name);
+	if (link->type == ARPHRD_INFINIBAND)
+		advise("%s: uplink %s is IPoIB, and packets are not found behind its header",
+		       tunnel->name, link->name);
 	return insert_uplink(tunnel, link->ifindex, link->name);
 }
 
@@ -129,6 +133,7 @@ struct search {
 	struct nl_devices found;
 	int err; /* of packets that have no way; why says it */
 	char why[SEARCH_TEXT];
+	char note[SEARCH_TEXT]; /* of packets that have a way where they are not marked */
 };
 
 /* True of a device that has only IP packets inside of other ones. */
@@ -165,9 +170,23 @@ static int device_with(const struct search *s, const struct nl_endpoint *address
 	return 0;
 }
 
+static void note_way(struct search *s, const struct nl_endpoint *to, const struct nl_route *route)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *what = NULL;
+
+	if (route->oif == NL_LOOPBACK)
+		what = "leads to this machine itself (lo)";
+	if (route->encap == LWTUNNEL_ENCAP_MPLS || route->encap == LWTUNNEL_ENCAP_SEG6)
+		what = "puts MPLS or SRv6 headers in front, and packets are not found behind these";
+	if (what)
+		snprintf(s->note, sizeof(s->note), "the route to %s %s",
+			 inet_ntop(to->family, &to->v6, address, sizeof(address)), what);
+}
+
 /* Adds the devices of one look-up. hops: of the route in the table, if it is the same route. */
-static int add_way(struct search *s, const struct nl_route *route, struct nl_devices *hops,
-		   struct nl_error *why)
+static int add_way(struct search *s, const struct nl_flow *flow, const struct nl_route *route,
+		   struct nl_devices *hops, struct nl_error *why)
 {
 	unsigned int others = 0;
 
@@ -179,8 +198,10 @@ static int add_way(struct search *s, const struct nl_route *route, struct nl_dev
 		nl_add_device(&s->found, hops->list[i]);
 		others++;
 	}
-	if (others)
+	if (others) {
+		note_way(s, &flow->to, route);
 		return 0;
+	}
 	snprintf(why->text, sizeof(why->text), "the route leads into the tunnel itself");
 	return -ELOOP;
 }
@@ -231,7 +252,7 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 		if (!ret && !flow.oif && !to->scope_id && route.type == RTN_UNICAST)
 			nl_next_hops(&flow, &hops);
 		if (!ret)
-			ret = add_way(s, &route, &hops, &why);
+			ret = add_way(s, &flow, &route, &hops, &why);
 		if (!i)
 			first = why;
 		err = i && err ? ret : i ? 0 : ret;
@@ -390,8 +411,18 @@ static int add_found(struct dscp_tunnel *tunnel, const struct nl_devices *found)
 		if (err)
 			return failed(err, "%s: uplink %d: %s", tunnel->name, found->list[i],
 				      why.text);
-		err = add_link(tunnel, &link);
+		if (found->n > 1 && !is_fit(tunnel, &link))
+			advise("%s: not at its uplink %s, which is no Ethernet device",
+			       tunnel->name, link.name);
+		else
+			err = add_link(tunnel, &link);
 	}
+	if (!err && !tunnel->n_uplinks)
+		err = failed(
+			-EOPNOTSUPP,
+			"%s: none of its uplinks is an Ethernet device, and --ingress-hook xdp "
+			"reads Ethernet frames: use peek or tc",
+			tunnel->name);
 	return err;
 }
 
@@ -400,6 +431,8 @@ static void say_more(const struct search *s)
 {
 	if (*s->why && s->known)
 		advise("%s: no uplink for some of its peers: %s", s->tunnel->name, s->why);
+	if (*s->note)
+		advise("%s: %s", s->tunnel->name, s->note);
 }
 
 static void search_free(struct search *s)

@@ -176,11 +176,15 @@ test_no_peer_yet()
 	picked eth1
 }
 
-# A peer without a route has its name.
+# A peer without a route has its name, and one that is this machine too.
 test_ways_to_nowhere()
 {
 	two_providers
 	vxlan_of remote 203.0.113.9
 	check_exit 2 on a "$TOOL" load vx4
 	grep 'vx4: no uplink found: no way to 203.0.113.9: Network is unreachable (say --uplink DEV)' <<<"$OUTPUT"
+	on a ip link del vx4
+	vxlan_of remote 192.0.2.1
+	check_grep 'warning: vx4: the route to 192.0.2.1 leads to this machine itself \(lo\)' \
+		on a "$TOOL" load vx4
 }

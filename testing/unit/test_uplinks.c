@@ -321,6 +321,78 @@ static void bound_to_a_vrf(void **state)
 	assert_found(DSCP_KIND_VXLAN, "u1");
 }
 
+/* Where packets are not found */
+
+static void to_this_machine(void **state)
+{
+	(void)state;
+	add_peer("192.0.2.1");
+	assert_found(DSCP_KIND_GRE, "lo");
+	assert_said("t: the route to 192.0.2.1 leads to this machine itself (lo)");
+}
+
+static void behind_other_headers(void **state)
+{
+	(void)state;
+	if (!try("ip route add 203.0.113.9 encap mpls 100 via 192.0.2.2"))
+		skip();
+	add_peer("203.0.113.9");
+	assert_found(DSCP_KIND_GRE, "u0");
+	assert_said("t: the route to 203.0.113.9 puts MPLS or SRv6 headers in front");
+}
+
+/* A tap that says it is of another type. */
+static int make_tap(int type)
+{
+	struct ifreq ifr = { .ifr_name = "x0", .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR);
+
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETLINK, type))
+		skip();
+	run_ip("addr add 203.0.113.1/24 dev x0\nlink set x0 up\n");
+	return fd;
+}
+
+static void by_infiniband(void **state)
+{
+	int fd = make_tap(ARPHRD_INFINIBAND);
+
+	(void)state;
+	add_peer("203.0.113.9");
+	assert_found(DSCP_KIND_VXLAN, "x0");
+	assert_said("t: uplink x0 is IPoIB, and packets are not found behind its header");
+	close(fd);
+}
+
+static int find_for_xdp(void)
+{
+	static const struct request request;
+
+	tunnel.n_uplinks = 0;
+	tunnel.way = DSCP_WAY_XDP;
+	return uplinks_find(&request, false, &link_of, &wg, &tunnel);
+}
+
+/* One that has no Ethernet frames does not keep the others from being served. */
+static void xdp_without_ethernet(void **state)
+{
+	int fd = make_tap(ARPHRD_NONE);
+
+	(void)state;
+	add_peer("192.0.2.9");
+	add_peer("203.0.113.9");
+	assert_found(DSCP_KIND_WIREGUARD, "u0 x0");
+	assert_int_equal(find_for_xdp(), 0);
+	assert_int_equal(tunnel.n_uplinks, 1);
+	assert_string_equal(tunnel.uplink_names[0], "u0");
+	assert_said("t: not at its uplink x0, which is no Ethernet device");
+	nl_wireguard_free(&wg);
+	add_peer("203.0.113.9");
+	assert_int_equal(find_for_xdp(), -EOPNOTSUPP);
+	assert_non_null(strstr(reason_first(), "x0 is no Ethernet device"));
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, two_providers, forget)
 
 static const struct CMUnitTest tests[] = {
@@ -337,6 +409,10 @@ static const struct CMUnitTest tests[] = {
 	TEST(local_address_on_lo),
 	TEST(bound_to_a_device),
 	TEST(bound_to_a_vrf),
+	TEST(to_this_machine),
+	TEST(behind_other_headers),
+	TEST(by_infiniband),
+	TEST(xdp_without_ethernet),
 };
 
 int main(void)
