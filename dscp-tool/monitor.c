@@ -223,6 +223,7 @@ static void begin_look(struct monitor *m, bool busy)
 	if (m->n_busy >= BUSY_LOOKS)
 		log_info("the other dscp-tool is done");
 	m->n_busy = 0;
+	nl_events_forget();
 	m->n_tunnels = m->n_loaded = m->n_broken = 0;
 	m->failed = false;
 }

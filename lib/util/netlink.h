@@ -212,9 +212,11 @@ int nl_flowtable_adds(const struct nl_flowtable *flowtable, const char *dev, int
 		      struct nl_error *err);
 
 /* Notifications of rtnetlink about links, addresses, routes, rules, qdiscs and filters: a file
- * descriptor to poll, or a negative errno. nl_events_read() reads what has come, and returns true
- * if any of it can matter to a tunnel or a hook. */
+ * descriptor to poll, or a negative errno. */
 int nl_events_open(struct nl_error *err);
+/* Reads what has come. True if something of it can matter: no qdisc but clsact and ingress, and of
+ * routes those to what nl_route() has been asked for since nl_events_forget(). */
 bool nl_events_read(int fd);
+void nl_events_forget(void);
 
 #endif

@@ -33,6 +33,9 @@ struct nl_reader {
 int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
 		struct nl_error *err);
 
+/* Keeps a destination whose route was asked for, see nl_events_read(). */
+void nl_events_keep(const struct nl_endpoint *to);
+
 /* Writes text to err (which may be NULL) and returns ret. */
 int nl_fail(struct nl_error *err, int ret, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Waits for changes of links, addresses, routes, rules and qdiscs. */
+/* Waits for changes of links, addresses, routes, rules and qdiscs, and leaves out early what cannot
+ * matter: a router on the Internet has a million routes, and some change all the time. */
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -42,6 +43,54 @@ int nl_events_open(struct nl_error *err)
 	return ret;
 }
 
+/* Destinations whose routes were looked up since nl_events_forget(), if that was called at all. */
+static struct nl_endpoints asked;
+static bool keeps, lost; /* lost: there was no memory for one */
+
+void nl_events_forget(void)
+{
+	asked.n = 0;
+	lost = false;
+	keeps = true;
+}
+
+void nl_events_keep(const struct nl_endpoint *to)
+{
+	if (!keeps || (asked.n && !memcmp(&asked.list[asked.n - 1], to, sizeof(*to))))
+		return;
+	if (nl_endpoints_add(&asked, to))
+		lost = true;
+}
+
+static bool covers(const struct rtmsg *route, const uint8_t *prefix, const struct nl_endpoint *to)
+{
+	const uint8_t *address = (const uint8_t *)&to->v6;
+	const unsigned int whole = route->rtm_dst_len / 8, rest = route->rtm_dst_len % 8;
+
+	return to->family == route->rtm_family && !memcmp(address, prefix, whole) &&
+	       (!rest || !((address[whole] ^ prefix[whole]) >> (8 - rest)));
+}
+
+/* A change of a route matters to destinations behind it. */
+static bool route_matters(const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[RTA_DST + 1];
+	uint8_t prefix[16] = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route) || route->rtm_dst_len > 128 ||
+	    lost || !keeps)
+		return true;
+	nl_attrs(message, sizeof(*route), attrs, RTA_DST);
+	if (attrs[RTA_DST] && mnl_attr_get_payload_len(attrs[RTA_DST]) <= sizeof(prefix))
+		memcpy(prefix, mnl_attr_get_payload(attrs[RTA_DST]),
+		       mnl_attr_get_payload_len(attrs[RTA_DST]));
+	for (unsigned int i = 0; i < asked.n; i++)
+		if (covers(route, prefix, &asked.list[i]))
+			return true;
+	return false;
+}
+
 /* A qdisc at the root of a device, and its classes, are no place for a program: who sets CAKE's
  * bandwidth ten times a second is not followed. */
 static bool matters(const struct nlmsghdr *message)
@@ -49,6 +98,9 @@ static bool matters(const struct nlmsghdr *message)
 	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
 
 	switch (message->nlmsg_type) {
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return route_matters(message);
 	case RTM_NEWTCLASS:
 	case RTM_DELTCLASS:
 		return false;

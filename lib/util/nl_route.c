@@ -174,6 +174,7 @@ int nl_route(const struct nl_flow *flow, struct nl_route *route, struct nl_error
 	int ret;
 
 	memset(route, 0, sizeof(*route));
+	nl_events_keep(&flow->to);
 	put_flow(&request, flow, 0);
 	ret = nl_exchange(NETLINK_ROUTE, &request, &reader, err);
 	ret = no_route(ret, ret ? RTN_UNSPEC : route->type, err);

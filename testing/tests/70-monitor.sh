@@ -29,14 +29,14 @@ has_looked() { [ "$(looks)" -ge "$1" ]; }
 # awaits_looks N: N more looks have ended, and all of them but the first have begun after this call.
 awaits_looks() { retry_until has_looked $(($(looks) + $1)); }
 
-# looks_by_event: the same for two looks that an event has caused, a route that comes and goes
+# looks_by_event: the same for two looks that an event has caused, an address that comes and goes
 looks_by_event()
 {
 	local n
 
 	for _ in 1 2; do
 		n=$(looks)
-		on a sh -ec 'ip route add 198.51.100.9/32 dev lo; ip route del 198.51.100.9/32 dev lo'
+		on a sh -ec 'ip address add 198.51.100.9/32 dev lo; ip address del 198.51.100.9/32 dev lo'
 		retry_until has_looked $((n + 1))
 	done
 }
@@ -343,8 +343,8 @@ test_in_a_storm()
 {
 	watched $by_events --attach clsact
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
-	background on a sh -c 'while ip route add 198.51.100.9/32 dev eth1; do
-		ip route del 198.51.100.9/32 dev eth1; done'
+	background on a sh -c 'while ip address add 198.51.100.9/32 dev eth1; do
+		ip address del 198.51.100.9/32 dev eth1; done'
 	storm=$!
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'

@@ -418,3 +418,27 @@ test_load_is_cheap()
 		check on a "$TOOL" unload --all
 	done
 }
+
+# calls_of WORDS...: how many system calls the tool makes
+calls_of() { on a "$step" --list --all -- "$TOOL" "$@" | wc -l; }
+
+# A router on the Internet has a million routes. They are asked for one by one, also where the tunnel has no peer's
+# address, so their number does not matter.
+test_routes_are_not_listed()
+{
+	local few many
+
+	lone_node
+	on a sh -ec 'ip route add default via 192.0.2.9
+		ip link add vx8 type vxlan id 88 dstport 4792; ip link set vx8 up'
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx8
+	few=$(calls_of reload --all)
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec 'for n in $(seq 0 2999); do
+			echo "route add 10.$((100 + n / 250)).$((n % 250)).0/24 via 192.0.2.9"
+		done | ip -batch -'
+	many=$(calls_of reload --all)
+	echo "system calls of a reload: $few, and $many with 3000 routes more"
+	[ "$few" -gt 100 ] && [ "$many" -le "$few" ]
+}

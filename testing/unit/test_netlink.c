@@ -832,6 +832,62 @@ static void fdb(void **state)
 	nl_endpoints_free(&all);
 }
 
+/* Events */
+
+static bool event_of(int fd, const char *command)
+{
+	run(command);
+	return nl_events_read(fd);
+}
+
+/* One uplink without what the kernel does later by itself: an IPv6 address, a carrier that comes.
+ * The kernel has sent an event then when the command that caused it ends. */
+static int quiet_events(void)
+{
+	int fd;
+
+	run_ip("link add u0 type veth peer name p0\n"
+	       "link set u0 addrgenmode none up\nlink set p0 addrgenmode none up\n"
+	       "addr add 192.0.2.1/24 dev u0\n");
+	run("for d in u0 p0; do until ip -o link show dev $d | grep -q 'state UP'; do :; done;"
+	    "done; ip link set lo up");
+	fd = nl_events_open(&err);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void events_of_routes(void **state)
+{
+	struct nl_flow flow = flow_to("203.0.113.9");
+	struct nl_route route;
+	int fd;
+
+	(void)state;
+	fd = quiet_events();
+	/* Nothing was asked for. */
+	nl_events_forget();
+	assert_false(event_of(fd, "ip route add default via 192.0.2.2"));
+	assert_int_equal(nl_route(&flow, &route, &err), 0);
+	assert_false(nl_events_read(fd));
+	assert_false(event_of(fd, "ip route add 203.0.113.0/29 via 192.0.2.2"));
+	assert_false(event_of(fd, "ip route add 203.0.113.10 via 192.0.2.2"));
+	assert_false(event_of(fd, "ip route add 203.0.112.0/24 via 192.0.2.2"));
+	assert_false(event_of(fd, "ip -6 route add default dev u0"));
+	assert_true(event_of(fd, "ip route add 203.0.113.8/29 via 192.0.2.2"));
+	assert_true(event_of(fd, "ip route add 203.0.113.9 via 192.0.2.2 table 7"));
+	assert_true(event_of(fd, "ip route del default"));
+	flow = flow_to("2001:db8:9::1");
+	assert_int_equal(nl_route(&flow, &route, &err), 0);
+	assert_true(event_of(fd, "ip -6 route add 2001:db8:8::/45 dev u0"));
+	assert_false(event_of(fd, "ip -6 route add 2001:db8:8::/48 dev u0"));
+	assert_true(event_of(fd, "ip rule add fwmark 7 lookup 7"));
+	assert_true(event_of(fd, "ip address add 203.0.113.1/32 dev lo"));
+	assert_true(event_of(fd, "ip link set u0 mtu 1400"));
+	nl_events_forget();
+	assert_false(event_of(fd, "ip route add default via 192.0.2.2"));
+	close(fd);
+}
+
 /* Qdiscs and filters */
 
 static void qdisc_ingress(void **state)
@@ -1177,7 +1233,7 @@ static void events(void **state)
 	assert_true(nl_events_read(fd));
 	run("ip link set lo up");
 	assert_true(nl_events_read(fd));
-	run("ip route add 192.0.2.9 dev lo");
+	run("ip address add 192.0.2.9/32 dev lo");
 	assert_true(nl_events_read(fd));
 	close(fd);
 	assert_false(nl_events_read(fd));
@@ -1234,6 +1290,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(addresses),
 	TEST(addresses_while_changing),
 	TEST(fdb),
+	TEST(events_of_routes),
 	TEST(qdisc_ingress),
 	TEST(qdisc_root),
 	TEST(filters_none),
