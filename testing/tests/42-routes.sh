@@ -26,6 +26,7 @@ two_providers()
 # provider DEV NET4 NET6
 provider()
 {
+	# shellcheck disable=SC2016 # for another shell
 	on a sh -ec 'ip link set "$0" addrgenmode none
 		ip address add "$1.1/24" dev "$0"; ip address add "$2::1/64" dev "$0" nodad
 		ip neighbour add "$1.2" lladdr "$3" dev "$0"; ip neighbour add "$2::2" lladdr "$3" dev "$0"' \
@@ -35,6 +36,7 @@ provider()
 # vxlan_of OPTIONS: vx4 on a; the one of b is not there, and need not be
 vxlan_of()
 {
+	# shellcheck disable=SC2016 # for another shell
 	on a sh -ec 'ip link add vx4 address 02:00:00:00:04:01 type vxlan id 44 dstport 4789 "$@"
 		ip link set vx4 multicast off addrgenmode none mtu 1400 up
 		ip address add 10.0.4.1/24 dev vx4
