@@ -73,11 +73,28 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 	NETNS_VISIT(t->netns);
 	if (netns_own() != t->netns || nl_link_by_index(t->ifindex, link, &why))
 		return false;
+	status->up = link->up ? UP : DOWN;
 	status->has_id = link->has_id && !link->external;
 	status->id = link->id;
 	find_end(status->local, link->family, link->local);
 	find_end(status->remote, link->family, link->remote);
 	return true;
+}
+
+/* Finds what the device of a hook that lives is like now: it may have been renamed since the load.
+ */
+static void look_at_device(struct tunnel_status *status, unsigned int i)
+{
+	struct hook *hook = &status->hooks[i];
+	struct nl_link link;
+	struct nl_error why;
+
+	if (status->states[i].health != HOOK_OK || hook->netns != netns_own() ||
+	    nl_link_by_index(hook->ifindex, &link, &why))
+		return;
+	if (sane_name(link.name))
+		memcpy(hook->dev, link.name, sizeof(hook->dev));
+	status->hook_up[i] = link.up ? UP : DOWN;
 }
 
 /* Who is in front of our program and behind, and what queues what it has marked. */
@@ -89,6 +106,7 @@ static void look_around(const struct pins *pins, struct tunnel_status *status, u
 	struct nl_error why;
 	struct nl_link below;
 
+	look_at_device(status, i);
 	status->n_ahead[i] =
 		hook_neighbours(hook, state, HOOK_AHEAD, status->ahead[i], MAX_NEIGHBOURS);
 	status->n_behind[i] =

@@ -111,6 +111,12 @@ static struct json_object *json_neighbours(const struct hook_neighbour *neighbou
 	return list;
 }
 
+static void json_up(struct json_object *object, enum up_or_down up)
+{
+	json_object_object_add(object, "up",
+			       up == NOT_KNOWN ? NULL : json_object_new_boolean(up == UP));
+}
+
 static struct json_object *json_hook(const struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
@@ -119,6 +125,7 @@ static struct json_object *json_hook(const struct tunnel_status *status, unsigne
 
 	json_string(object, "dev", hook->dev);
 	json_number(object, "ifindex", hook->ifindex);
+	json_up(object, status->hook_up[i]);
 	json_string(object, "hook", hook_point_name(hook_role(hook)->point));
 	json_string(object, "program", hook_role(hook)->name);
 	json_string(object, "attach",
@@ -217,6 +224,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_string(object, "tunnel", status->name);
 	json_number(object, "ifindex", t->ifindex);
 	json_string(object, "kind", t->link_kind);
+	json_up(object, status->up);
 	json_object_object_add(object, "netns", json_netns(t->netns, status->netns));
 	json_string(object, "direction", direction(status));
 	for (int i = 0; i < t->n_ports; i++)

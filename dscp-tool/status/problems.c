@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tunnel/discover.h"
 #include "tunnel/flowtable.h"
@@ -12,13 +13,18 @@
 
 void problems_add(struct tunnel_status *status, const char *fmt, ...)
 {
+	unsigned int i = 0, n = status->n_problems;
 	va_list args;
 
-	if (status->n_problems == MAX_PROBLEMS)
+	if (n == MAX_PROBLEMS)
 		return;
 	va_start(args, fmt);
-	vsnprintf(status->problems[status->n_problems++], sizeof(*status->problems), fmt, args);
+	vsnprintf(status->problems[n], sizeof(*status->problems), fmt, args);
 	va_end(args);
+	/* Two hooks of a device have the same to say. */
+	while (strcmp(status->problems[i], status->problems[n]))
+		i++;
+	status->n_problems += i == n;
 }
 
 static void check_netns(struct tunnel_status *status)
@@ -50,7 +56,9 @@ static void check_health(struct tunnel_status *status, unsigned int i)
 		break;
 	case HOOK_GONE:
 		if (!is_said_elsewhere(status, hook))
-			problems_add(status, "the device %s (number %d) is gone: reload the tunnel",
+			problems_add(status,
+				     "the device %s (number %d) is gone, or in another network "
+				     "namespace: reload the tunnel",
 				     hook->dev, hook->ifindex);
 		break;
 	case HOOK_OK:
@@ -110,9 +118,11 @@ static void device_gone(struct tunnel_status *status)
 	else {
 		if (!(t->ifindex & DSCP_IFINDEX_GONE))
 			snprintf(number, sizeof(number), " (number %u)", t->ifindex);
-		problems_add(status,
-			     "the device %s%s is gone: unload it, or make it anew and reload it",
-			     t->name, number);
+		problems_add(
+			status,
+			"the device %s%s is gone, or in another network namespace: unload it, or "
+			"make it anew and reload it",
+			t->name, number);
 	}
 }
 

@@ -21,6 +21,9 @@
 #define PROBLEM_LEN 512
 
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
+/* Whether a device is set up (IFF_UP). */
+enum up_or_down { NOT_KNOWN, UP, DOWN };
+
 struct tunnel_status {
 	struct dscp_tunnel tunnel;
 	struct request request; /* what was asked for it */
@@ -36,10 +39,12 @@ struct tunnel_status {
 	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
 	bool netns_gone, uplink_netns_gone;
 	bool device_gone;
+	enum up_or_down up;
 	bool same_name; /* as another one of its network namespace */
 	bool has_stranger; /* a device that is not loaded looks like it */
 	struct hook hooks[MAX_HOOKS];
 	struct hook_state states[MAX_HOOKS];
+	enum up_or_down hook_up[MAX_HOOKS]; /* its device */
 	bool current[MAX_HOOKS]; /* the program there is the one that it should be */
 	struct hook_neighbour ahead[MAX_HOOKS][MAX_NEIGHBOURS];
 	struct hook_neighbour behind[MAX_HOOKS]

@@ -171,7 +171,7 @@ static void print_hook(const struct tunnel_status *status, unsigned int i)
 		printf("priority %" PRIu32 ", ", state->priority);
 	if (state->prog_id)
 		printf("id %" PRIu32 ", ", state->prog_id);
-	printf("%s", hook_health_name(state->health));
+	printf("%s%s", hook_health_name(state->health), status->hook_up[i] == DOWN ? ", down" : "");
 	if (*status->qdiscs[i])
 		printf(", then qdisc %s", status->qdiscs[i]);
 	if (*status->again[i])
@@ -221,7 +221,8 @@ static void print_tunnel(const struct tunnel_status *status)
 	for (int i = 0; i < t->n_ports; i++)
 		printf("%s %u", i ? "," : " port", t->ports[i]);
 	print_ends(status);
-	printf(", %s\n", status->n_problems ? "NOT HEALTHY" : "healthy");
+	printf("%s, %s\n", status->up == DOWN ? ", down" : "",
+	       status->n_problems ? "NOT HEALTHY" : "healthy");
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		printf("  problem   %s\n", status->problems[i]);
 	print_command(status);

@@ -125,3 +125,48 @@ test_route_moved()
 	on a sh -ec 'ip route del 192.0.2.2/32 dev eth1; ip address flush dev eth0'
 	check on a "$TOOL" status vx4
 }
+
+# renamed OLD NEW: on a
+renamed() { on a sh -ec 'ip link set "$0" down; ip link set "$0" name "$1"; ip link set "$1" up' "$@"; }
+
+# uplinks DEV: of both tunnels it is this device, which is up, and all is well
+uplinks()
+{
+	check on a "$TOOL" status --json
+	jq -e --arg dev "$1" 'all(.tunnels[]; .healthy and .up and
+		all(.hooks[] | select(.program == "egress_outer"); .dev == $dev and .up))' <<<"$OUTPUT" ||
+		fail "not $1: $OUTPUT"
+}
+
+# Devices are shown as they are now. An uplink that was named is the device that was loaded, also when another
+# one has its name.
+test_devices_as_they_are_now()
+{
+	lone_node
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up; ip link set peer1 up
+		ip link del vx6; ip link add vx9 type vxlan id 99 remote 192.0.2.2 dstport 4799; ip link set vx9 up'
+	check on a "$TOOL" load vx4
+	check on a "$TOOL" load vx9 --uplink eth0
+	renamed eth0 lan0
+	uplinks lan0
+	renamed eth1 eth0
+	uplinks lan0
+	check on a "$TOOL" reload --all
+	uplinks lan0
+	on a ip link set lan0 down
+	check_grep '^  hook +lan0 egress: egress_outer, .*, ok, down' on a "$TOOL" status vx9
+	on a sh -ec 'ip link set vx9 down; ip link set vx9 name vpn9'
+	check_grep '^vpn9: vxlan port 4799.*, down, healthy$' on a "$TOOL" status vpn9
+}
+
+# What has left the namespace is said once for all hooks of a device.
+test_device_moved_away()
+{
+	lone_node
+	node_add_netns b
+	check on a "$TOOL" load vx4 --direction both --ingress-hook tc --uplink eth0
+	on a ip link set eth0 netns b
+	check_exit 4 on a "$TOOL" status vx4
+	[ "$(grep '^  problem ' <<<"$OUTPUT" | sed 's/number [0-9]*/number N/')" = "  problem   the device eth0 (number N) is gone, or in another network namespace: reload the tunnel" ] ||
+		fail "$OUTPUT"
+}

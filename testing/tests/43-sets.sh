@@ -939,7 +939,7 @@ test_another_layout_of_what_is_gone()
 	grep -qx "dscp-tool: vx4: the device is gone: kept for the next reload" <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" status vx6
 	check_exit 4 on a "$TOOL" status vx4
-	grep -qx '  problem   the device vx4 is gone: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
+	grep -qx '  problem   the device vx4 is gone, or in another network namespace: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
 		fail "$OUTPUT"
 	check diff <(echo "$lines") <(on a "$TOOL" save | sort)
 	check_exit 2 on a "$TOOL" reload
