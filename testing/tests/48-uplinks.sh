@@ -430,6 +430,25 @@ test_default_route_moves()
 	not_followed to_eth0 eth0 'packets of wg4 now leave by eth0: reload it' 192.0.2.1
 }
 
+# A peer that has called by the second provider is answered by it, from the address that it has called: the
+# kernel remembers that, and does not show it.
+test_second_provider()
+{
+	nodes
+	two_ways
+	on b sh -ec 'ip address add 203.0.113.2/32 dev lo
+		ip route replace 198.51.100.1/32 dev eth1 src 203.0.113.2'
+	to_eth0
+	on a sh -ec 'ip route add default via 198.51.100.2 dev eth1 table 100
+		ip rule add from 198.51.100.1 lookup 100'
+	on b wg set wg4 peer "$(cat "$T/public1")" endpoint 198.51.100.1:51824
+	retry_until on b ping -c 1 -W 1 10.0.4.1
+	check on a "$TOOL" load wg4
+	picked a eth0 eth1
+	marks_go_on eth1 198.51.100.1
+	check on a "$TOOL" unload --all
+}
+
 two_ways()
 {
 	uplink a 1
