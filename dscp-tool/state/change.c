@@ -282,55 +282,62 @@ static void complete(const struct pins *pins, uint32_t slot, struct wanted *want
 		wanted->tunnel.ifindex |= slot;
 }
 
-/* One change in a set that is open. */
-static int change_set(struct pins *pins, struct wanted *wanted, const struct peer_maps *peers,
-		      uint32_t flows)
+/* Asks whether the tunnel may have the slot, before anything is changed for it. */
+static int admit(struct pins *pins, uint32_t slot, struct wanted *wanted)
 {
-	const struct dscp_tunnel *tunnel = &wanted->tunnel;
-	const uint32_t old_flows = map_capacity(pins->maps[MAP_FLOWS]);
-	struct before before;
-	bool anew;
-	uint32_t slot = find_slot(pins, tunnel->name, &anew);
-	int err = check_slot(pins, slot, tunnel);
+	int err = check_slot(pins, slot, &wanted->tunnel);
 
+	if (err)
+		return err;
+	complete(pins, slot, wanted);
+	err = clear_number(pins, &wanted->tunnel);
+	return err ? err : conflict_check(pins, slot, &wanted->tunnel);
+}
+
+/* Makes the change, or takes back what was begun of one. */
+static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
+		     const struct peer_maps *peers)
+{
+	struct before before;
+	int err = remember(pins, slot, &wanted->tunnel, &before);
+
+	if (err)
+		return err;
+	err = give_list(pins, slot, wanted, peers);
 	if (!err)
-		complete(pins, slot, wanted);
-	if (!err)
-		err = clear_number(pins, tunnel);
-	if (!err)
-		err = conflict_check(pins, slot, tunnel);
+		err = change(pins, slot, wanted);
+	if (err) {
+		take_back(pins, slot, &wanted->tunnel, &before);
+		return err;
+	}
+	balance_begin(pins, slot);
+	/* No packet is looked for in the old list: all is done without this. */
+	return peers_forget(pins, slot);
+}
+
+/* Finds the tunnel's slot in a set that is open, and makes all ready for a packet that finds it. */
+static int make_ready(struct pins *pins, struct wanted *wanted, uint32_t flows, uint32_t *slot)
+{
+	bool anew;
+	int err;
+
+	*slot = find_slot(pins, wanted->tunnel.name, &anew);
+	err = admit(pins, *slot, wanted);
 	if (!err)
 		err = install_renew(pins, flows);
-	/* Before a packet can find the slot: egress_outer leaves a packet alone that it cannot
-	 * count. */
+	/* egress_outer leaves a packet alone that it cannot count. */
 	if (!err)
-		err = install_room(pins, slot);
+		err = install_room(pins, *slot);
 	if (!err)
-		err = install_need(pins, tunnel);
-	if (!err)
-		err = clear_slot(pins, slot, anew);
-	if (!err)
-		err = remember(pins, slot, tunnel, &before);
-	if (!err) {
-		err = give_list(pins, slot, wanted, peers);
-		if (!err)
-			err = change(pins, slot, wanted);
-		if (!err) {
-			balance_begin(pins, slot);
-			/* No packet is looked for in the old list: all is done without this. */
-			return peers_forget(pins, slot);
-		}
-		take_back(pins, slot, tunnel, &before);
-	}
-	if (err && map_capacity(pins->maps[MAP_FLOWS]) != old_flows)
-		install_renew(pins, old_flows);
-	return err;
+		err = install_need(pins, &wanted->tunnel);
+	return err ? err : clear_slot(pins, *slot, anew);
 }
 
 int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows)
 {
 	struct place place;
 	struct pins pins;
+	uint32_t slot, old_flows;
 	int err = find_place(&place, &wanted->tunnel), pruned;
 
 	if (!err)
@@ -338,7 +345,12 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t
 	if (err)
 		return err;
 	place.known = registry_find_ifindex(&pins, place.ifindex);
-	err = change_set(&pins, wanted, peers, flows);
+	old_flows = map_capacity(pins.maps[MAP_FLOWS]);
+	err = make_ready(&pins, wanted, flows, &slot);
+	if (!err)
+		err = carry_out(&pins, slot, wanted, peers);
+	if (err && map_capacity(pins.maps[MAP_FLOWS]) != old_flows)
+		install_renew(&pins, old_flows);
 	pruned = install_prune(&pins);
 	pins_close(&pins);
 	if (!err)

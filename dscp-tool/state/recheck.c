@@ -151,23 +151,20 @@ static bool has_live_hook(const struct pins *pins, const struct dscp_tunnel *tun
 
 /* The device that was loaded, whatever its name is now, as long as our program is on it; else the
  * one of that name. */
-static void find_uplink_name(const struct pins *pins, const struct dscp_tunnel *old, char *name)
-{
-	int i = 0;
-
-	while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
-		i++;
-	if (i < old->n_uplinks && has_live_hook(pins, old, old->uplinks[i]))
-		if_indextoname(old->uplinks[i], name);
-}
-
 void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
 		     struct request *request)
 {
 	NETNS_VISIT(old->uplink_netns);
 
-	for (unsigned int n = 0; n < request->n_uplinks; n++)
-		find_uplink_name(pins, old, request->uplinks[n]);
+	for (unsigned int n = 0; n < request->n_uplinks; n++) {
+		char *name = request->uplinks[n];
+		int i = 0;
+
+		while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
+			i++;
+		if (i < old->n_uplinks && has_live_hook(pins, old, old->uplinks[i]))
+			if_indextoname(old->uplinks[i], name);
+	}
 }
 
 /* A namespace that has only the number of the one that was loaded is not the tunnel's. */
