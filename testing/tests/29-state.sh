@@ -375,7 +375,8 @@ test_garbage_that_programs_read()
 		'01 00 ff ff' '01 00 00 00' 'ff ff 01 01' 'ff ff 02 02'; do
 		poke ports '181 18 0 0' 0 "$to"
 		check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640
-		check on a "$TOOL" status vx4
+		# The tunnel of another port: what leaves is not seen, which status says.
+		on a "$TOOL" status vx4 >"$T/status" || [ $? = 4 ]
 	done
 	loaded vx4
 	pass udp:640 4 4 inner --each 10

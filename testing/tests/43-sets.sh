@@ -911,7 +911,7 @@ test_another_layout()
 		[ "$(grep -c '^vx4: was loaded by another version: loaded again$' <<<"$OUTPUT")" = 2 ]
 		check by_exec a status
 		check by_exec b status
-		[ "$(by_exec a save)" = "dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map '10.0.4.2/32:*=CS0,EF=CS1' --attach $how --port 4789" ]
+		[ "$(by_exec a save)" = "dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map '10.0.4.2/32:EF=CS1' --attach $how --port 4789" ]
 		[ "$(by_exec b save)" = "dscp-tool load vx4 --outer-dscp AF41 --attach $how --flows 1024" ]
 		through b a --dst 10.0.4.1 --count 128 --at eth0 --tunnel vxlan --from 192.0.2.2 --port 4789 \
 			--expect 34 --ecn 0
