@@ -259,7 +259,7 @@ static void print_answer(struct json_object *object, const char *name, enum answ
 		json_boolean(object, name, answer);
 }
 
-static void print_json(const struct features *features)
+static void print_json(const struct features *features, int status)
 {
 	struct json_object *root = json_object_new_object(), *list = json_object_new_object();
 	struct json_object *missing = json_object_new_object(), *unknown = json_object_new_object();
@@ -277,6 +277,7 @@ static void print_json(const struct features *features)
 	json_object_object_add(root, "features", list);
 	json_object_object_add(root, "missing", missing);
 	json_object_object_add(root, "unknown", unknown);
+	json_add_errors(root, status);
 	json_print(root);
 	putchar('\n');
 }
@@ -310,9 +311,10 @@ int run_features(int argc, char **argv)
 		log_error("features are probed with small programs: root is needed, "
 			  "or " PRIVILEGES);
 	collect(&features);
+	status = features.egress == YES ? EXIT_DONE : EXIT_REFUSED;
 	if (config.json)
-		print_json(&features);
+		print_json(&features, status);
 	else
 		print_text(&features);
-	return features.egress == YES ? EXIT_DONE : EXIT_REFUSED;
+	return status;
 }

@@ -42,6 +42,16 @@ bool json_print_errors(const char *open, int exit_status)
 	return true;
 }
 
+void json_add_errors(struct json_object *object, int exit_status)
+{
+	reason_print();
+	if (!errors)
+		return;
+	json_object_object_add(object, "errors", errors);
+	errors = NULL;
+	json_number(object, "exit_status", exit_status);
+}
+
 void json_end(int exit_status)
 {
 	reason_print();

@@ -20,6 +20,9 @@ void json_add_error(const char *sentence);
  * of line, and forgets them. False: nothing is kept, and nothing was written. */
 bool json_print_errors(const char *open, int exit_status);
 
+/* Adds the kept sentences and the exit status to an object, if there are any, and forgets them. */
+void json_add_errors(struct json_object *object, int exit_status);
+
 /* Writes the end of an object that has members: errors, if there are any, which say what is missing
  * in it. */
 void json_end(int exit_status);

@@ -150,14 +150,14 @@ test_status_json()
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
 		keys == ["command", "counters", "direction", "egress_map", "egress_map_text", "healthy",
 			"hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "key", "kind",
-			"local", "netns", "outer_dscp", "peer_maps", "ports", "problems", "remote", "tunnel", "uplink_netns", "vni"] and
+			"local", "netns", "outer_dscp", "peer_maps", "ports", "problems", "remote", "tunnel", "up", "uplink_netns", "vni"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and
 		(.ingress_map | length == 64 and all(. == "keep")) and
 		.ingress_map_text == "*=keep" and .egress_map_text == "copy" and
 		(.hooks | length == 3 and all(keys - ["priority", "qdisc"] == ["ahead", "attach",
-			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state"])) and
+			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state", "up"])) and
 		(.counters.ingress | keys == ["bytes", "came_with", "dscp", "marked", "seen",
 			"skipped", "unchanged", "unknown"])'
 	ingress vx4 --ingress-hook tc --ingress-map 'EF=AF41,CS0=CS1'

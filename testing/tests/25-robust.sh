@@ -435,7 +435,7 @@ test_hidden_bpffs()
 	lone_node
 	check on a "$TOOL" load vx4
 	remember
-	for words in 'status' 'status vx4' 'status --json' 'unload vx4' 'unload --all' 'dump-map' \
+	for words in 'status' 'status vx4' 'unload vx4' 'unload --all' 'dump-map' \
 		'load vx4' 'reload' 'save'; do
 		read -ra command <<<"$words"
 		# shellcheck disable=SC2016 # for another shell
@@ -447,6 +447,12 @@ test_hidden_bpffs()
 	check_grep '^bpffs +no: nowhere to pin: mount -t bpf bpf /sys/fs/bpf$' \
 		on a unshare -m sh -c 'umount /sys/fs/bpf && umount -l /proc && mount -t proc proc /proc &&
 			exec "$0" features' "$TOOL"
+	# shellcheck disable=SC2016 # for another shell
+	one_line 2 '^dscp-tool: no bpffs at /sys/fs/bpf .*: mount one first .mount -t bpf bpf /sys/fs/bpf.$' \
+		on a unshare -m sh -c 'umount /sys/fs/bpf && umount -l /proc && mount -t proc proc /proc &&
+			exec "$0" status --json >"$1"' "$TOOL" "$T/json"
+	jq -e --arg said "$OUTPUT" '.exit_status == 2 and
+		(.errors | length == 1 and "dscp-tool: " + .[0] == $said)' "$T/json"
 	same_as_before
 	check on a "$TOOL" status vx4
 	check on a "$TOOL" unload vx4
@@ -493,7 +499,7 @@ test_features_without_privileges()
 		jq -e '.egress == null and .ingress == null and .features.tc_programs == null and
 			.features.tcx == null and .features.clsact == null and .features.jit == null and
 			.features.probe_read_kernel == null and (.features.libxdp | type) == "boolean" and
-			(.unknown | keys | length) == 8 and
+			(.unknown | keys | length) == 8 and .exit_status == 2 and (.errors | length) == 1 and
 			([.features[] | select(. == false)] | length) == (.missing | keys | length)' \
 			"$T/features"
 		# shellcheck disable=SC2086 # several words
