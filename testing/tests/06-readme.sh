@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# README: its command lines run, and print what is shown.
+# README and docs/guide.md: their command lines run, and print what is shown.
 
-# It reads README.
+# It reads them.
 # shellcheck disable=SC2034 # read by testing/Makefile
 needs_source=yes
 
@@ -28,23 +28,47 @@ test_what_is_shown_is_what_comes()
 	check diff "$T/shown" "$T/printed"
 }
 
-# On a VXLAN with the name of the tunnel of README.
-test_commands_run()
+# A VXLAN with the name of the tunnel there, and one in user space
+node_with_tunnels()
 {
-	local line n=0
-
 	node_add_netns a
 	node_add_netns b
 	wire_veth a b
 	on a sh -ec 'ip address add 192.0.2.1/24 dev eth0
+		ip route add default via 192.0.2.2
 		ip link add wg0 type vxlan id 7 local 192.0.2.1 remote 192.0.2.2 dstport 4789
-		ip link set wg0 up'
+		ip link set wg0 up
+		ip tuntap add tun0 mode tun
+		ip link set tun0 up'
+}
+
+# run_commands COUNT: so many lines of standard input are commands of the tool, and succeed
+run_commands()
+{
+	local line n=0
+
 	while read -r line; do
+		[[ $line = 'dscp-tool '* ]] || continue
 		n=$((n + 1))
-		check on a env "PATH=${TOOL%/*}:$PATH" bash -c "$line"
-	done < <(section Use | grep '^dscp-tool ')
-	[ "$n" = 5 ]
+		check on a env "PATH=${TOOL%/*}:$PATH" bash -c "$line" <"$T/empty"
+	done
+	[ "$n" = "$1" ] || fail "$n commands"
+}
+
+test_commands_run()
+{
+	node_with_tunnels
+	: >"$T/empty"
+	run_commands 5 < <(section Use)
 	check_exit 3 on a "$TOOL" status wg0
+}
+
+test_commands_of_the_guide_run()
+{
+	node_with_tunnels
+	: >"$T/empty"
+	# What is loaded goes to a file there, and systemd starts the services.
+	run_commands 7 < <(sed -n 's/^    //p' docs/guide.md | grep -v systemctl)
 }
 
 # The other blocks name targets of make, and packages that are there already.
