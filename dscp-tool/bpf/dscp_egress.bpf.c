@@ -579,11 +579,9 @@ VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
 /* What the tunnel's policy makes of a mark. */
 static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot, __u32 mark)
 {
-	if (is_unknown(mark))
-		return mark;
 	if (mark & DSCP_MARK_FINAL)
 		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
-	if (!slot)
+	if (is_unknown(mark) || !slot)
 		return mark;
 	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
 }
@@ -773,6 +771,17 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 	return bpf_map_lookup_elem(&tunnels, &slot);
 }
 
+/* Finds the mark of a first fragment, which has the hash of the socket in place of a stamp. */
+static __always_inline __u32 mark_of_first(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+{
+	const __u32 first = tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0;
+	__u32 mark = UNKNOWN;
+
+	if (tunnel->kind == DSCP_KIND_WIREGUARD && skb->sk)
+		mark = mark_of_socket(skb->hash, first);
+	return is_unknown(mark) ? UNKNOWN | DSCP_FRAGMENT : mark;
+}
+
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *l)
 {
@@ -801,12 +810,8 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *
 		return dscp & ((1 << CAME_SHIFT) - 1);
 	}
 	mark = stamped_mark(skb->hash);
-	if (is_unknown(mark) && l->o.part == PART_FIRST && tunnel->kind == DSCP_KIND_WIREGUARD &&
-	    skb->sk)
-		mark = mark_of_socket(skb->hash,
-				      tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0);
 	if (is_unknown(mark) && l->o.part == PART_FIRST)
-		mark = UNKNOWN | DSCP_FRAGMENT;
+		mark = mark_of_first(skb, tunnel);
 	return marked_dscp(tunnel, l->slot, mark);
 }
 
