@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <linux/neighbour.h>
 
 #include "state/counters.h"
 #include "state/kernel.h"
@@ -280,13 +281,36 @@ static bool most(uint64_t part, uint64_t all)
 	return part >= BALANCE_LEAST && part >= all - all / 2;
 }
 
-/* A packet to a next hop that does not answer counts as sent, and ends in the neighbour's queue. */
+/* Whether packets may have counted as sent, and ended in the queue of a neighbour. */
+struct waiting {
+	const struct dscp_tunnel *tunnel;
+	uint64_t seconds; /* of the window */
+	bool is; /* for a neighbour that does not answer */
+};
+
+static void look_at_neighbour(const struct nl_neighbour *neighbour, void *ctx)
+{
+	struct waiting *waiting = ctx;
+
+	if (!is_uplink(waiting->tunnel, neighbour->ifindex))
+		return;
+	/* Packets wait as long as it is incomplete, and one that has failed becomes that again with
+	 * the next packet. */
+	if (neighbour->state & NUD_INCOMPLETE ||
+	    (neighbour->state & NUD_FAILED && neighbour->age <= waiting->seconds + 1))
+		waiting->is = true;
+}
+
+/* Where the uplinks are out of reach, nobody knows. */
 static bool may_be_queued(const struct dscp_tunnel *tunnel, uint64_t seconds)
 {
-	for (int i = 0; i < tunnel->n_uplinks; i++)
-		if (nl_unresolved(tunnel->uplinks[i], seconds))
-			return true;
-	return false;
+	struct waiting waiting = { .tunnel = tunnel, .seconds = seconds };
+	NETNS_VISIT(tunnel->uplink_netns);
+
+	if (netns_own() != tunnel->uplink_netns)
+		return true;
+	nl_neighbours(look_at_neighbour, &waiting);
+	return waiting.is;
 }
 
 /* Of a user space tunnel: with packets that come in from the peer, some have to leave. */

@@ -163,8 +163,14 @@ void nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices);
 /* True if a rule of IPv4 looks at the source address, or if that is not known. */
 bool nl_rules_by_source(void);
 
-/* True if a neighbour on that device did not answer within the last so many seconds. */
-bool nl_unresolved(int ifindex, uint64_t seconds);
+struct nl_neighbour {
+	int ifindex;
+	uint16_t state; /* NUD_* */
+	uint64_t age; /* of that state, in seconds */
+};
+
+/* Goes through the neighbours of all devices. */
+void nl_neighbours(void (*each)(const struct nl_neighbour *neighbour, void *ctx), void *ctx);
 /* How many IPsec security associations there are; 0 too if the kernel does not say. */
 uint32_t nl_security_associations(void);
 

@@ -8,10 +8,9 @@
 
 #include "nl_core.h"
 
-struct unresolved {
-	int ifindex;
-	uint64_t ticks; /* no longer ago than this */
-	bool found;
+struct neighbours {
+	void (*each)(const struct nl_neighbour *neighbour, void *ctx);
+	void *ctx;
 };
 
 static int read_neighbour(const struct nlmsghdr *message, void *ctx)
@@ -19,33 +18,33 @@ static int read_neighbour(const struct nlmsghdr *message, void *ctx)
 	const struct ndmsg *fixed = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attrs[NDA_CACHEINFO + 1];
 	const struct nda_cacheinfo *cache;
-	struct unresolved *unresolved = ctx;
+	const struct neighbours *all = ctx;
+	struct nl_neighbour neighbour;
 
-	if (message->nlmsg_type != RTM_NEWNEIGH || fixed->ndm_ifindex != unresolved->ifindex ||
-	    !(fixed->ndm_state & (NUD_INCOMPLETE | NUD_FAILED)))
+	if (message->nlmsg_type != RTM_NEWNEIGH)
 		return 0;
 	nl_attrs(message, sizeof(*fixed), attrs, NDA_CACHEINFO);
 	if (!attrs[NDA_CACHEINFO] ||
 	    mnl_attr_get_payload_len(attrs[NDA_CACHEINFO]) < sizeof(*cache))
 		return 0;
 	cache = mnl_attr_get_payload(attrs[NDA_CACHEINFO]);
-	unresolved->found |= cache->ndm_updated <= unresolved->ticks;
+	neighbour = (struct nl_neighbour){ .ifindex = fixed->ndm_ifindex,
+					   .state = fixed->ndm_state,
+					   .age = cache->ndm_updated / sysconf(_SC_CLK_TCK) };
+	all->each(&neighbour, all->ctx);
 	return 0;
 }
 
-bool nl_unresolved(int ifindex, uint64_t seconds)
+void nl_neighbours(void (*each)(const struct nl_neighbour *neighbour, void *ctx), void *ctx)
 {
-	struct unresolved unresolved = {
-		.ifindex = ifindex,
-		.ticks = (seconds + 1) * sysconf(_SC_CLK_TCK),
-	};
-	struct nl_reader reader = { .message = read_neighbour, .ctx = &unresolved };
+	struct neighbours all = { .each = each, .ctx = ctx };
+	struct nl_reader reader = { .message = read_neighbour, .ctx = &all };
 	struct nl_request request;
 	struct nlmsghdr *header = nl_request(&request, RTM_GETNEIGH, NLM_F_DUMP);
 	struct ndmsg *fixed = mnl_nlmsg_put_extra_header(header, sizeof(*fixed));
 
 	fixed->ndm_family = AF_UNSPEC;
-	return !nl_exchange(NETLINK_ROUTE, &request, &reader, NULL) && unresolved.found;
+	nl_exchange(NETLINK_ROUTE, &request, &reader, NULL);
 }
 
 static int read_count(const struct nlmsghdr *message, void *ctx)

@@ -367,6 +367,45 @@ test_silent_neighbour()
 	healthy
 }
 
+# waits_for SECONDS: the next hop has been asked for that long
+waits_for()
+{
+	on a ip -s -j neighbour show 192.0.2.2 dev eth0 |
+		jq -e --argjson seconds "$1" '.[] | .state == ["INCOMPLETE"] and .updated > $seconds'
+}
+
+# Packets wait for it longer than the window has lasted.
+test_silent_neighbour_before_the_window()
+{
+	two_uplinks
+	on a sh -ec '
+		ip neighbour del 192.0.2.2 dev eth0
+		echo 1000 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit'
+	send 1
+	retry_until waits_for 2
+	check on a "$TOOL" load vx4
+	send 30
+	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
+	healthy
+	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+}
+
+# In the network namespace of the uplinks, where numbers mean other devices.
+test_silent_neighbour_elsewhere()
+{
+	two_uplinks
+	node_add_netns c
+	on a sh -ec 'ip link set vx4 netns c; ip neighbour del 192.0.2.2 dev eth0'
+	on c sh -ec 'ip link set vx4 up; ip address add 10.0.4.1/24 dev vx4
+		ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
+	check on c "$TOOL" load vx4 --uplink-netns a --uplink eth0
+	# shellcheck disable=SC2016 # for another shell
+	on c bash -c 'for ((i = 0; i < 30; i++)); do echo >/dev/udp/10.0.4.2/9; done'
+	[ "$(on c ip -s -j link show vx4 | jq '.[0].stats64.tx.packets')" -ge 30 ]
+	check on c "$TOOL" status vx4
+	[ "$(counter c vx4 counters.egress.seen)" = 0 ]
+}
+
 # No route, and a firewall that drops: the tunnel has sent nothing.
 test_dropped()
 {
