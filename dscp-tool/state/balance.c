@@ -285,32 +285,63 @@ static bool most(uint64_t part, uint64_t all)
 struct waiting {
 	const struct dscp_tunnel *tunnel;
 	uint64_t seconds; /* of the window */
-	bool is; /* for a neighbour that does not answer */
+	bool is; /* a neighbour does not answer */
+	bool was; /* one may not have answered before */
 };
+
+/* True of an uplink, and of what is made on one: a neighbour of that, too, gets packets by it. */
+static bool leads_to_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)
+{
+	if (is_uplink(tunnel, ifindex))
+		return true;
+	for (int i = 0; i < tunnel->n_uplinks && tunnel->uplink_netns == tunnel->netns; i++)
+		if (is_below(tunnel->uplinks[i], ifindex))
+			return true;
+	return false;
+}
 
 static void look_at_neighbour(const struct nl_neighbour *neighbour, void *ctx)
 {
 	struct waiting *waiting = ctx;
+	const bool is_new = neighbour->age <= waiting->seconds + 1;
 
-	if (!is_uplink(waiting->tunnel, neighbour->ifindex))
+	if (neighbour->state & (NUD_PERMANENT | NUD_NOARP) ||
+	    !leads_to_uplink(waiting->tunnel, neighbour->ifindex))
 		return;
 	/* Packets wait as long as it is incomplete, and one that has failed becomes that again with
 	 * the next packet. */
-	if (neighbour->state & NUD_INCOMPLETE ||
-	    (neighbour->state & NUD_FAILED && neighbour->age <= waiting->seconds + 1))
+	if (neighbour->state & NUD_INCOMPLETE || (neighbour->state & NUD_FAILED && is_new))
 		waiting->is = true;
+	else if (is_new)
+		waiting->was = true;
 }
 
 /* Where the uplinks are out of reach, nobody knows. */
-static bool may_be_queued(const struct dscp_tunnel *tunnel, uint64_t seconds)
+static struct waiting find_waiting(const struct dscp_tunnel *tunnel, uint64_t seconds)
 {
 	struct waiting waiting = { .tunnel = tunnel, .seconds = seconds };
 	NETNS_VISIT(tunnel->uplink_netns);
 
-	if (netns_own() != tunnel->uplink_netns)
-		return true;
-	nl_neighbours(look_at_neighbour, &waiting);
-	return waiting.is;
+	waiting.is = netns_own() != tunnel->uplink_netns;
+	if (!waiting.is)
+		nl_neighbours(look_at_neighbour, &waiting);
+	return waiting;
+}
+
+/* Packets are missing. The kernel does not tell for how long a neighbour has not answered that does
+ * now: then the next look has to find the same. */
+static enum balance_fault judge_missing(const struct dscp_tunnel *tunnel,
+					const struct balance_reading *since,
+					struct balance_window *window, bool was_doubtful)
+{
+	const struct waiting waiting = find_waiting(tunnel, since->seconds);
+
+	if (waiting.is)
+		return BALANCE_FINE;
+	if (!waiting.was || was_doubtful || window->fault == BALANCE_NOT_SEEN)
+		return BALANCE_NOT_SEEN;
+	window->doubtful = true;
+	return window->fault;
 }
 
 /* Of a user space tunnel: with packets that come in from the peer, some have to leave. */
@@ -324,17 +355,19 @@ static enum balance_fault judge_program(const struct balance_reading *since)
 }
 
 static enum balance_fault judge_egress(const struct dscp_tunnel *tunnel,
-				       const struct balance_reading *since)
+				       const struct balance_reading *since,
+				       struct balance_window *window)
 {
 	uint64_t missing = since->sent > since->passed ? since->sent - since->passed : 0;
+	const bool was_doubtful = window->doubtful;
 
+	window->doubtful = false;
 	if (!(tunnel->flags & DSCP_TUNNEL_EGRESS))
 		return BALANCE_FINE;
 	if (tunnel->kind == DSCP_KIND_UDP)
 		return judge_program(since);
-	if (missing >= BALANCE_LEAST && missing >= since->sent / 4 &&
-	    !may_be_queued(tunnel, since->seconds))
-		return BALANCE_NOT_SEEN;
+	if (missing >= BALANCE_LEAST && missing >= since->sent / 4)
+		return judge_missing(tunnel, since, window, was_doubtful);
 	return most(since->no_stamp, since->seen) ? BALANCE_NO_STAMP : BALANCE_FINE;
 }
 
@@ -392,7 +425,7 @@ void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *eg
 	}
 	since = difference(&after, &balance.egress.last);
 	if (since.sent >= BALANCE_LEAST || since.seen >= BALANCE_LEAST)
-		decide(&balance.egress, judge_egress(tunnel, &since), &before);
+		decide(&balance.egress, judge_egress(tunnel, &since, &balance.egress), &before);
 	since = difference(&after, &balance.ingress.last);
 	if (since.received >= BALANCE_LEAST || since.noticed >= BALANCE_LEAST)
 		decide(&balance.ingress, judge_ingress(tunnel, &since), &before);

@@ -47,7 +47,7 @@ enum balance_fault {
 struct balance_window {
 	struct balance_reading start, last;
 	__u32 fault; /* enum balance_fault */
-	__u32 pad;
+	__u32 doubtful; /* egress: packets were missing, and may have waited for a neighbour */
 };
 
 struct balance {

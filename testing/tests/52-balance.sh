@@ -390,6 +390,53 @@ test_silent_neighbour_before_the_window()
 	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
 }
 
+failed() { on a ip -j neighbour show 192.0.2.2 dev eth0 | jq -e '.[].state == ["FAILED"]'; }
+
+# What was lost while it did not answer is no reason to complain when it does.
+test_neighbour_answers_again()
+{
+	two_uplinks
+	on a sh -ec '
+		ip neighbour del 192.0.2.2 dev eth0
+		echo 1 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
+		echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
+	check on a "$TOOL" load vx4
+	send 30
+	retry_until failed
+	check on a ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe nud reachable dev eth0
+	send 5
+	healthy
+	[ "$(counter a vx4 counters.egress.seen)" = 5 ]
+	send 20
+	healthy
+	# Nor is it one for ever.
+	check on a ip route replace 192.0.2.2 via 198.51.100.2 dev eth1
+	check on a "$TOOL" load vx4 --uplink eth0
+	check on a ip neighbour replace 192.0.2.3 lladdr 02:00:00:00:00:fe nud reachable dev eth0
+	send 20
+	healthy
+	send 20
+	complains '[0-9]+ packets left vx4 in .*, and 0 of them were seen at eth0: eth1 \([0-9]+\) sent as many'
+}
+
+# Of a device that is made on the uplink.
+test_silent_neighbour_above_the_uplink()
+{
+	two_uplinks
+	on a sh -ec '
+		ip address flush dev eth1
+		ip link add br0 type bridge
+		ip link set eth1 master br0
+		ip link set br0 addrgenmode none up
+		ip address add 198.51.100.1/24 dev br0
+		ip route add 192.0.2.2 via 198.51.100.2 dev br0'
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 30
+	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
+	healthy
+	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+}
+
 # In the network namespace of the uplinks, where numbers mean other devices.
 test_silent_neighbour_elsewhere()
 {
