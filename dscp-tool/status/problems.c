@@ -9,6 +9,7 @@
 
 #include "tunnel/discover.h"
 #include "tunnel/flowtable.h"
+#include "util/log.h"
 #include "util/netlink.h"
 
 void problems_add(struct tunnel_status *status, const char *fmt, ...)
@@ -21,6 +22,7 @@ void problems_add(struct tunnel_status *status, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(status->problems[n], sizeof(*status->problems), fmt, args);
 	va_end(args);
+	log_printable(status->problems[n]); /* names of devices that are not ours are in it */
 	/* Two hooks of a device have the same to say. */
 	while (strcmp(status->problems[i], status->problems[n]))
 		i++;

@@ -86,6 +86,22 @@ test_by_another_device()
 	[ "$(counter a vx4 counters.egress.seen)" -ge 45 ]
 }
 
+# Nobody's name does anything to a terminal.
+test_name_of_another_device()
+{
+	two_uplinks
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec '
+		name=$(printf "e\033[31mx")
+		ip link set eth0 down
+		ip link set eth0 name "$name"
+		ip link set "$name" up
+		ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe dev "$name"'
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 20
+	complains '[0-9]+ packets left vx4 in .*: e\?\[31mx \([0-9]+\) sent as many: by another device'
+}
+
 # A VXLAN whose peers are in its fdb, while the default route goes elsewhere.
 test_peers_in_the_fdb()
 {
