@@ -201,6 +201,23 @@ static void add_ingress(struct text *t, const struct tunnel_status *status,
 		add(t, ": do they arrive in fragments, merged, or by another device (--uplink)?");
 }
 
+/* The counts in a sentence are others each time. */
+static void add_problem(struct tunnel_status *status, const struct text *t,
+			enum balance_fault fault)
+{
+	static const char *const constant[BALANCE_FAULTS] = {
+		[BALANCE_NOT_SEEN] = "packets that left it were not seen at its uplinks",
+		[BALANCE_OTHER_PORT] = "packets that left it had another source port",
+		[BALANCE_NO_STAMP] = "packets at its uplinks had no stamp of egress_inner",
+		[BALANCE_NOT_REACHED] = "packets that came out of it did not reach ingress_inner",
+		[BALANCE_NO_HEADER] =
+			"of packets that came out of it the outer header is not known",
+	};
+
+	problems_add(status, "%s", t->text);
+	status->constant[status->n_problems - 1] = constant[fault];
+}
+
 void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
 			  const struct nl_link *link)
 {
@@ -215,10 +232,10 @@ void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
 	balance_look(pins, status->slot, &egress, &ingress);
 	if (egress.fault != BALANCE_FINE) {
 		add_egress(&out, status, link, &egress);
-		problems_add(status, "%s", out.text);
+		add_problem(status, &out, egress.fault);
 	}
 	if (ingress.fault != BALANCE_FINE) {
 		add_ingress(&in, status, &ingress);
-		problems_add(status, "%s", in.text);
+		add_problem(status, &in, ingress.fault);
 	}
 }

@@ -128,10 +128,16 @@ static void print_healthy(const struct tunnel_status *status)
 	close_sample(!status->n_problems);
 }
 
+/* A label that changes is another time series. */
+static const char *reason(const struct tunnel_status *status, unsigned int problem)
+{
+	return status->constant[problem] ? status->constant[problem] : status->problems[problem];
+}
+
 static bool is_said_before(const struct tunnel_status *status, unsigned int problem)
 {
 	for (unsigned int i = 0; i < problem; i++)
-		if (!strcmp(status->problems[i], status->problems[problem]))
+		if (!strcmp(reason(status, i), reason(status, problem)))
 			return true;
 	return false;
 }
@@ -142,7 +148,7 @@ static void print_problems(const struct tunnel_status *status)
 		if (is_said_before(status, i))
 			continue;
 		open_sample("dscp_tool_problem_info", status);
-		add_label("reason", status->problems[i]);
+		add_label("reason", reason(status, i));
 		close_sample(1);
 	}
 }

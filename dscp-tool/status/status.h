@@ -60,6 +60,7 @@ struct tunnel_status {
 	struct peer_maps *peers; /* two: those in force, those of the request; NULL: none */
 	int lists[2]; /* the numbers of these */
 	char problems[MAX_PROBLEMS][PROBLEM_LEN];
+	const char *constant[MAX_PROBLEMS]; /* the same without counts; NULL: there are none */
 	unsigned int n_problems;
 };
 

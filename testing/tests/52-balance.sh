@@ -67,6 +67,10 @@ test_by_another_device()
 	complains '[0-9]+ packets left vx4 in [0-9]+ s, and 0 of them were seen at eth1: eth0 \([0-9]+\) sent as many: by another device, say --uplink$'
 	send 5
 	complains '[0-9]+ packets left vx4 in .*, and 0 of them'
+	# As a label it is the same each time, whatever the counts.
+	check_exit 4 on a "$TOOL" status vx4 --prometheus
+	grep '^dscp_tool_problem_info{tunnel="vx4",reason="packets that left it were not seen at its uplinks"} 1$' \
+		<<<"$OUTPUT"
 	send 20
 	complains '[0-9]+ packets left vx4 in .*, and 0 of them .* eth0 \([0-9]+\)'
 	# And no longer than that.
