@@ -88,10 +88,13 @@ static bool is_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)
 	return false;
 }
 
-/* Uplinks come first, and other tunnels last, of which there may be hundreds. */
+/* Uplinks come first, and last what no packet of a tunnel should leave by: other tunnels and the
+ * ports of bridges, of which there may be hundreds, and lo. */
 static int rank(const struct dscp_tunnel *tunnel, const struct device *device)
 {
-	return is_uplink(tunnel, device->ifindex) ? 0 : 1 + device->is_tunnel;
+	if (is_uplink(tunnel, device->ifindex))
+		return 0;
+	return device->is_tunnel || device->master || device->ifindex == NL_LOOPBACK ? 2 : 1;
 }
 
 static void note_devices(const struct dscp_tunnel *tunnel, struct balance_reading *reading)
@@ -403,7 +406,8 @@ static struct balance_sum sum_up(const struct balance_window *window,
 				 const struct balance_reading *after)
 {
 	return (struct balance_sum){ .fault = window->fault,
-				     .since = difference(after, &window->start) };
+				     .since = difference(after, &window->start),
+				     .full = after->devices[BALANCE_DEVICES - 1].ifindex };
 }
 
 void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *egress,

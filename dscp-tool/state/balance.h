@@ -12,6 +12,7 @@
 #ifndef STATE_BALANCE_H
 #define STATE_BALANCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <dscp/abi.h>
@@ -64,6 +65,7 @@ void balance_begin(const struct pins *pins, uint32_t slot);
 struct balance_sum {
 	enum balance_fault fault;
 	struct balance_reading since; /* seconds: how many it has been */
+	bool full; /* there may be more devices than were read */
 };
 
 /* Looks at a tunnel of this network namespace. Fewer packets than BALANCE_LEAST since the last look

@@ -78,6 +78,12 @@ static unsigned int add_devices(struct text *t, const struct tunnel_status *stat
 		struct nl_link link;
 		struct nl_error why;
 
+		/* On lo there is always something. */
+		if (ifindex == NL_LOOPBACK && n)
+			continue;
+		/* On lo, which comes late, there is always something. */
+		if (ifindex == NL_LOOPBACK && n)
+			continue;
 		if (!ifindex || is_uplink(status, ifindex) != uplinks || packets < least ||
 		    nl_link_by_index(ifindex, &link, &why))
 			continue;
@@ -145,8 +151,10 @@ static void add_guess(struct text *t, const struct tunnel_status *status,
 		add(t, "%sdoes %s, which is before egress_outer, end the chain?",
 		    others.len || uplinks.len ? "; or " : "", ahead);
 	else if (!others.len && !uplinks.len)
-		add(t, "no device here sent as many: do they leave in another network namespace "
-		       "(--uplink-netns)?");
+		add(t,
+		    "%s sent as many: do they leave in another network namespace "
+		    "(--uplink-netns)?",
+		    sum->full ? "none of the devices here that are looked at" : "no device here");
 }
 
 static void add_egress(struct text *t, const struct tunnel_status *status,

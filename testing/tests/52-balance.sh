@@ -90,6 +90,45 @@ test_by_another_device()
 	[ "$(counter a vx4 counters.egress.seen)" -ge 45 ]
 }
 
+# So many that not all are looked at. Ports of bridges come last.
+test_by_one_of_many_devices()
+{
+	two_uplinks
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec '
+		ip link add br0 type bridge
+		for n in 1 2 3 4 5 6 7 8 9 10; do
+			ip link add v$n type veth peer name w$n
+			ip link set v$n master br0
+			ip link set w$n master br0
+		done
+		ip link add eth2 type veth peer name peer2
+		ip link set peer2 up
+		ip link set eth2 addrgenmode none up
+		ip address add 203.0.113.1/24 dev eth2
+		ip neighbour add 203.0.113.2 lladdr 02:00:00:00:00:fe dev eth2
+		ip route add 192.0.2.2 via 203.0.113.2 dev eth2
+		ip address add 10.9.9.9/32 dev lo'
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 50 10.9.9.9
+	send 20
+	complains '[0-9]+ packets left vx4 in .* were seen at eth1: eth2 \([0-9]+\) sent as many: by another device, say --uplink$'
+	# Those that are not looked at may have sent them.
+	# shellcheck disable=SC2016 # for another shell
+	on a sh -ec '
+		ip link del br0
+		for n in 1 2 3 4 5 6 7 8 9 10; do ip link add eth1$n type veth peer name peer1$n; done
+		ip link add eth3 type veth peer name peer3
+		ip link set peer3 up
+		ip link set eth3 addrgenmode none up
+		ip address add 203.0.114.1/24 dev eth3
+		ip neighbour add 203.0.114.2 lladdr 02:00:00:00:00:fe dev eth3
+		ip route replace 192.0.2.2 via 203.0.114.2 dev eth3'
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 20
+	complains '[0-9]+ packets left vx4 in .* were seen at eth1: none of the devices here that are looked at sent as many: '
+}
+
 # Nobody's name does anything to a terminal.
 test_name_of_another_device()
 {
