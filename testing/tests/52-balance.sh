@@ -252,6 +252,69 @@ test_two_uplinks_on_one_path()
 	[ "$(counter a vx4 counters.egress.marked)" = 0 ]
 }
 
+# The firewall gives packets a mark that leads them by another route: no look-up can know.
+test_rerouted_by_netfilter()
+{
+	two_uplinks
+	on a sh -ec 'ip route add default via 198.51.100.2 dev eth1 table 100
+		ip rule add fwmark 7 lookup 100'
+	on a nft 'table ip n { chain out { type route hook output priority -150;
+		udp dport 4789 meta mark set 7; }; }' || skip "this kernel has no netfilter"
+	check on a "$TOOL" load vx4
+	send 20
+	complains '[0-9]+ packets left vx4 in .*, and 0 of them were seen at eth0: eth1 \([0-9]+\) sent as many: by another device, say --uplink$'
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 20
+	healthy
+	[ "$(counter a vx4 counters.egress.seen)" = 20 ]
+}
+
+# hear N: the peer sends so many datagrams, and vx4 has received them
+hear()
+{
+	# shellcheck disable=SC2016 # for another shell
+	on b bash -c 'for ((i = 0; i < $0; i++)); do echo >/dev/udp/10.0.4.1/9; done' "$1"
+	retry_until heard_vxlan "$1"
+}
+
+heard_vxlan() { [ "$(on a ip -s -j link show vx4 | jq '.[0].stats64.rx.packets')" -ge "$1" ]; }
+
+# Inwards, too.
+test_chain_ended_inwards()
+{
+	two_nodes
+	check on a "$TOOL" load vx4 --direction ingress --attach clsact
+	on a tc filter add dev vx4 ingress protocol all prio 1 bpf da obj testing/bpf/neighbour.bpf.o \
+		sec tc/neighbour_pass || skip "tc does not load it"
+	healthy
+	hear 20
+	complains '[0-9]+ packets came out of vx4 in [0-9]+ s, and none reached ingress_inner: does neighbour_pass, which is before it, end the chain\?$'
+	# That is both, and then ours again.
+	check on a tc filter del dev vx4 ingress prio 1
+	check on a "$TOOL" reload vx4
+	hear 40
+	retry_until counted_inwards 10
+	healthy
+}
+
+counted_inwards() { [ "$(counter a vx4 counters.ingress.seen)" -ge "$1" ]; }
+
+# They come in where nothing has noted their outer header.
+test_in_by_another_device()
+{
+	two_nodes
+	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
+	check on a "$TOOL" load vx4 --direction ingress --uplink eth1
+	healthy
+	hear 20
+	retry_until counted_inwards 20
+	complains 'of [0-9]+ of [0-9]+ packets that came out of vx4 the outer header is not known: eth0 \([0-9]+\) received as many, where no ingress_outer is \(--uplink\)$'
+	check on a "$TOOL" load vx4 --direction ingress --uplink eth0
+	hear 40
+	retry_until counted_inwards 40
+	healthy
+}
+
 # user_space PORT: nodes a and b; on a a user space tunnel tun0, whose program has that port
 user_space()
 {

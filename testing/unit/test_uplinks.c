@@ -236,6 +236,11 @@ static void no_peer_and_no_route(void **state)
 					      "route");
 	run_ip("route add blackhole default\n");
 	assert_not_found(DSCP_KIND_WIREGUARD, "no default route");
+	/* WireGuard may send from where it was made: no device here would do. */
+	assert_not_found(
+		DSCP_KIND_WIREGUARD,
+		"(say --uplink DEV, or --uplink-netns NETNS if the device was made there)");
+	assert_not_found(DSCP_KIND_VXLAN, "(say --uplink DEV)");
 }
 
 static void some_peers_without_a_way(void **state)
