@@ -228,6 +228,17 @@ static void keep_reason(struct search *s, const struct nl_endpoint *to, int err,
 		 inet_ntop(to->family, &to->v6, address, sizeof(address)), reason);
 }
 
+/* True of a tunnel that no packet is known to leave by. An address of this host that leads there is
+ * the one that it has among hosts whose packets another VPN carries. */
+static bool is_other_vpn(const struct search *s, int ifindex)
+{
+	struct nl_error why;
+	struct nl_link link;
+
+	return !nl_has_device(&s->found, ifindex) && !nl_link_by_index(ifindex, &link, &why) &&
+	       is_tunnel(&link);
+}
+
 /* Finds the ways to one address: first without one of the sources, then with each of them. */
 static void find_ways(struct search *s, const struct nl_endpoint *to)
 {
@@ -248,6 +259,8 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 		if (i && flow.from.family != to->family)
 			continue;
 		ret = nl_route(&flow, &route, &why);
+		if (i && !err && !ret && is_other_vpn(s, route.oif))
+			continue;
 		hops.n = 0;
 		if (!ret && !flow.oif && !to->scope_id && route.type == RTN_UNICAST)
 			nl_next_hops(&flow, &hops);

@@ -184,6 +184,22 @@ static void wireguard_not_by_inner_source(void **state)
 	assert_found(DSCP_KIND_WIREGUARD, "u0");
 }
 
+/* The hosts behind u1, whose router this is, reach others by another VPN. */
+static void wireguard_not_by_another_vpn(void **state)
+{
+	(void)state;
+	if (!try("ip tuntap add tun0 mode tun"))
+		skip();
+	run_ip("link set tun0 up\nroute add default dev tun0 table 300\n"
+	       "rule add from 198.51.100.0/24 table 300\n");
+	assert_found(DSCP_KIND_WIREGUARD, "u0");
+	add_peer("203.0.113.9");
+	assert_found(DSCP_KIND_WIREGUARD, "u0");
+	/* But if no other way is left. */
+	run_ip("route del default\nroute add default dev tun0\n");
+	assert_found(DSCP_KIND_WIREGUARD, "tun0");
+}
+
 static void wireguard_by_port_and_mark(void **state)
 {
 	(void)state;
@@ -404,6 +420,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(wireguard_by_source),
 	TEST(wireguard_by_source_ipv6),
 	TEST(wireguard_not_by_inner_source),
+	TEST(wireguard_not_by_another_vpn),
 	TEST(wireguard_by_port_and_mark),
 	TEST(no_peer),
 	TEST(no_peer_and_a_spare_route),
