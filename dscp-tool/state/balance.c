@@ -38,7 +38,7 @@ int balance_make(struct pins *pins)
  * Readings
  */
 
-/* The devices of this network namespace, of the first look. */
+/* The devices of a network namespace, of the first look. */
 static struct device {
 	uint32_t ifindex;
 	uint32_t master, real; /* see struct nl_link */
@@ -46,11 +46,11 @@ static struct device {
 	uint64_t sent, received;
 } * devices;
 static unsigned int n_devices;
-static bool devices_read;
+static uint64_t devices_of; /* which network namespace; 0: none */
 
 void balance_look_anew(void)
 {
-	devices_read = false;
+	devices_of = 0;
 }
 
 static void add_device(const struct nl_link *link, void *ctx)
@@ -73,11 +73,11 @@ static void read_devices(void)
 {
 	struct nl_error why;
 
-	if (devices_read)
+	if (devices_of == netns_own())
 		return;
 	n_devices = 0;
 	nl_links(add_device, NULL, &why);
-	devices_read = true;
+	devices_of = netns_own();
 }
 
 static bool is_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)

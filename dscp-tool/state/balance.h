@@ -77,7 +77,7 @@ void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *eg
  * which leave by that are counted there again; 0: there is none. */
 uint32_t balance_again(const struct pins *pins, uint32_t ifindex);
 
-/* The next look asks for the other devices, once for all tunnels. */
+/* The next look asks for the other devices, once for all tunnels of a network namespace. */
 void balance_look_anew(void);
 
 #endif

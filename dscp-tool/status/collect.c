@@ -120,6 +120,17 @@ static void look_around(const struct pins *pins, struct tunnel_status *status, u
 		memcpy(status->again[i], below.name, DSCP_IFNAMSIZ);
 }
 
+/* In the network namespace of the tunnel, where the other devices are that may have sent packets.
+ */
+static void compare_counters(const struct pins *pins, struct tunnel_status *status,
+			     const struct nl_link *link)
+{
+	NETNS_VISIT(status->tunnel.netns);
+
+	if (netns_own() == status->tunnel.netns)
+		problems_add_balance(status, pins, link);
+}
+
 static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
 {
 	struct nl_link link;
@@ -143,10 +154,10 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 		look_around(pins, status, i);
 		status->hooks[i].dir = NULL; /* goes with the pins */
 	}
-	found = find_device(status, pins, slot, &link) && status->tunnel.netns == netns_own();
-	problems_find(status, found ? &link : NULL);
+	found = find_device(status, pins, slot, &link);
+	problems_find(status, found && status->tunnel.netns == netns_own() ? &link : NULL);
 	if (found)
-		problems_add_balance(status, pins, &link);
+		compare_counters(pins, status, &link);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }

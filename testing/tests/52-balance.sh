@@ -90,6 +90,25 @@ test_by_another_device()
 	[ "$(counter a vx4 counters.egress.seen)" -ge 45 ]
 }
 
+# Of a tunnel of another network namespace than that of status, too.
+test_from_another_namespace()
+{
+	two_uplinks
+	node_add_netns b
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 20
+	check_exit 4 on a nsenter --net=/run/netns/b "$TOOL" status --all-netns
+	grep -E '^  problem +20 packets left vx4 in [0-9]+ s, and 0 of them were seen at eth1: eth0 \([0-9]+\) sent as many: ' \
+		<<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" load vx4 --uplink eth0
+	send 20
+	check on a nsenter --net=/run/netns/b "$TOOL" status --all-netns
+	# Without the right to go there it is not judged.
+	check on a "$TOOL" load vx4 --uplink eth1
+	send 20
+	check on a nsenter --net=/run/netns/b setpriv --bounding-set=-sys_admin "$TOOL" status --all-netns
+}
+
 # So many that not all are looked at. Ports of bridges come last.
 test_by_one_of_many_devices()
 {
