@@ -96,7 +96,7 @@ help:
 	@echo 'make check-full   as root: install what is missing, build, run everything there is; goes on'
 	@echo '                  where it was stopped'
 	@echo 'make bench        as root: nanoseconds per packet of the BPF programs'
-	@echo 'make lint         style of scripts, C, licences and man page, and the graph of calls'
+	@echo 'make lint         style of scripts, C, licences and man pages, and the graph of calls'
 	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
 	@echo 'make deb          packages for Debian, in build-deb/'
 	@echo 'make rpm          packages for Fedora and its like, in build-rpm/'

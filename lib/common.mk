@@ -7,7 +7,7 @@
 #   PROGS  programs of one source file each
 #   EMBED  an assembler source that carries one packed BPF object; PROG gets one for each of BPF
 #   BPF    sources of BPF objects (*.bpf.c), installed in BPF_OBJECT_DIR
-#   MAN8   man pages of section 8, from NAME.scd
+#   MAN    man pages NAME.SECTION, from NAME.SECTION.scd
 #   EXTRA_CFLAGS, EXTRA_LIBS  of other libraries than lib/util's
 # and includes this file.
 
@@ -20,10 +20,11 @@ BPF_OBJS := $(BPF:.c=.o)
 EMBED_OBJS := $(if $(EMBED),$(BPF:%.bpf.c=$(OUTPUT)%.embed.o))
 # Of sources: this one, and those below.
 dirs := ./ $(sort $(filter-out ./,$(dir $(SRC) $(BPF))))
-MAN := $(if $(SCDOC),$(MAN8))
-# A tree may come with its man page.
-MAN_FOUND = $(sort $(MAN) $(wildcard $(MAN8)))
-targets := $(LIB:%=$(OUTPUT)%) $(PROG:%=$(OUTPUT)%) $(PROGS:%=$(OUTPUT)%) $(BPF_OBJS) $(MAN)
+MAN_MADE := $(if $(SCDOC),$(MAN))
+# A tree may come with its man pages.
+MAN_FOUND = $(sort $(MAN_MADE) $(wildcard $(MAN)))
+man_dir = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))
+targets := $(LIB:%=$(OUTPUT)%) $(PROG:%=$(OUTPUT)%) $(PROGS:%=$(OUTPUT)%) $(BPF_OBJS) $(MAN_MADE)
 
 .PHONY: all install uninstall clean
 
@@ -81,9 +82,15 @@ $(UTIL_LIB):
 	$(Q)$(MAKE) -C $(ROOT)/lib/util
 endif
 
-$(MAN): %.8: %.8.scd $(CONFIG)
+$(MAN_MADE): %: %.scd $(CONFIG)
 	$(call short,MAN,$@)
 	$(Q)$(SCDOC) <$< >$@
+
+define install_man
+	$(INSTALL) -d $(man_dir)
+	$(INSTALL) -m 0644 $(1) $(man_dir)
+
+endef
 
 install: all
 ifeq ($(INSTALL_PROG),yes)
@@ -94,15 +101,14 @@ ifneq ($(BPF),)
 	$(INSTALL) -d $(DESTDIR)$(BPF_OBJECT_DIR)
 	$(INSTALL) -m 0644 $(BPF_OBJS) $(DESTDIR)$(BPF_OBJECT_DIR)
 endif
-	$(if $(MAN_FOUND),$(INSTALL) -d $(DESTDIR)$(mandir)/man8)
-	$(if $(MAN_FOUND),$(INSTALL) -m 0644 $(MAN_FOUND) $(DESTDIR)$(mandir)/man8)
+	$(foreach page,$(MAN_FOUND),$(call install_man,$(page)))
 
 uninstall:
 	$(if $(PROG),rm -f $(PROG:%=$(DESTDIR)$(sbindir)/%))
 	$(if $(BPF),rm -f $(patsubst %,$(DESTDIR)$(BPF_OBJECT_DIR)/%,$(notdir $(BPF_OBJS))))
-	$(if $(MAN8),rm -f $(MAN8:%=$(DESTDIR)$(mandir)/man8/%))
+	$(if $(MAN),rm -f $(foreach page,$(MAN),$(call man_dir,$(page))/$(page)))
 
 clean:
-	rm -f $(foreach d,$(dirs),$d*.o $d*.o.gz $d*.d $d*.tmp) *.a $(PROG) $(PROGS) $(MAN)
+	rm -f $(foreach d,$(dirs),$d*.o $d*.o.gz $d*.d $d*.tmp) *.a $(PROG) $(PROGS) $(MAN_MADE)
 
 -include $(foreach d,$(dirs),$(wildcard $(OUTPUT)$d*.d) $(if $(OUTPUT),$(wildcard $d*.bpf.d)))

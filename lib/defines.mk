@@ -14,7 +14,7 @@
 
 include $(ROOT)/version.mk
 
-# Cleaning works in a tree that was never configured, which cannot make the man page it came with.
+# Cleaning works in a tree that was never configured, which cannot make the man pages it came with.
 ifneq ($(filter-out clean,$(or $(MAKECMDGOALS),all)),)
 include $(ROOT)/config.mk
 $(ROOT)/config.mk: $(ROOT)/configure $(ROOT)/version.mk
@@ -53,7 +53,7 @@ DSCP_BPF_CFLAGS += -Werror
 endif
 
 # Sanitized objects and programs live apart, so that both kinds can be there. BPF objects and the
-# man page are the same for both and stay where their sources are.
+# man pages are the same for both and stay where their sources are.
 OUTPUT :=
 SANITIZE_OBJ :=
 ifeq ($(SANITIZE),yes)

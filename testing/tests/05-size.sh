@@ -76,21 +76,23 @@ test_the_objects_inside_are_those_installed()
 # A tarball comes with it; scdoc need not be there.
 test_clean_leaves_the_man_page_that_it_cannot_make()
 {
-	local file
+	local file page
 
-	for file in version.mk lib/defines.mk lib/common.mk dscp-tool/Makefile \
-		dscp-tool/dscp-tool.8.scd; do
+	for file in version.mk lib/defines.mk lib/common.mk dscp-tool/Makefile dscp-tool/*.scd; do
 		mkdir -p "$(dirname "$T/tree/$file")"
 		cp "$file" "$T/tree/$file"
 	done
-	page=$T/tree/dscp-tool/dscp-tool.8
-	: >"$page"
-	check make -C "$T/tree/dscp-tool" clean
-	[ -e "$page" ] || fail "gone from a tree that was not configured"
-	echo 'SCDOC :=' >"$T/tree/config.mk"
-	check make -C "$T/tree/dscp-tool" clean
-	[ -e "$page" ] || fail "gone, and there is no scdoc"
-	echo 'SCDOC := scdoc' >"$T/tree/config.mk"
-	check make -C "$T/tree/dscp-tool" clean
-	[ ! -e "$page" ] || fail "still there"
+	for page in dscp-tool-json.5 dscp-tool-examples.7 dscp-tool.8; do
+		page=$T/tree/dscp-tool/$page
+		: >"$page"
+		rm -f "$T/tree/config.mk"
+		check make -C "$T/tree/dscp-tool" clean
+		[ -e "$page" ] || fail "gone from a tree that was not configured"
+		echo 'SCDOC :=' >"$T/tree/config.mk"
+		check make -C "$T/tree/dscp-tool" clean
+		[ -e "$page" ] || fail "gone, and there is no scdoc"
+		echo 'SCDOC := scdoc' >"$T/tree/config.mk"
+		check make -C "$T/tree/dscp-tool" clean
+		[ ! -e "$page" ] || fail "still there"
+	done
 }

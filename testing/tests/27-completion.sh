@@ -148,6 +148,7 @@ test_man_page_has_each_option()
 			echo "$option${value:+ $value}"
 		done < <(table | grep "^$command ") >"$T/want"
 		check diff "$T/want" <(section "$command")
+		check grep -qx "## $command" <(page)
 		# save has none.
 		{ grep -o -e '--[a-z-]*' "$T/synopsis" || true; } |
 			check diff <(grep -o -e '--[a-z-]*' "$T/want") -
