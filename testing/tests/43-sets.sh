@@ -329,7 +329,7 @@ test_wireguard_moved_into_a_container()
 	check on c "$TOOL" unload wg4
 }
 
-# The example of the man page.
+# The example of dscp-tool-examples(7), with names for both kinds. 27-manual runs the one that is printed.
 test_example_of_vxlan() { example vxlan; }
 
 test_example_of_wireguard()
