@@ -229,9 +229,13 @@ static void add_problem(struct tunnel_status *status, const struct text *t,
 void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
 			  const struct nl_link *link)
 {
+	/* Where the other devices are that may have sent packets. */
+	NETNS_VISIT(status->tunnel.netns);
 	struct balance_sum egress, ingress;
 	struct text out = {}, in = {};
 
+	if (netns_own() != status->tunnel.netns)
+		return;
 	/* What is said already explains it. */
 	if (status->n_problems) {
 		balance_begin(pins, status->slot);

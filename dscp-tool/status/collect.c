@@ -120,17 +120,6 @@ static void look_around(const struct pins *pins, struct tunnel_status *status, u
 		memcpy(status->again[i], below.name, DSCP_IFNAMSIZ);
 }
 
-/* In the network namespace of the tunnel, where the other devices are that may have sent packets.
- */
-static void compare_counters(const struct pins *pins, struct tunnel_status *status,
-			     const struct nl_link *link)
-{
-	NETNS_VISIT(status->tunnel.netns);
-
-	if (netns_own() == status->tunnel.netns)
-		problems_add_balance(status, pins, link);
-}
-
 static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
 {
 	struct nl_link link;
@@ -157,7 +146,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 	found = find_device(status, pins, slot, &link);
 	problems_find(status, found && status->tunnel.netns == netns_own() ? &link : NULL);
 	if (found)
-		compare_counters(pins, status, &link);
+		problems_add_balance(status, pins, &link);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }

@@ -131,6 +131,8 @@ struct search {
 	struct nl_endpoints addresses; /* of this host */
 	struct nl_endpoints sources; /* those that outer packets can have */
 	struct nl_devices found;
+	struct nl_devices guessed; /* of packets that have another of the sources, if ever */
+	struct nl_devices *add_to; /* one of the two */
 	int err; /* of packets that have no way; why says it */
 	char why[SEARCH_TEXT];
 	char note[SEARCH_TEXT]; /* of packets that have a way where they are not marked */
@@ -195,7 +197,7 @@ static int add_way(struct search *s, const struct nl_flow *flow, const struct nl
 	for (unsigned int i = 0; i < hops->n; i++) {
 		if (is_itself(s->tunnel, hops->list[i]))
 			continue;
-		nl_add_device(&s->found, hops->list[i]);
+		nl_add_device(s->add_to, hops->list[i]);
 		others++;
 	}
 	if (others) {
@@ -228,17 +230,6 @@ static void keep_reason(struct search *s, const struct nl_endpoint *to, int err,
 		 inet_ntop(to->family, &to->v6, address, sizeof(address)), reason);
 }
 
-/* True of a tunnel that no packet is known to leave by. An address of this host that leads there is
- * the one that it has among hosts whose packets another VPN carries. */
-static bool is_other_vpn(const struct search *s, int ifindex)
-{
-	struct nl_error why;
-	struct nl_link link;
-
-	return !nl_has_device(&s->found, ifindex) && !nl_link_by_index(ifindex, &link, &why) &&
-	       is_tunnel(&link);
-}
-
 /* Finds the ways to one address: first without one of the sources, then with each of them. */
 static void find_ways(struct search *s, const struct nl_endpoint *to)
 {
@@ -259,8 +250,7 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 		if (i && flow.from.family != to->family)
 			continue;
 		ret = nl_route(&flow, &route, &why);
-		if (i && !err && !ret && is_other_vpn(s, route.oif))
-			continue;
+		s->add_to = i && !err ? &s->guessed : &s->found;
 		hops.n = 0;
 		if (!ret && !flow.oif && !to->scope_id && route.type == RTN_UNICAST)
 			nl_next_hops(&flow, &hops);
@@ -272,6 +262,18 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 	}
 	if (err)
 		keep_reason(s, to, err, first.text);
+}
+
+/* Adds what was guessed, but for tunnels: an address of this host that leads into one is that which
+ * it has among hosts whose packets another VPN carries. */
+static void take_guesses(struct search *s)
+{
+	struct nl_error why;
+	struct nl_link link;
+
+	for (unsigned int i = 0; i < s->guessed.n; i++)
+		if (!nl_link_by_index(s->guessed.list[i], &link, &why) && !is_tunnel(&link))
+			nl_add_device(&s->found, s->guessed.list[i]);
 }
 
 /* Adds the devices whose routes to an address are used when a better one has gone. Tunnels are
@@ -480,6 +482,7 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 		if (!s.known && !s.flow.oif && !s.flow.from.family)
 			find_spare_ways(&s, &s.to.list[i]);
 	}
+	take_guesses(&s);
 	if (!s.found.n) {
 		explain(&s);
 		return no_uplink(tunnel, s.err, s.why);
