@@ -231,7 +231,6 @@ void balance_begin(const struct pins *pins, uint32_t slot)
 {
 	struct balance_reading before, after;
 
-	balance_look_anew();
 	if (read_both(pins, slot, &before, &after))
 		bpf_map_delete_elem(pins->maps[MAP_BALANCE], &slot);
 	else

@@ -310,6 +310,7 @@ static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
 		take_back(pins, slot, &wanted->tunnel, &before);
 		return err;
 	}
+	balance_look_anew();
 	balance_begin(pins, slot);
 	/* No packet is looked for in the old list: all is done without this. */
 	return peers_forget(pins, slot);
