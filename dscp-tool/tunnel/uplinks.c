@@ -145,14 +145,18 @@ static bool is_tunnel(const struct nl_link *link)
 	       (kinds_by_name(link->kind) || !strcmp(link->kind, "tun"));
 }
 
-static void read_addresses(struct search *s)
+/* Without them fewer uplinks would be found than there are. */
+static int read_addresses(struct search *s)
 {
 	struct nl_error why;
 	struct nl_link link;
+	int err;
 
 	nl_endpoints_free(&s->addresses);
-	if (nl_addresses(&s->addresses, &why))
-		log_debug("cannot read the addresses of this host: %s", why.text);
+	err = nl_addresses(&s->addresses, &why);
+	if (err)
+		return failed(err, "%s: cannot read the addresses of this host: %s",
+			      s->tunnel->name, why.text);
 	for (unsigned int i = 0; i < s->addresses.n; i++) {
 		const struct nl_endpoint *address = &s->addresses.list[i];
 
@@ -160,6 +164,7 @@ static void read_addresses(struct search *s)
 		    !nl_link_by_index(address->scope_id, &link, &why) && !is_tunnel(&link))
 			nl_endpoints_add(&s->sources, address);
 	}
+	return 0;
 }
 
 /* 0: no device has that address. */
@@ -473,7 +478,9 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 	s.by_source = tunnel->kind == DSCP_KIND_WIREGUARD && nl_rules_by_source();
 	take_destinations(&s, link, &wg->peers);
 	if (needs_addresses(&s))
-		read_addresses(&s);
+		err = read_addresses(&s);
+	if (err)
+		return err;
 	take_device(&s, link);
 	if (!s.known && !s.found.n)
 		take_anywhere(&s);

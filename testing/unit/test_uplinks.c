@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
@@ -303,6 +304,21 @@ static void local_address(void **state)
 	assert_not_found(DSCP_KIND_VXLAN, "no device has its local address");
 }
 
+/* What cannot be asked is no reason to leave uplinks out: here there is no room for a socket. */
+static void addresses_not_readable(void **state)
+{
+	struct rlimit usual, full;
+	int free_one = dup(STDIN_FILENO);
+
+	(void)state;
+	assert_return_code(close(free_one), errno);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &usual), errno);
+	full = (struct rlimit){ .rlim_cur = free_one, .rlim_max = usual.rlim_max };
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &full), errno);
+	assert_not_found(DSCP_KIND_WIREGUARD, "t: cannot read the addresses of this host: ");
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &usual), errno);
+}
+
 /* As on routers whose address is behind each of their devices. */
 static void local_address_on_lo(void **state)
 {
@@ -428,6 +444,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(some_peers_without_a_way),
 	TEST(no_way),
 	TEST(local_address),
+	TEST(addresses_not_readable),
 	TEST(local_address_on_lo),
 	TEST(bound_to_a_device),
 	TEST(bound_to_a_vrf),
