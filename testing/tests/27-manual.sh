@@ -22,6 +22,8 @@
 
 # shellcheck disable=SC2034 # read by testing/Makefile
 needs_source=yes
+# shellcheck disable=SC2034 # read by testing/run
+timeout=900
 
 # take_examples: $T/examples/NUMBER has the text of an example, NUMBER.try how it is tried
 take_examples()
@@ -191,12 +193,14 @@ all_examples()
 	example_nodes
 	take_examples
 	for file in "$T"/examples/???; do
+		# The others have been tried where wg0 was a VXLAN.
+		[ $kind = vxlan ] || grep -qE 'wg0|%i' "$file" || continue
 		read -ra how <"$file.try"
 		echo "${how[@]}"
 		try_example "$file" "${how[@]:1}"
 	done
 	clean_up
-	[ $tried -gt 15 ] || fail "only $tried were tried"
+	[ $tried -gt 8 ] || fail "only $tried were tried"
 }
 
 test_examples()
