@@ -179,6 +179,19 @@ int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *e
 /* Kind of the root qdisc ("cake", "fq_codel", "noqueue"...). */
 int nl_root_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);
 
+struct nl_qdisc {
+	char kind[IFNAMSIZ];
+	/* cake and cake_mq: */
+	uint32_t diffserv; /* TCA_CAKE_DIFFSERV_MODE */
+	uint32_t fwmark; /* the mask of marks that come before the DSCP, or 0 */
+	bool wash; /* the DSCP is set to 0 behind the tins */
+	bool root;
+};
+
+/* Reads the qdiscs that packets leave a device by, the root first; of those that are alike, one.
+ * At most max are written. Returns how many were, or a negative errno. */
+int nl_qdiscs(int ifindex, struct nl_qdisc *list, unsigned int max, struct nl_error *err);
+
 struct nl_filter {
 	char kind[IFNAMSIZ]; /* "bpf", "u32", "matchall"... */
 	uint32_t handle;

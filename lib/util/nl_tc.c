@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Reads ingress qdiscs and the filters at the hooks of clsact. */
+/* Reads qdiscs and the filters at the hooks of clsact. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +71,79 @@ int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *e
 	struct nl_request request;
 
 	return nl_exchange(NETLINK_ROUTE, ask_qdisc(&request, ifindex), &reader, err);
+}
+
+struct qdiscs {
+	int ifindex;
+	struct nl_qdisc *list;
+	unsigned int n, max;
+};
+
+static void read_cake(const struct nlattr *nest, struct nl_qdisc *qdisc)
+{
+	const struct nlattr *options[TCA_CAKE_FWMARK + 1];
+
+	nl_nested_attrs(nest, options, TCA_CAKE_FWMARK);
+	qdisc->diffserv = nl_u32(options[TCA_CAKE_DIFFSERV_MODE]);
+	qdisc->fwmark = nl_u32(options[TCA_CAKE_FWMARK]);
+	qdisc->wash = nl_u32(options[TCA_CAKE_WASH]);
+}
+
+static void add_qdisc(struct qdiscs *all, const struct nl_qdisc *qdisc)
+{
+	unsigned int i = !qdisc->root;
+
+	while (i && i < all->n && memcmp(&all->list[i], qdisc, sizeof(*qdisc)))
+		i++;
+	if (i < all->max)
+		memcpy(&all->list[i], qdisc, sizeof(*qdisc));
+	all->n += i == all->n && i < all->max;
+}
+
+/* The one at ffff: is not for packets that leave. */
+static int read_leaving(const struct nlmsghdr *message, void *ctx)
+{
+	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[TCA_OPTIONS + 1];
+	struct nl_qdisc qdisc;
+	struct qdiscs *all = ctx;
+
+	if (message->nlmsg_type != RTM_NEWQDISC || fixed->tcm_ifindex != all->ifindex ||
+	    fixed->tcm_parent == TC_H_INGRESS)
+		return 0;
+	memset(&qdisc, 0, sizeof(qdisc));
+	qdisc.root = fixed->tcm_parent == TC_H_ROOT;
+	nl_attrs(message, sizeof(*fixed), attrs, TCA_OPTIONS);
+	nl_string(attrs[TCA_KIND], qdisc.kind, sizeof(qdisc.kind));
+	if (!strncmp(qdisc.kind, "cake", 4))
+		read_cake(attrs[TCA_OPTIONS], &qdisc);
+	add_qdisc(all, &qdisc);
+	return 0;
+}
+
+static void restart_qdiscs(void *ctx)
+{
+	struct qdiscs *all = ctx;
+
+	all->n = 1;
+}
+
+/* A device that is down has a root that no list has. */
+int nl_qdiscs(int ifindex, struct nl_qdisc *list, unsigned int max, struct nl_error *err)
+{
+	struct qdiscs all = { .ifindex = ifindex, .list = list, .max = max };
+	struct nl_reader reader = { .message = read_leaving,
+				    .restart = restart_qdiscs,
+				    .ctx = &all };
+	struct nl_request request;
+	int ret;
+
+	memset(list, 0, sizeof(*list));
+	list->root = true;
+	ret = nl_root_qdisc(ifindex, list->kind, err);
+	if (!ret)
+		ret = nl_exchange(NETLINK_ROUTE, ask_qdisc(&request, ifindex), &reader, err);
+	return ret ? ret : (int)all.n;
 }
 
 /* Some messages are not of a filter: one heads each priority (no options), and each u32 hash

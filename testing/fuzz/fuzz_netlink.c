@@ -101,6 +101,20 @@ static int qdisc(bool root, struct nl_error *err)
 	return ret;
 }
 
+static int qdiscs(struct nl_error *err)
+{
+	struct nl_qdisc list[4];
+	int n = nl_qdiscs(DEVICE, list, ARRAY_SIZE(list), err);
+
+	CHECK(n && n <= (int)ARRAY_SIZE(list), "%d qdiscs", n);
+	for (int i = 0; i < n; i++) {
+		CHECK_TERMINATED(list[i].kind);
+		check_printable(list[i].kind, strlen(list[i].kind));
+		CHECK(list[i].root == !i, "%d is the root", i);
+	}
+	return n < 0 ? n : 0;
+}
+
 static int check_filter(const struct nl_filter *filter, void *ctx)
 {
 	(void)ctx;
@@ -144,10 +158,10 @@ static int flow_rules(struct nl_error *err)
 
 static int ask(unsigned int what, struct nl_error *err)
 {
-	switch (what % 13) {
+	switch (what % 14) {
 	case 0:
 	case 1:
-		return link_by(what % 13, err);
+		return link_by(what % 14, err);
 	case 2:
 		return wireguard(err);
 	case 3:
@@ -156,7 +170,7 @@ static int ask(unsigned int what, struct nl_error *err)
 		return next_hops();
 	case 5:
 	case 6:
-		return qdisc(what % 13 == 6, err);
+		return qdisc(what % 14 == 6, err);
 	case 7:
 		return filters(TC_H_MIN_INGRESS, err);
 	case 9:
@@ -165,7 +179,9 @@ static int ask(unsigned int what, struct nl_error *err)
 		return flow_rules(err);
 	case 11:
 	case 12:
-		return addresses(what % 13 == 12, err);
+		return addresses(what % 14 == 12, err);
+	case 13:
+		return qdiscs(err);
 	}
 	return filters(TC_H_MIN_EGRESS, err);
 }

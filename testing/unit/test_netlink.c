@@ -926,6 +926,66 @@ static void qdisc_root(void **state)
 	assert_string_equal(kind, "pfifo");
 }
 
+static void assert_qdisc(const struct nl_qdisc *qdisc, const char *kind, bool root)
+{
+	assert_string_equal(qdisc->kind, kind);
+	assert_int_equal(qdisc->root, root);
+}
+
+/* What others have, and what is for packets that come in, is left out, and of equals one is there.
+ */
+static void qdiscs(void **state)
+{
+	struct nl_qdisc list[3];
+
+	(void)state;
+	two_uplinks();
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 3, &err), 1);
+	assert_qdisc(&list[0], "noqueue", true);
+	run("ip link add t0 type veth peer name t1");
+	assert_int_equal(nl_qdiscs(index_of("t0"), list, 3, &err), 1);
+	assert_qdisc(&list[0], "noop", true);
+	assert_int_equal(nl_qdiscs(12345, list, 3, &err), -ENODEV);
+	if (!try("tc qdisc add dev u0 root handle 1: htb && tc qdisc add dev u1 root pfifo"))
+		SKIP("no htb, or no pfifo");
+	run("tc qdisc add dev u0 clsact");
+	for (int i = 1; i <= 3; i++) {
+		char lines[256];
+
+		snprintf(lines, sizeof(lines),
+			 "tc class add dev u0 parent 1: classid 1:%d htb rate 1mbit && "
+			 "tc qdisc add dev u0 parent 1:%d %s",
+			 i, i, i < 3 ? "pfifo" : "bfifo");
+		run(lines);
+	}
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 3, &err), 3);
+	assert_qdisc(&list[0], "htb", true);
+	assert_qdisc(&list[1], "pfifo", false);
+	assert_qdisc(&list[2], "bfifo", false);
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 2, &err), 2);
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 1, &err), 1);
+	assert_qdisc(&list[0], "htb", true);
+}
+
+static void qdiscs_cake(void **state)
+{
+	struct nl_qdisc list[2];
+
+	(void)state;
+	two_uplinks();
+	if (!try("tc qdisc add dev u0 root cake diffserv8 wash fwmark 0xf0"))
+		SKIP("no CAKE");
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 2, &err), 1);
+	assert_qdisc(&list[0], "cake", true);
+	assert_int_equal(list[0].diffserv, CAKE_DIFFSERV_DIFFSERV8);
+	assert_true(list[0].wash);
+	assert_int_equal(list[0].fwmark, 0xf0);
+	run("tc qdisc replace dev u0 root cake besteffort nowash");
+	assert_int_equal(nl_qdiscs(index_of("u0"), list, 2, &err), 1);
+	assert_int_equal(list[0].diffserv, CAKE_DIFFSERV_BESTEFFORT);
+	assert_false(list[0].wash);
+}
+
 struct collected {
 	struct nl_filter filters[8];
 	int n;
@@ -1293,6 +1353,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(events_of_routes),
 	TEST(qdisc_ingress),
 	TEST(qdisc_root),
+	TEST(qdiscs),
+	TEST(qdiscs_cake),
 	TEST(filters_none),
 	TEST(filters_listed),
 	TEST(filters_stop),
