@@ -17,11 +17,13 @@ enum exit_status {
 };
 
 extern const struct arg_command load_command, unload_command, status_command, dump_map_command,
-	features_command, monitor_command, reload_command, save_command, apply_command;
+	features_command, monitor_command, reload_command, save_command, apply_command,
+	explain_command;
 
 int run_load(int argc, char **argv);
 int run_unload(int argc, char **argv);
 int run_status(int argc, char **argv);
+int run_explain(int argc, char **argv);
 int run_dump_map(int argc, char **argv);
 int run_features(int argc, char **argv);
 int run_monitor(int argc, char **argv);

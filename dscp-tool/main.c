@@ -23,6 +23,7 @@ static const struct command {
 	{ .command = &unload_command, .run = run_unload },
 	{ .command = &reload_command, .run = run_reload },
 	{ .command = &status_command, .run = run_status },
+	{ .command = &explain_command, .run = run_explain },
 	{ .command = &dump_map_command, .run = run_dump_map },
 	{ .command = &save_command, .run = run_save },
 	{ .command = &apply_command, .run = run_apply },

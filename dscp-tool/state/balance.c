@@ -409,7 +409,7 @@ static struct balance_sum sum_up(const struct balance_window *window,
 				     .full = after->devices[BALANCE_DEVICES - 1].ifindex };
 }
 
-void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *egress,
+void balance_look(const struct pins *pins, uint32_t slot, bool keep, struct balance_sum *egress,
 		  struct balance_sum *ingress)
 {
 	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
@@ -423,7 +423,8 @@ void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *eg
 	    balance.egress.fault >= BALANCE_FAULTS || balance.ingress.fault >= BALANCE_FAULTS ||
 	    has_begun_anew(&after, &balance.egress.last) ||
 	    has_begun_anew(&after, &balance.ingress.last)) {
-		begin_both(pins, slot, &before);
+		if (keep)
+			begin_both(pins, slot, &before);
 		return;
 	}
 	since = difference(&after, &balance.egress.last);
@@ -434,5 +435,6 @@ void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *eg
 		decide(&balance.ingress, judge_ingress(tunnel, &since), &before);
 	*egress = sum_up(&balance.egress, &after);
 	*ingress = sum_up(&balance.ingress, &after);
-	write_record(pins, slot, &balance);
+	if (keep)
+		write_record(pins, slot, &balance);
 }

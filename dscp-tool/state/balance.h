@@ -69,8 +69,8 @@ struct balance_sum {
 };
 
 /* Looks at a tunnel of this network namespace. Fewer packets than BALANCE_LEAST since the last look
- * do not change what that one has found. */
-void balance_look(const struct pins *pins, uint32_t slot, struct balance_sum *egress,
+ * do not change what that one has found. keep: the next look is compared with this one. */
+void balance_look(const struct pins *pins, uint32_t slot, bool keep, struct balance_sum *egress,
 		  struct balance_sum *ingress);
 
 /* Returns an uplink of the set that is below another one of this network namespace, so that packets

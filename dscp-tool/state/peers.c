@@ -67,8 +67,7 @@ static bool clear_host_bits(struct dscp_peer *peer)
 	return any;
 }
 
-/* ADDRESS[/LENGTH] */
-static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err_len)
+int peers_parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err_len)
 {
 	char *slash = strchr(text, '/'), name[PEER_NAME_LEN];
 	unsigned long length, longest;
@@ -102,6 +101,17 @@ static int parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t er
 	snprintf(err, err_len, "%s/%lu has bits beyond its length: the prefix is %s", text, length,
 		 name);
 	return -EINVAL;
+}
+
+bool peers_covers(const struct dscp_peer *prefix, const struct dscp_peer *other)
+{
+	struct dscp_peer part = *other;
+
+	if (prefix->prefixlen > other->prefixlen)
+		return false;
+	part.prefixlen = prefix->prefixlen;
+	clear_host_bits(&part);
+	return same_prefix(prefix, &part);
 }
 
 /* Longer prefixes first; then in one order, whatever order they were given in or the map has. */
@@ -171,7 +181,7 @@ int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err
 		return -EINVAL;
 	}
 	*colon = '\0';
-	ret = parse_prefix(&peer, copy, err, err_len);
+	ret = peers_parse_prefix(&peer, copy, err, err_len);
 	if (!ret)
 		ret = add(peers, &peer, colon + 1, err, err_len);
 	free(copy);

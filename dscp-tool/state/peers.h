@@ -4,6 +4,7 @@
 #ifndef STATE_PEERS_H
 #define STATE_PEERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,11 @@ struct peer_maps {
 /* Adds PREFIX:MAP; several of one prefix add up. On error -EINVAL, with a sentence in err. Until
  * peers_complete() the policies say only what their maps name. */
 int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err_len);
+
+/* Reads ADDRESS[/LENGTH], and changes text. On error -EINVAL, with a sentence in err. */
+int peers_parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err_len);
+/* True if the prefix has all addresses of the other one. */
+bool peers_covers(const struct dscp_peer *prefix, const struct dscp_peer *other);
 
 /* What a prefix's map does not name is as in the tunnel's own policy. */
 void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);

@@ -227,7 +227,7 @@ static void add_problem(struct tunnel_status *status, const struct text *t,
 }
 
 void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
-			  const struct nl_link *link)
+			  const struct nl_link *link, bool keep)
 {
 	/* Where the other devices are that may have sent packets. */
 	NETNS_VISIT(status->tunnel.netns);
@@ -238,10 +238,11 @@ void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
 		return;
 	/* What is said already explains it. */
 	if (status->n_problems) {
-		balance_begin(pins, status->slot);
+		if (keep)
+			balance_begin(pins, status->slot);
 		return;
 	}
-	balance_look(pins, status->slot, &egress, &ingress);
+	balance_look(pins, status->slot, keep, &egress, &ingress);
 	if (egress.fault != BALANCE_FINE) {
 		add_egress(&out, status, link, &egress);
 		add_problem(status, &out, egress.fault);

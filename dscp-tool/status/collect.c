@@ -120,7 +120,8 @@ static void look_around(const struct pins *pins, struct tunnel_status *status, u
 		memcpy(status->again[i], below.name, DSCP_IFNAMSIZ);
 }
 
-static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_status *status)
+static int collect_tunnel(const struct pins *pins, uint32_t slot, bool keep,
+			  struct tunnel_status *status)
 {
 	struct nl_link link;
 	bool found;
@@ -146,7 +147,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, struct tunnel_
 	found = find_device(status, pins, slot, &link);
 	problems_find(status, found && status->tunnel.netns == netns_own() ? &link : NULL);
 	if (found)
-		problems_add_balance(status, pins, &link);
+		problems_add_balance(status, pins, &link, keep);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
 	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
 }
@@ -277,7 +278,7 @@ static int collect_tunnels(const struct collection *c, const struct pins *pins)
 		status = add(c->status);
 		if (!status)
 			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
-		err = collect_tunnel(pins, slot, status);
+		err = collect_tunnel(pins, slot, !c->query->only_looks, status);
 		if (err)
 			log_error("%s: cannot read its state: %s", pins->tunnels[slot].name,
 				  log_strerror(err));

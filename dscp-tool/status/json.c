@@ -47,7 +47,7 @@ static struct json_object *json_peers(const struct tunnel_status *status)
 	return list;
 }
 
-static struct json_object *json_dscps(const __u64 packets[DSCP_VALUES])
+struct json_object *status_json_dscps(const __u64 packets[DSCP_VALUES])
 {
 	struct json_object *dscps = json_object_new_object();
 
@@ -86,8 +86,8 @@ static struct json_object *json_counters(const struct dscp_counters *c, bool ing
 			json_number(object, counter_fields[i].name, counters_get(c, i));
 	}
 	json_number(object, "bytes", c->bytes);
-	json_object_object_add(object, "came_with", json_dscps(c->came_with));
-	json_object_object_add(object, "dscp", json_dscps(c->dscp));
+	json_object_object_add(object, "came_with", status_json_dscps(c->came_with));
+	json_object_object_add(object, "dscp", status_json_dscps(c->dscp));
 	return object;
 }
 
@@ -117,7 +117,7 @@ static void json_up(struct json_object *object, enum up_or_down up)
 			       up == NOT_KNOWN ? NULL : json_object_new_boolean(up == UP));
 }
 
-static struct json_object *json_hook(const struct tunnel_status *status, unsigned int i)
+struct json_object *status_json_hook(const struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
 	const struct hook_state *state = &status->states[i];
@@ -213,11 +213,19 @@ static void add_maps(struct json_object *object, const struct tunnel_status *sta
 	json_string(object, "ingress_map_text", in ? status_ingress_map(status) : NULL);
 }
 
+struct json_object *status_json_problems(const struct tunnel_status *status)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; i < status->n_problems; i++)
+		json_object_array_add(list, json_object_new_string(status->problems[i]));
+	return list;
+}
+
 static struct json_object *json_tunnel(const struct tunnel_status *status)
 {
 	struct json_object *object = json_object_new_object(), *ports = json_object_new_array(),
-			   *hooks = json_object_new_array(), *problems = json_object_new_array(),
-			   *counters = json_object_new_object();
+			   *hooks = json_object_new_array(), *counters = json_object_new_object();
 	const struct dscp_tunnel *t = &status->tunnel;
 	bool fixed = t->flags & DSCP_TUNNEL_FIXED;
 
@@ -232,16 +240,14 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "ports", ports);
 	add_ends(object, status);
 	json_boolean(object, "healthy", !status->n_problems);
-	for (unsigned int i = 0; i < status->n_problems; i++)
-		json_object_array_add(problems, json_object_new_string(status->problems[i]));
-	json_object_object_add(object, "problems", problems);
+	json_object_object_add(object, "problems", status_json_problems(status));
 	add_maps(object, status);
 	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
 	json_object_object_add(object, "command", json_command(status));
 	for (unsigned int i = 0; i < status->n_hooks; i++)
-		json_object_array_add(hooks, json_hook(status, i));
+		json_object_array_add(hooks, status_json_hook(status, i));
 	json_object_object_add(object, "hooks", hooks);
 	json_object_object_add(counters, "egress", json_counters(&status->egress, false));
 	json_object_object_add(counters, "ingress", json_counters(&status->ingress, true));

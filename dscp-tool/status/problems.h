@@ -12,9 +12,9 @@ struct pins;
 /* Adds all problems of the tunnel itself. link: its device; NULL: gone, or out of reach. */
 void problems_find(struct tunnel_status *status, const struct nl_link *link);
 
-/* Adds that packets are missing, or not known, where they are counted. */
+/* Adds that packets are missing, or not known, where they are counted. keep: see balance_look(). */
 void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
-			  const struct nl_link *link);
+			  const struct nl_link *link, bool keep);
 
 /* Adds a sentence. */
 void problems_add(struct tunnel_status *status, const char *fmt, ...)

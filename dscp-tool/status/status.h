@@ -24,6 +24,8 @@
 /* Whether a device is set up (IFF_UP). */
 enum up_or_down { NOT_KNOWN, UP, DOWN };
 
+struct json_object;
+
 struct tunnel_status {
 	struct dscp_tunnel tunnel;
 	struct request request; /* what was asked for it */
@@ -77,6 +79,7 @@ struct status_query {
 	const char *names[MAX_NAMES];
 	unsigned int n_names;
 	bool all_netns;
+	bool only_looks; /* is no reading that later ones are compared with */
 	other_set *other; /* what to do about a set that cannot be opened */
 	bool found[MAX_NAMES]; /* the answer */
 };
@@ -126,8 +129,16 @@ const char *status_ingress_map(const struct tunnel_status *status);
 const char *status_peer_map(const struct tunnel_status *status, unsigned int i);
 
 void status_print_text(const struct status *status);
+/* Parts of that: the first line as far as the device goes, without its end; and whole lines. */
+void status_print_name(const struct tunnel_status *status);
+void status_print_problems(const struct tunnel_status *status);
+void status_print_came_with(const struct tunnel_status *status);
+void status_print_hook(const struct tunnel_status *status, unsigned int i);
 /* exit_status: of the errors, if something is missing. */
 void status_print_json(const struct status *status, int exit_status);
+struct json_object *status_json_problems(const struct tunnel_status *status);
+struct json_object *status_json_dscps(const __u64 packets[DSCP_VALUES]);
+struct json_object *status_json_hook(const struct tunnel_status *status, unsigned int i);
 void status_print_openmetrics(const struct status *status);
 void status_print_prometheus(const struct status *status);
 

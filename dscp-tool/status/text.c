@@ -93,6 +93,11 @@ static void print_chart(const struct tunnel_status *status, const __u64 packets[
 	}
 }
 
+void status_print_came_with(const struct tunnel_status *status)
+{
+	print_chart(status, status->egress.came_with, "came with");
+}
+
 static void print_reasons(const struct tunnel_status *status, const struct dscp_counters *c,
 			  const char *name)
 {
@@ -158,7 +163,7 @@ static void print_neighbours(const struct tunnel_status *status, unsigned int i)
 				"changes the DSCP, ours has read another one");
 }
 
-static void print_hook(const struct tunnel_status *status, unsigned int i)
+void status_print_hook(const struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
 	const struct hook_state *state = &status->states[i];
@@ -209,10 +214,9 @@ static void print_command(const struct tunnel_status *status)
 	free(command);
 }
 
-static void print_tunnel(const struct tunnel_status *status)
+void status_print_name(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = &status->tunnel;
-	const struct tunnel_status *before = status->before;
 
 	printf("%s", status->name);
 	if (status->netns_gone || t->netns != netns_own())
@@ -221,14 +225,27 @@ static void print_tunnel(const struct tunnel_status *status)
 	for (int i = 0; i < t->n_ports; i++)
 		printf("%s %u", i ? "," : " port", t->ports[i]);
 	print_ends(status);
-	printf("%s, %s\n", status->up == DOWN ? ", down" : "",
-	       status->n_problems ? "NOT HEALTHY" : "healthy");
+	if (status->up == DOWN)
+		printf(", down");
+}
+
+void status_print_problems(const struct tunnel_status *status)
+{
 	for (unsigned int i = 0; i < status->n_problems; i++)
 		printf("  problem   %s\n", status->problems[i]);
+}
+
+static void print_tunnel(const struct tunnel_status *status)
+{
+	const struct tunnel_status *before = status->before;
+
+	status_print_name(status);
+	puts(status->n_problems ? ", NOT HEALTHY" : ", healthy");
+	status_print_problems(status);
 	print_command(status);
 	print_policies(status);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
-		print_hook(status, i);
+		status_print_hook(status, i);
 	if (has_egress(status))
 		print_counters(status, &status->egress, before ? &before->egress : NULL, "egress",
 			       "came with", "left with");

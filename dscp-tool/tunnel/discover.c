@@ -270,18 +270,32 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigne
 	return !known;
 }
 
+/* Ingress has the same uplinks, and asks the kernel by loading a program. */
+static struct request egress_of(const struct request *asked, const char *name)
+{
+	struct request request = *asked;
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	request.direction = DIRECTION_EGRESS;
+	return request;
+}
+
+int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now)
+{
+	const struct request request = egress_of(asked, name);
+
+	return discover_tunnel(&request, false, now);
+}
+
 bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
 			      const char *name, char *text, unsigned int len)
 {
-	struct request request = *asked;
+	const struct request request = egress_of(asked, name);
 	struct dscp_tunnel now;
 	int err;
 
-	if (request.n_uplinks || !uplinks_needed(tunnel))
+	if (asked->n_uplinks || !uplinks_needed(tunnel))
 		return false;
-	snprintf(request.name, sizeof(request.name), "%s", name);
-	/* Ingress has the same uplinks, and asks the kernel by loading a program. */
-	request.direction = DIRECTION_EGRESS;
 	err = discover_tunnel(&request, false, &now);
 	reason_clear();
 	/* Without any route no packet leaves unmarked. */

@@ -16,6 +16,10 @@ struct nl_link;
  * 0; TUNNEL_USAGE: the request does not fit this tunnel; a negative errno. The reason is kept. */
 int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel);
 
+/* The same for a loaded tunnel, whose device has that name now, as if egress were all that was
+ * asked for. */
+int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now);
+
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is
  * not a tunnel in clear text, or has another header in front of its own. In external mode a GRE or
  * IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */

@@ -154,6 +154,8 @@ static const struct {
 	{ { "status", "--openmetrics" }, OPENMETRICS },
 	{ { "status", "--prometheus" }, PROMETHEUS },
 	{ { "dump-map" }, TEXT },
+	{ { "explain", "wg0", "--to", "10.0.0.5" }, TEXT },
+	{ { "explain", "wg0", "--json" }, JSON },
 	{ { "dump-map", "--json" }, JSON },
 	{ { "dump-map", "wg0" }, TEXT },
 	{ { "monitor" }, TEXT },

@@ -168,6 +168,9 @@ test_devices()
 	check on a "$TOOL" load vx6
 	offers 'vx6' unload ''
 	offers 'vx6' status v
+	offers 'vx6' explain v
+	offers 'AF41 AF42 AF43' explain vx6 --dscp AF4
+	offers '' explain vx6 --to v
 	offers 'vx6' monitor ''
 	check on a "$TOOL" unload --all
 }

@@ -87,6 +87,27 @@ test_status()
 	valid
 }
 
+test_explain()
+{
+	needs_validator
+	lone_node
+	check on a "$TOOL" load vx4 --direction both --egress-map '*=CS0,EF=keep' --peer-map fd00::/64:copy
+	check on a "$TOOL" load vx6 --outer-dscp 7
+	on a ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe dev eth0
+	check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp 46 --count 9
+	keep 0 explain.all explain vx4 vx6 --json
+	jq -e '.tunnels[0].came_with.EF == 9' "$T/docs/explain.all"
+	keep 0 explain.one explain vx4 --json --dscp 63 --to fd00::5
+	on a tc qdisc replace dev eth0 root cake || on a tc qdisc replace dev eth0 root pfifo
+	keep 0 explain.qdisc explain vx4 --json
+	on a ip route add 192.0.2.2/32 dev vx6
+	on a ip link set vx4 down
+	check on a "$TOOL" load vx6 --direction ingress
+	keep 4 explain.in-the-way explain vx4 vx6 --json
+	keep 3 errors.not-loaded explain vx4 vx5 --json
+	valid
+}
+
 test_features()
 {
 	needs_validator

@@ -81,6 +81,8 @@ test_what_reads()
 	check on a "$TOOL" load vx6 --outer-dscp EF
 	grind 0 status
 	grind 0 status --json
+	grind 0 explain vx4 vx6 --to 10.0.4.2
+	grind 0 explain vx4 --json
 	grind 0 dump-map --json
 	on a ip link delete vx4
 	grind 4 status

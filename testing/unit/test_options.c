@@ -419,12 +419,39 @@ static void other_commands_refuse(void **state)
 	assert_accepted("save --verbose"); /* it has no configuration */
 }
 
+static void explain_refuses(void **state)
+{
+	(void)state;
+	assert_refused("explain", "an argument is missing: usage: dscp-tool explain TUNNEL...",
+		       "explain");
+	assert_refused("explain vx4 --dscp EF --dscp AF41",
+		       "--dscp is given twice, with 'EF' and 'AF41': give it once", "explain");
+	assert_refused(
+		"explain vx4 -d 184",
+		"--dscp: '184' is the DS field (TOS byte) of EF: a DSCP is its upper six bits",
+		"explain");
+	assert_refused("explain vx4 --to 10.0.0.0/8",
+		       "--to: '10.0.0.0/8' is no IPv4 or IPv6 address", "explain");
+	assert_refused("explain vx4 --to fd00:", "--to: 'fd00:' is no IPv4 or IPv6 address",
+		       "explain");
+	assert_refused("explain vx4 -t ::ffff:10.0.0.5",
+		       "--to: '::ffff:10.0.0.5' is an IPv4 address: write it as one", "explain");
+	assert_refused("explain vx4 --to "
+		       "fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0005",
+		       "--to: 'fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0005' is no "
+		       "IPv4 or IPv6 address",
+		       "explain");
+	assert_accepted("explain vx4 wx5");
+	assert_accepted("explain vx4 -j --dscp be --to fd00::5");
+}
+
 /* The commands that take several names take so many, and no more. */
 static void counts_names(void **state)
 {
-	static const char *const commands[] = { "unload", "status", "monitor", "reload" };
+	static const char *const commands[] = { "unload", "status", "monitor", "reload",
+						"explain" };
 	static const char *const usage[] = { "TUNNEL... | --all", "[TUNNEL...]", "[TUNNEL...]",
-					     "[TUNNEL...]" };
+					     "[TUNNEL...]", "TUNNEL..." };
 	char words[1024], sentence[256];
 
 	(void)state;
@@ -593,8 +620,8 @@ static void assert_narrow(void)
 static void help_of_a_command(void **state)
 {
 	static const char *const commands[] = {
-		"load", "unload", "reload",  "status",	 "dump-map",
-		"save", "apply",  "monitor", "features",
+		"load",	    "unload", "reload", "status",  "explain",
+		"dump-map", "save",   "apply",	"monitor", "features",
 	};
 	char words[64], text[sizeof(out)];
 
@@ -658,6 +685,7 @@ int main(void)
 		cmocka_unit_test(monitor_refuses),
 		cmocka_unit_test(reload_refuses),
 		cmocka_unit_test(other_commands_refuse),
+		cmocka_unit_test(explain_refuses),
 		cmocka_unit_test(counts_names),
 		cmocka_unit_test(apply_refuses),
 		cmocka_unit_test(apply_accepts),
