@@ -523,10 +523,10 @@ test_from_one_set_to_another()
 	shared b sh -ec 'ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up'
 	inventory >"$T/before"
 	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink eth0
-	[ "$(on a sh -c "ls $root | wc -l")" = 1 ]
+	[ "$(on a sh -c "ls -d $root/[0-9]* | wc -l")" = 1 ]
 	check on a "$TOOL" load tun0 --outer-dscp EF --port 4799 --uplink up0 --uplink-netns b
 	grep -q '^tun0: uplink-netns: b .was the tunnel.s own.$' <<<"$OUTPUT" || fail "$OUTPUT"
-	[ "$(on a sh -c "ls $root | wc -l")" = 1 ]
+	[ "$(on a sh -c "ls -d $root/[0-9]* | wc -l")" = 1 ]
 	check on a "$TOOL" status tun0
 	[ "$(on a "$TOOL" status --json | jq -c '[.tunnels[].uplink_netns.path]')" = '["/run/netns/b"]' ]
 	! on a bpftool net show dev eth0 | grep -E 'id [0-9]' || fail "a program at eth0"
@@ -858,7 +858,7 @@ test_a_hundred_namespaces()
 		ip link set eth0 up; ip link set peer0 up
 		ip link add vx4 type vxlan id 4 remote 192.0.2.2 dstport 4789; ip link set vx4 up"'
 	each_namespace 'check by_exec many$n load vx4 --direction both'
-	[ "$(on a sh -c "ls $root | wc -l")" = $hundred ]
+	[ "$(on a sh -c "ls -d $root/[0-9]* | wc -l")" = $hundred ]
 	[ "$(on a "$TOOL" status --all-netns --json | jq '.tunnels | map(select(.healthy)) | length')" = $hundred ]
 	[ "$(by_exec many7 status --json | jq '.tunnels | length')" = 1 ]
 	on a bpftool -j map show | jq -r '"memory of a set: \(map(.bytes_memlock) | add / '$hundred' | floor) bytes"'
@@ -869,7 +869,7 @@ test_a_hundred_namespaces()
 	[ "$(grep -c '^vx4: the device was made anew: loaded again$' <<<"$OUTPUT")" = $hundred ]
 	check on a "$TOOL" status --all-netns
 	check by_exec many3 unload vx4
-	[ "$(on a sh -c "ls $root | wc -l")" = $((hundred - 1)) ]
+	[ "$(on a sh -c "ls -d $root/[0-9]* | wc -l")" = $((hundred - 1)) ]
 	check on a "$TOOL" unload --all
 	check_exit 2 on a ls $root
 	each_namespace 'ip netns del many$n'
