@@ -82,7 +82,7 @@ static int read_hops(const struct nlmsghdr *message, void *ctx)
 static int read_object(const struct nlmsghdr *message, void *ctx)
 {
 	const struct nlattr *attrs[NHA_OIF + 1];
-	const struct nexthop_grp *members;
+	const struct nexthop_grp *members = NULL;
 	struct hops *hops = ctx;
 	size_t n = 0;
 
