@@ -88,7 +88,9 @@ struct {
 #define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
 /* In place of a DSCP: */
 #define NOT_OURS 0x200u /* no tunnel's packet after all */
-#define SKIPPED 0x400u /* the tunnel's, but there is no packet inside */
+/* The tunnel's, but there is no packet inside; the low bits are as dscp_tunnel.handshake. */
+#define SKIPPED 0x400u
+#define SKIPPED_BITS 0xffu
 
 #define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
 
@@ -301,6 +303,7 @@ struct leaving {
 	__u32 type; /* and its ethertype, ETH_P_TEB if it is a frame, or 0 if nobody knows */
 	__u32 source; /* UDP port */
 	__u32 came; /* one more than the DSCP of the inner header, or 0 if that was not read */
+	const struct dscp_tunnel *tunnel; /* of the slot; set where the packet is the tunnel's */
 	bool data; /* carries an inner packet */
 };
 
@@ -771,6 +774,17 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 	return bpf_map_lookup_elem(&tunnels, &slot);
 }
 
+/* The tunnel that the packet is of, or NULL. */
+static __always_inline struct dscp_tunnel *find_tunnel(struct __sk_buff *skb, struct leaving *l)
+{
+	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
+
+	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
+		return NULL;
+	l->tunnel = tunnel;
+	return tunnel;
+}
+
 /* Finds the mark of a first fragment, which has the hash of the socket in place of a stamp. */
 static __always_inline __u32 mark_of_first(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
@@ -785,14 +799,14 @@ static __always_inline __u32 mark_of_first(struct __sk_buff *skb, const struct d
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *l)
 {
-	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
+	struct dscp_tunnel *tunnel = find_tunnel(skb, l);
 	__u32 mark, dscp, protocol;
 	bool clear;
 
-	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
+	if (!tunnel)
 		return NOT_OURS;
 	if (!l->data)
-		return SKIPPED;
+		return SKIPPED | tunnel->handshake;
 	clear = dscp_kind_is_clear(tunnel->kind);
 	if (clear) {
 		protocol = outer_protocol(l, tunnel->kind);
@@ -815,22 +829,35 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *
 	return marked_dscp(tunnel, l->slot, mark);
 }
 
-static __always_inline void write_dscp(struct __sk_buff *skb, const struct leaving *l, __u32 dscp)
+static __always_inline void write_ds(const struct leaving *l, __u32 ds)
 {
-	__u32 slot = l->slot, packets = wire_packets(skb), ds;
-	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
 	struct ip4_header *ip4 = l->o.ip;
 	struct ip6_header *ip6 = l->o.ip;
 
-	if (!c)
-		return;
-	if (l->o.part <= PART_FIRST)
-		c->passed++;
-	if (dscp == SKIPPED) {
-		c->skipped += packets;
-		return;
-	}
-	ds = outer_ds(&l->o);
+	if (l->o.ip6)
+		ip6_set_ds(ip6, ds);
+	else
+		ip4_set_ds(ip4, ds);
+}
+
+/* A handshake or keepalive. Returns the DS field that it leaves with. */
+static __always_inline __u32 write_skipped(const struct leaving *l, __u32 dscp)
+{
+	__u32 ds = outer_ds(&l->o), to = dscp & SKIPPED_BITS;
+
+	if (!to || to - 1 == ds >> 2)
+		return ds;
+	ds = ds_with_dscp(ds, to - 1);
+	write_ds(l, ds);
+	return ds;
+}
+
+/* The same of a packet with data. */
+static __always_inline __u32 write_data(struct __sk_buff *skb, const struct leaving *l,
+					struct dscp_counters *c, __u32 dscp)
+{
+	__u32 ds = outer_ds(&l->o), packets = wire_packets(skb);
+
 	c->bytes += skb->wire_len;
 	if (l->came)
 		c->came_with[(l->came - 1) & (DSCP_VALUES - 1)] += packets;
@@ -840,13 +867,33 @@ static __always_inline void write_dscp(struct __sk_buff *skb, const struct leavi
 		c->unchanged += packets;
 	} else {
 		ds = ds_with_dscp(ds, dscp);
-		if (l->o.ip6)
-			ip6_set_ds(ip6, ds);
-		else
-			ip4_set_ds(ip4, ds);
+		write_ds(l, ds);
 		c->marked += packets;
 	}
 	c->dscp[dscp_index(ds)] += packets;
+	return ds;
+}
+
+static __always_inline void write_dscp(struct __sk_buff *skb, const struct leaving *l, __u32 dscp)
+{
+	__u32 slot = l->slot, ds, to;
+	struct dscp_counters *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (!c)
+		return;
+	if (l->o.part <= PART_FIRST)
+		c->passed++;
+	if (dscp & SKIPPED) {
+		c->skipped += wire_packets(skb);
+		ds = write_skipped(l, dscp);
+	} else {
+		ds = write_data(skb, l, c, dscp);
+	}
+	if (!(l->tunnel->flags & DSCP_TUNNEL_PRIORITY))
+		return;
+	to = l->tunnel->priority.to[dscp_index(ds)];
+	if (to)
+		skb->priority = to - 1;
 }
 
 static __always_inline void rewrite_dscp(struct __sk_buff *skb, struct leaving *l)
@@ -898,7 +945,6 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct leaving *l
 					const struct dscp_fragment_key *key)
 {
 	struct dscp_fragment *note = bpf_map_lookup_elem(&fragments, key);
-	struct dscp_tunnel *tunnel;
 	__u32 dscp;
 
 	if (!note)
@@ -909,10 +955,7 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct leaving *l
 	if (l->o.part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
 				   : !bpf_map_lookup_elem(&fragments, key))
 		return NOT_OURS;
-	tunnel = tunnel_of(l->slot);
-	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
-		return NOT_OURS;
-	return dscp;
+	return find_tunnel(skb, l) ? dscp : NOT_OURS;
 }
 
 static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving *l)

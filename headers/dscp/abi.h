@@ -95,6 +95,7 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 /* --peer-map: the policy is by inner destination. egress_inner_peers applies it, or egress_outer if
  * the kind is clear. */
 #define DSCP_TUNNEL_PEERS (1u << 4)
+#define DSCP_TUNNEL_PRIORITY (1u << 5) /* --priority-map: some entry of priority is not 0 */
 
 #define DSCP_IFINDEX_GONE 0x80000000u /* no device has such a number */
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
@@ -106,6 +107,8 @@ enum dscp_way {
 	DSCP_WAY_PEEK = 2, /* read from the header that is still in front of the packet */
 	DSCP_WAY_XDP = 3, /* noted at the uplink under WireGuard's receiver index and counter */
 };
+
+#define DSCP_PRIORITIES 16 /* skb->priority of --priority-map, as TC_PRIO_MAX has it */
 
 /* What a DSCP becomes on the other header: a DSCP, or DSCP_KEEP. */
 struct dscp_policy {
@@ -134,9 +137,13 @@ struct dscp_tunnel {
 	__u32 flags; /* DSCP_TUNNEL_* */
 	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
 	__u8 list; /* with DSCP_TUNNEL_PEERS: which entries of the map of peers are in force */
-	__u8 pad[2];
+	/* One more than the DSCP of handshakes and keepalives; 0: they keep theirs. */
+	__u8 handshake;
+	__u8 pad;
 	struct dscp_policy egress;
 	struct dscp_policy ingress;
+	/* By the DSCP that a packet leaves with: one more than its skb->priority; 0: that stays. */
+	struct dscp_policy priority;
 	/* The rest is the tool's memory of what it set up. */
 	struct dscp_endpoint endpoint; /* kind 0: its port is all */
 	__u64 netns; /* inode of the network namespace of ifindex */
@@ -268,7 +275,8 @@ enum dscp_reason {
 struct dscp_counters {
 	__u64 marked; /* the DS field was changed */
 	__u64 unchanged; /* it was right already, or the policy says keep */
-	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
+	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive; --handshake-dscp or not
+			*/
 	__u64 bytes; /* of data packets, with a link-layer header where the device has one */
 	/* Units in which the devices count: a GSO packet is one, and so are all fragments of a
 	 * packet, data or not. */

@@ -131,6 +131,12 @@ static void random_tunnel(uint32_t slot)
 		t.flags |= DSCP_TUNNEL_FIXED;
 		t.outer_dscp = fuzz_below(DSCP_VALUES);
 	}
+	if (fuzz_one_in(2))
+		t.handshake = fuzz_below(DSCP_VALUES + 1);
+	if (fuzz_one_in(2))
+		t.flags |= DSCP_TUNNEL_PRIORITY;
+	for (int i = 0; i < DSCP_VALUES; i++)
+		t.priority.to[i] = fuzz_below(DSCP_PRIORITIES + 1);
 	if (t.kind <= DSCP_KIND_GENEVE ? random_by_port(&t) : random_by_address(&t))
 		add_tunnel(slot, &t);
 }

@@ -229,8 +229,12 @@ static struct dscp_tunnel new_tunnel(uint32_t slot, uint8_t kind)
 		.flags = DSCP_TUNNEL_EGRESS,
 	};
 
-	for (int i = 0; i < DSCP_VALUES; i++)
+	if (slot % 3)
+		t.flags |= DSCP_TUNNEL_PRIORITY;
+	for (int i = 0; i < DSCP_VALUES; i++) {
 		t.egress.to[i] = i;
+		t.priority.to[i] = priority_to(i);
+	}
 	return t;
 }
 
@@ -243,6 +247,7 @@ void add_by_port(uint32_t slot, uint8_t kind, uint16_t port)
 		memset(t.egress.to, 0, sizeof(t.egress.to));
 		t.egress.to[EF] = CS1;
 		t.egress.to[AF41] = DSCP_KEEP;
+		t.handshake = HANDSHAKE + 1;
 	} else if (slot == WG_FIXED) {
 		t.flags |= DSCP_TUNNEL_FIXED;
 		t.outer_dscp = AF41;
@@ -462,6 +467,7 @@ bool transmit(const char *program, const struct packet *in, uint32_t hash, struc
 	uint32_t runs = knobs->runs;
 
 	knobs->hash = hash;
+	knobs->priority = OTHER_PRIORITY;
 	if (how.device) {
 		run_device(program, in, how.type ? how.type : type_of(in), how.linear, out);
 		take_metadata_tag(out);
@@ -495,7 +501,7 @@ static void assert_marked(const struct packet *in, const struct packet *out,
 
 	want.ip = o->ip;
 	want.ip6 = o->ip6;
-	if (o->verdict == MARKED) {
+	if (outcome_changes(o) && o->dscp != get_ds(ip, o->ip6) >> 2) {
 		ds = get_ds(ip, o->ip6);
 		sum = o->ip6 || o->ip + header > in->len ? 0 : header_sum(ip, header);
 		set_ds(&want, o->dscp << 2 | (ds & 3));
@@ -575,6 +581,9 @@ void check_packet(const char *program, const struct packet *p, uint32_t hash,
 	if (!transmit(program, p, hash, &out))
 		return;
 	assert_marked(&in, &out, o);
+	if (!strncmp(program, "test_", 5))
+		assert_int_equal(knobs->priority_after,
+				 o->priority ? o->priority - 1u : OTHER_PRIORITY);
 	account(o, p, &out);
 }
 
@@ -626,6 +635,7 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 	if (knobs->after != stamp)
 		dump("packet", p);
 	assert_int_equal(knobs->after, stamp);
+	assert_int_equal(knobs->priority_after, OTHER_PRIORITY);
 	if (mark < 0)
 		return;
 	account_inner(p);

@@ -20,6 +20,8 @@
 #define EF 46
 #define AF41 34
 #define CS1 8
+#define HANDSHAKE 10 /* AF11: of the handshakes of WG_POLICY */
+#define OTHER_PRIORITY 0x10007u /* skb->priority of each packet before */
 #define HASH 0x12345678u /* of the flow that most cases use */
 #define SOCKET 0x5a5a5a00u /* of a flow with one stamp, EF */
 #define STRANGE 0xdeadbeefu /* a hash that was never stamped */
@@ -28,7 +30,7 @@
 enum slot {
 	NO_SLOT,
 	WG,
-	WG_POLICY, /* EF to CS1, AF41 kept, the rest to 0 */
+	WG_POLICY, /* EF to CS1, AF41 kept, the rest to 0; and HANDSHAKE */
 	WG_FIXED, /* AF41 */
 	USER, /* UDP by source port */
 	VXLAN_42, /* over IPv4; VXLAN6_42 over IPv6 */
@@ -52,6 +54,12 @@ enum slot {
 };
 
 #define IFINDEX(slot) (100 + (slot))
+
+/* The priority map of all tunnels, one more than the priority; in force for two of three. */
+static inline uint8_t priority_to(uint8_t dscp)
+{
+	return dscp * 7 % (DSCP_PRIORITIES + 1);
+}
 
 #define WG_PORT 51820
 #define WG_POLICY_PORT 51821

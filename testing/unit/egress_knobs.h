@@ -9,6 +9,8 @@
 struct egress_knobs {
 	__u32 hash; /* skb->hash when our program begins */
 	__u32 after; /* and when it has ended */
+	__u32 priority; /* the same of skb->priority */
+	__u32 priority_after;
 	__u32 vlan_tags; /* pushed before; the last one is in the skb's metadata, not in the frame
 			  */
 	__u32 prototype; /* 4 or 6: what GRE without a remote address shows of itself is in front */

@@ -490,6 +490,7 @@ static void judge_known(const struct view *v, struct outcome *o, uint32_t dscp)
 static void judge_whole(const struct view *v, struct outcome *o)
 {
 	uint32_t slot, dscp = DSCP_UNKNOWN;
+	uint8_t handshake;
 	bool data;
 
 	slot = owner(v, &data);
@@ -498,6 +499,8 @@ static void judge_whole(const struct view *v, struct outcome *o)
 		o->ip = v->ip;
 		o->ip6 = v->ip6;
 		o->verdict = SKIPPED;
+		handshake = v->world->tunnels[slot].handshake;
+		o->dscp = handshake ? handshake - 1u : DSCP_KEEP;
 		if (data) {
 			dscp = wanted(v, slot, &o->came);
 			judge_known(v, o, dscp);
@@ -505,6 +508,17 @@ static void judge_whole(const struct view *v, struct outcome *o)
 	}
 	if (v->first)
 		judge_first(v, o, dscp);
+}
+
+/* By the DSCP that the packet leaves with, whoever has set that. */
+static uint8_t priority_of(const struct view *v, const struct outcome *o)
+{
+	const struct dscp_tunnel *t = &v->world->tunnels[o->slot];
+	uint8_t dscp = get_ds(v->bytes + v->ip, v->ip6) >> 2;
+
+	if (o->verdict == NOT_OURS || !(t->flags & DSCP_TUNNEL_PRIORITY))
+		return 0;
+	return t->priority.to[outcome_changes(o) ? o->dscp : dscp];
 }
 
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
@@ -521,6 +535,7 @@ struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len
 	else if (judge_later(&v, &o, &dscp))
 		judge_known(&v, &o, dscp);
 	o.later = v.later;
+	o.priority = priority_of(&v, &o);
 	return o;
 }
 

@@ -76,7 +76,8 @@ enum verdict {
 struct outcome {
 	enum verdict verdict;
 	uint32_t slot;
-	uint8_t dscp; /* MARKED: the new one */
+	uint8_t dscp; /* MARKED: the new one; SKIPPED: the same, or DSCP_KEEP */
+	uint8_t priority; /* one more than the new skb->priority, or 0: stays */
 	enum dscp_reason reason; /* UNKNOWN */
 	uint8_t came; /* one more than the DSCP of the inner header, or 0: not read */
 	size_t ip; /* where the outer IP header is; set if it is not NOT_OURS */
@@ -86,6 +87,12 @@ struct outcome {
 	bool forgets, notes;
 	bool later; /* a fragment that is not the first one */
 };
+
+/* True if the outer header gets the DSCP of the outcome. */
+static inline bool outcome_changes(const struct outcome *o)
+{
+	return o->verdict == MARKED || (o->verdict == SKIPPED && o->dscp != DSCP_KEEP);
+}
 
 /* What egress_inner should see in a packet. */
 struct inner {

@@ -80,6 +80,7 @@ void make_templates(void)
 		t[n] = fragment_of(&t[n - 12], 99, true);
 		n++;
 		t[n++] = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
+		t[n++] = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x02000000, 92);
 		t[n++] = udp_packet(family, WG_PORT, VXLAN_PORT, 0x04000000, 32);
 		t[n] = vni_packet(family, VXLAN_PORT, 42);
 		set16(t[n].bytes + t[n].len - 70 - 8, WG_PORT);

@@ -37,7 +37,14 @@ static __always_inline void prepare(struct __sk_buff *skb)
 	if (knobs.prototype)
 		put_prototype(skb, knobs.prototype);
 	bpf_set_hash(skb, knobs.hash);
+	skb->priority = knobs.priority;
 	knobs.runs++;
+}
+
+static __always_inline void report(const struct __sk_buff *skb)
+{
+	knobs.after = skb->hash;
+	knobs.priority_after = skb->priority;
 }
 
 SEC("tc/test_inner")
@@ -45,7 +52,7 @@ int test_inner(struct __sk_buff *skb)
 {
 	prepare(skb);
 	stamp_packet(skb);
-	knobs.after = skb->hash;
+	report(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -54,7 +61,7 @@ int test_peers(struct __sk_buff *skb)
 {
 	prepare(skb);
 	stamp_by_peer(skb);
-	knobs.after = skb->hash;
+	report(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -63,6 +70,6 @@ int test_outer(struct __sk_buff *skb)
 {
 	prepare(skb);
 	rewrite_packet(skb);
-	knobs.after = skb->hash;
+	report(skb);
 	return TC_ACT_UNSPEC;
 }

@@ -153,6 +153,108 @@ static void outer_wireguard_other_messages(void **state)
 	}
 }
 
+/* Handshakes and keepalives get one DSCP, ECN stays; told without the oracle. */
+static void expect_handshake(struct packet *p, uint8_t ds)
+{
+	struct packet want = *p, out;
+
+	set_ds(p, ds);
+	set_ds(&want, HANDSHAKE << 2 | (ds & 3));
+	expect(p, stamp_of(EF), SKIPPED, WG_POLICY, 0);
+	assert_true(transmit("test_outer", p, STRANGE, &out));
+	assert_same(p, &want, &out);
+	assert_int_equal(knobs->priority_after, priority_to(HANDSHAKE) - 1);
+	expected[WG_POLICY].skipped++;
+	expected[WG_POLICY].passed++;
+}
+
+static void outer_handshake_dscp(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (uint32_t type = 1; type <= 4; type++) {
+			p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, type << 24,
+				       type == 4 ? 32 : 148);
+			for (int ds = 0; ds < 256; ds += how.device ? 7 : 1)
+				expect_handshake(&p, ds);
+		}
+		/* Others of that port, and data, have nothing of it. */
+		p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x05000000, 148);
+		expect_not_ours(&p);
+		p = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
+		expect(&p, stamp_of(EF), MARKED, WG_POLICY, CS1);
+	}
+	assert_counters();
+}
+
+static void change_priority(uint32_t slot, uint32_t flag, uint8_t all)
+{
+	struct dscp_tunnel t = world.tunnels[slot];
+
+	t.flags = (t.flags & ~DSCP_TUNNEL_PRIORITY) | flag;
+	memset(t.priority.to, all, sizeof(t.priority.to));
+	world.tunnels[slot] = t;
+	assert_int_equal(bpf_map_update_elem(egress_map("tunnels"), &slot, &t, BPF_ANY), 0);
+}
+
+static void expect_priority(const struct packet *p, uint32_t hash, enum verdict verdict,
+			    uint8_t dscp)
+{
+	uint8_t to = priority_to(dscp);
+
+	expect(p, hash, verdict, WG, dscp);
+	assert_int_equal(knobs->priority_after, to ? to - 1u : OTHER_PRIORITY);
+}
+
+/* By the DSCP that a packet leaves with: rewritten, there before, unknown, and of a fragment. Told
+ * without the oracle. */
+static void outer_priority(void **state)
+{
+	struct packet p, f;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		p = wireguard_packet(family);
+		for (int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+			set_ds(&p, (63 - dscp) << 2);
+			expect_priority(&p, stamp_of(dscp), MARKED, dscp);
+			set_ds(&p, dscp << 2 | 1);
+			expect_priority(&p, stamp_of(dscp), UNCHANGED, dscp);
+			expect_priority(&p, STRANGE, UNKNOWN, dscp);
+		}
+		f = fragment_of(&p, 0, true);
+		expect_priority(&f, stamp_of(45), MARKED, 45);
+		f = fragment_of(&p, 100, false);
+		expect_priority(&f, STRANGE, MARKED, 45);
+		p = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
+		set_ds(&p, AF41 << 2);
+		expect_priority(&p, STRANGE, SKIPPED, AF41);
+	}
+}
+
+/* 0 is a priority too, and what is not in force is not looked at. */
+static void outer_priority_changes(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		uint32_t slot = family == 4 ? GENEVE : GENEVE6;
+
+		p = vni_packet(family, GENEVE_PORT, 7);
+		for (uint8_t all = 1; all <= DSCP_PRIORITIES; all++) {
+			change_priority(slot, DSCP_TUNNEL_PRIORITY, all);
+			expect_marked(&p, slot);
+			assert_int_equal(knobs->priority_after, all - 1);
+			change_priority(slot, 0, all);
+			expect_marked(&p, slot);
+			assert_int_equal(knobs->priority_after, OTHER_PRIORITY);
+		}
+	}
+}
+
 /* From WireGuard's port, but nothing that WireGuard sends: not even counted. */
 static void outer_wireguard_not_its_message(void **state)
 {
@@ -1397,11 +1499,13 @@ static void outer_random(void **state)
 #define ALL_MEDIA                                                                                  \
 	OUTER(outer_others), OUTER(outer_bad_version), OUTER(outer_every_ds),                      \
 		OUTER(outer_wireguard_data), OUTER(outer_wireguard_other_messages),                \
-		OUTER(outer_wireguard_not_its_message), OUTER(outer_unknown), OUTER(outer_policy), \
-		OUTER(outer_final), OUTER(outer_fixed), OUTER(outer_no_egress),                    \
-		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
-		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
-		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
+		OUTER(outer_wireguard_not_its_message), OUTER(outer_handshake_dscp),               \
+		OUTER(outer_priority), OUTER(outer_priority_changes), OUTER(outer_unknown),        \
+		OUTER(outer_policy), OUTER(outer_final), OUTER(outer_fixed),                       \
+		OUTER(outer_no_egress), OUTER(outer_user_tunnel), OUTER(outer_program),            \
+		OUTER(outer_ip4_options), OUTER(outer_ip4_options_beyond_the_end),                 \
+		OUTER(outer_wrong_length), OUTER(outer_wrong_checksum),                            \
+		OUTER(outer_every_checksum), OUTER(outer_truncated),                               \
 		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \
