@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "hook/hook.h"
 #include "state/pins.h"
@@ -52,6 +53,22 @@ static void get_peer_maps(FILE *to, const struct arg_option *option, const void 
 	}
 }
 
+static int set_priority_map(void *member, const char *value, char *err, size_t err_len)
+{
+	return policy_parse_priority(member, value, err, err_len);
+}
+
+static void get_priority_map(FILE *to, const struct arg_option *option, const void *config,
+			     const void *base)
+{
+	const struct options *options = config, *other = base;
+	const struct dscp_policy *policy = &options->request.priority_map;
+	const struct dscp_policy *before = &other->request.priority_map;
+
+	if (memcmp(policy, before, sizeof(*policy)))
+		fprintf(to, " --%s '%s'", option->name, policy_priority_text(policy, before));
+}
+
 static int set_peer_map(void *member, const char *value, char *err, size_t err_len)
 {
 	return peers_parse(member, value, err, err_len);
@@ -79,6 +96,34 @@ static void get_outer_dscp(FILE *to, const struct arg_option *option, const void
 	(void)base;
 	if (options->request.fixed)
 		fprintf(to, " --%s %s", option->name, dscp_name(options->request.outer_dscp));
+}
+
+static int set_handshake_dscp(void *member, const char *value, char *err, size_t err_len)
+{
+	uint8_t *handshake = member;
+	int dscp = dscp_parse(value);
+
+	if (dscp < 0 && strcasecmp(value, "keep")) {
+		snprintf(err, err_len, "'%.40s' %s", value, dscp_why_not(value, " or keep"));
+		return -EINVAL;
+	}
+	*handshake = dscp < 0 ? 0 : dscp + 1;
+	return 0;
+}
+
+static const char *handshake_word(unsigned int i)
+{
+	return i ? dscp_word(i - 1) : "keep";
+}
+
+static void get_handshake_dscp(FILE *to, const struct arg_option *option, const void *config,
+			       const void *base)
+{
+	const struct options *options = config;
+
+	(void)base;
+	if (options->request.handshake)
+		fprintf(to, " --%s %s", option->name, dscp_name(options->request.handshake - 1));
 }
 
 static const char *direction_name(unsigned int direction)
@@ -110,6 +155,7 @@ static const char *attach_name(unsigned int attach)
 			"--direction egress or both"                                               \
 	}
 static const struct arg_need egress = NEED_EGRESS, egress_by_peer = NEED_EGRESS;
+static const struct arg_need egress_too = NEED_EGRESS;
 static const struct arg_need ingress = { offsetof(struct options, request.direction),
 					 DIRECTION_EGRESS, "--direction ingress or both" };
 
@@ -138,6 +184,12 @@ static const struct arg_option load_options[] = {
 	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", "none", ARG_SET,
 	  TO(request), .set = set_outer_dscp, .get = get_outer_dscp, .word = dscp_word,
 	  .needs = &egress },
+	{ "priority-map", 0, "MAP", "the priority by the DSCP outside: FROM=TO[,...]", "keep",
+	  ARG_SET, .repeats = true, TO(request.priority_map), .set = set_priority_map,
+	  .get = get_priority_map, .word = policy_priority_word, .needs = &egress_too },
+	{ "handshake-dscp", 0, "DSCP", "this DSCP for handshakes and keepalives, or keep", "keep",
+	  ARG_SET, TO(request.handshake), .set = set_handshake_dscp, .get = get_handshake_dscp,
+	  .word = handshake_word, .needs = &egress_too },
 	{ "attach", 'a', "HOW", "auto, tcx or clsact", "auto", ARG_WORD, TO(request.attach),
 	  .word = attach_name },
 	{ "port", 'p', "PORT", "the tunnel's UDP port (several: repeat)", "the device's",

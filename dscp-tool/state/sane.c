@@ -23,6 +23,15 @@ bool sane_name(const char name[DSCP_IFNAMSIZ])
 	return sane_text(name, DSCP_IFNAMSIZ);
 }
 
+static bool sane_priorities(const struct dscp_policy *policy)
+{
+	bool sane = true;
+
+	for (unsigned int i = 0; i < DSCP_VALUES; i++)
+		sane = sane && policy->to[i] <= DSCP_PRIORITIES;
+	return sane;
+}
+
 static bool sane_policy(const struct dscp_policy *policy)
 {
 	bool sane = true;
@@ -55,6 +64,7 @@ bool sane_request(const struct request *request)
 	sane = sane && sane_name(request->name);
 	sane = sane && sane_text(request->uplink_netns_name, REQUEST_NETNS);
 	sane = sane && sane_policy(&request->egress_map) && sane_policy(&request->ingress_map);
+	sane = sane && sane_priorities(&request->priority_map) && request->handshake <= DSCP_VALUES;
 	for (unsigned int i = 0; sane && i < request->n_uplinks; i++)
 		sane = sane_name(request->uplinks[i]);
 	return sane;

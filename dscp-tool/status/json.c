@@ -29,6 +29,17 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 	return map;
 }
 
+/* What is not kept. */
+static struct json_object *json_priorities(const struct dscp_policy *policy)
+{
+	struct json_object *map = json_object_new_object();
+
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
+		if (policy->to[dscp])
+			json_number(map, dscp_name(dscp), policy->to[dscp] - 1);
+	return map;
+}
+
 static struct json_object *json_peers(const struct tunnel_status *status)
 {
 	const struct peer_maps *peers = status->peers;
@@ -208,6 +219,9 @@ static void add_maps(struct json_object *object, const struct tunnel_status *sta
 			       out ? json_policy(&status->tunnel.egress) : NULL);
 	json_string(object, "egress_map_text", out ? status_egress_map(status) : NULL);
 	json_object_object_add(object, "peer_maps", json_peers(status));
+	json_object_object_add(object, "priority_map",
+			       out ? json_priorities(&status->tunnel.priority) : NULL);
+	json_string(object, "priority_map_text", out ? status_priority_map(status) : NULL);
 	json_object_object_add(object, "ingress_map",
 			       in ? json_policy(&status->tunnel.ingress) : NULL);
 	json_string(object, "ingress_map_text", in ? status_ingress_map(status) : NULL);
@@ -244,6 +258,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	add_maps(object, status);
 	json_object_object_add(object, "ingress_hook", json_way(status));
 	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
+	json_string(object, "handshake_dscp", t->handshake ? dscp_name(t->handshake - 1) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));
 	json_object_object_add(object, "command", json_command(status));
 	for (unsigned int i = 0; i < status->n_hooks; i++)

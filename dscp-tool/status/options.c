@@ -28,6 +28,11 @@ const char *status_egress_map(const struct tunnel_status *status)
 	return policy_whole(&status->tunnel.egress, &copy);
 }
 
+const char *status_priority_map(const struct tunnel_status *status)
+{
+	return policy_priority_text(&status->tunnel.priority, &(struct dscp_policy){});
+}
+
 const char *status_ingress_map(const struct tunnel_status *status)
 {
 	struct dscp_policy without;

@@ -125,6 +125,7 @@ char *status_load_line(const struct tunnel_status *status);
 
 /* Its maps as --egress-map, --ingress-map and --peer-map take them. Valid until the next call. */
 const char *status_egress_map(const struct tunnel_status *status);
+const char *status_priority_map(const struct tunnel_status *status);
 const char *status_ingress_map(const struct tunnel_status *status);
 const char *status_peer_map(const struct tunnel_status *status, unsigned int i);
 

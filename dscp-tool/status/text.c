@@ -33,6 +33,10 @@ static void print_policies(const struct tunnel_status *status)
 	else if (has_egress(status))
 		printf("  map out   %s\n", status_egress_map(status));
 	print_peers(status);
+	if (t->flags & DSCP_TUNNEL_PRIORITY)
+		printf("  priority  %s\n", status_priority_map(status));
+	if (t->handshake)
+		printf("  handshake %s, and so has a keepalive\n", dscp_name(t->handshake - 1));
 	if (!has_ingress(status))
 		return;
 	printf("  map in    %s\n", status_ingress_map(status));

@@ -63,6 +63,15 @@ bool discover_unservable(const struct nl_link *link, char *text, unsigned int le
 	return true;
 }
 
+static int check_handshakes(const struct request *request, const struct dscp_tunnel *tunnel)
+{
+	if (!request->handshake || kinds_handshakes(tunnel->kind))
+		return 0;
+	return failed(TUNNEL_USAGE,
+		      "%s: no handshakes of %s are known, --handshake-dscp means nothing here",
+		      request->name, *tunnel->link_kind ? tunnel->link_kind : "udp");
+}
+
 static int set_kind(const struct request *request, const struct nl_link *link,
 		    struct dscp_tunnel *tunnel)
 {
@@ -202,11 +211,15 @@ static void take_request(const struct request *request, const struct nl_link *li
 	memcpy(tunnel->link_kind, link->kind, DSCP_IFNAMSIZ);
 	tunnel->egress = request->egress_map;
 	tunnel->ingress = request->ingress_map;
+	tunnel->priority = request->priority_map;
+	tunnel->handshake = request->handshake;
 	if (request_egress(request))
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
 	if (request->peers)
 		tunnel->flags |= DSCP_TUNNEL_PEERS;
 	tunnel->list = request->list;
+	if (memcmp(&request->priority_map, &(struct dscp_policy){}, sizeof(request->priority_map)))
+		tunnel->flags |= DSCP_TUNNEL_PRIORITY;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;
 		tunnel->outer_dscp = request->outer_dscp;
@@ -238,6 +251,8 @@ int discover_tunnel(const struct request *request, bool may_be_absent, struct ds
 		return err;
 	take_request(request, &link, tunnel);
 	err = set_kind(request, &link, tunnel);
+	if (!err)
+		err = check_handshakes(request, tunnel);
 	if (!err)
 		err = set_uplink_netns(request, tunnel);
 	if (!err && request_ingress(request))

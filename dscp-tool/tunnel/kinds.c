@@ -125,6 +125,13 @@ bool kinds_can(uint32_t kind, enum dscp_way way)
 	return row_of(kind)->ways >> way & 1;
 }
 
+bool kinds_handshakes(uint32_t kind)
+{
+	const struct kind *row = row_of(kind);
+
+	return row->key == KIND_BY_SOURCE_PORT && *row->link.name;
+}
+
 void kinds_list(char text[static KINDS_LIST])
 {
 	*text = '\0';

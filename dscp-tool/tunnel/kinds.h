@@ -44,6 +44,10 @@ enum kind_key kinds_key(uint32_t kind);
 /* True if ingress can work by that method. */
 bool kinds_can(uint32_t kind, enum dscp_way way);
 
+/* True if egress_outer tells handshakes and keepalives from data: those in clear text have none,
+ * and user space has its own. */
+bool kinds_handshakes(uint32_t kind);
+
 #define KINDS_LIST 128
 
 /* Writes the names of all kinds, with commas; KINDS_LIST has room for half as many again. */

@@ -41,6 +41,9 @@ struct request {
 	char uplinks[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 	uint16_t ports[DSCP_MAX_PORTS];
 	struct dscp_policy egress_map, ingress_map;
+	struct dscp_policy priority_map; /* as dscp_tunnel.priority */
+	uint8_t handshake; /* as dscp_tunnel.handshake */
+	uint8_t pad[7];
 };
 
 static inline bool request_egress(const struct request *request)

@@ -275,8 +275,7 @@ enum dscp_reason {
 struct dscp_counters {
 	__u64 marked; /* the DS field was changed */
 	__u64 unchanged; /* it was right already, or the policy says keep */
-	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive; --handshake-dscp or not
-			*/
+	__u64 skipped; /* the tunnel's, but not data: handshake, keepalive */
 	__u64 bytes; /* of data packets, with a link-layer header where the device has one */
 	/* Units in which the devices count: a GSO packet is one, and so are all fragments of a
 	 * packet, data or not. */

@@ -10,21 +10,198 @@
 #include <string.h>
 #include <strings.h>
 
+#include <linux/pkt_sched.h>
+
 #include "args.h"
 #include "dscp.h"
 #include "macros.h"
 
 #define QUOTED 40 /* how much of an entry an error repeats */
 #define FROM_LEN 64 /* far more than any legal FROM */
-#define COPY 0x100 /* what parse_to() makes of "copy" */
-#define POLICY_TEXT 1024 /* more than an entry for each DSCP, as "AF11=AF12," */
+#define POLICY_TEXT 1024 /* an entry for each DSCP, of the length of "AF11=pfifo_fast," */
 #define UNNAMED 0xfe /* of a policy that is not complete: neither a DSCP nor DSCP_KEEP */
+#define PRESET 0x100 /* and above, in place of a value: what that preset makes of each DSCP */
+
+/* One entry while it is being read, and where to complain about it. */
+struct entry {
+	const char *text; /* all of it */
+	char *err;
+	size_t err_len;
+};
+
+/* A policy that has a name. */
+struct preset {
+	const char *name;
+	unsigned int (*to)(unsigned int dscp);
+};
+
+/* What TO can be, besides the name of a preset. */
+struct grammar {
+	const struct preset *presets;
+	unsigned int n_presets;
+	/* The value that the policy has then, or a negative errno. */
+	int (*read)(const struct entry *entry, const char *text);
+	const char *(*name)(unsigned int value);
+	const char *example;
+};
+
+/* Says what is wrong with part of the entry. */
+static int refuse(const struct entry *entry, const char *part, const char *what)
+{
+	snprintf(entry->err, entry->err_len, "'%.*s' in '%.*s' %s", QUOTED, part, QUOTED,
+		 entry->text, what);
+	return -EINVAL;
+}
+
+/*
+ * Values and presets
+ */
+
+static int read_dscp(const struct entry *entry, const char *text)
+{
+	int to = dscp_parse(text);
+
+	if (!strcasecmp(text, "keep"))
+		return DSCP_KEEP;
+	return to < 0 ? refuse(entry, text, dscp_why_not(text, ", keep or copy")) : to;
+}
+
+static const char *name_dscp(unsigned int value)
+{
+	return value == DSCP_KEEP ? "keep" : dscp_name(value);
+}
+
+static unsigned int copy_dscp(unsigned int dscp)
+{
+	return dscp;
+}
+
+static int read_priority(const struct entry *entry, const char *text)
+{
+	unsigned long priority;
+
+	if (args_number(text, 0, DSCP_PRIORITIES - 1, &priority, NULL, 0))
+		return refuse(entry, text,
+			      "is no priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast "
+			      "or fq");
+	return priority + 1;
+}
+
+static const char *name_priority(unsigned int value)
+{
+	static char text[sizeof("255")];
+
+	snprintf(text, sizeof(text), "%u", (value - 1) & 0xff);
+	return value ? text : "keep";
+}
+
+static unsigned int keep_priority(unsigned int dscp)
+{
+	(void)dscp;
+	return 0;
+}
+
+/* The class selector of RFC 2474: the upper three bits. */
+static unsigned int class_priority(unsigned int dscp)
+{
+	return dscp / 8 + 1;
+}
+
+/* Of RFC 4594, 5865 and 8622: what is urgent and little, what is urgent and much, what can wait. */
+static unsigned int queue_priority(unsigned int dscp)
+{
+	switch (dscp) {
+	case 1: /* LE */
+	case 8: /* CS1 */
+		return TC_PRIO_FILLER + 1;
+	case 24: /* CS3, AF31 to AF33, CS4, AF41 to AF43 */
+	case 26:
+	case 28:
+	case 30:
+	case 32:
+	case 34:
+	case 36:
+	case 38:
+		return TC_PRIO_INTERACTIVE_BULK + 1;
+	case 40: /* CS5, VA, EF */
+	case 44:
+	case 46:
+		return TC_PRIO_INTERACTIVE + 1;
+	case 48: /* CS6, CS7 */
+	case 56:
+		return TC_PRIO_CONTROL + 1;
+	default:
+		return TC_PRIO_BESTEFFORT + 1;
+	}
+}
+
+/* In fq the first band has a share, and starves none. */
+static unsigned int shared_priority(unsigned int dscp)
+{
+	unsigned int to = queue_priority(dscp);
+
+	return to == TC_PRIO_INTERACTIVE_BULK + 1 ? TC_PRIO_INTERACTIVE + 1 : to;
+}
+
+static const struct preset dscp_presets[] = {
+	{ "copy", copy_dscp },
+};
+
+static const struct preset priority_presets[] = {
+	{ "keep", keep_priority },
+	{ "802.1p", class_priority },
+	{ "pfifo_fast", queue_priority },
+	{ "fq", shared_priority },
+};
+
+static const struct grammar dscps = {
+	.presets = dscp_presets,
+	.n_presets = ARRAY_SIZE(dscp_presets),
+	.read = read_dscp,
+	.name = name_dscp,
+	.example = "EF=AF41",
+};
+
+static const struct grammar priorities = {
+	.presets = priority_presets,
+	.n_presets = ARRAY_SIZE(priority_presets),
+	.read = read_priority,
+	.name = name_priority,
+	.example = "EF=6",
+};
+
+/* Of what the policy has, or a preset: what becomes of that DSCP. */
+static unsigned int value_of(const struct grammar *grammar, unsigned int to, unsigned int dscp)
+{
+	return to < PRESET ? to : grammar->presets[to - PRESET].to(dscp);
+}
+
+static const char *name_of(const struct grammar *grammar, unsigned int to)
+{
+	return to < PRESET ? grammar->name(to) : grammar->presets[to - PRESET].name;
+}
+
+/* PRESET and its index, or 0. */
+static unsigned int find_preset(const struct grammar *grammar, const char *text)
+{
+	for (unsigned int i = 0; i < grammar->n_presets; i++)
+		if (!strcasecmp(text, grammar->presets[i].name))
+			return PRESET + i;
+	return 0;
+}
 
 const char *policy_word(unsigned int i)
 {
 	static const char *const words[] = { "keep", "copy" };
 
 	return i < ARRAY_SIZE(words) ? words[i] : dscp_word(i - ARRAY_SIZE(words));
+}
+
+const char *policy_priority_word(unsigned int i)
+{
+	const unsigned int n = ARRAY_SIZE(priority_presets);
+
+	return i < n ? priority_presets[i].name : dscp_word(i - n);
 }
 
 /* A network that sets all to CS0 is not to erase what is inside. */
@@ -54,23 +231,12 @@ void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by)
 
 const char *policy_name(const struct dscp_policy *policy, unsigned int from)
 {
-	return policy->to[from] == DSCP_KEEP ? "keep" : dscp_name(policy->to[from]);
+	return name_dscp(policy->to[from]);
 }
 
-/* One entry while it is being read, and where to complain about it. */
-struct entry {
-	const char *text; /* all of it */
-	char *err;
-	size_t err_len;
-};
-
-/* Says what is wrong with part of the entry. */
-static int refuse(const struct entry *entry, const char *part, const char *what)
-{
-	snprintf(entry->err, entry->err_len, "'%.*s' in '%.*s' %s", QUOTED, part, QUOTED,
-		 entry->text, what);
-	return -EINVAL;
-}
+/*
+ * Reading
+ */
 
 /* FROM: a codepoint, A-B or *. */
 static int parse_from(const struct entry *entry, const char *text, int *first, int *last)
@@ -95,88 +261,102 @@ static int parse_from(const struct entry *entry, const char *text, int *first, i
 	return 0;
 }
 
-static int parse_to(const struct entry *entry, const char *text)
-{
-	int to = dscp_parse(text);
-
-	if (!strcasecmp(text, "keep"))
-		return DSCP_KEEP;
-	if (!strcasecmp(text, "copy"))
-		return COPY;
-	return to < 0 ? refuse(entry, text, dscp_why_not(text, ", keep or copy")) : to;
-}
-
-static void set_range(struct dscp_policy *policy, int first, int last, int to)
+static void set_range(const struct grammar *grammar, struct dscp_policy *policy, int first,
+		      int last, unsigned int to)
 {
 	for (int from = first; from <= last; from++)
-		policy->to[from] = to == COPY ? from : to;
+		policy->to[from] = value_of(grammar, to, from);
 }
 
-static int parse_entry(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
+static int parse_pair(const struct grammar *grammar, struct dscp_policy *policy,
+		      const struct entry *entry, const char *from, const char *to)
 {
-	const struct entry entry = { .text = text, .err = err, .err_len = err_len };
-	char from[FROM_LEN];
-	const char *equals = strchr(text, '=');
-	int first = 0, last = 0, to, ret;
+	int value = find_preset(grammar, to), first = 0, last = 0;
+	int err = parse_from(entry, from, &first, &last);
 
-	if (!strcasecmp(text, "copy")) {
-		policy_identity(policy);
+	if (err)
+		return err;
+	if (!value)
+		value = grammar->read(entry, to);
+	if (value < 0)
+		return value;
+	set_range(grammar, policy, first, last, value);
+	return 0;
+}
+
+static int parse_entry(const struct grammar *grammar, struct dscp_policy *policy,
+		       const struct entry *entry)
+{
+	char from[FROM_LEN];
+	const char *text = entry->text, *equals = strchr(text, '=');
+	unsigned int preset = find_preset(grammar, text);
+
+	if (preset) {
+		set_range(grammar, policy, 0, DSCP_VALUES - 1, preset);
 		return 0;
 	}
 	if (!*text) {
-		snprintf(err, err_len,
-			 "'' is an empty entry (a comma too many?): use FROM=TO, such as EF=AF41");
+		snprintf(entry->err, entry->err_len,
+			 "'' is an empty entry (a comma too many?): use FROM=TO, such as %s",
+			 grammar->example);
 		return -EINVAL;
 	}
 	if (!equals || (size_t)(equals - text) >= sizeof(from)) {
-		snprintf(err, err_len, "'%.*s' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep",
-			 QUOTED, text);
+		snprintf(entry->err, entry->err_len,
+			 "'%.*s' is no FROM=TO, such as %s or CS1-CS3=keep", QUOTED, text,
+			 grammar->example);
 		return -EINVAL;
 	}
 	memcpy(from, text, equals - text);
 	from[equals - text] = '\0';
-	ret = parse_from(&entry, from, &first, &last);
-	if (ret)
-		return ret;
-	to = parse_to(&entry, equals + 1);
-	if (to < 0)
-		return to;
-	set_range(policy, first, last, to);
-	return 0;
+	return parse_pair(grammar, policy, entry, from, equals + 1);
+}
+
+static int parse_map(const struct grammar *grammar, struct dscp_policy *policy, const char *text,
+		     char *err, size_t err_len)
+{
+	struct entry entry = { .err = err, .err_len = err_len };
+	struct dscp_policy changed = *policy;
+	char *copied = strdup(text);
+	char *rest = copied;
+	int ret = 0;
+
+	if (!copied) {
+		snprintf(err, err_len, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	while (rest && !ret) {
+		entry.text = strsep(&rest, ",");
+		ret = parse_entry(grammar, &changed, &entry);
+	}
+	if (!ret)
+		*policy = changed;
+	free(copied);
+	return ret;
 }
 
 int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
 {
-	struct dscp_policy changed = *policy;
-	char *copy = strdup(text);
-	char *rest = copy;
-	int ret = 0;
-
-	if (!copy) {
-		snprintf(err, err_len, "%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
-	while (rest && !ret)
-		ret = parse_entry(&changed, strsep(&rest, ","), err, err_len);
-	if (!ret)
-		*policy = changed;
-	free(copy);
-	return ret;
+	return parse_map(&dscps, policy, text, err, err_len);
 }
 
-/* How an entry would say what becomes of a run of DSCPs. */
-static bool is_made(const struct dscp_policy *policy, unsigned int dscp, unsigned int to)
+int policy_parse_priority(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
 {
-	return policy->to[dscp] == (to == COPY ? dscp : to);
+	return parse_map(&priorities, policy, text, err, err_len);
 }
+
+/*
+ * Writing
+ */
 
 /* The last DSCP that is not right yet in the run from first that one entry makes right. */
-static unsigned int last_of(const struct dscp_policy *policy, const struct dscp_policy *before,
-			    unsigned int first, unsigned int to)
+static unsigned int last_of(const struct grammar *grammar, const struct dscp_policy *policy,
+			    const struct dscp_policy *before, unsigned int first, unsigned int to)
 {
 	unsigned int last = first;
 
-	for (unsigned int dscp = first; dscp < DSCP_VALUES && is_made(policy, dscp, to); dscp++)
+	for (unsigned int dscp = first;
+	     dscp < DSCP_VALUES && policy->to[dscp] == value_of(grammar, to, dscp); dscp++)
 		if (policy->to[dscp] != before->to[dscp])
 			last = dscp;
 	return last;
@@ -192,22 +372,27 @@ static void add_entry(char text[static POLICY_TEXT], unsigned int first, unsigne
 		 last > first ? "-" : "", last > first ? dscp_name(last) : "", to);
 }
 
-/* Adds to text, which makes a policy what it is before, the entries that are missing. */
-static void add_entries(char text[static POLICY_TEXT], const struct dscp_policy *policy,
-			const struct dscp_policy *before)
+/* Adds to text, which makes a policy what it is before, the entries that are missing. Of several
+ * values those are clearer that go on for longer, and of these a plain one. */
+static void add_entries(const struct grammar *grammar, char text[static POLICY_TEXT],
+			const struct dscp_policy *policy, const struct dscp_policy *before)
 {
 	for (unsigned int first = 0; first < DSCP_VALUES; first++) {
-		unsigned int last, copied;
+		unsigned int to = policy->to[first], last;
 
-		if (policy->to[first] == before->to[first])
+		if (to == before->to[first])
 			continue;
-		last = last_of(policy, before, first, policy->to[first]);
-		copied = last_of(policy, before, first, COPY);
-		if (copied > last)
-			add_entry(text, first, copied, "copy");
-		else
-			add_entry(text, first, last, policy_name(policy, first));
-		first = copied > last ? copied : last;
+		last = last_of(grammar, policy, before, first, to);
+		for (unsigned int i = PRESET; i < PRESET + grammar->n_presets; i++) {
+			unsigned int further = last_of(grammar, policy, before, first, i);
+
+			if (further > last) {
+				to = i;
+				last = further;
+			}
+		}
+		add_entry(text, first, last, name_of(grammar, to));
+		first = last;
 	}
 }
 
@@ -233,27 +418,42 @@ static unsigned int entries_of(const char *text)
 	return n;
 }
 
-/* Of equally many entries those are clearer that begin with what holds for all. */
-const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base)
+/* Of equally many entries those are clearer that begin with what holds for all, and the first of
+ * the presets. */
+static const char *map_text(const struct grammar *grammar, const struct dscp_policy *policy,
+			    const struct dscp_policy *base)
 {
-	static char texts[3][POLICY_TEXT];
-	const char *shortest = texts[0];
+	static char texts[2][POLICY_TEXT];
+	char *shortest = texts[0], *text = texts[1];
+	unsigned int to = most(policy);
 	struct dscp_policy before;
 
-	*texts[0] = '\0';
-	add_entries(texts[0], policy, base);
-	if (!*texts[0])
-		add_entry(texts[0], 0, 0, policy_name(policy, 0));
-	memset(&before, most(policy), sizeof(before));
-	snprintf(texts[1], POLICY_TEXT, "*=%s", policy_name(&before, 0));
-	add_entries(texts[1], policy, &before);
-	policy_identity(&before);
-	snprintf(texts[2], POLICY_TEXT, "copy");
-	add_entries(texts[2], policy, &before);
-	for (unsigned int i = 1; i < ARRAY_SIZE(texts); i++)
-		if (entries_of(texts[i]) <= entries_of(shortest))
-			shortest = texts[i];
-	return shortest;
+	*shortest = '\0';
+	add_entries(grammar, shortest, policy, base);
+	if (!*shortest)
+		add_entry(shortest, 0, 0, grammar->name(policy->to[0]));
+	for (unsigned int n = grammar->n_presets;; n--) {
+		set_range(grammar, &before, 0, DSCP_VALUES - 1, to);
+		snprintf(text, POLICY_TEXT, "%s%s", to < PRESET ? "*=" : "", name_of(grammar, to));
+		add_entries(grammar, text, policy, &before);
+		if (entries_of(text) <= entries_of(shortest)) {
+			text = shortest;
+			shortest = texts[text == texts[0]];
+		}
+		if (!n)
+			return shortest;
+		to = PRESET + n - 1;
+	}
+}
+
+const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	return map_text(&dscps, policy, base);
+}
+
+const char *policy_priority_text(const struct dscp_policy *policy, const struct dscp_policy *base)
+{
+	return map_text(&priorities, policy, base);
 }
 
 const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The grammar of a policy, --egress-map and --ingress-map: what becomes of each DSCP. */
+/* The grammar of a policy, --egress-map and --ingress-map: what becomes of each DSCP; and the same
+ * of
+ * --priority-map: which skb->priority a packet gets by its DSCP. */
 #ifndef UTIL_POLICY_H
 #define UTIL_POLICY_H
 
@@ -37,5 +39,13 @@ const char *policy_whole(const struct dscp_policy *policy, const struct dscp_pol
 
 /* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
 const char *policy_name(const struct dscp_policy *policy, unsigned int from);
+
+/* A map of priorities is a policy too, whose values are one more than skb->priority; 0 keeps that.
+ * TO is a number from 0 to 15. "keep", "802.1p", "pfifo_fast" and "fq" are maps by name: an entry
+ * by themselves, or as TO what they make of each DSCP of FROM. */
+int policy_parse_priority(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
+/* "keep" if it is zero. */
+const char *policy_priority_text(const struct dscp_policy *policy, const struct dscp_policy *base);
+const char *policy_priority_word(unsigned int i);
 
 #endif

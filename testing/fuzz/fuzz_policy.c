@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The grammar of maps, peer maps, codepoints, numbers and lines. The first byte says which. What
- * was accepted is printed and read again, and has to be the same; what was refused is named.
+ * The grammar of maps, peer maps, priority maps, codepoints, numbers and lines. The first byte says
+ * which. What was accepted is printed and read again, and has to be the same; what was refused is
+ * named.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -104,6 +105,29 @@ static void policy(const char *text)
 	CHECK(!memcmp(&read, &before, sizeof(read)), "refused, and half of it done: %s", text);
 }
 
+/* The same of priorities. */
+static void priority(const char *text)
+{
+	struct dscp_policy read = {}, again = {}, other;
+	char err[MESSAGE] = "";
+
+	if (policy_parse_priority(&read, text, err, sizeof(err))) {
+		check_message(err, text);
+		CHECK(!memcmp(&read, &again, sizeof(read)), "refused, and half of it done: %s",
+		      text);
+		return;
+	}
+	for (unsigned int from = 0; from < DSCP_VALUES; from++)
+		CHECK(read.to[from] <= DSCP_PRIORITIES, "%u: %u", from, read.to[from]);
+	memset(&other, DSCP_PRIORITIES, sizeof(other));
+	text = policy_priority_text(&read, &again);
+	CHECK(!policy_parse_priority(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(&read, &again, sizeof(read)), "%s", text);
+	text = policy_priority_text(&read, &other);
+	CHECK(!policy_parse_priority(&other, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(&read, &other, sizeof(read)), "%s", text);
+}
+
 static void codepoint(const char *text)
 {
 	int dscp = dscp_parse(text);
@@ -203,7 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup(size ? (const char *)data + 1 : "", size ? size - 1 : 0);
 
-	switch (size ? data[0] % 7 : 0) {
+	switch (size ? data[0] % 8 : 0) {
 	case 0:
 		policy(text);
 		break;
@@ -224,6 +248,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 6:
 		line(text);
+		break;
+	case 7:
+		priority(text);
 		break;
 	}
 	free(text);

@@ -39,6 +39,8 @@ static struct dscp_tunnel tunnel(uint8_t kind, const char *link_kind, uint32_t f
 		.flags = flags,
 		.egress = identity(),
 		.ingress = identity(),
+		.priority = { .to = { [46] = 7 } },
+		.handshake = kind == DSCP_KIND_WIREGUARD ? 1 : 0,
 		.netns = OWN_NETNS,
 		.uplink_netns = OWN_NETNS,
 		.name = "wg0",
@@ -65,6 +67,7 @@ static struct request request(const char *name, uint32_t direction)
 		.ports = { 51820 },
 		.egress_map = identity(),
 		.ingress_map = identity(),
+		.priority_map = { .to = { [46] = 7 } },
 	};
 
 	strcpy(r.name, name);

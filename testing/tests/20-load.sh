@@ -78,6 +78,15 @@ test_load_changes_a_loaded_tunnel()
 	check on a "$TOOL" load vx4 --attach "$best" --outer-dscp CS1
 	[ "$(attached vx4)" = "eth0 egress_outer $best ok" ]
 	check_grep '"outer_dscp":"CS1"' on a "$TOOL" status vx4 --json
+	check on a "$TOOL" load vx4 --priority-map pfifo_fast,AF41=6
+	grep -qx "vx4: priority-map: 'pfifo_fast,AF41=6' (was keep)" <<<"$OUTPUT" || fail "$OUTPUT"
+	check_grep '^  priority  pfifo_fast,AF41=6$' on a "$TOOL" status vx4
+	[ "$(counter a vx4 'priority_map|length, .EF, .AF41, .LE, .CS0' | paste -s)" = $'64\t6\t6\t1\t0' ]
+	check on a "$TOOL" load vx4 --priority-map EF=6
+	[ "$(counter a vx4 'priority_map|tojson')" = '"{\"EF\":6}"' ]
+	check on a "$TOOL" load vx4
+	[ "$OUTPUT" = "vx4: priority-map: keep (was 'EF=6')" ] || fail "$OUTPUT"
+	check_exit 1 grep priority <(on a "$TOOL" status vx4)
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
 	check on a "$TOOL" load vx4 --uplink eth1 --uplink=eth0
 	check_grep "eth1 egress_outer $best ok" attached vx4
@@ -128,6 +137,8 @@ test_what_cannot_be_loaded()
 	refused 1 'that is the tunnel itself' "$TOOL" load vx4 --uplink vx4
 	# The other words that are refused before the kernel is asked: testing/unit/test_options.c.
 	refused 1 '66000.*65535' "$TOOL" load vx4 --port 66000
+	refused 1 'vx4: no handshakes of vxlan are known, --handshake-dscp means nothing here$' \
+		"$TOOL" load vx4 --handshake-dscp CS0
 	on a ip tuntap add tun0 mode tun
 	refused 2 'tun0: a user space tunnel' "$TOOL" load tun0
 	refused 1 'tun0: --port is missing' "$TOOL" load tun0 --outer-dscp AF41

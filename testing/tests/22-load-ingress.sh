@@ -148,10 +148,12 @@ test_status_json()
 	lone_node
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
-		keys == ["command", "counters", "direction", "egress_map", "egress_map_text", "healthy",
-			"hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "key", "kind",
-			"local", "netns", "outer_dscp", "peer_maps", "ports", "problems", "remote", "tunnel", "up", "uplink_netns", "vni"] and
+		keys == ["command", "counters", "direction", "egress_map", "egress_map_text",
+			"handshake_dscp", "healthy", "hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "key", "kind",
+			"local", "netns", "outer_dscp", "peer_maps", "ports", "priority_map",
+			"priority_map_text", "problems", "remote", "tunnel", "up", "uplink_netns", "vni"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
+		.priority_map == {} and .priority_map_text == "keep" and .handshake_dscp == null and
 		.ingress_hook == {"way": "tc", "auto": true,
 			"reason": "the only way for other tunnels than wireguard"} and
 		(.ingress_map | length == 64 and all(. == "keep")) and
@@ -164,6 +166,7 @@ test_status_json()
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "ingress" and
 		.ingress_map == {"EF": "AF41", "CS0": "CS1"} and .ingress_map_text == "CS0=CS1,EF=AF41" and
 		.egress_map == null and .egress_map_text == null and
+		.priority_map == null and .priority_map_text == null and
 		.ingress_hook == {"way": "tc", "auto": false, "reason": "asked for"}'
 	check_grep 'map in +CS0=CS1,EF=AF41$' on a "$TOOL" status
 	check_grep 'way in +tc: asked for' on a "$TOOL" status

@@ -70,7 +70,7 @@ test_values_are_those_of_the_tool()
 		check_exit 1 grep vx4 <(complete_words load "$option" v)
 		[ "$letter" = - ] || check_exit 1 grep vx4 <(complete_words load "$letter" v)
 	done < <(table | grep '^load ')
-	[ $n = 10 ]
+	[ $n = 12 ]
 	offers 'egress ingress both' load vx4 --direction ''
 	offers 'both' load vx4 --direction = b
 	offers 'peek' load vx4 -H p
@@ -106,6 +106,11 @@ test_names_of_dscps()
 	offers 'AF41,CS7' load vx4 -P fd00 : 7 :: /64 : EF = AF41,CS7
 	offers "fd00:7::/64:*=CS0,EF" load vx4 -P "'fd00:7::/64:*=CS0,E"
 	offers '' load vx4 --peer-map ''
+	offers '802.1p' load vx4 --priority-map 8
+	offers 'pfifo_fast,EF' load vx4 --priority-map pfifo_fast,E
+	offers 'keep' load vx4 --priority-map EF = k
+	offers 'keep' load vx4 --handshake-dscp k
+	offers 'CS1' load vx4 --handshake-dscp = CS1
 	# All that are offered exist: the complaint is about the device.
 	for name in $(complete_words load vx4 -o ''); do
 		check_exit 2 on a "$TOOL" load nope --outer-dscp "$name"

@@ -70,8 +70,9 @@ test_status()
 	keep 0 status.none status --json
 	check on a ip link add t0 up type vxlan id 70000 local 192.0.2.1 remote 192.0.2.7 dstport 4799
 	check on a "$TOOL" load vx4 --direction both --attach clsact --egress-map '*=CS0,EF=keep' \
-		--peer-map 'fd00::/64:copy' --peer-map 10.0.0.5:2=AF11
-	check on a "$TOOL" load t0 --outer-dscp 7 --flows 1024
+		--peer-map 'fd00::/64:copy' --peer-map 10.0.0.5:2=AF11 \
+		--priority-map 802.1p,LE=1,CS7=keep
+	check on a "$TOOL" load t0 --outer-dscp 7 --flows 1024 --priority-map EF=15
 	check on a "$TOOL" load vx6 --direction ingress --ingress-map '*=keep,CS1-CS3=copy'
 	check on a tc filter add dev eth0 egress pref 1 handle 7 bpf da obj testing/bpf/foreign.bpf.o \
 		sec tc/foreign
@@ -174,6 +175,7 @@ test_schema_finds_faults()
 	valid
 	for change in '.tunnels[0].ifindex |= tostring' 'del(.tunnels[0].vni)' '.tunnels[0].extra = 1' \
 		'.tunnels[0].egress_map = {"EF": "CS8"}' '.tunnels[0].egress_map_text = "EF CS1"' \
+		'.tunnels[0].priority_map = {"EF": 16}' '.tunnels[0].priority_map_text = "copy"' \
 		'.tunnels[0].healthy = false' '.tunnels[0].hooks[0].state = "fine"' '.flows = 3'; do
 		n=$((n + 1))
 		jq -c "$change" "$T/docs/status.good" >"$T/docs/status.$n"

@@ -34,6 +34,145 @@ test_others_and_counters()
 	[ "$(counter a vx4 counters.egress.dscp.EF)" = 10 ]
 }
 
+# Each eth0 is above a device where nft sees which priority a packet of a has left with.
+wire_below()
+{
+	local node
+
+	wire_netns "$1" "$2" below
+	for node; do
+		on "$node" sh -ec 'ip link add link below name eth0 type macvlan mode bridge
+			ip link set eth0 up'
+	done
+}
+
+# by_dscp FAMILY DSCP:PRIORITY...: rules of a chain for the packets of that tunnel
+by_dscp()
+{
+	local word ip=ip
+
+	[ "$1" = 4 ] || ip=ip6
+	for word in "${@:2}"; do
+		printf '%s dscp %d meta priority 0:%x counter name right%d return\n' $ip "${word%:*}" \
+			"${word#*:}" "$1"
+	done
+	echo "counter name wrong$1"
+}
+
+# watch_priorities DSCP:PRIORITY...: from now on a packet that leaves with such a pair is right, all
+# others are wrong
+watch_priorities()
+{
+	on a nft -f - <<-RULES
+		flush ruleset
+		table netdev t {
+			counter right4 { }
+			counter wrong4 { }
+			counter right6 { }
+			counter wrong6 { }
+			counter raised { }
+			set seen { typeof ip dscp . meta priority; size 2048; flags dynamic; counter; }
+			chain by4 { $(by_dscp 4 "$@" | paste -sd';'); }
+			chain by6 { $(by_dscp 6 "$@" | paste -sd';'); }
+			chain out {
+				type filter hook egress device below priority 0
+				meta priority != 0:0 counter name raised
+				meta protocol ip udp dport 4789 update @seen { ip dscp . meta priority }
+				meta protocol ip udp dport 4789 goto by4
+				meta protocol ip6 udp dport 4790 goto by6
+			}
+		}
+	RULES
+}
+
+watched() { on a nft -j list counter netdev t "$1" | jq '.nftables[1].counter.packets'; }
+
+# What left by vx4: how many packets of each priority.
+priorities_seen()
+{
+	on a nft -j list set netdev t seen |
+		jq -c '[.nftables[1].set.elem[].elem | [.val.concat[1], .counter.packets]] |
+			group_by(.[0]) | map([.[0][0], (map(.[1]) | add)])'
+}
+
+# priorities COMMAND: DSCP:PRIORITY of each DSCP, by a command that calculates $p by $d
+priorities()
+{
+	local d p
+
+	for ((d = 0; d < 64; d++)); do
+		eval "$1"
+		echo "$d:$p"
+	done
+}
+
+# each_right COMMAND [MAP]: 640 packets by each tunnel, and the marker behind them, leave with the
+# DSCPs of that map, and with the priority that the command calculates of it
+each_right()
+{
+	local o
+
+	# shellcheck disable=SC2046 # several words
+	watch_priorities $(priorities "$1")
+	for o in 4 6; do
+		pass udp:640 $o $o inner ${2:+--map "$2"}
+		[ "$(watched right$o) $(watched wrong$o)" = '641 0' ] ||
+			fail "$(watched right$o) right, $(watched wrong$o) not: $(priorities_seen)"
+	done
+}
+
+# loaded_with OPTIONS...: both
+loaded_with()
+{
+	local o
+
+	for o in 4 6; do
+		check on a "$TOOL" load vx$o "$@"
+	done
+}
+
+# same N: 64 times that number, for a map
+same() { yes "$1" | head -n 64 | paste -sd,; }
+
+# Without the option an outer packet has the priority that the kernel has given to the inner one.
+test_priorities()
+{
+	local before raised
+
+	command -v nft >/dev/null || skip "there is no nft here"
+	two_nodes wire_below
+	watch_priorities
+	pass udp:640 4 4 none
+	before=$(priorities_seen)
+	loaded_with
+	watch_priorities
+	pass udp:640 4 4 inner
+	[ "$(priorities_seen)" = "$before" ] || fail "before: $before, then: $(priorities_seen)"
+	# What is not in the map keeps its own.
+	loaded_with --priority-map EF=15
+	watch_priorities
+	pass udp:640 4 4 inner
+	[ "$(priorities_seen | jq -c 'map(select(.[0] == "0:f")), (map(.[1]) | add)')" = \
+		$'[["0:f",10]]\n641' ] || fail "before: $before, then: $(priorities_seen)"
+	loaded_with --priority-map 802.1p,LE=1
+	each_right 'p=$((d == 1 ? 1 : d / 8))'
+	tcp_bulk 4 4 46
+	[ "$(watched wrong4)" = 0 ]
+	# Of packets of others, none.
+	raised=$(watched raised)
+	others_pass 2000 eth0 --eth-src "$(mac a eth0)" --tunnel-port 4799
+	[ "$(watched raised)" = "$raised" ]
+	# By the DSCP outside, whatever it was inside.
+	loaded_with --egress-map '*=CS0,EF=AF41' --priority-map '*=3,AF41=15'
+	each_right 'p=$((d == 34 ? 15 : 3))' "$(same 0 | sed 's/^\(\(0,\)\{46\}\)0/\134/')"
+	loaded_with --outer-dscp EF --priority-map fq
+	each_right 'p=$((d == 46 ? 6 : 15))' "$(same 46)"
+	check on a "$TOOL" unload --all
+	watch_priorities
+	pass udp:640 4 4 none
+	[ "$(priorities_seen)" = "$before" ] || fail "before: $before, then: $(priorities_seen)"
+}
+
 test_policy_on_the_wire()
 {
 	local map

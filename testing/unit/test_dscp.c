@@ -447,6 +447,121 @@ static void policy_whole_names_what_is_not_a_copy(void **state)
 	assert_string_equal(policy_whole(&changed, &ingress), "copy");
 }
 
+static struct dscp_policy priorities(const char *text)
+{
+	struct dscp_policy policy = {};
+
+	if (policy_parse_priority(&policy, text, err, sizeof(err)))
+		fail_msg("'%s': %s", text, err);
+	return policy;
+}
+
+static void priority_values(void **state)
+{
+	struct dscp_policy policy = priorities("EF=6,CS1-CS2=0,AF41=0xf,15=keep");
+
+	(void)state;
+	for (int i = 0; i < DSCP_VALUES; i++) {
+		int want = i == 46 ? 7 : i == 34 ? 16 : i >= 8 && i <= 16 && i != 15;
+
+		assert_int_equal(policy.to[i], want);
+	}
+	policy = priorities("*=15,Keep");
+	assert_memory_equal(&policy, &(struct dscp_policy){}, sizeof(policy));
+}
+
+/* As a map of all names says it: which is what the man page says of a preset. */
+static void priority_presets(void **state)
+{
+	static const char *const same[][2] = {
+		{ "802.1p", "*=0,8-15=1,16-23=2,24-31=3,32-39=4,40-47=5,48-55=6,56-63=7" },
+		{ "pfifo_fast", "*=0,LE=1,CS1=1,CS3=4,AF31=4,AF32=4,AF33=4,CS4=4,AF41=4,AF42=4,"
+				"AF43=4,CS5=6,VA=6,EF=6,CS6=7,CS7=7" },
+		{ "fq", "*=0,LE=1,CS1=1,CS3=6,AF31=6,AF32=6,AF33=6,CS4=6,AF41=6,AF42=6,AF43=6,"
+			"CS5=6,VA=6,EF=6,CS6=7,CS7=7" },
+		{ "keep", "*=keep" },
+		/* A part of one. */
+		{ "CS1-CS3=802.1p", "8-15=1,16-23=2,24=3" },
+		{ "fq,CS0-EF=keep", "CS6=7,CS7=7,47=0,49-55=0,57-63=0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+		struct dscp_policy a = priorities(same[i][0]), b = priorities(same[i][1]);
+
+		if (memcmp(&a, &b, sizeof(a)))
+			fail_msg("%s is not %s", same[i][0], same[i][1]);
+	}
+}
+
+static const char *const bad_priorities[] = {
+	"",	   ",",	    "EF",    "EF=",	  "EF=16",  "EF=-1",	"EF=6.0",   "EF=CS1",
+	"EF=copy", "copy",  "=6",    "XX=6",	  "802.1",  "802.1p=6", "fq,",	    "fq fq",
+	"EF=fq2",  "fq=fq", "keep2", "CS2-CS1=6", "EF=255", "EF=6;",	"*=6,64=1", "pfifo-fast",
+};
+
+static void priority_refuses(void **state)
+{
+	const struct dscp_policy before = priorities("CS7=7");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad_priorities); i++) {
+		struct dscp_policy policy = before;
+
+		err[0] = '\0';
+		if (policy_parse_priority(&policy, bad_priorities[i], err, sizeof(err)) != -EINVAL)
+			fail_msg("'%s' was accepted", bad_priorities[i]);
+		assert_memory_equal(&policy, &before, sizeof(policy));
+		assert_non_null(strchr(err, '\''));
+		assert_null(strchr(err, '\n'));
+	}
+}
+
+/* The shortest form: a preset's name, and what is not as the preset has it. */
+static void priority_prints(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "keep", "keep" },
+		{ "EF=6", "EF=6" },
+		{ "*=0", "*=0" },
+		{ "802.1p", "802.1p" },
+		{ "fq", "fq" },
+		{ "pfifo_fast", "pfifo_fast" },
+		{ "802.1p,1=1,10=keep", "802.1p,LE=1,AF11=keep" },
+		{ "pfifo_fast,34-38=6", "pfifo_fast,AF41-AF43=6" },
+		{ "8-23=802.1p", "CS1-23=802.1p" },
+		{ "802.1p,1=1", "802.1p,LE=1" },
+		{ "fq,9-63=802.1p", "802.1p,LE=1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct dscp_policy policy = priorities(texts[i][0]), none = {};
+
+		assert_string_equal(policy_priority_text(&policy, &none), texts[i][1]);
+	}
+}
+
+static void priority_reads_what_it_prints(void **state)
+{
+	uint32_t seed = 20210618;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		struct dscp_policy policy = i % 2 ? priorities("fq") : priorities("802.1p");
+		const struct dscp_policy base = i % 3 ? priorities("keep") : policy;
+		struct dscp_policy again = base;
+
+		for (uint32_t n = xorshift32(&seed) % 64; n; n--)
+			policy.to[xorshift32(&seed) % DSCP_VALUES] =
+				xorshift32(&seed) % (DSCP_PRIORITIES + 1);
+		if (policy_parse_priority(&again, policy_priority_text(&policy, &base), err,
+					  sizeof(err)))
+			fail_msg("%s", err);
+		assert_memory_equal(&again, &policy, sizeof(policy));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +581,11 @@ int main(void)
 		cmocka_unit_test(policy_prints),
 		cmocka_unit_test(policy_reads_what_it_prints),
 		cmocka_unit_test(policy_whole_names_what_is_not_a_copy),
+		cmocka_unit_test(priority_values),
+		cmocka_unit_test(priority_presets),
+		cmocka_unit_test(priority_refuses),
+		cmocka_unit_test(priority_prints),
+		cmocka_unit_test(priority_reads_what_it_prints),
 	};
 
 	return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);

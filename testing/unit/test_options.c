@@ -139,6 +139,8 @@ static void assert_rows_refused(const char *command, const struct row *rows, siz
 
 #define UPPER "a DSCP is its upper six bits"
 
+#define NO_PRIORITY " is no priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast or fq"
+
 static const struct row load_values[] = {
 	{ "vx4 --frob", "unknown option '--frob'" },
 	{ "vx4 -n a", "unknown option '-n': -n NETNS stands in front of the command" },
@@ -170,6 +172,14 @@ static const struct row load_values[] = {
 	{ "vx4 --outer-dscp AF44", "--outer-dscp: 'AF44' is no DSCP: " DSCPS },
 	{ "vx4 --outer-dscp 0xb8",
 	  "--outer-dscp: '0xb8' is the DS field (TOS byte) of EF: " UPPER },
+	{ "vx4 --handshake-dscp CS8", "--handshake-dscp: 'CS8' is no DSCP: " DSCPS " or keep" },
+	{ "vx4 --handshake-dscp copy", "--handshake-dscp: 'copy' is no DSCP: " DSCPS " or keep" },
+	{ "vx4 --handshake-dscp 0x88",
+	  "--handshake-dscp: '0x88' is the DS field (TOS byte) of AF41: " UPPER },
+	{ "vx4 --priority-map EF=16", "--priority-map: '16' in 'EF=16'" NO_PRIORITY },
+	{ "vx4 --priority-map EF=CS1", "--priority-map: 'CS1' in 'EF=CS1'" NO_PRIORITY },
+	{ "vx4 --priority-map copy",
+	  "--priority-map: 'copy' is no FROM=TO, such as EF=6 or CS1-CS3=keep" },
 	{ "vx4 --direction sideways", "--direction: 'sideways' is none of egress, ingress, both" },
 	{ "vx4 --attach xdp", "--attach: 'xdp' is none of auto, tcx, clsact" },
 	{ "vx4 --direction ingress --ingress-hook tcx",
@@ -202,6 +212,10 @@ static const struct row load_pairs[] = {
 	  "--egress-map and --outer-dscp need --direction egress or both" },
 	{ "--direction ingress --outer-dscp EF",
 	  "--egress-map and --outer-dscp need --direction egress or both" },
+	{ "--direction ingress --priority-map 802.1p",
+	  "--priority-map and --handshake-dscp need --direction egress or both" },
+	{ "--direction ingress --handshake-dscp keep",
+	  "--priority-map and --handshake-dscp need --direction egress or both" },
 	{ "--direction ingress --peer-map 10.0.0.5:EF=CS1",
 	  "--peer-map needs --direction egress or both" },
 };
@@ -282,6 +296,8 @@ static void load_limits(void **state)
 	assert_refused(repeated("--peer-map 10.1.%d.0/24:EF=CS1", 65),
 		       "--peer-map: 10.1.65.0/24 is one too many: at most 64", "load");
 	assert_accepted("load vx4 --port 65535 --flows 16777216 --outer-dscp 63");
+	assert_accepted("load vx4 --priority-map PFIFO_FAST,*=15,0=0xf,CS1-CS3=802.1p "
+			"--priority-map fq,EF=keep,keep --handshake-dscp KEEP --outer-dscp EF");
 	assert_accepted("load vx4 --port 1 --flows 256 --outer-dscp 0");
 	assert_accepted("load vx4 --direction both --ingress-hook tc --ingress-map EF=CS0");
 	assert_accepted("load vx4 --direction ingress --ingress-hook xdp --attach clsact");
@@ -306,6 +322,8 @@ static const struct row twice[] = {
 	{ "load vx4 -d ingress -H tc -H peek",
 	  "--ingress-hook is given twice, with 'tc' and 'peek'" },
 	{ "load vx4 -o EF --outer-dscp EF", "--outer-dscp is given twice, with 'EF' and 'EF'" },
+	{ "load vx4 --handshake-dscp EF --handshake-dscp keep",
+	  "--handshake-dscp is given twice, with 'EF' and 'keep'" },
 	{ "load vx4 -a tcx --attach clsact", "--attach is given twice, with 'tcx' and 'clsact'" },
 	{ "load vx4 -f 1000 --flows 2000", "--flows is given twice, with '1000' and '2000'" },
 	{ "status -w 1 --watch=2", "--watch is given twice, with '1' and '2'" },

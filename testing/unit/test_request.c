@@ -44,6 +44,8 @@ static const struct sample {
 	{ "ingress-map", "EF=CS0", "--direction both" },
 	{ "ingress-hook", "tc", "--direction both" },
 	{ "outer-dscp", "EF", NULL },
+	{ "priority-map", "802.1p,LE=1", NULL },
+	{ "handshake-dscp", "CS0", NULL },
 	{ "attach", "clsact", NULL },
 	{ "port", "51820", NULL },
 	{ "flows", "4096", NULL },
@@ -411,6 +413,17 @@ static void put_map(FILE *to, uint32_t *seed)
 		fprintf(to, ",%s", one_of(seed, entries, ARRAY_SIZE(entries)));
 }
 
+static void put_priorities(FILE *to, uint32_t *seed)
+{
+	static const char *const entries[] = { "802.1p", "pfifo_fast", "fq",	     "keep",
+					       "*=0",	 "EF=6",       "CS1-CS3=15", "LE=keep",
+					       "0=0",	 "AF11-63=fq", "7-9=802.1p" };
+
+	fputs(one_of(seed, entries, ARRAY_SIZE(entries)), to);
+	while (xorshift32(seed) % 3)
+		fprintf(to, ",%s", one_of(seed, entries, ARRAY_SIZE(entries)));
+}
+
 /* Anything that can be given for egress, in this order or with the map behind the prefixes. */
 static void put_random_options(FILE *to, uint32_t *seed)
 {
@@ -433,6 +446,13 @@ static void put_random_options(FILE *to, uint32_t *seed)
 		put_map(to, seed);
 		putc('\'', to);
 	}
+	if (choice & 16) {
+		fputs(" --priority-map '", to);
+		put_priorities(to, seed);
+		putc('\'', to);
+	}
+	if (choice & 32)
+		fprintf(to, " --handshake-dscp %u", xorshift32(seed) % DSCP_VALUES);
 	if (choice & 8) {
 		fputs(" -d both -i '", to);
 		put_map(to, seed);
@@ -575,6 +595,9 @@ static const struct {
 	{ AT(uplinks) + DSCP_MAX_UPLINKS * DSCP_IFNAMSIZ - 1, 'x' },
 	{ AT(egress_map), DSCP_VALUES },
 	{ AT(ingress_map) + DSCP_VALUES - 1, DSCP_KEEP - 1 },
+	{ AT(priority_map), DSCP_PRIORITIES + 1 },
+	{ AT(priority_map) + DSCP_VALUES - 1, DSCP_KEEP },
+	{ AT(handshake), DSCP_VALUES + 1 },
 };
 
 static void garbage_is_refused(void **state)
@@ -619,7 +642,8 @@ static const struct {
 	MEMBER(uplink_netns, 40), MEMBER(uplink_netns_name, 48),
 	MEMBER(name, 304),	  MEMBER(uplinks, 320),
 	MEMBER(ports, 576),	  MEMBER(egress_map, 592),
-	MEMBER(ingress_map, 656),
+	MEMBER(ingress_map, 656), MEMBER(priority_map, 720),
+	MEMBER(handshake, 784),	  MEMBER(pad, 785),
 };
 
 static void members_keep_their_places(void **state)
@@ -680,7 +704,7 @@ static void the_default_is_zero(void **state)
 /* These are no option's: load finds them out. */
 static bool is_found_out(const char *member)
 {
-	static const char *const found_out[] = { "size", "list", "netns", "uplink_netns" };
+	static const char *const found_out[] = { "size", "list", "netns", "uplink_netns", "pad" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(found_out); i++)
 		if (!strcmp(member, found_out[i]))
