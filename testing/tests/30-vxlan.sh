@@ -95,19 +95,11 @@ priorities_seen()
 			group_by(.[0]) | map([.[0][0], (map(.[1]) | add)])'
 }
 
-# priorities COMMAND: DSCP:PRIORITY of each DSCP, by a command that calculates $p by $d
-priorities()
-{
-	local d p
+# priorities EXPRESSION: DSCP:PRIORITY of each DSCP, which is d
+priorities() { for ((d = 0; d < 64; d++)); do echo "$d:$(($1))"; done; }
 
-	for ((d = 0; d < 64; d++)); do
-		eval "$1"
-		echo "$d:$p"
-	done
-}
-
-# each_right COMMAND [MAP]: 640 packets by each tunnel, and the marker behind them, leave with the
-# DSCPs of that map, and with the priority that the command calculates of it
+# each_right EXPRESSION [MAP]: 640 packets by each tunnel, and the marker behind them, leave with the
+# DSCPs of that map, and with the priority that the expression makes of them
 each_right()
 {
 	local o
@@ -155,7 +147,7 @@ test_priorities()
 	[ "$(priorities_seen | jq -c 'map(select(.[0] == "0:f")), (map(.[1]) | add)')" = \
 		$'[["0:f",10]]\n641' ] || fail "before: $before, then: $(priorities_seen)"
 	loaded_with --priority-map 802.1p,LE=1
-	each_right 'p=$((d == 1 ? 1 : d / 8))'
+	each_right 'd == 1 ? 1 : d / 8'
 	tcp_bulk 4 4 46
 	[ "$(watched wrong4)" = 0 ]
 	# Of packets of others, none.
@@ -164,9 +156,9 @@ test_priorities()
 	[ "$(watched raised)" = "$raised" ]
 	# By the DSCP outside, whatever it was inside.
 	loaded_with --egress-map '*=CS0,EF=AF41' --priority-map '*=3,AF41=15'
-	each_right 'p=$((d == 34 ? 15 : 3))' "$(same 0 | sed 's/^\(\(0,\)\{46\}\)0/\134/')"
+	each_right 'd == 34 ? 15 : 3' "$(same 0 | sed 's/^\(\(0,\)\{46\}\)0/\134/')"
 	loaded_with --outer-dscp EF --priority-map fq
-	each_right 'p=$((d == 46 ? 6 : 15))' "$(same 46)"
+	each_right 'd == 46 ? 6 : 15' "$(same 46)"
 	check on a "$TOOL" unload --all
 	watch_priorities
 	pass udp:640 4 4 none

@@ -268,6 +268,128 @@ test_bridge_bond_macvlan()
 	on_macvlan
 }
 
+#
+# What queues and switches go by that do not read the DSCP: --priority-map
+#
+
+# What a sends by both tunnels, handshakes included.
+tunnels='src portrange 51824-51826 and udp'
+
+# frames FILTER: of each of those that b has recorded, its 802.1p bits or "-", its DSCP, its length
+frames()
+{
+	tcpdump -nnevr "$T/frames.pcap" "$@" 2>/dev/null | awk '
+		function hex(s, n, i) {
+			for (i = 1; i <= length(s); i++)
+				n = 16 * n + index("0123456789abcdef", substr(s, i, 1)) - 1
+			return n
+		}
+		/, length [0-9]+: / {
+			pcp = "-"
+			ds = 0
+			match($0, /, length [0-9]+: /)
+			len = substr($0, RSTART + 9, RLENGTH - 11)
+			if (match($0, /: vlan [0-9]+, p [0-7]/))
+				pcp = substr($0, RSTART + RLENGTH - 1, 1)
+			if (match($0, /\((tos|class) 0x[0-9a-f]+/)) {
+				ds = substr($0, RSTART, RLENGTH)
+				sub(/.*0x/, "", ds)
+				ds = hex(ds)
+			}
+			print pcp, int(ds / 4), len
+		}'
+}
+
+# no_session: the next packet of each tunnel of a makes a handshake
+no_session()
+{
+	local o endpoint
+
+	for o in 4 6; do
+		endpoint=$(outer $o 2)
+		[ $o = 4 ] || endpoint="[$endpoint]"
+		# shellcheck disable=SC2016 # for another shell
+		on a sh -ec 'wg set wg$1 peer "$0" remove
+			wg set wg$1 peer "$0" allowed-ips 10.0.$1.0/24,fd00:$1::/64 endpoint "$2:5182$1"' \
+			"$(cat "$T/public2")" $o "$endpoint"
+	done
+}
+
+# both_flows DEV: 640 packets of all DSCPs by each tunnel
+both_flows() { at_once on_wire "$1" inner 640; }
+
+# tagged DEV FILTER: each frame has the upper three bits of its DSCP in the tag, and 160 at least have
+# each of the eight. Without a handshake among them, and with one of wg4, AF41, and of wg6, CS6.
+tagged()
+{
+	both_flows_tagged "$@"
+	no_session
+	both_flows_tagged "$@"
+	[ "$(frames "$2 and udp[8:4] = 0x01000000" | cut -d' ' -f-2 | sort -u)" = '4 34' ]
+	[ "$(frames "$2 and ip6[6] = 17 and ip6[48:4] = 0x01000000" | cut -d' ' -f-2 | sort -u)" = '6 48' ]
+}
+
+both_flows_tagged()
+{
+	local pcp wrong
+
+	record b eth0 "$T/frames.pcap" vlan
+	both_flows "$1"
+	recorded
+	wrong=$(frames "$2 and $tunnels" | awk '$1 != int($2 / 8)')
+	[ -z "$wrong" ] || fail "802.1p bits, DSCP, length: $wrong"
+	for ((pcp = 0; pcp < 8; pcp++)); do
+		[ "$(frames "$2 and $tunnels" | grep -c "^$pcp ")" -ge 160 ]
+	done
+}
+
+# with_priorities MAP
+with_priorities()
+{
+	check on a "$TOOL" load wg4 --priority-map "$1"
+	check on a "$TOOL" load wg6 --priority-map "$1" --handshake-dscp CS6
+}
+
+test_priority_on_a_vlan()
+{
+	nodes
+	both 'ip link add link eth0 name eth0.34 type vlan id 34 \
+			egress-qos-map 0:0 1:1 2:2 3:3 4:4 5:5 6:6 7:7
+		ip link set eth0.34 up'
+	addresses eth0.34
+	with_priorities 802.1p
+	tagged eth0.34 vlan
+	unloaded
+}
+
+# bands: how many bytes each of the three has passed on
+bands() { on a tc -s -j class show dev eth0 | jq -c '[.[] | .stats.bytes // .bytes]'; }
+
+# The bands of prio, as pfifo_fast has them, by bytes.
+test_priority_bands()
+{
+	local before now want
+
+	nodes
+	on a tc qdisc add dev eth0 root handle 1: prio || skip "this kernel has no prio"
+	addresses eth0
+	with_priorities pfifo_fast
+	no_session
+	before=$(bands)
+	record b eth0 "$T/frames.pcap" udp
+	both_flows eth0
+	recorded
+	now=$(bands)
+	want=$(frames "$tunnels" | awk '
+		BEGIN { split("40 44 46 48 56", words); for (i in words) first[words[i]] = 1 }
+		{ bytes[$2 in first ? 0 : $2 == 1 || $2 == 8 ? 2 : 1] += $3 }
+		END { printf "[%d,%d,%d]", bytes[0], bytes[1], bytes[2] }')
+	[ "$(jq -nc "$now as \$now | $before as \$was | [range(3) | \$now[.] - \$was[.]]")" = "$want" ] ||
+		fail "from $before to $now, and b has seen $want"
+	on a tc qdisc del dev eth0 root
+	unloaded
+}
+
 test_vlans()
 {
 	nodes
@@ -314,6 +436,10 @@ test_pppoe()
 	nodes
 	pppoe_starts
 	right_by ppp0
+	on a ip link set eth0.7 type vlan egress-qos-map 0:0 1:1 2:2 3:3 4:4 5:5 6:6 7:7
+	with_priorities 802.1p
+	tagged ppp0 'vlan and pppoes'
+	unloaded
 	followed redial ppp0
 	not_followed redial ppp0 'ppp0 .* is gone'
 }
