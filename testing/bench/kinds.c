@@ -28,17 +28,27 @@
 #define OTHERS 4000
 
 enum family { IP4, IP6, N_FAMILIES };
-enum slot { NO_SLOT, WIREGUARD, VXLAN, GRE = VXLAN + N_FAMILIES, IPIP = GRE + N_FAMILIES };
+/* PRIORITY is a WireGuard, too, with --priority-map and the port behind the other one's. */
+enum slot {
+	NO_SLOT,
+	WIREGUARD,
+	PRIORITY,
+	VXLAN,
+	GRE = VXLAN + N_FAMILIES,
+	IPIP = GRE + N_FAMILIES,
+};
 
 static const struct row {
 	const char *name;
 	const char *program, *reset;
 	const char *before; /* has the first fragment before */
 	unsigned char kind; /* DSCP_KIND_NONE: others' UDP */
-	enum { WHOLE, FIRST, LATER } part;
+	enum { WHOLE, MAPPED, FIRST, LATER } part; /* MAPPED: whole, of PRIORITY */
 } rows[] = {
 	{ "egress_inner", "ours_inner", "reset_inner", NULL, DSCP_KIND_NONE, WHOLE },
 	{ "WireGuard", "ours_outer", "reset_outer", NULL, DSCP_KIND_WIREGUARD, WHOLE },
+	{ "WireGuard, --priority-map", "ours_outer", "reset_outer", NULL, DSCP_KIND_WIREGUARD,
+	  MAPPED },
 	{ "VXLAN", "ours_outer", "reset_outer", NULL, DSCP_KIND_VXLAN, WHOLE },
 	{ "GRE", "ours_outer", "reset_outer", NULL, DSCP_KIND_GRE, WHOLE },
 	{ "IPIP", "ours_outer", "reset_outer", NULL, DSCP_KIND_IPIP, WHOLE },
@@ -102,7 +112,9 @@ static unsigned int put_ip6(unsigned char *ip, unsigned char protocol, unsigned 
 static unsigned int put_outer(unsigned char *ip, enum family family, const struct row *row,
 			      unsigned char protocol)
 {
-	static const unsigned int fragments[] = { [WHOLE] = 0, [FIRST] = 1, [LATER] = 9 };
+	static const unsigned int fragments[] = {
+		[WHOLE] = 0, [MAPPED] = 0, [FIRST] = 1, [LATER] = 9
+	};
 	unsigned char id = row->kind + 1;
 
 	return family == IP4 ? put_ip4(ip, protocol, fragments[row->part], id)
@@ -125,7 +137,7 @@ static void build(struct packet *p, enum family family, const struct row *row)
 	p->length = 220;
 	at += put_outer(at, family, row, protocols[row->kind]);
 	if (protocols[row->kind] == PROTO_UDP) {
-		put16(at, row->kind == DSCP_KIND_WIREGUARD ? PORT : OTHERS);
+		put16(at, row->kind == DSCP_KIND_WIREGUARD ? PORT + (row->part == MAPPED) : OTHERS);
 		put16(at + 2, row->kind == DSCP_KIND_VXLAN ? VXLAN_PORT : OTHERS);
 		put16(at + 4, 130);
 		at[8] = row->kind == DSCP_KIND_VXLAN ? 8 : 4;
@@ -161,6 +173,10 @@ static int register_tunnel(const struct programs *p, unsigned int slot, unsigned
 
 	for (unsigned int i = 0; i < DSCP_VALUES; i++)
 		tunnel.egress.to[i] = i;
+	if (slot == PRIORITY) {
+		tunnel.flags |= DSCP_TUNNEL_PRIORITY;
+		tunnel.priority.to[BENCH_DSCP] = 6 + 1;
+	}
 	if (kind == DSCP_KIND_VXLAN) {
 		key.port = VXLAN_PORT;
 		key.id = VNI;
@@ -175,11 +191,14 @@ static int register_tunnel(const struct programs *p, unsigned int slot, unsigned
 static int register_tunnels(const struct programs *p)
 {
 	struct dscp_port wireguard = { .slot = WIREGUARD, .kind = DSCP_KIND_WIREGUARD };
+	struct dscp_port priority = { .slot = PRIORITY, .kind = DSCP_KIND_WIREGUARD };
 	struct dscp_port vxlan = { .kind = DSCP_KIND_VXLAN };
 	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
-	unsigned int zero = 0, wireguard_port = PORT, vxlan_port = VXLAN_PORT;
+	unsigned int zero = 0, wireguard_port = PORT, priority_port = PORT + 1,
+		     vxlan_port = VXLAN_PORT;
 	int err = register_tunnel(p, WIREGUARD, DSCP_KIND_WIREGUARD, IP4);
 
+	err = err ? err : register_tunnel(p, PRIORITY, DSCP_KIND_WIREGUARD, IP4);
 	config.kinds = 1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
 	for (int family = 0; family < N_FAMILIES && !err; family++) {
 		err = register_tunnel(p, VXLAN + family, DSCP_KIND_VXLAN, family);
@@ -188,6 +207,7 @@ static int register_tunnels(const struct programs *p)
 	}
 	if (!err &&
 	    (bpf_map_update_elem(map_fd(p, "ports"), &wireguard_port, &wireguard, BPF_ANY) ||
+	     bpf_map_update_elem(map_fd(p, "ports"), &priority_port, &priority, BPF_ANY) ||
 	     bpf_map_update_elem(map_fd(p, "ports"), &vxlan_port, &vxlan, BPF_ANY) ||
 	     bpf_map_update_elem(map_fd(p, "config"), &zero, &config, BPF_ANY)))
 		err = -errno;
