@@ -107,7 +107,9 @@ static unsigned int class_priority(unsigned int dscp)
 	return dscp / 8 + 1;
 }
 
-/* Of RFC 4594, 5865 and 8622: what is urgent and little, what is urgent and much, what can wait. */
+/* Classes of RFC 4594, 5865 and 8622: network control; voice; video, which is urgent too but has
+ * many bytes; background. By default TC_PRIO_CONTROL and _INTERACTIVE are the first of three bands,
+ * _INTERACTIVE_BULK and _BESTEFFORT the second, and _FILLER is the third. */
 static unsigned int queue_priority(unsigned int dscp)
 {
 	switch (dscp) {
@@ -135,7 +137,7 @@ static unsigned int queue_priority(unsigned int dscp)
 	}
 }
 
-/* In fq the first band has a share, and starves none. */
+/* The first band of fq has a share, and does not starve the others: so video is in it. */
 static unsigned int shared_priority(unsigned int dscp)
 {
 	unsigned int to = queue_priority(dscp);
