@@ -178,11 +178,6 @@ static unsigned int value_of(const struct grammar *grammar, unsigned int to, uns
 	return to < PRESET ? to : grammar->presets[to - PRESET].to(dscp);
 }
 
-static const char *name_of(const struct grammar *grammar, unsigned int to)
-{
-	return to < PRESET ? grammar->name(to) : grammar->presets[to - PRESET].name;
-}
-
 /* PRESET and its index, or 0. */
 static unsigned int find_preset(const struct grammar *grammar, const char *text)
 {
@@ -380,20 +375,21 @@ static void add_entries(const struct grammar *grammar, char text[static POLICY_T
 			const struct dscp_policy *policy, const struct dscp_policy *before)
 {
 	for (unsigned int first = 0; first < DSCP_VALUES; first++) {
-		unsigned int to = policy->to[first], last;
+		unsigned int last, further;
+		const char *name;
 
-		if (to == before->to[first])
+		if (policy->to[first] == before->to[first])
 			continue;
-		last = last_of(grammar, policy, before, first, to);
-		for (unsigned int i = PRESET; i < PRESET + grammar->n_presets; i++) {
-			unsigned int further = last_of(grammar, policy, before, first, i);
-
+		last = last_of(grammar, policy, before, first, policy->to[first]);
+		name = grammar->name(policy->to[first]);
+		for (unsigned int i = 0; i < grammar->n_presets; i++) {
+			further = last_of(grammar, policy, before, first, PRESET + i);
 			if (further > last) {
-				to = i;
+				name = grammar->presets[i].name;
 				last = further;
 			}
 		}
-		add_entry(text, first, last, name_of(grammar, to));
+		add_entry(text, first, last, name);
 		first = last;
 	}
 }
@@ -429,14 +425,16 @@ static const char *map_text(const struct grammar *grammar, const struct dscp_pol
 	char *shortest = texts[0], *text = texts[1];
 	unsigned int to = most(policy);
 	struct dscp_policy before;
+	const char *name;
 
 	*shortest = '\0';
 	add_entries(grammar, shortest, policy, base);
 	if (!*shortest)
 		add_entry(shortest, 0, 0, grammar->name(policy->to[0]));
+	name = grammar->name(to); /* until the next call */
 	for (unsigned int n = grammar->n_presets;; n--) {
 		set_range(grammar, &before, 0, DSCP_VALUES - 1, to);
-		snprintf(text, POLICY_TEXT, "%s%s", to < PRESET ? "*=" : "", name_of(grammar, to));
+		snprintf(text, POLICY_TEXT, "%s%s", to < PRESET ? "*=" : "", name);
 		add_entries(grammar, text, policy, &before);
 		if (entries_of(text) <= entries_of(shortest)) {
 			text = shortest;
@@ -445,6 +443,7 @@ static const char *map_text(const struct grammar *grammar, const struct dscp_pol
 		if (!n)
 			return shortest;
 		to = PRESET + n - 1;
+		name = grammar->presets[n - 1].name;
 	}
 }
 
