@@ -23,7 +23,7 @@
 
 static int set_map(void *member, const char *value, char *err, size_t err_len)
 {
-	return policy_parse(member, value, err, err_len);
+	return policy_parse(&policy_dscps, member, value, err, err_len);
 }
 
 /* What differs from the default, in one map. */
@@ -35,7 +35,7 @@ static void get_map(FILE *to, const struct arg_option *option, const void *confi
 	if (!memcmp(policy, other, sizeof(*policy)))
 		return;
 	/* A shell would look for files by "*". */
-	fprintf(to, " --%s '%s'", option->name, policy_text(policy, other));
+	fprintf(to, " --%s '%s'", option->name, policy_text(&policy_dscps, policy, other));
 }
 
 /* Each prefix, by what differs from the tunnel's own map. */
@@ -49,13 +49,14 @@ static void get_peer_maps(FILE *to, const struct arg_option *option, const void 
 	for (unsigned int i = 0; i < options->peers.n; i++) {
 		peers_name(&options->peers.maps[i].peer, name);
 		fprintf(to, " --%s '%s:%s'", option->name, name,
-			policy_text(&options->peers.maps[i].policy, &options->request.egress_map));
+			policy_text(&policy_dscps, &options->peers.maps[i].policy,
+				    &options->request.egress_map));
 	}
 }
 
 static int set_priority_map(void *member, const char *value, char *err, size_t err_len)
 {
-	return policy_parse_priority(member, value, err, err_len);
+	return policy_parse(&policy_priorities, member, value, err, err_len);
 }
 
 static void get_priority_map(FILE *to, const struct arg_option *option, const void *config,
@@ -66,7 +67,8 @@ static void get_priority_map(FILE *to, const struct arg_option *option, const vo
 	const struct dscp_policy *before = &other->request.priority_map;
 
 	if (memcmp(policy, before, sizeof(*policy)))
-		fprintf(to, " --%s '%s'", option->name, policy_priority_text(policy, before));
+		fprintf(to, " --%s '%s'", option->name,
+			policy_text(&policy_priorities, policy, before));
 }
 
 static int set_peer_map(void *member, const char *value, char *err, size_t err_len)

@@ -147,9 +147,9 @@ static int add(struct peer_maps *peers, const struct dscp_peer *peer, const char
 	int known = find(peers, peer), ret;
 
 	if (known >= 0)
-		return policy_parse(&peers->maps[known].policy, text, err, err_len);
+		return policy_parse(&policy_dscps, &peers->maps[known].policy, text, err, err_len);
 	policy_unnamed(&map.policy);
-	ret = policy_parse(&map.policy, text, err, err_len);
+	ret = policy_parse(&policy_dscps, &map.policy, text, err, err_len);
 	if (ret)
 		return ret;
 	if (peers->n == DSCP_MAX_PEERS) {

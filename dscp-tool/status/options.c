@@ -30,7 +30,7 @@ const char *status_egress_map(const struct tunnel_status *status)
 
 const char *status_priority_map(const struct tunnel_status *status)
 {
-	return policy_priority_text(&status->tunnel.priority, &(struct dscp_policy){});
+	return policy_text(&policy_priorities, &status->tunnel.priority, &(struct dscp_policy){});
 }
 
 const char *status_ingress_map(const struct tunnel_status *status)

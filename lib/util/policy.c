@@ -36,7 +36,7 @@ struct preset {
 };
 
 /* What TO can be, besides the name of a preset. */
-struct grammar {
+struct policy_grammar {
 	const struct preset *presets;
 	unsigned int n_presets;
 	/* The value that the policy has then, or a negative errno. */
@@ -156,7 +156,7 @@ static const struct preset priority_presets[] = {
 	{ "fq", shared_priority },
 };
 
-static const struct grammar dscps = {
+const struct policy_grammar policy_dscps = {
 	.presets = dscp_presets,
 	.n_presets = ARRAY_SIZE(dscp_presets),
 	.read = read_dscp,
@@ -164,7 +164,7 @@ static const struct grammar dscps = {
 	.example = "EF=AF41",
 };
 
-static const struct grammar priorities = {
+const struct policy_grammar policy_priorities = {
 	.presets = priority_presets,
 	.n_presets = ARRAY_SIZE(priority_presets),
 	.read = read_priority,
@@ -173,13 +173,14 @@ static const struct grammar priorities = {
 };
 
 /* Of what the policy has, or a preset: what becomes of that DSCP. */
-static unsigned int value_of(const struct grammar *grammar, unsigned int to, unsigned int dscp)
+static unsigned int value_of(const struct policy_grammar *grammar, unsigned int to,
+			     unsigned int dscp)
 {
 	return to < PRESET ? to : grammar->presets[to - PRESET].to(dscp);
 }
 
 /* PRESET and its index, or 0. */
-static unsigned int find_preset(const struct grammar *grammar, const char *text)
+static unsigned int find_preset(const struct policy_grammar *grammar, const char *text)
 {
 	for (unsigned int i = 0; i < grammar->n_presets; i++)
 		if (!strcasecmp(text, grammar->presets[i].name))
@@ -258,38 +259,22 @@ static int parse_from(const struct entry *entry, const char *text, int *first, i
 	return 0;
 }
 
-static void set_range(const struct grammar *grammar, struct dscp_policy *policy, int first,
+static void set_range(const struct policy_grammar *grammar, struct dscp_policy *policy, int first,
 		      int last, unsigned int to)
 {
 	for (int from = first; from <= last; from++)
 		policy->to[from] = value_of(grammar, to, from);
 }
 
-static int parse_pair(const struct grammar *grammar, struct dscp_policy *policy,
-		      const struct entry *entry, const char *from, const char *to)
-{
-	int value = find_preset(grammar, to), first = 0, last = 0;
-	int err = parse_from(entry, from, &first, &last);
-
-	if (err)
-		return err;
-	if (!value)
-		value = grammar->read(entry, to);
-	if (value < 0)
-		return value;
-	set_range(grammar, policy, first, last, value);
-	return 0;
-}
-
-static int parse_entry(const struct grammar *grammar, struct dscp_policy *policy,
+static int parse_entry(const struct policy_grammar *grammar, struct dscp_policy *policy,
 		       const struct entry *entry)
 {
-	char from[FROM_LEN];
 	const char *text = entry->text, *equals = strchr(text, '=');
-	unsigned int preset = find_preset(grammar, text);
+	int first = 0, last = DSCP_VALUES - 1, to = find_preset(grammar, text), err;
+	char from[FROM_LEN];
 
-	if (preset) {
-		set_range(grammar, policy, 0, DSCP_VALUES - 1, preset);
+	if (to) {
+		set_range(grammar, policy, first, last, to);
 		return 0;
 	}
 	if (!*text) {
@@ -306,19 +291,28 @@ static int parse_entry(const struct grammar *grammar, struct dscp_policy *policy
 	}
 	memcpy(from, text, equals - text);
 	from[equals - text] = '\0';
-	return parse_pair(grammar, policy, entry, from, equals + 1);
+	err = parse_from(entry, from, &first, &last);
+	if (err)
+		return err;
+	to = find_preset(grammar, equals + 1);
+	if (!to)
+		to = grammar->read(entry, equals + 1);
+	if (to < 0)
+		return to;
+	set_range(grammar, policy, first, last, to);
+	return 0;
 }
 
-static int parse_map(const struct grammar *grammar, struct dscp_policy *policy, const char *text,
-		     char *err, size_t err_len)
+int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
+		 char *err, size_t err_len)
 {
 	struct entry entry = { .err = err, .err_len = err_len };
 	struct dscp_policy changed = *policy;
-	char *copied = strdup(text);
-	char *rest = copied;
+	char *copy = strdup(text);
+	char *rest = copy;
 	int ret = 0;
 
-	if (!copied) {
+	if (!copy) {
 		snprintf(err, err_len, "%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -328,18 +322,8 @@ static int parse_map(const struct grammar *grammar, struct dscp_policy *policy, 
 	}
 	if (!ret)
 		*policy = changed;
-	free(copied);
+	free(copy);
 	return ret;
-}
-
-int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
-{
-	return parse_map(&dscps, policy, text, err, err_len);
-}
-
-int policy_parse_priority(struct dscp_policy *policy, const char *text, char *err, size_t err_len)
-{
-	return parse_map(&priorities, policy, text, err, err_len);
 }
 
 /*
@@ -347,7 +331,7 @@ int policy_parse_priority(struct dscp_policy *policy, const char *text, char *er
  */
 
 /* The last DSCP that is not right yet in the run from first that one entry makes right. */
-static unsigned int last_of(const struct grammar *grammar, const struct dscp_policy *policy,
+static unsigned int last_of(const struct policy_grammar *grammar, const struct dscp_policy *policy,
 			    const struct dscp_policy *before, unsigned int first, unsigned int to)
 {
 	unsigned int last = first;
@@ -371,7 +355,7 @@ static void add_entry(char text[static POLICY_TEXT], unsigned int first, unsigne
 
 /* Adds to text, which makes a policy what it is before, the entries that are missing. Of several
  * values those are clearer that go on for longer, and of these a plain one. */
-static void add_entries(const struct grammar *grammar, char text[static POLICY_TEXT],
+static void add_entries(const struct policy_grammar *grammar, char text[static POLICY_TEXT],
 			const struct dscp_policy *policy, const struct dscp_policy *before)
 {
 	for (unsigned int first = 0; first < DSCP_VALUES; first++) {
@@ -418,8 +402,8 @@ static unsigned int entries_of(const char *text)
 
 /* Of equally many entries those are clearer that begin with what holds for all, and the first of
  * the presets. */
-static const char *map_text(const struct grammar *grammar, const struct dscp_policy *policy,
-			    const struct dscp_policy *base)
+const char *policy_text(const struct policy_grammar *grammar, const struct dscp_policy *policy,
+			const struct dscp_policy *base)
 {
 	static char texts[2][POLICY_TEXT];
 	char *shortest = texts[0], *text = texts[1];
@@ -447,21 +431,11 @@ static const char *map_text(const struct grammar *grammar, const struct dscp_pol
 	}
 }
 
-const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base)
-{
-	return map_text(&dscps, policy, base);
-}
-
-const char *policy_priority_text(const struct dscp_policy *policy, const struct dscp_policy *base)
-{
-	return map_text(&priorities, policy, base);
-}
-
 const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base)
 {
 	struct dscp_policy plain;
 
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++)
 		plain.to[dscp] = base->to[dscp] == dscp ? dscp : UNNAMED;
-	return policy_text(policy, &plain);
+	return policy_text(&policy_dscps, policy, &plain);
 }

@@ -10,8 +10,9 @@
 
 #include <dscp/abi.h>
 
-/* The words of a policy: keep, copy, names of codepoints; NULL behind the last. */
+/* The words of a policy: keep, presets, names of codepoints; NULL behind the last. */
 const char *policy_word(unsigned int i);
+const char *policy_priority_word(unsigned int i);
 
 /* Each DSCP becomes itself. */
 void policy_identity(struct dscp_policy *policy);
@@ -23,29 +24,29 @@ void policy_ingress(struct dscp_policy *policy);
 void policy_unnamed(struct dscp_policy *policy);
 void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
 
+/* What TO can be, in a map of DSCPs and in one of priorities. A map of priorities is a policy too,
+ * whose values are one more than skb->priority; 0 keeps that. */
+extern const struct policy_grammar policy_dscps, policy_priorities;
+
 /* Applies a map, ENTRY[,ENTRY...], on top of what policy holds; later entries win. ENTRY is
- * FROM=TO, or "copy" for "*=copy". FROM is a name, a number, A-B or *; TO is a name, a number, keep
- * or copy (each DSCP of FROM becomes itself). On error returns -EINVAL, leaves policy as it was and
- * writes one sentence with the offending text and the legal range to err. */
-int policy_parse(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
+ * FROM=TO, or a preset for "*=PRESET". FROM is a name, a number, A-B or *; TO is keep or a preset
+ * (each DSCP of FROM becomes what that makes of it), or else of DSCPs a name or number, and of
+ * priorities a number. Of DSCPs the preset is copy, of priorities they are keep, 802.1p, pfifo_fast
+ * and fq. On error returns -EINVAL, leaves policy as it was and writes one sentence with the
+ * offending text and the legal range to err. */
+int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
+		 char *err, size_t err_len);
 
 /* A map of few entries that policy_parse() makes policy of, on top of base: ranges, and perhaps
- * "copy" or "*=TO" in front of them. Never nothing. Valid until the next call. */
-const char *policy_text(const struct dscp_policy *policy, const struct dscp_policy *base);
+ * a preset or "*=TO" in front of them. Never nothing. Valid until the next call. */
+const char *policy_text(const struct policy_grammar *grammar, const struct dscp_policy *policy,
+			const struct dscp_policy *base);
 
-/* The same, of which policy_parse() makes policy on top of a copy too: all that is not a copy is
- * named, though base may have it already. */
+/* The same of DSCPs, of which policy_parse() makes policy on top of a copy too: all that is not a
+ * copy is named, though base may have it already. */
 const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base);
 
 /* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
 const char *policy_name(const struct dscp_policy *policy, unsigned int from);
-
-/* A map of priorities is a policy too, whose values are one more than skb->priority; 0 keeps that.
- * TO is a number from 0 to 15. "keep", "802.1p", "pfifo_fast" and "fq" are maps by name: an entry
- * by themselves, or as TO what they make of each DSCP of FROM. */
-int policy_parse_priority(struct dscp_policy *policy, const char *text, char *err, size_t err_len);
-/* "keep" if it is zero. */
-const char *policy_priority_text(const struct dscp_policy *policy, const struct dscp_policy *base);
-const char *policy_priority_word(unsigned int i);
 
 #endif

@@ -58,14 +58,15 @@ static void check_message(const char *err, const char *text)
 static void check_text(const struct dscp_policy *policy, const struct dscp_policy *base)
 {
 	struct dscp_policy again = *base, once_more = *base;
-	const char *text = policy_text(policy, base);
+	const char *text = policy_text(&policy_dscps, policy, base);
 	char err[MESSAGE];
 
 	CHECK(*text, "a policy without a word");
-	CHECK(!policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!policy_parse(&policy_dscps, &again, text, err, sizeof(err)), "%s: %s", text, err);
 	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
 	text = policy_whole(policy, base);
-	CHECK(!policy_parse(&once_more, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!policy_parse(&policy_dscps, &once_more, text, err, sizeof(err)), "%s: %s", text,
+	      err);
 	CHECK(!memcmp(policy, &once_more, sizeof(once_more)), "%s", text);
 }
 
@@ -82,7 +83,7 @@ static void check_policy(const struct dscp_policy *policy)
 				dscp_name(from), policy_name(policy, from));
 	}
 	memset(&again, DSCP_KEEP - 1, sizeof(again));
-	CHECK(!policy_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!policy_parse(&policy_dscps, &again, text, err, sizeof(err)), "%s: %s", text, err);
 	CHECK(!memcmp(policy, &again, sizeof(again)), "%s", text);
 	policy_identity(&again);
 	check_text(policy, &again);
@@ -97,7 +98,7 @@ static void policy(const char *text)
 
 	policy_identity(&read);
 	before = read;
-	if (!policy_parse(&read, text, err, sizeof(err))) {
+	if (!policy_parse(&policy_dscps, &read, text, err, sizeof(err))) {
 		check_policy(&read);
 		return;
 	}
@@ -111,7 +112,7 @@ static void priority(const char *text)
 	struct dscp_policy read = {}, again = {}, other;
 	char err[MESSAGE] = "";
 
-	if (policy_parse_priority(&read, text, err, sizeof(err))) {
+	if (policy_parse(&policy_priorities, &read, text, err, sizeof(err))) {
 		check_message(err, text);
 		CHECK(!memcmp(&read, &again, sizeof(read)), "refused, and half of it done: %s",
 		      text);
@@ -120,11 +121,13 @@ static void priority(const char *text)
 	for (unsigned int from = 0; from < DSCP_VALUES; from++)
 		CHECK(read.to[from] <= DSCP_PRIORITIES, "%u: %u", from, read.to[from]);
 	memset(&other, DSCP_PRIORITIES, sizeof(other));
-	text = policy_priority_text(&read, &again);
-	CHECK(!policy_parse_priority(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	text = policy_text(&policy_priorities, &read, &again);
+	CHECK(!policy_parse(&policy_priorities, &again, text, err, sizeof(err)), "%s: %s", text,
+	      err);
 	CHECK(!memcmp(&read, &again, sizeof(read)), "%s", text);
-	text = policy_priority_text(&read, &other);
-	CHECK(!policy_parse_priority(&other, text, err, sizeof(err)), "%s: %s", text, err);
+	text = policy_text(&policy_priorities, &read, &other);
+	CHECK(!policy_parse(&policy_priorities, &other, text, err, sizeof(err)), "%s: %s", text,
+	      err);
 	CHECK(!memcmp(&read, &other, sizeof(read)), "%s", text);
 }
 

@@ -121,7 +121,7 @@ static struct dscp_policy parsed(const char *text)
 	struct dscp_policy policy;
 
 	policy_identity(&policy);
-	if (policy_parse(&policy, text, err, sizeof(err)))
+	if (policy_parse(&policy_dscps, &policy, text, err, sizeof(err)))
 		fail_msg("'%s': %s", text, err);
 	return policy;
 }
@@ -183,7 +183,7 @@ static void policy_on_top(void **state)
 	struct dscp_policy policy = parsed("CS0=keep");
 
 	(void)state;
-	assert_int_equal(policy_parse(&policy, "EF=CS5", err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, "EF=CS5", err, sizeof(err)), 0);
 	assert_int_equal(policy.to[0], DSCP_KEEP);
 	assert_int_equal(policy.to[46], 40);
 }
@@ -214,8 +214,10 @@ static void policy_completed(void **state)
 	policy_complete(&policy, &own);
 	assert_memory_equal(&policy, &own, sizeof(policy));
 	policy_unnamed(&policy);
-	assert_int_equal(policy_parse(&policy, "EF=CS5,CS1-CS2=copy", err, sizeof(err)), 0);
-	assert_int_equal(policy_parse(&policy, "CS2=keep,0=63", err, sizeof(err)), 0);
+	assert_int_equal(
+		policy_parse(&policy_dscps, &policy, "EF=CS5,CS1-CS2=copy", err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, "CS2=keep,0=63", err, sizeof(err)),
+			 0);
 	policy_complete(&policy, &own);
 	for (int i = 0; i < DSCP_VALUES; i++) {
 		int want = i == 46 ? 40 : i == 16 ? DSCP_KEEP : i ? own.to[i] : 63;
@@ -284,7 +286,7 @@ static void policy_refuses(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad_maps); i++) {
 		policy = before;
 		err[0] = '\0';
-		if (policy_parse(&policy, bad_maps[i], err, sizeof(err)) != -EINVAL)
+		if (policy_parse(&policy_dscps, &policy, bad_maps[i], err, sizeof(err)) != -EINVAL)
 			fail_msg("'%s' was accepted", bad_maps[i]);
 		assert_memory_equal(&policy, &before, sizeof(policy));
 		assert_non_null(strchr(err, '\''));
@@ -292,7 +294,8 @@ static void policy_refuses(void **state)
 	}
 	/* Not the part before the mistake either. */
 	policy = before;
-	assert_int_equal(policy_parse(&policy, "EF=LE,XX=LE", err, sizeof(err)), -EINVAL);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, "EF=LE,XX=LE", err, sizeof(err)),
+			 -EINVAL);
 	assert_memory_equal(&policy, &before, sizeof(policy));
 }
 
@@ -301,7 +304,7 @@ static void assert_refused(const char *text, const char *sentence)
 	struct dscp_policy policy;
 
 	policy_identity(&policy);
-	assert_int_equal(policy_parse(&policy, text, err, sizeof(err)), -EINVAL);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, text, err, sizeof(err)), -EINVAL);
 	assert_string_equal(err, sentence);
 }
 
@@ -333,7 +336,7 @@ static void policy_sentences(void **state)
 	assert_refused("EF=255", "'255' in 'EF=255'" DS_FIELD("63"));
 	assert_refused("EF=256", "'256' in 'EF=256' is no DSCP: " LEGAL ", keep or copy");
 	policy_identity(&policy);
-	assert_int_equal(policy_parse(&policy, "XX", tiny, sizeof(tiny)), -EINVAL);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, "XX", tiny, sizeof(tiny)), -EINVAL);
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
 }
 
@@ -342,8 +345,8 @@ static void assert_printed(const char *base_map, const char *map, const char *te
 	const struct dscp_policy base = parsed(base_map);
 	struct dscp_policy policy = base;
 
-	assert_int_equal(policy_parse(&policy, map, err, sizeof(err)), 0);
-	assert_string_equal(policy_text(&policy, &base), text);
+	assert_int_equal(policy_parse(&policy_dscps, &policy, map, err, sizeof(err)), 0);
+	assert_string_equal(policy_text(&policy_dscps, &policy, &base), text);
 }
 
 static void policy_prints(void **state)
@@ -391,10 +394,10 @@ static void assert_read_back(const struct dscp_policy *policy, const struct dscp
 			     const struct dscp_policy *on)
 {
 	struct dscp_policy again = *on;
-	const char *text = policy_text(policy, base);
+	const char *text = policy_text(&policy_dscps, policy, base);
 
 	assert_string_not_equal(text, "");
-	if (policy_parse(&again, text, err, sizeof(err)))
+	if (policy_parse(&policy_dscps, &again, text, err, sizeof(err)))
 		fail_msg("'%s': %s", text, err);
 	policy_complete(&again, base);
 	if (memcmp(&again, policy, sizeof(again)))
@@ -408,8 +411,8 @@ static void assert_whole(const struct dscp_policy *policy, const struct dscp_pol
 	struct dscp_policy on_base = *base, on_copy;
 
 	policy_identity(&on_copy);
-	assert_int_equal(policy_parse(&on_base, text, err, sizeof(err)), 0);
-	assert_int_equal(policy_parse(&on_copy, text, err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy_dscps, &on_base, text, err, sizeof(err)), 0);
+	assert_int_equal(policy_parse(&policy_dscps, &on_copy, text, err, sizeof(err)), 0);
 	if (memcmp(&on_base, policy, sizeof(on_base)) || memcmp(&on_copy, policy, sizeof(on_copy)))
 		fail_msg("'%s' is another policy", text);
 }
@@ -442,7 +445,7 @@ static void policy_whole_names_what_is_not_a_copy(void **state)
 	policy_ingress(&ingress);
 	assert_string_equal(policy_whole(&ingress, &ingress), "CS0=keep");
 	assert_string_equal(policy_whole(&changed, &ingress), "CS0=keep,EF=CS1");
-	assert_string_equal(policy_text(&changed, &ingress), "EF=CS1");
+	assert_string_equal(policy_text(&policy_dscps, &changed, &ingress), "EF=CS1");
 	policy_identity(&changed);
 	assert_string_equal(policy_whole(&changed, &ingress), "copy");
 }
@@ -451,7 +454,7 @@ static struct dscp_policy priorities(const char *text)
 {
 	struct dscp_policy policy = {};
 
-	if (policy_parse_priority(&policy, text, err, sizeof(err)))
+	if (policy_parse(&policy_priorities, &policy, text, err, sizeof(err)))
 		fail_msg("'%s': %s", text, err);
 	return policy;
 }
@@ -509,7 +512,8 @@ static void priority_refuses(void **state)
 		struct dscp_policy policy = before;
 
 		err[0] = '\0';
-		if (policy_parse_priority(&policy, bad_priorities[i], err, sizeof(err)) != -EINVAL)
+		if (policy_parse(&policy_priorities, &policy, bad_priorities[i], err,
+				 sizeof(err)) != -EINVAL)
 			fail_msg("'%s' was accepted", bad_priorities[i]);
 		assert_memory_equal(&policy, &before, sizeof(policy));
 		assert_non_null(strchr(err, '\''));
@@ -538,7 +542,7 @@ static void priority_prints(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		struct dscp_policy policy = priorities(texts[i][0]), none = {};
 
-		assert_string_equal(policy_priority_text(&policy, &none), texts[i][1]);
+		assert_string_equal(policy_text(&policy_priorities, &policy, &none), texts[i][1]);
 	}
 }
 
@@ -555,8 +559,8 @@ static void priority_reads_what_it_prints(void **state)
 		for (uint32_t n = xorshift32(&seed) % 64; n; n--)
 			policy.to[xorshift32(&seed) % DSCP_VALUES] =
 				xorshift32(&seed) % (DSCP_PRIORITIES + 1);
-		if (policy_parse_priority(&again, policy_priority_text(&policy, &base), err,
-					  sizeof(err)))
+		if (policy_parse(&policy_priorities, &again,
+				 policy_text(&policy_priorities, &policy, &base), err, sizeof(err)))
 			fail_msg("%s", err);
 		assert_memory_equal(&again, &policy, sizeof(policy));
 	}
