@@ -30,6 +30,7 @@ struct explain_uplink {
 	char dev[IFNAMSIZ];
 	int hook; /* of the status; negative: egress_outer is not to be there */
 	struct dscp_policy leaves; /* with what DSCP, by the inner one; DSCP_KEEP: as it was made */
+	struct dscp_policy priority; /* as dscp_tunnel.priority */
 	struct explain_queue queues[MAX_QUEUES];
 	unsigned int n_queues;
 };
@@ -54,6 +55,10 @@ unsigned int explain_outer(const struct explanation *e, const struct explain_upl
 /* Returns the tin of the packet in that queue of the uplink; negative: none, or it is not known. */
 int explain_tin(const struct explanation *e, const struct explain_uplink *uplink,
 		unsigned int queue, unsigned int inner);
+
+/* Returns the priority that it gets there; negative: it keeps its own, or that is not known. */
+int explain_priority(const struct explanation *e, const struct explain_uplink *uplink,
+		     unsigned int inner);
 
 /* True if the qdisc has tins, and the DSCP decides on one. */
 bool explain_has_tins(const struct nl_qdisc *qdisc);

@@ -40,6 +40,7 @@ static struct json_object *json_rows(const struct explanation *e,
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
 		struct json_object *object;
 		unsigned int outer;
+		int priority;
 
 		if (!explain_asks_for(e, dscp))
 			continue;
@@ -49,6 +50,9 @@ static struct json_object *json_rows(const struct explanation *e,
 		if (uplink) {
 			outer = explain_outer(e, uplink, dscp);
 			json_string(object, "outer", outer == DSCP_KEEP ? NULL : dscp_name(outer));
+			priority = explain_priority(e, uplink, dscp);
+			json_object_object_add(object, "priority",
+					       priority < 0 ? NULL : json_object_new_int(priority));
 			json_object_object_add(object, "tins", json_tins(e, uplink, dscp));
 		}
 		json_object_array_add(list, object);

@@ -68,6 +68,14 @@ int explain_tin(const struct explanation *e, const struct explain_uplink *uplink
 	return cake_tin(qdisc->diffserv, outer);
 }
 
+int explain_priority(const struct explanation *e, const struct explain_uplink *uplink,
+		     unsigned int inner)
+{
+	unsigned int outer = explain_outer(e, uplink, inner);
+
+	return outer < DSCP_VALUES ? uplink->priority.to[outer] - 1 : -1;
+}
+
 /* Returns the first prefix that has the address: longer ones come first. Negative: none. */
 static int find_peer(const struct tunnel_status *status, const struct explain_query *query)
 {
@@ -112,10 +120,12 @@ static void find_hook(struct explanation *e, struct explain_uplink *uplink)
 		else if (hook->role == ROLE_EGRESS_OUTER && hook->ifindex == uplink->ifindex)
 			uplink->hook = i;
 	}
-	if (works && uplink->hook >= 0 && is_at_work(status, uplink->hook))
-		uplink->leaves = policy_of(e);
-	else
-		memset(&uplink->leaves, DSCP_KEEP, sizeof(uplink->leaves));
+	memset(&uplink->leaves, DSCP_KEEP, sizeof(uplink->leaves));
+	memset(&uplink->priority, 0, sizeof(uplink->priority));
+	if (!works || uplink->hook < 0 || !is_at_work(status, uplink->hook))
+		return;
+	uplink->leaves = policy_of(e);
+	uplink->priority = status->tunnel.priority;
 }
 
 /* Devices whose queues are still to be read. */

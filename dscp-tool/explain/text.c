@@ -26,6 +26,16 @@ static void print_policy(const struct explanation *e)
 	}
 }
 
+/* What is said of the other packets, and of all. */
+static void print_priorities(const struct tunnel_status *status)
+{
+	if (status->tunnel.flags & DSCP_TUNNEL_PRIORITY)
+		printf("  policy    --priority-map %s\n", status_priority_map(status));
+	if (status->tunnel.handshake)
+		printf("  policy    --handshake-dscp %s\n",
+		       dscp_name(status->tunnel.handshake - 1));
+}
+
 static void print_queue(const struct explain_queue *queue)
 {
 	const struct nl_qdisc *qdisc = &queue->qdisc;
@@ -54,9 +64,12 @@ static void print_tins(const struct explanation *e, const struct explain_uplink 
 	}
 }
 
+/* True if the queues treat packets with these DSCPs alike. */
 static bool same_tins(const struct explanation *e, const struct explain_uplink *uplink,
 		      unsigned int a, unsigned int b)
 {
+	if (uplink && explain_priority(e, uplink, a) != explain_priority(e, uplink, b))
+		return false;
 	for (unsigned int i = 0; uplink && i < uplink->n_queues; i++)
 		if (explain_tin(e, uplink, i, a) != explain_tin(e, uplink, i, b))
 			return false;
@@ -92,6 +105,8 @@ static void print_rows(const struct explanation *e, const struct explain_uplink 
 		if (uplink) {
 			printf("%s at %s", to == DSCP_KEEP && e->made_as_cs0 ? " (CS0)" : "",
 			       uplink->dev);
+			if (explain_priority(e, uplink, first) >= 0)
+				printf(", priority %d", explain_priority(e, uplink, first));
 			print_tins(e, uplink, first);
 		}
 		putchar('\n');
@@ -118,6 +133,7 @@ void explain_print_text(const struct explanation *e)
 	status_print_problems(status);
 	status_print_came_with(status);
 	print_policy(e);
+	print_priorities(status);
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		if (status->hooks[i].role == ROLE_EGRESS_INNER)
 			status_print_hook(status, i);

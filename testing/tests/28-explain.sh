@@ -60,7 +60,7 @@ test_wireguard()
 	pass udp:640 4 4 inner --map "$(outer_map wg4)"
 	pass udp:640 4 6 inner --map "$(outer_map wg4 --to fd00:4::2)"
 	[ "$(on a "$TOOL" explain wg4 --json | jq -c '.tunnels[0].uplinks[0].egress[46] | del(.tins)')" = \
-		'{"dscp":"EF","becomes":"keep","outer":"CS0"}' ]
+		'{"dscp":"EF","becomes":"keep","outer":"CS0","priority":null}' ]
 	check_grep '^  hook      wg4 egress: egress_inner, ' on a "$TOOL" explain wg4
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_inner; tc qdisc del dev wg4 clsact 2>/dev/null || true'
 	problem 'egress_inner is not attached to wg4: reload the tunnel' wg4 -d AF41
@@ -93,7 +93,27 @@ test_rows()
   ingress   EF -> CS5' ] || fail "$OUTPUT"
 	[ "$(on a "$TOOL" explain vx4 --json | jq -c '.tunnels[0] | [.policy, (.uplinks[0].egress | length),
 		.uplinks[0].egress[63], .ingress[46], (.ingress | length)]')" = \
-		'[{"option":"egress-map","value":"*=CS0,AF11-AF13=copy,EF=EF,63=keep"},64,{"dscp":"63","becomes":"keep","outer":null,"tins":[]},{"dscp":"EF","becomes":"CS5"},64]' ]
+		'[{"option":"egress-map","value":"*=CS0,AF11-AF13=copy,EF=EF,63=keep"},64,{"dscp":"63","becomes":"keep","outer":null,"priority":null,"tins":[]},{"dscp":"EF","becomes":"CS5"},64]' ]
+}
+
+# The priority is by the DSCP outside, and rows end where the priority does.
+test_priorities()
+{
+	lone_node
+	check on a "$TOOL" load vx4 -m '*=CS0,EF=EF,AF41=keep' --priority-map 'EF=6,CS0=0'
+	explains 0 vx4
+	says "  policy    --priority-map CS0=0,EF=6"
+	[ "$(grep '^  egress ' <<<"$OUTPUT")" = '  egress    CS0-33 -> CS0 at eth0, priority 0
+  egress    AF41 -> keep at eth0
+  egress    35-NQB -> CS0 at eth0, priority 0
+  egress    EF -> EF at eth0, priority 6
+  egress    47-63 -> CS0 at eth0, priority 0' ] || fail "$OUTPUT"
+	[ "$(on a "$TOOL" explain vx4 --json | jq -c '.tunnels[0].uplinks[0].egress | [.[0, 34, 46].priority]')" = \
+		'[0,null,6]' ]
+	# Nobody sets it where the program is not there.
+	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer; tc qdisc del dev eth0 clsact 2>/dev/null || true'
+	explains 4 vx4 -d EF
+	says '  egress    EF -> keep at eth0'
 }
 
 # Which prefix decides is by its length, and by the family.
