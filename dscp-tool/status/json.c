@@ -250,7 +250,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_object_object_add(object, "netns", json_netns(t->netns, status->netns));
 	json_string(object, "direction", direction(status));
 	for (int i = 0; i < t->n_ports; i++)
-		json_object_array_add(ports, json_object_new_int(t->ports[i]));
+		json_object_array_add(ports, json_object_new_uint64(t->ports[i]));
 	json_object_object_add(object, "ports", ports);
 	add_ends(object, status);
 	json_boolean(object, "healthy", !status->n_problems);

@@ -48,7 +48,7 @@ test_packets_are_as_it_says()
 	check on a "$TOOL" load vx4 --outer-dscp AF21
 	pass udp:640 4 4 inner --map "$(outer_map vx4)"
 	[ "$(on a "$TOOL" explain vx4 --dscp 7 --json | jq -c '.tunnels[0].uplinks[0].egress')" = \
-		'[{"dscp":"7","becomes":"AF21","outer":"AF21","tins":[]}]' ]
+		'[{"dscp":"7","becomes":"AF21","outer":"AF21","priority":null,"tins":[]}]' ]
 }
 
 # What WireGuard makes has CS0, also where a program is not at work.

@@ -122,7 +122,7 @@ test_other_pins()
 	# One thing is different. A longer value would not fit where it is read to.
 	in_place_of maps/tunnels "$(map_of array 4 4096 1024)"
 	! short_form || return 0
-	in_place_of maps/tunnels "$(map_of array 4 568 1023)"
+	in_place_of maps/tunnels "$(map_of array 4 632 1023)"
 	in_place_of maps/counters "$(map_of array 4 1144 32)"
 	# Neither so few as there are at first, doubled or not, nor as many as there can be tunnels.
 	for pin in 'counters 31' 'counters 16' 'counters 96' 'arrivals 2048' 'arrivals 33'; do
@@ -324,14 +324,14 @@ test_garbage_in_tunnels()
 		'4 00' '4 07' '4 ff' # kind
 		'6 09' '6 ff' '7 11' '7 ff' # numbers of ports and uplinks
 		'12 04' '12 ff' # way
-		'200 ff 1b 5b 32 4a 00' '200 0a' '200 7f 00' # name
-		'312 1b 5b 48 00') # name of an uplink
+		'264 ff 1b 5b 32 4a 00' '264 0a' '264 7f 00' # name
+		'376 1b 5b 48 00') # name of an uplink
 
 	lone_node
 	loaded vx4
 	# No end.
-	pokes+=("200 ${name//00/61}" "216 ${name//00/61}" "312 ${name//00/61}")
-	! short_form || pokes=('7 ff' "200 ${name//00/61}")
+	pokes+=("264 ${name//00/61}" "280 ${name//00/61}" "376 ${name//00/61}")
+	! short_form || pokes=('7 ff' "264 ${name//00/61}")
 	each_poke tunnels "${pokes[@]}"
 	check on a "$TOOL" status vx4
 	# Another one, which has the same number as nothing.
@@ -348,7 +348,8 @@ test_garbage_in_requests()
 	local name='61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61' pokes=(
 		'4 03' '8 04' '12 03' # direction, way, attach
 		'16 11' '20 09' # numbers of uplinks and ports
-		'304 1b 5b 48 00') # name
+		'304 1b 5b 48 00' # name
+		'720 11' '784 41') # a priority, and one more than a DSCP
 
 	lone_node
 	loaded vx4 --uplink eth0
@@ -465,14 +466,14 @@ test_all_slots_are_taken()
 
 	lone_node
 	loaded vx4
-	# The device's number is at 0, and the VNI, which has to be another, at 148.
-	head=$(value tunnels '1 0 0 0' 4 148)
-	tail=$(value tunnels '1 0 0 0' 152 568)
+	# The device's number is at 0, and the VNI, which has to be another, at 212.
+	head=$(value tunnels '1 0 0 0' 4 212)
+	tail=$(value tunnels '1 0 0 0' 216 632)
 	batch "$T/slots" \
 		"map update pinned $state_dir/maps/tunnels key %B value hex %E $head %E $tail" \
 		2 1022
 	batch "$T/requests" "map update pinned $state_dir/maps/requests key %B value hex \
-		$(value requests '1 0 0 0' 0 720)" 2 1022
+		$(value requests '1 0 0 0' 0 792)" 2 1022
 	check on a "$TOOL" load vx6
 	everything >"$T/everything"
 	on a ip link add vx7 type vxlan id 77 remote 192.0.2.9 dstport 4791
