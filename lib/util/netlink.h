@@ -105,6 +105,17 @@ int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, str
  * nl_wireguard_free(). */
 int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err);
 void nl_wireguard_free(struct nl_wireguard *wg);
+
+/* A peer of a WireGuard device. */
+struct nl_wireguard_peer {
+	/* An address in the tunnel, which leads to the peer. Of family AF_UNSPEC it is looked for:
+	 * the allowed IP that is a host, of a device with one peer. */
+	struct nl_endpoint inner;
+	struct nl_endpoint outer; /* the answer; of family AF_UNSPEC: not known to the kernel */
+	uint32_t fwmark; /* of the device */
+};
+/* -ENOENT: there is no such peer. */
+int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_error *err);
 /* True if the generic netlink family exists. */
 bool nl_wireguard_present(void);
 

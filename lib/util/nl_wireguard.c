@@ -19,7 +19,8 @@ enum {
 	WG_DEVICE_FWMARK = 7,
 	WG_DEVICE_PEERS = 8
 };
-enum { WG_PEER_ENDPOINT = 4 };
+enum { WG_PEER_ENDPOINT = 4, WG_PEER_KEEPALIVE = 5, WG_PEER_ALLOWED_IPS = 9 };
+enum { WG_ALLOWED_FAMILY = 1, WG_ALLOWED_ADDRESS = 2, WG_ALLOWED_LENGTH = 3 };
 
 static int read_family(const struct nlmsghdr *message, void *ctx)
 {
@@ -119,26 +120,32 @@ static void restart_device(void *ctx)
 	nl_wireguard_free(ctx);
 }
 
-int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err)
+static int ask_device(int ifindex, const struct nl_reader *reader, struct nl_error *err)
 {
-	struct nl_reader reader = {
-		.message = read_device,
-		.restart = restart_device,
-		.ctx = wg,
-	};
 	struct nl_request request;
 	struct nlmsghdr *header;
 	uint16_t family;
-	int ret;
+	int ret = find_family(&family, err);
 
-	memset(wg, 0, sizeof(*wg));
-	ret = find_family(&family, err);
 	if (ret)
 		return ret;
 	header = nl_request(&request, family, NLM_F_DUMP);
 	put_command(header, WG_GET_DEVICE, WG_VERSION);
 	mnl_attr_put_u32(header, WG_DEVICE_IFINDEX, ifindex);
-	ret = nl_exchange(NETLINK_GENERIC, &request, &reader, err);
+	return nl_exchange(NETLINK_GENERIC, &request, reader, err);
+}
+
+int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err)
+{
+	const struct nl_reader reader = {
+		.message = read_device,
+		.restart = restart_device,
+		.ctx = wg,
+	};
+	int ret;
+
+	memset(wg, 0, sizeof(*wg));
+	ret = ask_device(ifindex, &reader, err);
 	if (ret)
 		nl_wireguard_free(wg);
 	else
@@ -150,4 +157,104 @@ void nl_wireguard_free(struct nl_wireguard *wg)
 {
 	nl_endpoints_free(&wg->peers);
 	memset(wg, 0, sizeof(*wg));
+}
+
+/* A search for a peer. */
+struct search {
+	struct nl_wireguard_peer peer;
+	struct nl_endpoint wanted; /* of family AF_UNSPEC: the host of the only peer */
+	struct nl_endpoint endpoint; /* of the peer that is read */
+	unsigned int n_peers;
+	int length; /* of the prefix that was found; -1: none was */
+};
+
+static bool has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits)
+{
+	const uint8_t *bytes = (const uint8_t *)&address->v6;
+
+	for (; bits >= 8; bits -= 8)
+		if (*bytes++ != *prefix++)
+			return false;
+	return !bits || !((*bytes ^ *prefix) >> (8 - bits));
+}
+
+static void take_prefix(struct search *s, int family, const struct nlattr *address, int length)
+{
+	const uint8_t *bytes = mnl_attr_get_payload(address);
+	const int size = mnl_attr_get_payload_len(address);
+
+	if (size != (family == AF_INET ? 4 : 16) || length > 8 * size || length <= s->length)
+		return;
+	if (s->wanted.family ? s->wanted.family != family || !has_prefix(&s->wanted, bytes, length)
+			     : length != 8 * size)
+		return;
+	s->length = length;
+	s->peer.outer = s->endpoint;
+	s->peer.inner = s->wanted;
+	if (s->wanted.family)
+		return;
+	s->peer.inner.family = family;
+	memcpy(&s->peer.inner.v6, bytes, size);
+}
+
+/* What is left of a long list of allowed IPs comes without the peer's other attributes. */
+static void take_peer(struct search *s, const struct nlattr *peer)
+{
+	const struct nlattr *attrs[WG_PEER_ALLOWED_IPS + 1], *allowed;
+	const struct nlattr *ip[WG_ALLOWED_LENGTH + 1];
+
+	nl_nested_attrs(peer, attrs, WG_PEER_ALLOWED_IPS);
+	if (attrs[WG_PEER_KEEPALIVE]) {
+		s->n_peers++;
+		s->endpoint.family = AF_UNSPEC;
+	}
+	if (attrs[WG_PEER_ENDPOINT])
+		take_sockaddr(attrs[WG_PEER_ENDPOINT], &s->endpoint);
+	if (!attrs[WG_PEER_ALLOWED_IPS])
+		return;
+	mnl_attr_for_each_nested (allowed, attrs[WG_PEER_ALLOWED_IPS]) {
+		nl_nested_attrs(allowed, ip, WG_ALLOWED_LENGTH);
+		if (ip[WG_ALLOWED_ADDRESS])
+			take_prefix(s, nl_u16(ip[WG_ALLOWED_FAMILY]), ip[WG_ALLOWED_ADDRESS],
+				    nl_u8(ip[WG_ALLOWED_LENGTH]));
+	}
+}
+
+static int read_peers(const struct nlmsghdr *message, void *ctx)
+{
+	const struct nlattr *attrs[WG_DEVICE_PEERS + 1], *peer;
+	struct search *s = ctx;
+
+	nl_attrs(message, GENL_HDRLEN, attrs, WG_DEVICE_PEERS);
+	if (attrs[WG_DEVICE_FWMARK])
+		s->peer.fwmark = nl_u32(attrs[WG_DEVICE_FWMARK]);
+	if (attrs[WG_DEVICE_PEERS])
+		mnl_attr_for_each_nested (peer, attrs[WG_DEVICE_PEERS])
+			take_peer(s, peer);
+	return 0;
+}
+
+static void restart_search(void *ctx)
+{
+	struct search *s = ctx;
+
+	*s = (struct search){ .wanted = s->wanted, .length = -1 };
+}
+
+int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_error *err)
+{
+	struct search s = { .wanted = peer->inner };
+	const struct nl_reader reader = {
+		.message = read_peers,
+		.restart = restart_search,
+		.ctx = &s,
+	};
+	int ret = ask_device(ifindex, &reader, err);
+
+	*peer = s.peer;
+	if (!ret && (s.length < 0 || (!s.wanted.family && s.n_peers > 1)))
+		ret = nl_fail(
+			err, -ENOENT,
+			"no peer is known by an address among its allowed IPs, --peer ADDRESS");
+	return ret;
 }
