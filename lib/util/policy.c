@@ -303,11 +303,20 @@ static int parse_entry(const struct policy_grammar *grammar, struct dscp_policy 
 	return 0;
 }
 
-int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
-		 char *err, size_t err_len)
+static int add_to_list(uint64_t *set, const struct entry *entry)
+{
+	int first, last, ret = parse_from(entry, entry->text, &first, &last);
+
+	for (; !ret && first <= last; first++)
+		*set |= 1ull << first;
+	return ret;
+}
+
+/* Takes the entries, one after the other: of a list, if there is no grammar. */
+static int each_entry(const struct policy_grammar *grammar, void *to, const char *text, char *err,
+		      size_t err_len)
 {
 	struct entry entry = { .err = err, .err_len = err_len };
-	struct dscp_policy changed = *policy;
 	char *copy = strdup(text);
 	char *rest = copy;
 	int ret = 0;
@@ -318,12 +327,26 @@ int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *polic
 	}
 	while (rest && !ret) {
 		entry.text = strsep(&rest, ",");
-		ret = parse_entry(grammar, &changed, &entry);
+		ret = grammar ? parse_entry(grammar, to, &entry) : add_to_list(to, &entry);
 	}
-	if (!ret)
-		*policy = changed;
 	free(copy);
 	return ret;
+}
+
+int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
+		 char *err, size_t err_len)
+{
+	struct dscp_policy changed = *policy;
+	int ret = each_entry(grammar, &changed, text, err, err_len);
+
+	if (!ret)
+		*policy = changed;
+	return ret;
+}
+
+int policy_list(uint64_t *set, const char *text, char *err, size_t err_len)
+{
+	return each_entry(NULL, set, text, err, err_len);
 }
 
 /*

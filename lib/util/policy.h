@@ -7,6 +7,7 @@
 #define UTIL_POLICY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <dscp/abi.h>
 
@@ -36,6 +37,9 @@ extern const struct policy_grammar policy_dscps, policy_priorities;
  * offending text and the legal range to err. */
 int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
 		 char *err, size_t err_len);
+
+/* Adds the DSCPs of a list, FROM[,FROM...], to a set of bits. Errors as of policy_parse(). */
+int policy_list(uint64_t *set, const char *text, char *err, size_t err_len);
 
 /* A map of few entries that policy_parse() makes policy of, on top of base: ranges, and perhaps
  * a preset or "*=TO" in front of them. Never nothing. Valid until the next call. */
