@@ -18,7 +18,7 @@ enum exit_status {
 
 extern const struct arg_command load_command, unload_command, status_command, dump_map_command,
 	features_command, monitor_command, reload_command, save_command, apply_command,
-	explain_command;
+	explain_command, test_command;
 
 int run_load(int argc, char **argv);
 int run_unload(int argc, char **argv);
@@ -30,6 +30,7 @@ int run_monitor(int argc, char **argv);
 int run_reload(int argc, char **argv);
 int run_save(int argc, char **argv);
 int run_apply(int argc, char **argv);
+int run_test_command(int argc, char **argv);
 
 /* Turns args_parse()'s answer into an exit status; negative: go on. Prints the help that was asked
  * for. */

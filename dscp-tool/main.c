@@ -24,6 +24,7 @@ static const struct command {
 	{ .command = &reload_command, .run = run_reload },
 	{ .command = &status_command, .run = run_status },
 	{ .command = &explain_command, .run = run_explain },
+	{ .command = &test_command, .run = run_test_command },
 	{ .command = &dump_map_command, .run = run_dump_map },
 	{ .command = &save_command, .run = run_save },
 	{ .command = &apply_command, .run = run_apply },

@@ -319,14 +319,23 @@ static struct nl_endpoint address_of(const struct nl_link *link, const uint8_t a
 	return endpoint;
 }
 
-/* Takes the addresses that the tunnel sends to, but for groups. */
-static void take_destinations(struct search *s, const struct nl_link *link,
-			      const struct nl_endpoints *peers)
+struct nl_endpoint uplinks_remote(const struct nl_link *link)
 {
 	struct nl_endpoint remote = address_of(link, link->remote);
 
 	remote.scope_id = link->lower;
-	if (link->family && is_host(&remote))
+	if (!link->family || !is_host(&remote))
+		remote.family = AF_UNSPEC;
+	return remote;
+}
+
+/* Takes the addresses that the tunnel sends to, but for groups. */
+static void take_destinations(struct search *s, const struct nl_link *link,
+			      const struct nl_endpoints *peers)
+{
+	struct nl_endpoint remote = uplinks_remote(link);
+
+	if (remote.family)
 		nl_endpoints_add(&s->to, &remote);
 	for (unsigned int i = 0; i < peers->n; i++)
 		if (is_host(&peers->list[i]))
@@ -388,9 +397,8 @@ static void explain(struct search *s)
 		snprintf(s->why, sizeof(s->why), "no device has its local address");
 }
 
-/* What all outer packets have in common. */
-static struct nl_flow flow_of(const struct dscp_tunnel *tunnel, const struct nl_link *link,
-			      uint32_t mark)
+struct nl_flow uplinks_flow(const struct dscp_tunnel *tunnel, const struct nl_link *link,
+			    uint32_t mark)
 {
 	enum kind_key key = kinds_key(tunnel->kind);
 	struct nl_flow flow = { .mark = mark, .udp = key != KIND_BY_ADDRESSES };
@@ -474,7 +482,7 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 		return err ? err : uplinks_by_name(request, may_be_absent, tunnel);
 	if (!uplinks_needed(tunnel))
 		return 0;
-	s.flow = flow_of(tunnel, link, wg->fwmark | link->fwmark);
+	s.flow = uplinks_flow(tunnel, link, wg->fwmark | link->fwmark);
 	s.by_source = tunnel->kind == DSCP_KIND_WIREGUARD && nl_rules_by_source();
 	take_destinations(&s, link, &wg->peers);
 	if (needs_addresses(&s))

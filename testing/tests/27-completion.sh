@@ -103,6 +103,7 @@ test_names_of_dscps()
 	offers 'NQB' load vx4 --ingress-map = NQ
 	offers '*=CS0,EF' load vx4 -m "'*=CS0,E"
 	offers 'EF' load vx4 --peer-map 10.0.0.5 : E
+	offers 'AF41,CS7' test vx4 --dscp AF41,CS7
 	offers 'AF41,CS7' load vx4 -P fd00 : 7 :: /64 : EF = AF41,CS7
 	offers "fd00:7::/64:*=CS0,EF" load vx4 -P "'fd00:7::/64:*=CS0,E"
 	offers '' load vx4 --peer-map ''
@@ -177,6 +178,7 @@ test_devices()
 	offers 'AF41 AF42 AF43' explain vx6 --dscp AF4
 	offers '' explain vx6 --to v
 	offers 'vx6' monitor ''
+	offers 'vx6' test ''
 	check on a "$TOOL" unload --all
 }
 

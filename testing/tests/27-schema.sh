@@ -136,6 +136,23 @@ test_dump_map()
 	valid
 }
 
+# What is found of a path with a hop that does not answer, or does, and changes or drops a DSCP.
+test_test()
+{
+	needs_validator
+	two_nodes wire_veth
+	check on a "$TOOL" load vx4
+	keep 0 test.fine test vx4 --peer 10.0.4.2 --dscp EF,CS0,1-2 --json
+	on b nft 'table ip n { chain c { type filter hook prerouting priority -10; iifname eth0 jump d; }
+		chain d { ip dscp ef ip dscp set cs1; ip dscp cs2 drop; }; }' ||
+		skip "this kernel has no nftables"
+	keep 4 test.path test vx4 --peer 10.0.4.2 --dscp EF,CS0,CS2 --path --json
+	jq -e '[.dscps[].path] == ["same", "lost", "rewritten"]' "$T/docs/test.path"
+	on b nft 'add rule ip n d udp dport 33434 drop'
+	keep 4 test.silent test vx4 --peer 10.0.4.9 --dscp 63 --count 1 --path --json
+	valid
+}
+
 # Standard output is one JSON object whatever happens, and standard error has its line.
 test_errors()
 {

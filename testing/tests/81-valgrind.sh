@@ -83,6 +83,8 @@ test_what_reads()
 	grind 0 status --json
 	grind 0 explain vx4 vx6 --to 10.0.4.2
 	grind 0 explain vx4 --json
+	# Nobody answers.
+	grind 4 test vx4 --peer 10.0.4.2 --dscp EF --count 1 --path --json
 	grind 0 dump-map --json
 	on a ip link delete vx4
 	grind 4 status

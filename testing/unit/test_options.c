@@ -327,6 +327,8 @@ static const struct row twice[] = {
 	{ "load vx4 -a tcx --attach clsact", "--attach is given twice, with 'tcx' and 'clsact'" },
 	{ "load vx4 -f 1000 --flows 2000", "--flows is given twice, with '1000' and '2000'" },
 	{ "status -w 1 --watch=2", "--watch is given twice, with '1' and '2'" },
+	{ "test vx4 --count 1 -c 2", "--count is given twice, with '1' and '2'" },
+	{ "test vx4 --peer ::1 --peer ::2", "--peer is given twice, with '::1' and '::2'" },
 	{ "monitor --interval 5 vx4 --interval 6", "--interval is given twice, with '5' and '6'" },
 };
 
@@ -638,7 +640,7 @@ static void assert_narrow(void)
 static void help_of_a_command(void **state)
 {
 	static const char *const commands[] = {
-		"load",	    "unload", "reload", "status",  "explain",
+		"load",	    "unload", "reload", "status",  "explain",  "test",
 		"dump-map", "save",   "apply",	"monitor", "features",
 	};
 	char words[64], text[sizeof(out)];
