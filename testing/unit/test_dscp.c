@@ -563,55 +563,55 @@ static void priority_reads_what_it_prints(void **state)
 				 policy_text(&policy_priorities, &policy, &base), err, sizeof(err)))
 			fail_msg("%s", err);
 		assert_memory_equal(&again, &policy, sizeof(policy));
+	}
+}
 
-		/* A list adds up, and one with a fault in it is refused. */
-		static void list_adds_up(void **state)
-		{
-			static const char *const bad[] = { "",	   "EF,",     "EF,XX", "64",
-							   "CS1-", "CS2-CS1", "EF=EF" };
-			uint64_t set = 0;
+/* A list adds up, and one with a fault in it is refused. */
+static void list_adds_up(void **state)
+{
+	static const char *const bad[] = { "", "EF,", "EF,XX", "64", "CS1-", "CS2-CS1", "EF=EF" };
+	uint64_t set = 0;
 
-			(void)state;
-			assert_int_equal(policy_list(&set, "ef,CS0,1-3", err, sizeof(err)), 0);
-			assert_int_equal(set, 1ull << 46 | 0xf);
-			assert_int_equal(policy_list(&set, "63", err, sizeof(err)), 0);
-			assert_int_equal(set, 1ull << 63 | 1ull << 46 | 0xf);
-			assert_int_equal(policy_list(&set, "*", err, sizeof(err)), 0);
-			assert_int_equal(set, UINT64_MAX);
-			for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-				*err = '\0';
-				assert_int_equal(policy_list(&set, bad[i], err, sizeof(err)),
-						 -EINVAL);
-				assert_string_not_equal(err, "");
-			}
-		}
+	(void)state;
+	assert_int_equal(policy_list(&set, "ef,CS0,1-3", err, sizeof(err)), 0);
+	assert_int_equal(set, 1ull << 46 | 0xf);
+	assert_int_equal(policy_list(&set, "63", err, sizeof(err)), 0);
+	assert_int_equal(set, 1ull << 63 | 1ull << 46 | 0xf);
+	assert_int_equal(policy_list(&set, "*", err, sizeof(err)), 0);
+	assert_int_equal(set, UINT64_MAX);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		*err = '\0';
+		assert_int_equal(policy_list(&set, bad[i], err, sizeof(err)), -EINVAL);
+		assert_string_not_equal(err, "");
+	}
+}
 
-		int main(void)
-		{
-			const struct CMUnitTest tests[] = {
-				cmocka_unit_test(names),
-				cmocka_unit_test(names_round_trip),
-				cmocka_unit_test(parse_accepts),
-				cmocka_unit_test(parse_refuses),
-				cmocka_unit_test(identity),
-				cmocka_unit_test(policy_single),
-				cmocka_unit_test(policy_range),
-				cmocka_unit_test(policy_all_then_one),
-				cmocka_unit_test(policy_on_top),
-				cmocka_unit_test(policy_copy),
-				cmocka_unit_test(policy_completed),
-				cmocka_unit_test(policy_refuses),
-				cmocka_unit_test(policy_sentences),
-				cmocka_unit_test(policy_prints),
-				cmocka_unit_test(list_adds_up),
-				cmocka_unit_test(policy_reads_what_it_prints),
-				cmocka_unit_test(policy_whole_names_what_is_not_a_copy),
-				cmocka_unit_test(priority_values),
-				cmocka_unit_test(priority_presets),
-				cmocka_unit_test(priority_refuses),
-				cmocka_unit_test(priority_prints),
-				cmocka_unit_test(priority_reads_what_it_prints),
-			};
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(names_round_trip),
+		cmocka_unit_test(parse_accepts),
+		cmocka_unit_test(parse_refuses),
+		cmocka_unit_test(identity),
+		cmocka_unit_test(policy_single),
+		cmocka_unit_test(policy_range),
+		cmocka_unit_test(policy_all_then_one),
+		cmocka_unit_test(policy_on_top),
+		cmocka_unit_test(policy_copy),
+		cmocka_unit_test(policy_completed),
+		cmocka_unit_test(policy_refuses),
+		cmocka_unit_test(policy_sentences),
+		cmocka_unit_test(policy_prints),
+		cmocka_unit_test(list_adds_up),
+		cmocka_unit_test(policy_reads_what_it_prints),
+		cmocka_unit_test(policy_whole_names_what_is_not_a_copy),
+		cmocka_unit_test(priority_values),
+		cmocka_unit_test(priority_presets),
+		cmocka_unit_test(priority_refuses),
+		cmocka_unit_test(priority_prints),
+		cmocka_unit_test(priority_reads_what_it_prints),
+	};
 
-			return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);
-		}
+	return cmocka_run_group_tests_name("dscp", tests, NULL, NULL);
+}
