@@ -161,13 +161,18 @@ static void add_egress(struct text *t, const struct tunnel_status *status,
 		       const struct nl_link *link, const struct balance_sum *sum)
 {
 	const struct balance_reading *since = &sum->since;
+	const char *ahead = who_is_ahead(status, ROLE_EGRESS_INNER);
 
 	if (sum->fault == BALANCE_NO_STAMP) {
 		add(t, "%llu of %llu packets at ", (unsigned long long)since->no_stamp,
 		    (unsigned long long)since->seen);
 		add_uplinks(t, status);
-		add(t, " had no stamp of egress_inner: did they pass a device between that clears "
-		       "it, or are they another host's, with the same port?");
+		add(t, " had no stamp of egress_inner: ");
+		if (ahead)
+			add(t, "does %s, which is before it, end the chain?", ahead);
+		else
+			add(t, "did they pass a device between that clears it, or are they another "
+			       "host's, with the same port?");
 		return;
 	}
 	add(t, "%llu packets left %s in ", (unsigned long long)since->sent, status->name);

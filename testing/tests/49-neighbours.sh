@@ -605,7 +605,9 @@ filter_before_load()
 		sec tc/neighbour_pass
 	check on a "$TOOL" load wg4
 	leaves_with none
-	well
+	check_exit 4 on a "$TOOL" status wg4
+	check_grep 'problem +64 of 64 packets at eth0 had no stamp of egress_inner: does neighbour_pass, which is before it, end the chain\?$' \
+		cat <<<"$OUTPUT"
 	[ "$(at_tunnel '.ahead[0].name')" = neighbour_pass ]
 	check on a "$TOOL" unload wg4
 	on a tc qdisc del dev wg4 clsact
