@@ -821,9 +821,14 @@ all_of_them()
 	[ "$OUTPUT" = "dscp-tool: $wrong" ] || fail "$OUTPUT"
 	[ "$(on a sh -c "cd $root; ls -d [0-9]*")" = "${set##*/}" ]
 	marks_of_b
-	# The way out. The kernel lets go of links a moment after their pins.
+	# The way out. The kernel lets go of links a moment after their pins, and of filters when they are
+	# deleted.
 	check on a rm -r "$set"
-	[ "$attach" = clsact ] || retry_until b_leaves_with 0
+	if [ "$attach" = clsact ]; then
+		check shared b tc qdisc del dev eth0 clsact
+		check on a sh -c "rm $root/qdisc-*"
+	fi
+	retry_until b_leaves_with 0
 }
 
 b_leaves_with()
