@@ -92,6 +92,16 @@ arrives_marked_twice()
 	not_behind b vx4 bleach_inside
 }
 
+# Packets that were looked at on vx4 are copies further on, of which no header is known. That is one
+# half of all: if it is the larger one, status says so.
+vxin_is_known()
+{
+	on c "$TOOL" status vxin >"$T/status" || [ $? = 4 ]
+	! grep '^  problem ' "$T/status" |
+		grep -vE '^  problem +of [0-9]+ of [0-9]+ packets that came out of vxin the outer header is not known' ||
+		fail "$(cat "$T/status")"
+}
+
 # in_order "FIRST HOW SECOND HOW": loads them in that order, and unloads them in the same one
 in_order()
 {
@@ -103,9 +113,10 @@ in_order()
 	[ "$(on c sh -c "ls -d $root/[0-9]* | wc -l")" = 2 ]
 	leaves_marked_twice
 	arrives_marked_twice
-	check on c "$TOOL" status
+	check on c "$TOOL" status vx4
+	vxin_is_known
 	check on c "$TOOL" unload "$first"
-	check on c "$TOOL" status "$second"
+	[ "$second" = vxin ] || check on c "$TOOL" status vx4
 	check on c "$TOOL" unload "$second"
 	nothing_is_left
 }
