@@ -372,8 +372,10 @@ static unsigned int step_inner(const struct target *t, const struct packet *p)
 	assert_same(p, p, &out);
 	fuzz_seen[mark < 0 ? NOT_OURS : MARKED]++;
 	assert_int_equal(knobs->after, mark < 0 ? hash : dscp_stamp(hash, mark));
-	if (mark >= 0)
+	if (mark >= 0) {
+		account_inner(p);
 		check_stamp(knobs->after, mark);
+	}
 	return 1;
 }
 
