@@ -303,50 +303,50 @@ static int parse_entry(const struct policy_grammar *grammar, struct dscp_policy 
 	return 0;
 }
 
-static int add_to_list(uint64_t *set, const struct entry *entry)
+/* A copy that can be taken apart. */
+static char *copy_of(const struct entry *entry, const char *text)
 {
-	int first, last, ret = parse_from(entry, entry->text, &first, &last);
-
-	for (; !ret && first <= last; first++)
-		*set |= 1ull << first;
-	return ret;
-}
-
-/* Takes the entries, one after the other: of a list, if there is no grammar. */
-static int each_entry(const struct policy_grammar *grammar, void *to, const char *text, char *err,
-		      size_t err_len)
-{
-	struct entry entry = { .err = err, .err_len = err_len };
 	char *copy = strdup(text);
-	char *rest = copy;
-	int ret = 0;
 
-	if (!copy) {
-		snprintf(err, err_len, "%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
-	while (rest && !ret) {
-		entry.text = strsep(&rest, ",");
-		ret = grammar ? parse_entry(grammar, to, &entry) : add_to_list(to, &entry);
-	}
-	free(copy);
-	return ret;
+	if (!copy)
+		snprintf(entry->err, entry->err_len, "%s", strerror(ENOMEM));
+	return copy;
 }
 
 int policy_parse(const struct policy_grammar *grammar, struct dscp_policy *policy, const char *text,
 		 char *err, size_t err_len)
 {
+	struct entry entry = { .err = err, .err_len = err_len };
 	struct dscp_policy changed = *policy;
-	int ret = each_entry(grammar, &changed, text, err, err_len);
+	char *copy = copy_of(&entry, text);
+	char *rest = copy;
+	int ret = copy ? 0 : -ENOMEM;
 
+	while (rest && !ret) {
+		entry.text = strsep(&rest, ",");
+		ret = parse_entry(grammar, &changed, &entry);
+	}
 	if (!ret)
 		*policy = changed;
+	free(copy);
 	return ret;
 }
 
 int policy_list(uint64_t *set, const char *text, char *err, size_t err_len)
 {
-	return each_entry(NULL, set, text, err, err_len);
+	struct entry entry = { .err = err, .err_len = err_len };
+	char *copy = copy_of(&entry, text);
+	char *rest = copy;
+	int first, last, ret = copy ? 0 : -ENOMEM;
+
+	while (rest && !ret) {
+		entry.text = strsep(&rest, ",");
+		ret = parse_from(&entry, entry.text, &first, &last);
+		for (; !ret && first <= last; first++)
+			*set |= 1ull << first;
+	}
+	free(copy);
+	return ret;
 }
 
 /*
