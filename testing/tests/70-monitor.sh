@@ -579,7 +579,8 @@ test_uplink_moved_away()
 	check on a "$TOOL" load vx4 --uplink eth0 --uplink eth1
 	on a ip link set eth1 netns "${node_holder[c]}"
 	check_exit 4 on a "$TOOL" status vx4
-	grep -q '^  problem   the device eth1 .number 88. is gone: ' <<<"$OUTPUT"
+	check_grep '^  problem +the device eth1 .number 88. is gone, or in another network namespace: reload the tunnel$' \
+		cat <<<"$OUTPUT"
 	on a ip link add private0 index 88 type veth peer name peer2
 	check_exit 4 on a "$TOOL" status vx4
 	start_monitor a --interval $by_events
