@@ -312,7 +312,8 @@ test_tins_of_cake()
 	lone_node
 	on a tc qdisc replace dev eth0 root cake || skip "this kernel has no CAKE"
 	# Nothing else leaves by eth0.
-	on a sh -ec 'ip link set eth0 multicast off; ip link set peer0 multicast off
+	on a sh -ec 'echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6
+		ip link set eth0 multicast off
 		ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe dev eth0'
 	check on a "$TOOL" load vx4
 	for mode in diffserv3 diffserv4 diffserv8 besteffort precedence; do
