@@ -25,6 +25,7 @@
 #include "util/reason.h"
 
 #define LOCK_SECONDS 30
+#define LOOK_SECONDS 2
 
 /* The parent of a process; 0: not known. */
 static int parent_of(int pid)
@@ -315,11 +316,11 @@ static void on_alarm(int signal)
 
 /* Asleep in the kernel, which wakes us when the lock is free. Who tries again after pauses hardly
  * ever finds it so while a shell makes one call after another. */
-int root_lock(bool make)
+static int lock_within(unsigned int seconds, bool make)
 {
 	const struct sigaction action = { .sa_handler = on_alarm }; /* ends flock() with EINTR */
 	/* Again each second: the first may come just before flock(). */
-	const struct itimerval alarm = { .it_value.tv_sec = LOCK_SECONDS, .it_interval.tv_sec = 1 };
+	const struct itimerval alarm = { .it_value.tv_sec = seconds, .it_interval.tv_sec = 1 };
 	const struct itimerval no_alarm = {};
 	sigset_t alarms;
 	int fd;
@@ -331,10 +332,22 @@ int root_lock(bool make)
 	setitimer(ITIMER_REAL, &alarm, NULL);
 	fd = take_lock(LOCK_EX, make);
 	setitimer(ITIMER_REAL, &no_alarm, NULL);
+	return fd;
+}
+
+int root_lock(bool make)
+{
+	int fd = lock_within(LOCK_SECONDS, make);
+
 	if (fd == -EBUSY)
 		failed(fd, "another dscp-tool has held %s for %d seconds: see fuser %s", STATE_ROOT,
 		       LOCK_SECONDS, STATE_ROOT);
 	return fd;
+}
+
+int root_lock_to_look(void)
+{
+	return lock_within(LOOK_SECONDS, false);
 }
 
 void root_unlock(const int *fd)

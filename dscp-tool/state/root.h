@@ -28,6 +28,9 @@ int root_lock(bool make);
 /* The same without waiting, without making anything, and without a sentence if another process has
  * the lock: -EBUSY. */
 int root_try_lock(void);
+/* The same, but waits: for a change to be done, which takes less than the two seconds after which
+ * this gives up. */
+int root_lock_to_look(void);
 /* Takes the directory away if nothing is in it. Of a negative number: nothing. */
 void root_unlock(const int *fd);
 /* True if this process holds the lock. */

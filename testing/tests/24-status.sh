@@ -170,3 +170,43 @@ test_device_moved_away()
 	[ "$(grep '^  problem ' <<<"$OUTPUT" | sed 's/number [0-9]*/number N/')" = "  problem   the device eth0 (number N) is gone, or in another network namespace: reload the tunnel" ] ||
 		fail "$OUTPUT"
 }
+
+# asked_during_a_change: while another process is half way, at the point $half
+asked_during_a_change()
+{
+	local change look
+
+	rm -f "$T/go" "$T/there"
+	check on a "$TOOL" load vx4
+	# shellcheck disable=SC2016 # for another shell
+	background on a "$step" --at "$half" --each ': >"$T/there"; until [ -e "$T/go" ]; do sleep 0.05; done' -- \
+		"$TOOL" load vx4 --direction both
+	change=$!
+	retry_until test -e "$T/there"
+	background on a "$TOOL" status --json >"$T/said"
+	look=$!
+	retry_until waits_or_ends "$look"
+	touch "$T/go"
+	wait "$change"
+	wait "$look"
+}
+
+# waits_or_ends PID
+waits_or_ends() { grep -q -e '-> FLOCK' /proc/locks || ! kill -0 "$1"; }
+
+# What another process is about to put in order is no problem. It is not waited for without end: so
+# there may be more than one try.
+test_during_a_change()
+{
+	lone_node
+	# The first time there is more to do.
+	check on a "$TOOL" load vx4 --direction both
+	check on a "$TOOL" load vx4
+	check_exit 125 on a "$step" --each "'$TOOL' status >/dev/null || { echo half \$STEP_POINT; exit 1; }" -- \
+		"$TOOL" load vx4 --direction both
+	half=$(sed -n 's/^half //p' <<<"$OUTPUT")
+	[ -n "$half" ] || fail "a load is not seen half way: $OUTPUT"
+	retry_until asked_during_a_change
+	jq -e '.tunnels[0] | .healthy and .direction == "both"' "$T/said" || fail "$(<"$T/said")"
+}
+half=''
