@@ -607,6 +607,37 @@ test_silent_neighbour_elsewhere()
 	[ "$(counter c vx4 counters.egress.seen)" = 0 ]
 }
 
+# unanswered: packets to a next hop that is not there, until those that wait for it are given up
+unanswered()
+{
+	send 30
+	retry_until given_up
+}
+
+given_up() { ! on a ip neighbour show 192.0.2.2 dev eth0 | grep INCOMPLETE; }
+
+# The cable is out for a while. Who looks then, and who looks when it is in again, gets no complaint.
+test_no_carrier_for_a_while()
+{
+	two_uplinks
+	on a sh -ec '
+		ip neighbour del 192.0.2.2 dev eth0
+		echo 1 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
+		echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
+	check on a "$TOOL" load vx4
+	check on a ip link set peer0 down
+	unanswered
+	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
+	healthy
+	unanswered
+	check on a ip link set peer0 up
+	check on a ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe nud reachable dev eth0
+	healthy
+	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+	send 30
+	healthy
+}
+
 # No route, and a firewall that drops: the tunnel has sent nothing.
 test_dropped()
 {
