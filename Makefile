@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 V ?= 0
 Q := $(if $(filter-out 0,$(V)),,@)
 
-.PHONY: all lib dscp-tool tests install install-tests uninstall clean distclean demo bench lint
+.PHONY: all lib dscp-tool tests install install-tests uninstall clean distclean demo bench soak lint
 .PHONY: quick check check-full dist deb rpm check-deb help
 
 all: dscp-tool
@@ -46,6 +46,12 @@ demo bench:
 	$(Q)packaging/install-deps test
 	+$(Q)$(MAKE) tests
 	$(Q)testing/$(if $(filter bench,$@),bench/run,demo)
+
+# MINUTES=N: see testing/soak/run
+soak:
+	$(Q)packaging/install-deps test
+	+$(Q)$(MAKE) tests
+	$(Q)testing/soak/run $(MINUTES)
 
 # The tiers of testing/plan. The tool and its unit tests with sanitizers are built beside the others.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -96,6 +102,8 @@ help:
 	@echo 'make check-full   as root: install what is missing, build, run everything there is; goes on'
 	@echo '                  where it was stopped'
 	@echo 'make bench        as root: nanoseconds per packet of the BPF programs'
+	@echo 'make soak         as root: an hour of traffic and changes in a virtual machine, and no false'
+	@echo '                  problem; MINUTES=N'
 	@echo 'make lint         style of scripts, C, licences and man pages, and the graph of calls'
 	@echo 'make dist         dscp-tool-VERSION.tar.xz, the sources, from a clone made by git'
 	@echo 'make deb          packages for Debian, in build-deb/'
@@ -107,4 +115,4 @@ help:
 	@echo 'make clean        remove what was built; distclean: also what configure wrote'
 	@echo
 	@echo 'V=1 shows the commands, WERROR=yes makes warnings errors. INSTALL_DEPS=no keeps demo,'
-	@echo 'check and bench from installing packages.'
+	@echo 'check, bench and soak from installing packages.'
