@@ -20,11 +20,11 @@ many_flows()
 # The hashes of many_flows, as dump-map writes them.
 hashes() { seq 1 "$1" | awk '{ printf "0x%08x\n", $1 }'; }
 
-# With this much data, in KiB, a process cannot have them all; the libraries and one batch need a
-# third of it. AddressSanitizer needs terabytes.
+# With this much data, in KiB, a process cannot have them all; the libraries, the tunnels and one batch need
+# less. AddressSanitizer needs terabytes.
 little_memory()
 {
-	local limit=2048
+	local limit=2560
 
 	[[ $TOOL != */build-asan/* ]] || limit=unlimited
 	# shellcheck disable=SC2016 # for another shell
