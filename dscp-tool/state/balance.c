@@ -19,6 +19,7 @@
 #include "state/map.h"
 #include "state/pins.h"
 #include "tunnel/kinds.h"
+#include "tunnel/uplinks.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 
@@ -80,19 +81,11 @@ static void read_devices(void)
 	devices_of = netns_own();
 }
 
-static bool is_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)
-{
-	for (int i = 0; i < tunnel->n_uplinks; i++)
-		if (tunnel->uplinks[i] == ifindex)
-			return true;
-	return false;
-}
-
 /* Uplinks come first, and last what no packet of a tunnel should leave by: other tunnels and the
  * ports of bridges, of which there may be hundreds, and lo. */
 static int rank(const struct dscp_tunnel *tunnel, const struct device *device)
 {
-	if (is_uplink(tunnel, device->ifindex))
+	if (uplinks_has(tunnel, device->ifindex))
 		return 0;
 	return device->is_tunnel || device->master || device->ifindex == NL_LOOPBACK ? 2 : 1;
 }
@@ -294,7 +287,7 @@ struct waiting {
 /* True of an uplink, and of what is made on one: a neighbour of that, too, gets packets by it. */
 static bool leads_to_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)
 {
-	if (is_uplink(tunnel, ifindex))
+	if (uplinks_has(tunnel, ifindex))
 		return true;
 	for (int i = 0; i < tunnel->n_uplinks && tunnel->uplink_netns == tunnel->netns; i++)
 		if (is_below(tunnel->uplinks[i], ifindex))

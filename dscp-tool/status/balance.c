@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "status/problems.h"
+#include "tunnel/uplinks.h"
 #include "util/netlink.h"
 
 #define MOST_DEVICES 3 /* that are named */
@@ -47,14 +48,6 @@ static void add_time(struct text *t, uint64_t seconds)
 		add(t, "%llu hours", (unsigned long long)seconds / 3600);
 }
 
-static bool is_uplink(const struct tunnel_status *status, uint32_t ifindex)
-{
-	for (int i = 0; i < status->tunnel.n_uplinks; i++)
-		if (status->tunnel.uplinks[i] == ifindex)
-			return true;
-	return false;
-}
-
 static void add_uplinks(struct text *t, const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *tunnel = &status->tunnel;
@@ -78,14 +71,11 @@ static unsigned int add_devices(struct text *t, const struct tunnel_status *stat
 		struct nl_link link;
 		struct nl_error why;
 
-		/* On lo there is always something. */
-		if (ifindex == NL_LOOPBACK && n)
-			continue;
 		/* On lo, which comes late, there is always something. */
 		if (ifindex == NL_LOOPBACK && n)
 			continue;
-		if (!ifindex || is_uplink(status, ifindex) != uplinks || packets < least ||
-		    nl_link_by_index(ifindex, &link, &why))
+		if (!ifindex || uplinks_has(&status->tunnel, ifindex) != uplinks ||
+		    packets < least || nl_link_by_index(ifindex, &link, &why))
 			continue;
 		add(t, "%s%s (%llu)", n++ ? ", " : "", link.name, (unsigned long long)packets);
 	}
