@@ -263,7 +263,8 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 			ret = add_way(s, &flow, &route, &hops, &why);
 		if (!i)
 			first = why;
-		err = i && err ? ret : i ? 0 : ret;
+		if (!i || err)
+			err = ret;
 	}
 	if (err)
 		keep_reason(s, to, err, first.text);
