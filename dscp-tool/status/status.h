@@ -20,12 +20,12 @@
 #define MAX_PROBLEMS (9 + MAX_HOOKS)
 #define PROBLEM_LEN 512
 
-/* All that is known of a loaded tunnel, from the kernel, at this moment. */
+struct json_object;
+
 /* Whether a device is set up (IFF_UP). */
 enum up_or_down { NOT_KNOWN, UP, DOWN };
 
-struct json_object;
-
+/* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
 	struct dscp_tunnel tunnel;
 	struct request request; /* what was asked for it */
