@@ -76,15 +76,6 @@ int explain_priority(const struct explanation *e, const struct explain_uplink *u
 	return outer < DSCP_VALUES ? uplink->priority.to[outer] - 1 : -1;
 }
 
-/* Returns the first prefix that has the address: longer ones come first. Negative: none. */
-static int find_peer(const struct tunnel_status *status, const struct explain_query *query)
-{
-	for (unsigned int i = 0; query->has_to && status->peers && i < status->peers->n; i++)
-		if (peers_covers(&status->peers->maps[i].peer, &query->to))
-			return i;
-	return -1;
-}
-
 /* Returns the policy of egress for the destination. */
 static struct dscp_policy policy_of(const struct explanation *e)
 {
@@ -220,7 +211,7 @@ void explain_tunnel(struct tunnel_status *status, const struct explain_query *qu
 
 	e->status = status;
 	e->query = query;
-	e->peer = find_peer(status, query);
+	e->peer = query->has_to && status->peers ? peers_deciding(status->peers, &query->to) : -1;
 	e->made_as_cs0 = status->tunnel.kind == DSCP_KIND_WIREGUARD;
 	e->n_uplinks = 0;
 	check_tunnel(status);

@@ -114,6 +114,15 @@ bool peers_covers(const struct dscp_peer *prefix, const struct dscp_peer *other)
 	return same_prefix(prefix, &part);
 }
 
+/* Longer prefixes come first. */
+int peers_deciding(const struct peer_maps *peers, const struct dscp_peer *address)
+{
+	for (unsigned int i = 0; i < peers->n; i++)
+		if (peers_covers(&peers->maps[i].peer, address))
+			return i;
+	return -1;
+}
+
 /* Longer prefixes first; then in one order, whatever order they were given in or the map has. */
 static bool goes_before(const struct dscp_peer *a, const struct dscp_peer *b)
 {

@@ -35,6 +35,8 @@ int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err
 int peers_parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err_len);
 /* True if the prefix has all addresses of the other one. */
 bool peers_covers(const struct dscp_peer *prefix, const struct dscp_peer *other);
+/* Index of the prefix that decides for an address, the longest that has it; -1: none. */
+int peers_deciding(const struct peer_maps *peers, const struct dscp_peer *address);
 
 /* What a prefix's map does not name is as in the tunnel's own policy. */
 void peers_complete(struct peer_maps *peers, const struct dscp_policy *own);

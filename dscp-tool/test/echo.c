@@ -21,21 +21,20 @@ struct run {
 	bool answered[TEST_MAX_COUNT * DSCP_VALUES]; /* by number */
 };
 
-/* Returns the policy for the peer: longer prefixes come first. */
+/* Returns the policy for the peer. */
 static const struct dscp_policy *policy_of(const struct run *run, const struct peer_maps *peers)
 {
 	const struct nl_endpoint *inner = &run->test->inner;
 	struct dscp_peer to = { .prefixlen = DSCP_PEER_BITS + 128, .family = 6 };
+	int i;
 
 	if (inner->family == AF_INET) {
 		to.prefixlen = DSCP_PEER_BITS + 32;
 		to.family = 4;
 	}
 	memcpy(to.address, &inner->v6, inner->family == AF_INET ? 4 : 16);
-	for (unsigned int i = 0; i < peers->n; i++)
-		if (peers_covers(&peers->maps[i].peer, &to))
-			return &peers->maps[i].policy;
-	return &run->pins->tunnels[run->slot].egress;
+	i = peers_deciding(peers, &to);
+	return i < 0 ? &run->pins->tunnels[run->slot].egress : &peers->maps[i].policy;
 }
 
 /* What the map makes of each DSCP. */
