@@ -96,30 +96,30 @@ static void print_bytes(const struct tunnel_status *status, const char *directio
 	close_sample(c->bytes);
 }
 
+/* A sample for each DSCP that packets have had. */
+static void print_by_dscp(const char *name, const struct tunnel_status *status,
+			  const char *direction, const __u64 packets[DSCP_VALUES])
+{
+	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
+		if (!packets[dscp])
+			continue;
+		open_sample(name, status);
+		add_label("direction", direction);
+		add_label("dscp", dscp_name(dscp));
+		close_sample(packets[dscp]);
+	}
+}
+
 static void print_came_with(const struct tunnel_status *status, const char *direction,
 			    const struct dscp_counters *c)
 {
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		if (!c->came_with[dscp])
-			continue;
-		open_sample("dscp_tool_came_with_packets_total", status);
-		add_label("direction", direction);
-		add_label("dscp", dscp_name(dscp));
-		close_sample(c->came_with[dscp]);
-	}
+	print_by_dscp("dscp_tool_came_with_packets_total", status, direction, c->came_with);
 }
 
 static void print_dscps(const struct tunnel_status *status, const char *direction,
 			const struct dscp_counters *c)
 {
-	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
-		if (!c->dscp[dscp])
-			continue;
-		open_sample("dscp_tool_dscp_packets_total", status);
-		add_label("direction", direction);
-		add_label("dscp", dscp_name(dscp));
-		close_sample(c->dscp[dscp]);
-	}
+	print_by_dscp("dscp_tool_dscp_packets_total", status, direction, c->dscp);
 }
 
 static void print_healthy(const struct tunnel_status *status)
