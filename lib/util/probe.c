@@ -104,18 +104,23 @@ static int open_icmp(const struct probe *probe)
 	const uint32_t others = ~(1u << ICMP_DEST_UNREACH | 1u << ICMP_TIME_EXCEEDED);
 	const bool ip4 = is_ip4(probe);
 	struct icmp6_filter filter;
-	int fd = socket(probe->to->family, SOCK_RAW | SOCK_CLOEXEC,
-			ip4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	int err, fd = socket(probe->to->family, SOCK_RAW | SOCK_CLOEXEC,
+			     ip4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 
 	ICMP6_FILTER_SETBLOCKALL(&filter);
 	ICMP6_FILTER_SETPASS(ICMP6_DST_UNREACH, &filter);
 	ICMP6_FILTER_SETPASS(ICMP6_TIME_EXCEEDED, &filter);
-	if (fd < 0 ||
-	    setsockopt(fd, ip4 ? SOL_RAW : IPPROTO_ICMPV6, ip4 ? RAW_ICMP_FILTER : ICMP6_FILTER,
-		       ip4 ? (const void *)&others : &filter,
-		       ip4 ? sizeof(others) : sizeof(filter)))
+	if (fd < 0)
 		return -errno;
-	return fd;
+	err = setsockopt(fd, ip4 ? SOL_RAW : IPPROTO_ICMPV6, ip4 ? RAW_ICMP_FILTER : ICMP6_FILTER,
+			 ip4 ? (const void *)&others : &filter,
+			 ip4 ? sizeof(others) : sizeof(filter))
+		      ? -errno
+		      : 0;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 /* Lets in what has our identifier where an echo reply has one, of the many packets that a busy
