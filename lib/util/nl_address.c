@@ -53,6 +53,16 @@ void nl_endpoints_free(struct nl_endpoints *all)
 	memset(all, 0, sizeof(*all));
 }
 
+bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits)
+{
+	const uint8_t *bytes = (const uint8_t *)&address->v6;
+
+	for (; bits >= 8; bits -= 8)
+		if (*bytes++ != *prefix++)
+			return false;
+	return !bits || !((*bytes ^ *prefix) >> (8 - bits));
+}
+
 /* The rest is zero, so that memcmp() tells whether two are equal. */
 static bool take_address(const struct nlattr *attr, struct nl_endpoint *endpoint)
 {

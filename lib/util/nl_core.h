@@ -33,6 +33,9 @@ struct nl_reader {
 int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
 		struct nl_error *err);
 
+/* True if the first bits of an address, 128 at most, are those of a prefix. */
+bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits);
+
 /* Keeps a destination whose route was asked for, see nl_events_read(). */
 void nl_events_keep(const struct nl_endpoint *to);
 

@@ -62,15 +62,6 @@ void nl_events_keep(const struct nl_endpoint *to)
 		lost = true;
 }
 
-static bool covers(const struct rtmsg *route, const uint8_t *prefix, const struct nl_endpoint *to)
-{
-	const uint8_t *address = (const uint8_t *)&to->v6;
-	const unsigned int whole = route->rtm_dst_len / 8, rest = route->rtm_dst_len % 8;
-
-	return to->family == route->rtm_family && !memcmp(address, prefix, whole) &&
-	       (!rest || !((address[whole] ^ prefix[whole]) >> (8 - rest)));
-}
-
 /* A change of a route matters to destinations behind it. */
 static bool route_matters(const struct nlmsghdr *message)
 {
@@ -86,7 +77,8 @@ static bool route_matters(const struct nlmsghdr *message)
 		memcpy(prefix, mnl_attr_get_payload(attrs[RTA_DST]),
 		       mnl_attr_get_payload_len(attrs[RTA_DST]));
 	for (unsigned int i = 0; i < asked.n; i++)
-		if (covers(route, prefix, &asked.list[i]))
+		if (asked.list[i].family == route->rtm_family &&
+		    nl_has_prefix(&asked.list[i], prefix, route->rtm_dst_len))
 			return true;
 	return false;
 }

@@ -168,16 +168,6 @@ struct search {
 	int length; /* of the prefix that was found; -1: none was */
 };
 
-static bool has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits)
-{
-	const uint8_t *bytes = (const uint8_t *)&address->v6;
-
-	for (; bits >= 8; bits -= 8)
-		if (*bytes++ != *prefix++)
-			return false;
-	return !bits || !((*bytes ^ *prefix) >> (8 - bits));
-}
-
 static void take_prefix(struct search *s, int family, const struct nlattr *address, int length)
 {
 	const uint8_t *bytes = mnl_attr_get_payload(address);
@@ -185,8 +175,9 @@ static void take_prefix(struct search *s, int family, const struct nlattr *addre
 
 	if (size != (family == AF_INET ? 4 : 16) || length > 8 * size || length <= s->length)
 		return;
-	if (s->wanted.family ? s->wanted.family != family || !has_prefix(&s->wanted, bytes, length)
-			     : length != 8 * size)
+	if (s->wanted.family
+		    ? s->wanted.family != family || !nl_has_prefix(&s->wanted, bytes, length)
+		    : length != 8 * size)
 		return;
 	s->length = length;
 	s->peer.outer = s->endpoint;
