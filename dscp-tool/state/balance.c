@@ -15,25 +15,12 @@
 #include <linux/neighbour.h>
 
 #include "state/counters.h"
-#include "state/kernel.h"
 #include "state/map.h"
 #include "state/pins.h"
 #include "tunnel/kinds.h"
 #include "tunnel/uplinks.h"
 #include "util/netlink.h"
 #include "util/netns.h"
-
-int balance_make(struct pins *pins)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_BALANCE), sizeof(__u32),
-				sizeof(struct balance), DSCP_MAX_TUNNELS, &opts);
-
-	if (fd < 0)
-		return kernel_failed(-errno, "the kernel refuses", "the map balance");
-	pins->maps[MAP_BALANCE] = fd;
-	return pins_put_map(pins, MAP_BALANCE);
-}
 
 /*
  * Readings

@@ -55,9 +55,6 @@ struct balance {
 	struct balance_window egress, ingress;
 };
 
-/* Makes the map. Returns 0, or a negative errno after a sentence. */
-int balance_make(struct pins *pins);
-
 /* Begins anew: what was before is no reason to complain. */
 void balance_begin(const struct pins *pins, uint32_t slot);
 

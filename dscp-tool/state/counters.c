@@ -206,10 +206,7 @@ static int carry_slot(struct pins *pins, int old, uint32_t id, uint32_t slot, ui
 /* The map carried, which is not there yet. Returns 0, or a negative errno after a sentence. */
 static int make_carried(struct pins *pins)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_CARRIED), sizeof(__u32),
-				sizeof(struct dscp_carried), DSCP_CARRIED, &opts);
-	int err;
+	int fd = objects_make_map(MAP_CARRIED), err;
 
 	if (fd < 0)
 		return with_reason(pins, fd);

@@ -13,12 +13,10 @@
 
 #include "hook/pin.h"
 #include "hook/xdp.h"
-#include "state/balance.h"
 #include "state/counters.h"
 #include "state/hooks.h"
 #include "state/kernel.h"
 #include "state/map.h"
-#include "state/present.h"
 #include "state/registry.h"
 #include "util/log.h"
 #include "util/macros.h"
@@ -293,11 +291,11 @@ static int create(struct pins *pins, __u32 flows)
 	if (!err)
 		err = pins_put_programs(pins, OBJECT_EGRESS);
 	if (!err)
-		err = present_make(pins);
+		err = pins_make_map(pins, MAP_PRESENT);
 	if (!err)
-		err = registry_make_requests(pins);
+		err = pins_make_map(pins, MAP_REQUESTS);
 	if (!err)
-		err = balance_make(pins);
+		err = pins_make_map(pins, MAP_BALANCE);
 	if (!err)
 		err = pins_read_tunnels(pins);
 	if (!err)

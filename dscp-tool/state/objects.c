@@ -77,6 +77,16 @@ const char *objects_map_name(enum pinned_map map)
 	return maps[map].name;
 }
 
+int objects_make_map(enum pinned_map map)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		    .map_flags = maps[map].type == BPF_MAP_TYPE_HASH ? BPF_F_NO_PREALLOC : 0);
+	int fd = bpf_map_create(maps[map].type, maps[map].name, maps[map].key_size,
+				maps[map].value_size, maps[map].max_entries, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static bool capacity_fits(enum pinned_map map, uint32_t entries)
 {
 	if (maps[map].max_entries)

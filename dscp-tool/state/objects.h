@@ -22,8 +22,7 @@ enum pinned_map {
 	MAP_RECENT,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
-	/* Of the tool, in none of the objects: see present_make(), registry_make_requests() and
-	 * balance_make(). */
+	/* Of the tool, in none of the objects: see pins_make_map(). */
 	MAP_PRESENT,
 	MAP_REQUESTS,
 	MAP_BALANCE,
@@ -46,6 +45,8 @@ struct bpf_object;
 
 /* Name of a map in its object and of its pin. */
 const char *objects_map_name(enum pinned_map map);
+/* Makes a map that is in no object. Returns its descriptor, or a negative errno. */
+int objects_make_map(enum pinned_map map);
 /* That descriptor is of a map of this type and these sizes. */
 bool objects_map_fits(enum pinned_map map, int fd);
 /* That descriptor is of a program of this name, for TC. */

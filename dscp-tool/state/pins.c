@@ -391,3 +391,15 @@ int pins_put_map(const struct pins *pins, enum pinned_map map)
 	err = pin_put(pins->dir, pins->maps[map], path);
 	return err ? kernel_failed(err, "cannot pin", path) : 0;
 }
+
+int pins_make_map(struct pins *pins, enum pinned_map map)
+{
+	int fd = objects_make_map(map);
+	char what[32];
+
+	snprintf(what, sizeof(what), "the map %s", objects_map_name(map));
+	if (fd < 0)
+		return kernel_failed(fd, "the kernel refuses", what);
+	pins->maps[map] = fd;
+	return pins_put_map(pins, map);
+}

@@ -58,6 +58,10 @@ int pins_make(const struct pins *pins);
  */
 int pins_remove(const struct pins *pins);
 
+/* Makes a map that is in no object, and pins it. Returns 0, or a negative errno after a sentence.
+ */
+int pins_make_map(struct pins *pins, enum pinned_map map);
+
 /* Pins a map, or the programs of an object, in place of what has these pins. */
 int pins_put_map(const struct pins *pins, enum pinned_map map);
 int pins_put_programs(const struct pins *pins, enum object_id id);

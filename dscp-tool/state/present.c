@@ -13,22 +13,10 @@
 
 #include <bpf/bpf.h>
 
-#include "state/kernel.h"
 #include "util/netns.h"
 #include "util/reason.h"
 
 #define LOOPBACK 1 /* ifindex of lo, in each namespace (LOOPBACK_IFINDEX) */
-
-int present_make(struct pins *pins)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, objects_map_name(MAP_PRESENT), sizeof(__u32),
-				sizeof(__u32), PRESENT_ENTRIES, NULL);
-
-	if (fd < 0)
-		return kernel_failed(-errno, "the kernel refuses", "the map present");
-	pins->maps[MAP_PRESENT] = fd;
-	return pins_put_map(pins, MAP_PRESENT);
-}
 
 static __u32 key_of(uint32_t slot, enum presence what)
 {

@@ -16,9 +16,6 @@ bool present_is(const struct pins *pins, uint32_t slot, enum presence what);
 /* The number of that device; 0: it is gone. */
 uint32_t present_number(const struct pins *pins, uint32_t slot);
 
-/* Makes the map for it. Returns 0, or a negative errno after a sentence. */
-int present_make(struct pins *pins);
-
 /* From now on a tunnel's device and namespaces, those that have the numbers now, are those of slot;
  * or none are. A tunnel may have no device (DSCP_IFINDEX_GONE). */
 int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel);

@@ -9,7 +9,6 @@
 
 #include <bpf/bpf.h>
 
-#include "state/kernel.h"
 #include "state/present.h"
 #include "tunnel/kinds.h"
 #include "util/netns.h"
@@ -239,18 +238,6 @@ static int write_tunnel(struct pins *pins, __u32 slot, const struct dscp_tunnel 
 		return -errno;
 	pins->tunnels[slot] = *tunnel;
 	return bpf_map_update_elem(map, &slot, tunnel, BPF_ANY) ? -errno : 0;
-}
-
-int registry_make_requests(struct pins *pins)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, objects_map_name(MAP_REQUESTS), sizeof(__u32),
-				sizeof(struct request), DSCP_MAX_TUNNELS, &opts);
-
-	if (fd < 0)
-		return kernel_failed(-errno, "the kernel refuses", "the map requests");
-	pins->maps[MAP_REQUESTS] = fd;
-	return pins_put_map(pins, MAP_REQUESTS);
 }
 
 static int write_request(struct pins *pins, __u32 slot, const struct request *request)

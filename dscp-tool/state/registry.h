@@ -39,9 +39,6 @@ int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *t
  * has not written yet. Without a sentence. */
 void registry_forget_requests(struct pins *pins);
 
-/* Makes the map of requests, and pins it. */
-int registry_make_requests(struct pins *pins);
-
 /* build: digest of the objects, so that the pins counts as loaded. */
 int registry_write_config(const struct pins *pins, uint64_t build);
 
