@@ -956,13 +956,14 @@ static void qdiscs(void **state)
 	if (!try("tc qdisc add dev u0 root handle 1: htb && tc qdisc add dev u1 root pfifo"))
 		SKIP("no htb, or no pfifo");
 	run("tc qdisc add dev u0 clsact");
+	/* The kernel lists them in the order of a hash of their handles. */
 	for (int i = 1; i <= 3; i++) {
 		char lines[256];
 
 		snprintf(lines, sizeof(lines),
 			 "tc class add dev u0 parent 1: classid 1:%d htb rate 1mbit && "
-			 "tc qdisc add dev u0 parent 1:%d %s",
-			 i, i, i < 3 ? "pfifo" : "bfifo");
+			 "tc qdisc add dev u0 parent 1:%d handle %d: %s",
+			 i, i, i + 1, i < 3 ? "pfifo" : "bfifo");
 		run(lines);
 	}
 	assert_int_equal(nl_qdiscs(index_of("u0"), list, 3, &err), 3);
