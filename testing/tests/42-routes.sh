@@ -86,7 +86,7 @@ test_rule_by_port()
 	two_providers
 	on a sh -ec 'ip route add default via 192.0.2.2
 		ip route add default via 198.51.100.2 table 100
-		ip rule add ipproto udp dport 4789 lookup 100'
+		ip rule add ipproto 17 dport 4789 lookup 100'
 	vxlan_of remote 203.0.113.9
 	check on a "$TOOL" load vx4
 	picked eth1

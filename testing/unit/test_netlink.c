@@ -631,8 +631,8 @@ static void route_by_port(void **state)
 	two_uplinks();
 	run_ip("route add default via 192.0.2.2\n"
 	       "route add default via 198.51.100.2 table 100\n"
-	       "rule add ipproto udp sport 51820 table 100\n"
-	       "rule add ipproto udp dport 4789 table 100\n");
+	       "rule add ipproto 17 sport 51820 table 100\n"
+	       "rule add ipproto 17 dport 4789 table 100\n");
 	assert_ways(&flow, 1, "u0", NULL);
 	flow.sport = 51820;
 	assert_ways(&flow, 1, "u1", NULL);
