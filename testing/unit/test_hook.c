@@ -27,6 +27,7 @@
 #include <bpf/libbpf.h>
 
 #include <compat/tcx.h>
+#include "commands.h"
 #include "hook/hook.h"
 #include "hook/pin.h"
 #include "hook/tcx.h"
@@ -41,12 +42,6 @@
 #define LAST 49153
 
 static int device;
-
-static void run(const char *command)
-{
-	if (system(command))
-		fail_msg("failed: %s", command);
-}
 
 /* A directory as a copy of the tool has it, with a map in it. */
 static int make_set(const char *dir)

@@ -30,6 +30,7 @@
 #include <linux/if_packet.h>
 
 #include <util/embedded.h>
+#include "commands.h"
 #include "hook/leftovers.h"
 #include "hook/libxdp.h"
 #include <util/log.h>
@@ -71,12 +72,6 @@ static struct {
 	int sender; /* at t0, the other end of t1 */
 	int ifindex; /* of t1 */
 } world;
-
-static void run(const char *command)
-{
-	if (system(command))
-		fail_msg("failed: %s", command);
-}
 
 static uint32_t id_of(int prog_fd)
 {

@@ -30,6 +30,7 @@
 #include <util/macros.h>
 #include <util/netlink.h>
 
+#include "commands.h"
 #include "tunnel/kinds.h"
 
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
@@ -54,31 +55,6 @@ static int new_netns(void **state)
 		return -1;
 	}
 	return 0;
-}
-
-static void run(const char *command)
-{
-	if (system(command))
-		fail_msg("failed: %s", command);
-}
-
-/* Lines of `ip -batch`: a process each would take most of the time in a test machine. */
-static void run_ip(const char *lines)
-{
-	FILE *ip = popen("ip -batch -", "w");
-
-	assert_non_null(ip);
-	fputs(lines, ip);
-	if (pclose(ip))
-		fail_msg("failed: %s", lines);
-}
-
-static bool try(const char *command)
-{
-	char quiet[512];
-
-	snprintf(quiet, sizeof(quiet), "(%s) 2>/dev/null", command);
-	return !system(quiet);
 }
 
 static struct nl_link get_link(const char *name)

@@ -27,6 +27,7 @@
 #include <linux/if_tun.h>
 
 #include "capture.h"
+#include "commands.h"
 #include "tunnel/uplinks.h"
 #include "util/macros.h"
 #include "util/netlink.h"
@@ -37,25 +38,6 @@
 static struct nl_link link_of;
 static struct nl_wireguard wg;
 static struct dscp_tunnel tunnel;
-
-/* Lines of `ip -batch`. */
-static void run_ip(const char *lines)
-{
-	FILE *ip = popen("ip -batch -", "w");
-
-	assert_non_null(ip);
-	fputs(lines, ip);
-	if (pclose(ip))
-		fail_msg("failed: %s", lines);
-}
-
-static bool try(const char *command)
-{
-	char quiet[512];
-
-	snprintf(quiet, sizeof(quiet), "(%s) 2>/dev/null", command);
-	return !system(quiet);
-}
 
 /* u1 has a default route in the table 100 only, which no rule leads to yet. */
 static int two_providers(void **state)
