@@ -502,19 +502,32 @@ test_idle()
 	healthy
 }
 
-# The next hop does not answer: packets count as sent, and end in the neighbour's queue.
-test_silent_neighbour()
+# silent_next_hop N MS: nobody answers at the next hop of vx4, which is asked N times, each MS apart
+silent_next_hop()
 {
-	two_uplinks
+	# shellcheck disable=SC2016 # for another shell
 	on a sh -ec '
 		ip neighbour del 192.0.2.2 dev eth0
-		echo 1 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
-		echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
-	check on a "$TOOL" load vx4
+		echo "$0" >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
+		echo "$1" >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms' "$1" "$2"
+}
+
+# waits_unseen: packets count as sent, no uplink sees one, and that is no reason to complain
+waits_unseen()
+{
 	send 30
 	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
 	healthy
 	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+}
+
+# The next hop does not answer: packets count as sent, and end in the neighbour's queue.
+test_silent_neighbour()
+{
+	two_uplinks
+	silent_next_hop 1 100
+	check on a "$TOOL" load vx4
+	waits_unseen
 	# There it is.
 	check on a ip neighbour replace 192.0.2.2 lladdr 02:00:00:00:00:fe dev eth0
 	send 30
@@ -532,16 +545,11 @@ waits_for()
 test_silent_neighbour_before_the_window()
 {
 	two_uplinks
-	on a sh -ec '
-		ip neighbour del 192.0.2.2 dev eth0
-		echo 1000 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit'
+	silent_next_hop 1000 1000
 	send 1
 	retry_until waits_for 2
 	check on a "$TOOL" load vx4
-	send 30
-	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
-	healthy
-	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+	waits_unseen
 }
 
 failed() { on a ip -j neighbour show 192.0.2.2 dev eth0 | jq -e '.[].state == ["FAILED"]'; }
@@ -550,10 +558,7 @@ failed() { on a ip -j neighbour show 192.0.2.2 dev eth0 | jq -e '.[].state == ["
 test_neighbour_answers_again()
 {
 	two_uplinks
-	on a sh -ec '
-		ip neighbour del 192.0.2.2 dev eth0
-		echo 1 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
-		echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
+	silent_next_hop 1 100
 	check on a "$TOOL" load vx4
 	send 30
 	retry_until failed
@@ -585,10 +590,7 @@ test_silent_neighbour_above_the_uplink()
 		ip address add 198.51.100.1/24 dev br0
 		ip route add 192.0.2.2 via 198.51.100.2 dev br0'
 	check on a "$TOOL" load vx4 --uplink eth1
-	send 30
-	[ "$(sent vx4)" -ge 30 ] || fail "the device counts something else"
-	healthy
-	[ "$(counter a vx4 counters.egress.seen)" = 0 ]
+	waits_unseen
 }
 
 # In the network namespace of the uplinks, where numbers mean other devices.
@@ -620,10 +622,7 @@ given_up() { ! on a ip neighbour show 192.0.2.2 dev eth0 | grep INCOMPLETE; }
 test_no_carrier_for_a_while()
 {
 	two_uplinks
-	on a sh -ec '
-		ip neighbour del 192.0.2.2 dev eth0
-		echo 1 >/proc/sys/net/ipv4/neigh/eth0/mcast_solicit
-		echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
+	silent_next_hop 1 100
 	check on a "$TOOL" load vx4
 	check on a ip link set peer0 down
 	unanswered
