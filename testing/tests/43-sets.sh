@@ -1190,9 +1190,8 @@ test_another_layout_of_prefixes()
 	check_exit 2 on a ls $root
 }
 
-# The device of one tunnel has got the name of another, whose device is gone: the policy of that one is not
-# for it.
-test_another_layout_of_a_name_taken_over()
+# gone0_and_vx4: two tunnels that are loaded, each with another policy
+gone0_and_vx4()
 {
 	kind=vxlan
 	two_nodes
@@ -1200,6 +1199,13 @@ test_another_layout_of_a_name_taken_over()
 	on a sh -ec 'ip link add gone0 type vxlan id 99 remote 192.0.2.2 dstport 4799; ip link set gone0 up'
 	check on a "$TOOL" load gone0 --egress-map EF=CS1
 	check on a "$TOOL" load vx4 --egress-map EF=CS2
+}
+
+# The device of one tunnel has got the name of another, whose device is gone: the policy of that one is not
+# for it.
+test_another_layout_of_a_name_taken_over()
+{
+	gone0_and_vx4
 	on a sh -ec 'ip link del gone0; ip link set vx4 down; ip link set vx4 name gone0; ip link set gone0 up
 		ip neighbour replace 10.0.4.2 lladdr 02:00:00:00:04:02 dev gone0'
 	made_by_another a
@@ -1218,12 +1224,7 @@ test_another_layout_of_a_name_taken_over()
 # A device that nobody has loaded has the name of one that is gone: it does not stop the others.
 test_another_layout_of_a_name_given_again()
 {
-	kind=vxlan
-	two_nodes
-	one_machine
-	on a sh -ec 'ip link add gone0 type vxlan id 99 remote 192.0.2.2 dstport 4799; ip link set gone0 up'
-	check on a "$TOOL" load gone0 --egress-map EF=CS1
-	check on a "$TOOL" load vx4 --egress-map EF=CS2
+	gone0_and_vx4
 	on a sh -ec 'ip link del gone0; ip link add gone0 type veth'
 	made_by_another a
 	check_exit 2 on a "$TOOL" reload --all
