@@ -74,7 +74,7 @@ static int parse_load(struct plan *plan, struct line *line, int n, char **words)
 	int result;
 
 	if (!n || strcmp(words[0], "load"))
-		return failed(-EINVAL, "'%.40s' is no command here: load TUNNEL [OPTION]... is",
+		return failed(-EINVAL, "unexpected command '%.40s': use load TUNNEL [OPTION]...",
 			      n ? words[0] : "");
 	result = options_parse(n, words, &line->options);
 	if (result > 0)

@@ -34,7 +34,7 @@ static int set_to(void *member, const char *value, char *err, size_t err_len)
 	snprintf(text, sizeof(text), "%s", value);
 	if (!strchr(value, '/') && strlen(value) < sizeof(text))
 		return peers_parse_prefix(&query->to, text, err, err_len);
-	snprintf(err, err_len, "'%.60s' is no IPv4 or IPv6 address", value);
+	snprintf(err, err_len, "'%.60s' is not an IPv4 or IPv6 address", value);
 	return -EINVAL;
 }
 

@@ -108,8 +108,7 @@ static int help(char *const *words)
 	const struct command *command = words[0] ? find_command(words[0]) : NULL;
 
 	if (words[0] && words[1]) {
-		log_error("'%s' is one argument too many: usage: dscp-tool help [COMMAND]",
-			  words[1]);
+		log_error("unexpected argument '%s': usage: dscp-tool help [COMMAND]", words[1]);
 		return EXIT_USAGE;
 	}
 	if (command)

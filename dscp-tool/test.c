@@ -22,7 +22,7 @@ static int set_peer(void *member, const char *value, char *err, size_t err_len)
 		peer->family = AF_INET6;
 	if (peer->family)
 		return 0;
-	snprintf(err, err_len, "'%s' is no IPv4 or IPv6 address", value);
+	snprintf(err, err_len, "'%s' is not an IPv4 or IPv6 address", value);
 	return -EINVAL;
 }
 

@@ -80,7 +80,7 @@ int peers_parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err
 	else if (inet_pton(AF_INET6, text, peer->address) == 1)
 		peer->family = 6;
 	if (!peer->family) {
-		snprintf(err, err_len, "'%s' is no IPv4 or IPv6 address", text);
+		snprintf(err, err_len, "'%s' is not an IPv4 or IPv6 address", text);
 		return -EINVAL;
 	}
 	if (peer->family == 6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer->address)) {
@@ -90,16 +90,15 @@ int peers_parse_prefix(struct dscp_peer *peer, char *text, char *err, size_t err
 	longest = peer->family == 4 ? 32 : 128;
 	length = longest;
 	if (slash && args_number(slash + 1, 0, longest, &length, NULL, 0)) {
-		snprintf(err, err_len, "'%s' is no prefix length of %s: 0 to %lu", slash + 1, text,
-			 longest);
+		snprintf(err, err_len, "'%s' is not a prefix length of %s: 0 to %lu", slash + 1,
+			 text, longest);
 		return -EINVAL;
 	}
 	peer->prefixlen = DSCP_PEER_BITS + length;
 	if (!clear_host_bits(peer))
 		return 0;
 	peers_name(peer, name);
-	snprintf(err, err_len, "%s/%lu has bits beyond its length: the prefix is %s", text, length,
-		 name);
+	snprintf(err, err_len, "%s/%lu has host bits set; use %s", text, length, name);
 	return -EINVAL;
 }
 
@@ -184,7 +183,7 @@ int peers_parse(struct peer_maps *peers, const char *text, char *err, size_t err
 
 	if (!copy || !colon || !is_map(colon + 1)) {
 		snprintf(err, err_len,
-			 "'%s' is no PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0",
+			 "'%s' is not PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0",
 			 text);
 		free(copy);
 		return -EINVAL;

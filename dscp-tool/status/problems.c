@@ -154,8 +154,8 @@ static void check_uplinks(struct tunnel_status *status)
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
 			problems_add(status,
-				     "there is no uplink %s: when there is, reload the tunnel "
-				     "(monitor does)",
+				     "uplink %s does not exist (yet); reload when it appears, or run "
+				     "monitor",
 				     t->uplink_names[i]);
 }
 

@@ -29,9 +29,10 @@ static int unknown_kind(const struct request *request, const struct nl_link *lin
 			      request->name);
 	if (strcmp(link->kind, "tun"))
 		return failed(-EOPNOTSUPP,
-			      "%s: not a tunnel that is known here (%s%s): %s are. What another "
-			      "one sends by UDP can have one mark, --outer-dscp X --port N",
-			      request->name, *link->kind ? "its kind is " : "it has no kind",
+			      "%s: %s%s is not a kind of tunnel that dscp-tool knows: use %s, or "
+			      "one DSCP for all that a program sends by UDP, --outer-dscp X "
+			      "--port N",
+			      request->name, *link->kind ? "" : "a device without a kind",
 			      link->kind, served);
 	if (request_ingress(request))
 		return failed(-EOPNOTSUPP,
@@ -39,7 +40,7 @@ static int unknown_kind(const struct request *request, const struct nl_link *lin
 			      "header: no ingress",
 			      request->name);
 	return failed(-EOPNOTSUPP,
-		      "%s: a user space tunnel, where no mark survives: only one mark for all "
+		      "%s: a user space tunnel, where no stamp survives: only one DSCP for all "
 		      "packets is possible, --outer-dscp X --port N",
 		      request->name);
 }

@@ -70,7 +70,7 @@ static int add_link(struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
 	if (!is_fit(tunnel, link))
 		return failed(-EOPNOTSUPP,
-			      "%s: uplink %s is no Ethernet device, and --ingress-hook xdp reads "
+			      "%s: uplink %s is not an Ethernet device, and --ingress-hook xdp reads "
 			      "Ethernet frames: use peek or tc",
 			      tunnel->name, link->name);
 	if (link->type == ARPHRD_INFINIBAND)
@@ -441,7 +441,7 @@ static int add_found(struct dscp_tunnel *tunnel, const struct nl_devices *found)
 			return failed(err, "%s: uplink %d: %s", tunnel->name, found->list[i],
 				      why.text);
 		if (found->n > 1 && !is_fit(tunnel, &link))
-			advise("%s: not at its uplink %s, which is no Ethernet device",
+			advise("%s: not at its uplink %s, which is not an Ethernet device",
 			       tunnel->name, link.name);
 		else
 			err = add_link(tunnel, &link);

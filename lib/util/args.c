@@ -41,7 +41,7 @@ int args_number(const char *text, unsigned long min, unsigned long max, unsigned
 
 	/* strtoul() alone would take blanks, signs and a second 0x. */
 	if (!len || digits[len]) {
-		snprintf(err, err_len, "'%.40s' is no number: use %lu to %lu, decimal or 0x hex",
+		snprintf(err, err_len, "'%.40s' is not a number: use %lu to %lu, decimal or 0x hex",
 			 text, min, max);
 		return -EINVAL;
 	}
@@ -104,14 +104,16 @@ static const struct arg_option *find_option(const struct arg_command *command, c
 	}
 }
 
-/* Writes "auto, tcx, clsact", with that separator. */
-static void join_words(const struct arg_option *option, const char *separator, char *text,
-		       size_t size)
+/* Writes "auto, tcx or clsact". */
+static void join_words(const struct arg_option *option, char *text, size_t size)
 {
 	size_t len = 0;
 
 	for (unsigned int i = 0; option->word(i) && len < size; i++)
-		len += snprintf(text + len, size - len, "%s%s", i ? separator : "",
+		len += snprintf(text + len, size - len, "%s%s",
+				!i		      ? ""
+				: option->word(i + 1) ? ", "
+						      : " or ",
 				option->word(i));
 }
 
@@ -123,8 +125,8 @@ static int parse_word(const struct arg_option *option, const char *value, unsign
 	for (*number = 0; option->word(*number); ++*number)
 		if (!strcmp(value, option->word(*number)))
 			return 0;
-	join_words(option, ", ", words, sizeof(words));
-	snprintf(err, err_len, "'%s' is none of %s", value, words);
+	join_words(option, words, sizeof(words));
+	snprintf(err, err_len, "invalid value '%s': use %s", value, words);
 	return -EINVAL;
 }
 
@@ -225,26 +227,26 @@ static int take_option(struct parse *parse, const struct arg_option *option, con
 }
 
 /* "dscp-tool load TUNNEL", with the blank only where there is a synopsis. */
-static int refuse_count(const struct arg_command *command, const char *arg, const char *what)
+static int refuse_count(const struct arg_command *command, const char *fault)
 {
 	const char *synopsis = command->synopsis ? command->synopsis : "";
 
-	return failed(-EINVAL, "%s %s: usage: " PROGRAM " %s%s%s (see " PROGRAM " %s --help)", arg,
-		      what, command->name, *synopsis ? " " : "", synopsis, command->name);
+	return failed(-EINVAL, "%s: usage: " PROGRAM " %s%s%s (see " PROGRAM " %s --help)", fault,
+		      command->name, *synopsis ? " " : "", synopsis, command->name);
 }
 
 static int take_argument(struct parse *parse, const char *arg)
 {
-	char quoted[64];
+	char fault[96];
 
 	if (!*arg)
-		return refuse_count(parse->command, "an argument", "is empty");
+		return refuse_count(parse->command, "an argument is empty");
 	if (*parse->n_args < parse->command->max_args) {
 		parse->args[(*parse->n_args)++] = arg;
 		return 0;
 	}
-	snprintf(quoted, sizeof(quoted), "'%.60s'", arg);
-	return refuse_count(parse->command, quoted, "is one argument too many");
+	snprintf(fault, sizeof(fault), "unexpected argument '%.60s'", arg);
+	return refuse_count(parse->command, fault);
 }
 
 static unsigned int least(unsigned int a, unsigned int b)
@@ -434,7 +436,7 @@ int args_parse(const struct arg_command *command, int argc, char **argv, void *c
 			return -EINVAL;
 	}
 	if (*n_args < command->min_args)
-		return refuse_count(command, "an argument", "is missing");
+		return refuse_count(command, "an argument is missing");
 	return check_together(&parse);
 }
 

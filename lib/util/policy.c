@@ -82,7 +82,7 @@ static int read_priority(const struct entry *entry, const char *text)
 
 	if (args_number(text, 0, DSCP_PRIORITIES - 1, &priority, NULL, 0))
 		return refuse(entry, text,
-			      "is no priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast "
+			      "is not a priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast "
 			      "or fq");
 	return priority + 1;
 }
@@ -285,7 +285,7 @@ static int parse_entry(const struct policy_grammar *grammar, struct dscp_policy 
 	}
 	if (!equals || (size_t)(equals - text) >= sizeof(from)) {
 		snprintf(entry->err, entry->err_len,
-			 "'%.*s' is no FROM=TO, such as %s or CS1-CS3=keep", QUOTED, text,
+			 "'%.*s' is not FROM=TO, such as %s or CS1-CS3=keep", QUOTED, text,
 			 grammar->example);
 		return -EINVAL;
 	}

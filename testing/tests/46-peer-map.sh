@@ -296,7 +296,7 @@ test_bad_input()
 	lone_node
 	load --peer-map 10.0.0.5:EF=CS1
 	before=$(status_of vx4)
-	refused 1 "'EF=CS1' is no PREFIX:MAP, such as" --peer-map EF=CS1
+	refused 1 "'EF=CS1' is not PREFIX:MAP, such as" --peer-map EF=CS1
 	for n in $(seq 64); do
 		many+=(--peer-map "10.1.$n.0/24:EF=CS1")
 	done

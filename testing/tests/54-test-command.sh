@@ -431,8 +431,8 @@ test_errors()
 	refused 3 'vx4: not loaded$' vx4 --peer 10.0.4.2
 	check on a "$TOOL" load vx4
 	refused 1 'vx4: say who answers in the tunnel, --peer ADDRESS$' vx4
-	refused 1 "--peer: 'nobody' is no IPv4 or IPv6 address" vx4 --peer nobody
-	refused 1 "--dscp: 'XX' in 'XX' is no DSCP" vx4 --dscp EF,XX
+	refused 1 "--peer: 'nobody' is not an IPv4 or IPv6 address" vx4 --peer nobody
+	refused 1 "--dscp: 'XX' in 'XX' is not a DSCP" vx4 --dscp EF,XX
 	refused 1 "--dscp: '0xb8' in '0xb8' is the DS field" vx4 --dscp 0xb8
 	refused 1 '--count: 101 is out of range' vx4 --count 101
 	check_exit 2 on a setpriv --bounding-set=-net_raw --inh-caps=-net_raw "$TOOL" test vx4 \

@@ -122,9 +122,9 @@ test_a_bad_line_changes_nothing()
 	check on a "$TOOL" load vx4
 	everything >"$T/everything"
 	bad 'load' 'an argument is missing: usage: dscp-tool load TUNNEL'
-	bad 'unload vx4' "'unload' is no command here: load TUNNEL \[OPTION\]... is$"
-	bad 'dscp-tool' "'' is no command here"
-	bad 'load vx6 --egress-map EF' "--egress-map: 'EF' is no FROM=TO"
+	bad 'unload vx4' "unexpected command 'unload': use load TUNNEL \[OPTION\]...$"
+	bad 'dscp-tool' "unexpected command ''"
+	bad 'load vx6 --egress-map EF' "--egress-map: 'EF' is not FROM=TO"
 	bad 'load vx6 --frob' "unknown option '--frob'"
 	bad 'load vx6 "--egress-map' 'a quote has no end$'
 	bad 'load vx4 --direction both' 'vx4 is in line 1 already$'

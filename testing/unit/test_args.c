@@ -199,8 +199,8 @@ static void letters(void **state)
 	assert_string_equal(config.uplinks[2], "-j");
 	assert_int_equal(n_args, 1);
 	assert_string_equal(args[0], "wg0");
-	assert_refused("--port: 'j' is no number: use 1 to 65535, decimal or 0x hex", "load", "wg0",
-		       "-pj");
+	assert_refused("--port: 'j' is not a number: use 1 to 65535, decimal or 0x hex", "load",
+		       "wg0", "-pj");
 	assert_refused("--uplink: '' has 0 characters: 1 to 7 are possible", "load", "wg0", "-u=");
 	assert_refused("--json takes no value, but got '1'", "load", "wg0", "-j=1");
 	assert_refused("--uplink needs a value: --uplink DEV", "load", "wg0", "-ju", "--json");
@@ -281,8 +281,9 @@ static void types(void **state)
 	/* A wrong value comes before a full list. */
 	assert_typed_refused("--port: 0 is out of range: use 1 to 65535" SEE, "-p", "1", "-p", "1",
 			     "-p", "1", "-p", "0");
-	assert_typed_refused("--colour: 'Red' is none of red, green, blue" SEE, "-c", "Red");
-	assert_typed_refused("--colour: '' is none of red, green, blue" SEE, "--colour=");
+	assert_typed_refused("--colour: invalid value 'Red': use red, green or blue" SEE, "-c",
+			     "Red");
+	assert_typed_refused("--colour: invalid value '': use red, green or blue" SEE, "--colour=");
 }
 
 static void together(void **state)
@@ -424,11 +425,11 @@ static void wrong_values(void **state)
 	assert_refused("--json takes no value, but got '1'", "load", "wg0", "--json=1");
 	assert_refused("--json takes no value, but got ''", "load", "wg0", "--json=");
 	assert_refused("--help takes no value, but got 'x'", "load", "--help=x");
-	assert_refused("--port: 'abc' is no number: use 1 to 65535, decimal or 0x hex", "load",
+	assert_refused("--port: 'abc' is not a number: use 1 to 65535, decimal or 0x hex", "load",
 		       "wg0", "--port", "abc");
 	assert_refused("--port: 65536 is out of range: use 1 to 65535", "load", "wg0",
 		       "--port=65536");
-	assert_refused("--port: '-1' is no number: use 1 to 65535, decimal or 0x hex", "load",
+	assert_refused("--port: '-1' is not a number: use 1 to 65535, decimal or 0x hex", "load",
 		       "wg0", "--port", "-1");
 	assert_refused("--uplink: at most 4", "load", "-u", "a", "-u", "b", "-u", "c", "-u", "d",
 		       "-u", "e");
@@ -442,10 +443,10 @@ static void wrong_count(void **state)
 		       "--", "");
 	assert_refused("an argument is missing: usage: dscp-tool load TUNNEL [MORE]", "load",
 		       "--json");
-	assert_refused("'c' is one argument too many: usage: dscp-tool load TUNNEL [MORE]", "load",
-		       "a", "b", "c", "d");
-	assert_refused("'c' is one argument too many: usage: dscp-tool load TUNNEL [MORE]", "load",
-		       "a", "--", "b", "c");
+	assert_refused("unexpected argument 'c': usage: dscp-tool load TUNNEL [MORE]", "load", "a",
+		       "b", "c", "d");
+	assert_refused("unexpected argument 'c': usage: dscp-tool load TUNNEL [MORE]", "load", "a",
+		       "--", "b", "c");
 }
 
 static const char help_text[] = "Usage: dscp-tool load [OPTION]... TUNNEL [MORE]\n"
@@ -480,7 +481,7 @@ static void no_options(void **state)
 	assert_int_equal(parse_with(&bare, 1, none), 0);
 	assert_int_equal(n_args, 0);
 	assert_int_equal(parse_with(&bare, 2, one), -EINVAL);
-	assert_string_equal(errors, "dscp-tool: 'me' is one argument too many: usage: dscp-tool "
+	assert_string_equal(errors, "dscp-tool: unexpected argument 'me': usage: dscp-tool "
 				    "help (see dscp-tool help --help)\n");
 	assert_int_equal(parse_with(&bare, 2, ask), 1);
 	assert_string_equal(out, "Usage: dscp-tool help\n\nExplain.\n\n  -h, --help"

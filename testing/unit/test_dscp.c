@@ -317,24 +317,25 @@ static void policy_sentences(void **state)
 	struct dscp_policy policy;
 
 	(void)state;
-	assert_refused("LE=LE,EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " LEGAL ", keep or copy");
-	assert_refused("XX=EF", "'XX' in 'XX=EF' is no DSCP: " LEGAL ", a range A-B or *");
-	assert_refused("CS1-XX=EF", "'XX' in 'CS1-XX=EF' is no DSCP: " LEGAL);
+	assert_refused("LE=LE,EF=AF99",
+		       "'AF99' in 'EF=AF99' is not a DSCP: " LEGAL ", keep or copy");
+	assert_refused("XX=EF", "'XX' in 'XX=EF' is not a DSCP: " LEGAL ", a range A-B or *");
+	assert_refused("CS1-XX=EF", "'XX' in 'CS1-XX=EF' is not a DSCP: " LEGAL);
 	assert_refused("AF43-AF11=EF", "'AF43-AF11' in 'AF43-AF11=EF' runs backwards: "
 				       "put the lower DSCP first");
 	assert_refused("EF=EF,", EMPTY);
 	assert_refused(",EF=EF", EMPTY);
 	assert_refused("EF=EF,,LE=LE", EMPTY);
 	assert_refused("", EMPTY);
-	assert_refused(" ", "' ' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep");
-	assert_refused("EF=", "'' in 'EF=' is no DSCP: " LEGAL ", keep or copy");
+	assert_refused(" ", "' ' is not FROM=TO, such as EF=AF41 or CS1-CS3=keep");
+	assert_refused("EF=", "'' in 'EF=' is not a DSCP: " LEGAL ", keep or copy");
 	/* The DS field is four times the DSCP, and has ECN bits. */
 	assert_refused("0xb8=EF", "'0xb8' in '0xb8=EF'" DS_FIELD("EF"));
 	assert_refused("0-184=EF", "'184' in '0-184=EF'" DS_FIELD("EF"));
 	assert_refused("EF=0xBB", "'0xBB' in 'EF=0xBB'" DS_FIELD("EF"));
 	assert_refused("EF=64", "'64' in 'EF=64'" DS_FIELD("CS2"));
 	assert_refused("EF=255", "'255' in 'EF=255'" DS_FIELD("63"));
-	assert_refused("EF=256", "'256' in 'EF=256' is no DSCP: " LEGAL ", keep or copy");
+	assert_refused("EF=256", "'256' in 'EF=256' is not a DSCP: " LEGAL ", keep or copy");
 	policy_identity(&policy);
 	assert_int_equal(policy_parse(&policy_dscps, &policy, "XX", tiny, sizeof(tiny)), -EINVAL);
 	assert_int_equal(strlen(tiny), sizeof(tiny) - 1);

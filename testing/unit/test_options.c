@@ -139,51 +139,53 @@ static void assert_rows_refused(const char *command, const struct row *rows, siz
 
 #define UPPER "a DSCP is its upper six bits"
 
-#define NO_PRIORITY " is no priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast or fq"
+#define NO_PRIORITY " is not a priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast or fq"
 
 static const struct row load_values[] = {
 	{ "vx4 --frob", "unknown option '--frob'" },
 	{ "vx4 -n a", "unknown option '-n': -n NETNS stands in front of the command" },
 	{ "vx4 --dry-run=yes", "--dry-run takes no value, but got 'yes'" },
-	{ "vx4 wx5", "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" },
+	{ "vx4 wx5", "unexpected argument 'wx5': usage: dscp-tool load TUNNEL" },
 	{ "vx4 --uplink 0123456789abcdef",
 	  "--uplink: '0123456789abcdef' has 16 characters: 1 to 15 are possible" },
 	{ "vx4 --uplink=", "--uplink: '' has 0 characters: 1 to 15 are possible" },
 	{ "vx4 --uplink-netns=", "--uplink-netns: '' has 0 characters: 1 to 255 are possible" },
 	{ "vx4 --port 66000", "--port: 66000 is out of range: use 1 to 65535" },
 	{ "vx4 --port 0", "--port: 0 is out of range: use 1 to 65535" },
-	{ "vx4 --port 12x", "--port: '12x' is no number: use 1 to 65535, decimal or 0x hex" },
+	{ "vx4 --port 12x", "--port: '12x' is not a number: use 1 to 65535, decimal or 0x hex" },
 	{ "vx4 --flows 255", "--flows: 255 is out of range: use 256 to 16777216" },
 	{ "vx4 --flows 16777217", "--flows: 16777217 is out of range: use 256 to 16777216" },
 	{ "vx4 --egress-map EF=AF99",
-	  "--egress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	  "--egress-map: 'AF99' in 'EF=AF99' is not a DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --egress-map 64=EF",
 	  "--egress-map: '64' in '64=EF' is the DS field (TOS byte) of CS2: " UPPER },
 	{ "vx4 --egress-map 256=EF",
-	  "--egress-map: '256' in '256=EF' is no DSCP: " DSCPS ", a range A-B or *" },
+	  "--egress-map: '256' in '256=EF' is not a DSCP: " DSCPS ", a range A-B or *" },
 	{ "vx4 --egress-map EF=CS1,", "--egress-map: '' is an empty entry (a comma too many?): use "
 				      "FROM=TO, such as EF=AF41" },
 	{ "vx4 --egress-map EF",
-	  "--egress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
+	  "--egress-map: 'EF' is not FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 	{ "vx4 --direction ingress --ingress-map EF=AF99",
-	  "--ingress-map: 'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	  "--ingress-map: 'AF99' in 'EF=AF99' is not a DSCP: " DSCPS ", keep or copy" },
 	{ "vx4 --direction both --ingress-map EF",
-	  "--ingress-map: 'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
-	{ "vx4 --outer-dscp AF44", "--outer-dscp: 'AF44' is no DSCP: " DSCPS },
+	  "--ingress-map: 'EF' is not FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
+	{ "vx4 --outer-dscp AF44", "--outer-dscp: 'AF44' is not a DSCP: " DSCPS },
 	{ "vx4 --outer-dscp 0xb8",
 	  "--outer-dscp: '0xb8' is the DS field (TOS byte) of EF: " UPPER },
-	{ "vx4 --handshake-dscp CS8", "--handshake-dscp: 'CS8' is no DSCP: " DSCPS " or keep" },
-	{ "vx4 --handshake-dscp copy", "--handshake-dscp: 'copy' is no DSCP: " DSCPS " or keep" },
+	{ "vx4 --handshake-dscp CS8", "--handshake-dscp: 'CS8' is not a DSCP: " DSCPS " or keep" },
+	{ "vx4 --handshake-dscp copy",
+	  "--handshake-dscp: 'copy' is not a DSCP: " DSCPS " or keep" },
 	{ "vx4 --handshake-dscp 0x88",
 	  "--handshake-dscp: '0x88' is the DS field (TOS byte) of AF41: " UPPER },
 	{ "vx4 --priority-map EF=16", "--priority-map: '16' in 'EF=16'" NO_PRIORITY },
 	{ "vx4 --priority-map EF=CS1", "--priority-map: 'CS1' in 'EF=CS1'" NO_PRIORITY },
 	{ "vx4 --priority-map copy",
-	  "--priority-map: 'copy' is no FROM=TO, such as EF=6 or CS1-CS3=keep" },
-	{ "vx4 --direction sideways", "--direction: 'sideways' is none of egress, ingress, both" },
-	{ "vx4 --attach xdp", "--attach: 'xdp' is none of auto, tcx, clsact" },
+	  "--priority-map: 'copy' is not FROM=TO, such as EF=6 or CS1-CS3=keep" },
+	{ "vx4 --direction sideways",
+	  "--direction: invalid value 'sideways': use egress, ingress or both" },
+	{ "vx4 --attach xdp", "--attach: invalid value 'xdp': use auto, tcx or clsact" },
 	{ "vx4 --direction ingress --ingress-hook tcx",
-	  "--ingress-hook: 'tcx' is none of auto, tc, peek, xdp" },
+	  "--ingress-hook: invalid value 'tcx': use auto, tc, peek or xdp" },
 };
 
 static void load_refuses_values(void **state)
@@ -231,31 +233,29 @@ static void load_refuses_contradictions(void **state)
 	}
 }
 
-#define NO_MAP " is no PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0"
+#define NO_MAP " is not PREFIX:MAP, such as 10.0.0.5:EF=CS1 or fd00:7::/64:*=CS0"
 
 static const struct row peer_maps[] = {
 	{ "EF=CS1", "'EF=CS1'" NO_MAP },
 	{ "10.0.0.5", "'10.0.0.5'" NO_MAP },
 	{ "fd00::5", "'fd00::5'" NO_MAP },
-	{ ":EF=CS1", "'' is no IPv4 or IPv6 address" },
-	{ "10.0.0.300:EF=CS1", "'10.0.0.300' is no IPv4 or IPv6 address" },
+	{ ":EF=CS1", "'' is not an IPv4 or IPv6 address" },
+	{ "10.0.0.300:EF=CS1", "'10.0.0.300' is not an IPv4 or IPv6 address" },
 	{ "::ffff:10.0.0.5:EF=CS1", "'::ffff:10.0.0.5' is an IPv4 address: write it as one" },
-	{ "10.0.0.0/33:EF=CS1", "'33' is no prefix length of 10.0.0.0: 0 to 32" },
-	{ "10.0.0.0/:EF=CS1", "'' is no prefix length of 10.0.0.0: 0 to 32" },
-	{ "fd00::/129:EF=CS1", "'129' is no prefix length of fd00::: 0 to 128" },
-	{ "10.0.0.5/24:EF=CS1",
-	  "10.0.0.5/24 has bits beyond its length: the prefix is 10.0.0.0/24" },
-	{ "fd00:7::1/65:EF=CS1",
-	  "fd00:7::1/65 has bits beyond its length: the prefix is fd00:7::/65" },
-	{ "10.0.0.5:EF=AF99", "'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	{ "10.0.0.0/33:EF=CS1", "'33' is not a prefix length of 10.0.0.0: 0 to 32" },
+	{ "10.0.0.0/:EF=CS1", "'' is not a prefix length of 10.0.0.0: 0 to 32" },
+	{ "fd00::/129:EF=CS1", "'129' is not a prefix length of fd00::: 0 to 128" },
+	{ "10.0.0.5/24:EF=CS1", "10.0.0.5/24 has host bits set; use 10.0.0.0/24" },
+	{ "fd00:7::1/65:EF=CS1", "fd00:7::1/65 has host bits set; use fd00:7::/65" },
+	{ "10.0.0.5:EF=AF99", "'AF99' in 'EF=AF99' is not a DSCP: " DSCPS ", keep or copy" },
 	{ "10.0.0.5:EF=CS1 --peer-map 10.0.0.5/32:EF=AF99",
-	  "'AF99' in 'EF=AF99' is no DSCP: " DSCPS ", keep or copy" },
+	  "'AF99' in 'EF=AF99' is not a DSCP: " DSCPS ", keep or copy" },
 	{ "copy", "'copy'" NO_MAP },
 	{ "10.0.0.5:copies", "'10.0.0.5:copies'" NO_MAP },
 	{ "10.0.0.5:keep", "'10.0.0.5:keep'" NO_MAP },
-	{ "fd00::copy", "'fd00:' is no IPv4 or IPv6 address" },
+	{ "fd00::copy", "'fd00:' is not an IPv4 or IPv6 address" },
 	{ "10.0.0.5:copy,EF", "'10.0.0.5:copy,EF'" NO_MAP },
-	{ "10.0.0.5:EF=CS1,EF", "'EF' is no FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
+	{ "10.0.0.5:EF=CS1,EF", "'EF' is not FROM=TO, such as EF=AF41 or CS1-CS3=keep" },
 };
 
 static void load_refuses_peer_maps(void **state)
@@ -351,7 +351,7 @@ static void refuses_twice(void **state)
 
 static const struct row status_values[] = {
 	{ "--watch", "--watch needs a value: --watch SECONDS" },
-	{ "--watch vx4", "--watch: 'vx4' is no number: use 1 to 3600, decimal or 0x hex" },
+	{ "--watch vx4", "--watch: 'vx4' is not a number: use 1 to 3600, decimal or 0x hex" },
 	{ "--watch 0", "--watch: 0 is out of range: use 1 to 3600" },
 	{ "vx4 --watch=3601", "--watch: 3601 is out of range: use 1 to 3600" },
 	{ "--openmetrics=yes", "--openmetrics takes no value, but got 'yes'" },
@@ -385,8 +385,10 @@ static void status_refuses(void **state)
 
 static const struct row monitor_values[] = {
 	{ "--interval", "--interval needs a value: --interval SECONDS" },
-	{ "--interval vx4", "--interval: 'vx4' is no number: use 1 to 86400, decimal or 0x hex" },
-	{ "vx4 --interval -1", "--interval: '-1' is no number: use 1 to 86400, decimal or 0x hex" },
+	{ "--interval vx4",
+	  "--interval: 'vx4' is not a number: use 1 to 86400, decimal or 0x hex" },
+	{ "vx4 --interval -1",
+	  "--interval: '-1' is not a number: use 1 to 86400, decimal or 0x hex" },
 	{ "--interval 0", "--interval: 0 is out of range: use 1 to 86400" },
 	{ "vx4 --interval=86401", "--interval: 86401 is out of range: use 1 to 86400" },
 	{ "--json", "unknown option '--json'" },
@@ -417,10 +419,9 @@ static void other_commands_refuse(void **state)
 {
 	(void)state;
 	assert_refused("dump-map vx4 wx5",
-		       "'wx5' is one argument too many: usage: dscp-tool dump-map [TUNNEL]",
-		       "dump-map");
+		       "unexpected argument 'wx5': usage: dscp-tool dump-map [TUNNEL]", "dump-map");
 	assert_refused("dump-map --openmetrics", "unknown option '--openmetrics'", "dump-map");
-	assert_refused("features vx4", "'vx4' is one argument too many: usage: dscp-tool features",
+	assert_refused("features vx4", "unexpected argument 'vx4': usage: dscp-tool features",
 		       "features");
 	assert_refused("monitor ", "an argument is empty: usage: dscp-tool monitor [TUNNEL...]",
 		       "monitor");
@@ -429,7 +430,7 @@ static void other_commands_refuse(void **state)
 	assert_refused("unload", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload --all vx4", "unload needs the names of tunnels, or --all", NULL);
 	assert_refused("unload -j vx4", "unknown option '-j'", "unload");
-	assert_refused("save vx4", "'vx4' is one argument too many: usage: dscp-tool save", "save");
+	assert_refused("save vx4", "unexpected argument 'vx4': usage: dscp-tool save", "save");
 	assert_refused("save --all", "unknown option '--all'", "save");
 	assert_accepted("dump-map vx4 --json");
 	assert_accepted("unload vx4");
@@ -451,15 +452,15 @@ static void explain_refuses(void **state)
 		"--dscp: '184' is the DS field (TOS byte) of EF: a DSCP is its upper six bits",
 		"explain");
 	assert_refused("explain vx4 --to 10.0.0.0/8",
-		       "--to: '10.0.0.0/8' is no IPv4 or IPv6 address", "explain");
-	assert_refused("explain vx4 --to fd00:", "--to: 'fd00:' is no IPv4 or IPv6 address",
+		       "--to: '10.0.0.0/8' is not an IPv4 or IPv6 address", "explain");
+	assert_refused("explain vx4 --to fd00:", "--to: 'fd00:' is not an IPv4 or IPv6 address",
 		       "explain");
 	assert_refused("explain vx4 -t ::ffff:10.0.0.5",
 		       "--to: '::ffff:10.0.0.5' is an IPv4 address: write it as one", "explain");
 	assert_refused("explain vx4 --to "
 		       "fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0005",
-		       "--to: 'fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0005' is no "
-		       "IPv4 or IPv6 address",
+		       "--to: 'fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0005' is not "
+		       "an IPv4 or IPv6 address",
 		       "explain");
 	assert_accepted("explain vx4 wx5");
 	assert_accepted("explain vx4 -j --dscp be --to fd00::5");
@@ -482,7 +483,7 @@ static void counts_names(void **state)
 		assert_accepted(words);
 		strcat(words, " wx5");
 		snprintf(sentence, sizeof(sentence),
-			 "'wx5' is one argument too many: usage: dscp-tool %s %s", commands[i],
+			 "unexpected argument 'wx5': usage: dscp-tool %s %s", commands[i],
 			 usage[i]);
 		assert_refused(words, sentence, commands[i]);
 	}
@@ -504,22 +505,21 @@ static const char *file_with(const char *lines)
 	return path;
 }
 
-#define NOT_HERE " is no command here: load TUNNEL [OPTION]... is"
+#define NOT_HERE(word) "unexpected command '" word "': use load TUNNEL [OPTION]..."
 #define SEE_LOAD " (see dscp-tool load --help)"
 
 static const struct {
 	unsigned int number;
 	const char *lines, *sentence;
 } bad_files[] = {
-	{ 1, "unload vx4\n", "'unload'" NOT_HERE },
-	{ 1, "dscp-tool\n", "''" NOT_HERE },
-	{ 1, "dscp-tool unload vx4\n", "'unload'" NOT_HERE },
-	{ 1, "dscp-tool -n b load vx4\n", "'-n'" NOT_HERE },
-	{ 1, "'' load vx4\n", "''" NOT_HERE },
-	{ 2, "load vx4\nLOAD vx4", "'LOAD'" NOT_HERE },
+	{ 1, "unload vx4\n", NOT_HERE("unload") },
+	{ 1, "dscp-tool\n", NOT_HERE("") },
+	{ 1, "dscp-tool unload vx4\n", NOT_HERE("unload") },
+	{ 1, "dscp-tool -n b load vx4\n", NOT_HERE("-n") },
+	{ 1, "'' load vx4\n", NOT_HERE("") },
+	{ 2, "load vx4\nLOAD vx4", NOT_HERE("LOAD") },
 	{ 3, "# load\n\nload", "an argument is missing: usage: dscp-tool load TUNNEL" SEE_LOAD },
-	{ 1, "load vx4 wx5",
-	  "'wx5' is one argument too many: usage: dscp-tool load TUNNEL" SEE_LOAD },
+	{ 1, "load vx4 wx5", "unexpected argument 'wx5': usage: dscp-tool load TUNNEL" SEE_LOAD },
 	{ 1, "load vx4 --frob", "unknown option '--frob'" SEE_LOAD },
 	{ 1, "load vx4 --port", "--port needs a value: --port PORT" SEE_LOAD },
 	{ 1, "load vx4 --port # 5", "--port needs a value: --port PORT" SEE_LOAD },
@@ -562,7 +562,7 @@ static void apply_refuses(void **state)
 		strcat(many, " -v");
 	assert_file_refused(many, 1, "more than 512 words");
 	assert_refused("apply", "an argument is missing: usage: dscp-tool apply FILE", "apply");
-	assert_refused("apply /a /b", "'/b' is one argument too many: usage: dscp-tool apply FILE",
+	assert_refused("apply /a /b", "unexpected argument '/b': usage: dscp-tool apply FILE",
 		       "apply");
 	assert_refused("apply /dev/null/a", "cannot open /dev/null/a: Not a directory", NULL);
 	assert_refused("apply /", "cannot read /: Is a directory", NULL);
@@ -670,7 +670,7 @@ static void help_of_a_command(void **state)
 	assert_refused("help olad",
 		       "unknown command 'olad': did you mean 'load'? (see dscp-tool help)", NULL);
 	assert_refused("help load vx4",
-		       "'vx4' is one argument too many: usage: dscp-tool help [COMMAND]", NULL);
+		       "unexpected argument 'vx4': usage: dscp-tool help [COMMAND]", NULL);
 }
 
 static void no_command(void **state)

@@ -405,11 +405,11 @@ static void xdp_without_ethernet(void **state)
 	assert_int_equal(find_for_xdp(), 0);
 	assert_int_equal(tunnel.n_uplinks, 1);
 	assert_string_equal(tunnel.uplink_names[0], "u0");
-	assert_said("t: not at its uplink x0, which is no Ethernet device");
+	assert_said("t: not at its uplink x0, which is not an Ethernet device");
 	nl_wireguard_free(&wg);
 	add_peer("203.0.113.9");
 	assert_int_equal(find_for_xdp(), -EOPNOTSUPP);
-	assert_non_null(strstr(reason_first(), "x0 is no Ethernet device"));
+	assert_non_null(strstr(reason_first(), "x0 is not an Ethernet device"));
 	close(fd);
 }
 
