@@ -33,7 +33,7 @@ static const struct arg_option dump_options[] = {
 const struct arg_command dump_map_command = {
 	.name = "dump-map",
 	.synopsis = "[TUNNEL]",
-	.help = "the flows and packets whose mark is known",
+	.help = "the flows and packets whose DSCP is known",
 	.options = dump_options,
 	.min_args = 0,
 	.max_args = 1,
@@ -86,8 +86,8 @@ static void read_flow(void *ctx, const void *key, const void *value)
 {
 	struct dump *dump = ctx;
 	const struct dscp_flow *flow = value;
-	__u32 stamp = *(const __u32 *)key, mark = dscp_unmix(stamp) & DSCP_MARK_BITS;
-	struct entry entry = { .kind = FLOW, .final = mark & DSCP_MARK_FINAL };
+	__u32 stamp = *(const __u32 *)key, stamped = dscp_unmix(stamp) & DSCP_STAMP_BITS;
+	struct entry entry = { .kind = FLOW, .final = stamped & DSCP_STAMP_FINAL };
 
 	if (dump->slot && flow->ifindex != dump->pins->tunnels[dump->slot].ifindex)
 		return;
@@ -95,7 +95,7 @@ static void read_flow(void *ctx, const void *key, const void *value)
 		dump->name = registry_device_name(dump->pins, flow->ifindex);
 	dump->ifindex = flow->ifindex;
 	entry.tunnel = dump->name;
-	entry.dscp = mark & DSCP_MARK_KEEP ? "keep" : dscp_name(mark & (DSCP_VALUES - 1));
+	entry.dscp = stamped & DSCP_STAMP_KEEP ? "keep" : dscp_name(stamped & (DSCP_VALUES - 1));
 	snprintf(entry.id, sizeof(entry.id), "0x%08x", stamp);
 	print(dump, &entry);
 }

@@ -92,7 +92,7 @@ vxlan()
 		ip link add vx6 address 02:00:00:00:06:0$0 type vxlan id 66 remote 2001:db8::$1 \
 			dstport 4790
 		for o in 4 6; do
-			# No ARP, ND, MLD: they have no mark.
+			# No ARP, ND, MLD: they have no DSCP.
 			ip link set vx$o multicast off addrgenmode none
 			ip address add 10.0.$o.$0/24 dev vx$o
 			ip address add fd00:$o::$0/64 dev vx$o nodad
@@ -115,7 +115,7 @@ vxlan_inside()
 }
 
 # make_tunnel LINK-ARGUMENTS: a tunnel t0 of that kind between a and b, with inner addresses of both
-# families where the kind takes them; no ARP, ND or MLD, which have no mark
+# families where the kind takes them; no ARP, ND or MLD, which have no DSCP
 mac_arg='address 02:00:00:00:00:0%own'
 make_tunnel()
 {
@@ -309,7 +309,7 @@ pass()
 	through a b "${pattern[@]}" "${outside[@]}" --expect "$4" "${@:5}"
 }
 
-# tcp_bulk OUTER INNER DSCP: a connection with that mark, 4 MB, segmented by the kernel (GSO)
+# tcp_bulk OUTER INNER DSCP: a connection with that DSCP, 4 MB, segmented by the kernel (GSO)
 tcp_bulk()
 {
 	outside "$1"
@@ -403,7 +403,7 @@ inventory()
 remember() { inventory >"$T/before"; }
 
 #
-# Ingress: a sends with the mark in the outer header only, b puts it back. Without the tool on b
+# Ingress: a sends with the DSCP in the outer header only, b puts it back. Without the tool on b
 # all arrives as CS0.
 #
 
@@ -429,7 +429,7 @@ not_behind()
 }
 
 # bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside. In clear text
-# the mark has to go after it was read, at the uplink.
+# the DSCP has to go after it was read, at the uplink.
 bleached()
 {
 	local o
@@ -441,7 +441,7 @@ bleached()
 	[ $kind = wireguard ] || behind "$1" eth0 bleach_inside
 }
 
-# loads NODE WAY [OPTIONS]: both tunnels, marks put back by that way
+# loads NODE WAY [OPTIONS]: both tunnels, DSCPs put back by that way
 loads()
 {
 	local node=$1 way=$2 o

@@ -137,7 +137,8 @@ static __always_inline void count_passed(__u32 slot)
 		c->passed++;
 }
 
-static __always_inline void mark_inner(struct __sk_buff *skb, const struct arrival *a, bool summed)
+static __always_inline void rewrite_inner(struct __sk_buff *skb, const struct arrival *a,
+					  bool summed)
 {
 	struct ip4_header *ip4;
 	struct ip6_header *ip6;
@@ -172,14 +173,14 @@ static __always_inline void mark_inner(struct __sk_buff *skb, const struct arriv
 }
 
 /* A device that no tunnel is known for is left alone, unless there is no tool (plain tc). */
-static __always_inline void mark_arrival(struct __sk_buff *skb, struct arrival *a, bool summed)
+static __always_inline void rewrite_arrival(struct __sk_buff *skb, struct arrival *a, bool summed)
 {
 	if (!a->slot)
 		a->slot = slot_by_device(skb);
 	if (!a->slot && !nothing_registered())
 		return;
 	count_passed(a->slot);
-	mark_inner(skb, a, summed);
+	rewrite_inner(skb, a, summed);
 }
 
 #endif

@@ -50,7 +50,7 @@ struct {
 
 /*
  * In front of flows, direct mapped: an array look-up is inlined and costs a fifth of a hash's.
- * What is in here was stamped by us, and the stamp tells its mark; what is not may be in flows.
+ * What is in here was stamped by us, and the stamp tells its value; what is not may be in flows.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -211,12 +211,12 @@ static __always_inline void count_stamped(struct __sk_buff *skb, __u32 slot, __u
 	c->came_with[dscp & (DSCP_VALUES - 1)] += wire_packets(skb);
 }
 
-static __always_inline void stamp_mark(struct __sk_buff *skb, __u32 mark)
+static __always_inline void write_stamp(struct __sk_buff *skb, __u32 value)
 {
 	__u32 hash, stamp, *last;
 
 	hash = bpf_get_hash_recalc(skb);
-	stamp = dscp_stamp(hash, mark);
+	stamp = dscp_stamp(hash, value);
 	bpf_set_hash(skb, stamp);
 	last = recent_stamp(stamp);
 	if (last && *last != stamp) {
@@ -232,7 +232,7 @@ static __always_inline void stamp_packet(struct __sk_buff *skb)
 	if (dscp < 0)
 		return;
 	count_stamped(skb, slot_entered(skb), dscp);
-	stamp_mark(skb, dscp);
+	write_stamp(skb, dscp);
 }
 
 SEC("tc/egress_inner")
@@ -256,7 +256,7 @@ static __always_inline __u32 peer_policy(struct dscp_peer *peer, struct dscp_tun
 	return policy->to[dscp & (DSCP_VALUES - 1)];
 }
 
-static __always_inline __u32 final_mark(struct dscp_peer *peer, __u32 dscp)
+static __always_inline __u32 final_value(struct dscp_peer *peer, __u32 dscp)
 {
 	__u32 slot = peer->slot, to;
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
@@ -264,14 +264,14 @@ static __always_inline __u32 final_mark(struct dscp_peer *peer, __u32 dscp)
 	if (!tunnel)
 		return UNKNOWN;
 	to = peer_policy(peer, tunnel, dscp);
-	return DSCP_MARK_FINAL | (to == DSCP_KEEP ? DSCP_MARK_KEEP : to & (DSCP_VALUES - 1));
+	return DSCP_STAMP_FINAL | (to == DSCP_KEEP ? DSCP_STAMP_KEEP : to & (DSCP_VALUES - 1));
 }
 
 /* A device that is no tunnel's, or not yet: its packets are nobody's. */
 static __always_inline void stamp_by_peer(struct __sk_buff *skb)
 {
 	struct dscp_peer peer = {};
-	__u32 mark, slot = slot_entered(skb);
+	__u32 value, slot = slot_entered(skb);
 	int dscp;
 
 	if (!slot)
@@ -280,11 +280,11 @@ static __always_inline void stamp_by_peer(struct __sk_buff *skb)
 	dscp = inner_dscp(skb, &peer);
 	if (dscp < 0)
 		return;
-	mark = final_mark(&peer, dscp);
-	if (mark == UNKNOWN)
+	value = final_value(&peer, dscp);
+	if (value == UNKNOWN)
 		return;
 	count_stamped(skb, slot, dscp);
-	stamp_mark(skb, mark);
+	write_stamp(skb, value);
 }
 
 SEC("tc/egress_inner_peers")
@@ -546,47 +546,47 @@ static __always_inline bool is_stamp(__u32 hash)
 }
 
 /* DSCP_MARK_*, by the hash of the outer packet: the stamp itself tells it. */
-static __always_inline __u32 stamped_mark(__u32 hash)
+static __always_inline __u32 stamped_value(__u32 hash)
 {
-	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_MARK_BITS : UNKNOWN;
+	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_STAMP_BITS : UNKNOWN;
 }
 
 /*
- * The mark of a fragmented packet of a local connected socket. For each of its fragments, the first
- * one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the stamp: so
- * look which marks that socket's packets were stamped with, from first on. More than one: nobody
- * knows which. Both sums begin with a number that the verifier does not know, so that it need not
- * go through every combination. The counter has eight bytes, since GCC 12 keeps the counter on the
- * stack and the verifier of Linux 6.1 forgets there what has four.
+ * Finds the stamped value of a fragmented packet of a local connected socket. On each fragment, the
+ * first one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the
+ * stamp. So look which values the packets of that socket were stamped with, from first on. With
+ * more than one, the right one is unknown. Both sums begin with a number that the verifier does not
+ * know, so that it need not go through every combination. The counter has eight bytes, since GCC 12
+ * keeps the counter on the stack and the verifier of Linux 6.1 forgets there what has four.
  */
-VERIFIED_ONCE int mark_of_socket(__u32 hash, __u32 first)
+VERIFIED_ONCE int value_of_socket(__u32 hash, __u32 first)
 {
 	__u32 count = hash, sum = hash;
 
 	asm volatile("" : "+r"(count), "+r"(sum));
 	for (unsigned long i = 0; i <= DSCP_VALUES; i++) {
-		__u32 mark = first + i;
+		__u32 value = first + i;
 
 		if (i == DSCP_VALUES && first)
-			mark = DSCP_MARK_FINAL | DSCP_MARK_KEEP;
+			value = DSCP_STAMP_FINAL | DSCP_STAMP_KEEP;
 		else if (i == DSCP_VALUES)
 			break;
-		if (!is_stamp(dscp_stamp(hash, mark)))
+		if (!is_stamp(dscp_stamp(hash, value)))
 			continue;
 		count++;
-		sum += mark;
+		sum += value;
 	}
 	return count - hash == 1 ? sum - hash : UNKNOWN;
 }
 
-/* What the tunnel's policy makes of a mark. */
-static __always_inline __u32 marked_dscp(struct dscp_tunnel *tunnel, __u32 slot, __u32 mark)
+/* What the tunnel's policy makes of a stamped value. */
+static __always_inline __u32 dscp_by_value(struct dscp_tunnel *tunnel, __u32 slot, __u32 value)
 {
-	if (mark & DSCP_MARK_FINAL)
-		return mark & DSCP_MARK_KEEP ? DSCP_KEEP : mark & (DSCP_VALUES - 1);
-	if (is_unknown(mark) || !slot)
-		return mark;
-	return tunnel->egress.to[mark & (DSCP_VALUES - 1)];
+	if (value & DSCP_STAMP_FINAL)
+		return value & DSCP_STAMP_KEEP ? DSCP_KEEP : value & (DSCP_VALUES - 1);
+	if (is_unknown(value) || !slot)
+		return value;
+	return tunnel->egress.to[value & (DSCP_VALUES - 1)];
 }
 
 /* An inner IP header in clear text. */
@@ -785,22 +785,23 @@ static __always_inline struct dscp_tunnel *find_tunnel(struct __sk_buff *skb, st
 	return tunnel;
 }
 
-/* Finds the mark of a first fragment, which has the hash of the socket in place of a stamp. */
-static __always_inline __u32 mark_of_first(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+/* Finds the stamped value of a first fragment, which has the hash of the socket in place of a
+ * stamp. */
+static __always_inline __u32 value_of_first(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
-	const __u32 first = tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_MARK_FINAL : 0;
-	__u32 mark = UNKNOWN;
+	const __u32 first = tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_STAMP_FINAL : 0;
+	__u32 value = UNKNOWN;
 
 	if (tunnel->kind == DSCP_KIND_WIREGUARD && skb->sk)
-		mark = mark_of_socket(skb->hash, first);
-	return is_unknown(mark) ? UNKNOWN | DSCP_FRAGMENT : mark;
+		value = value_of_socket(skb->hash, first);
+	return is_unknown(value) ? UNKNOWN | DSCP_FRAGMENT : value;
 }
 
 /* The DSCP this outer packet should have. */
 static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *l)
 {
 	struct dscp_tunnel *tunnel = find_tunnel(skb, l);
-	__u32 mark, dscp, protocol;
+	__u32 value, dscp, protocol;
 	bool clear;
 
 	if (!tunnel)
@@ -823,10 +824,10 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *
 		l->came = dscp >> CAME_SHIFT;
 		return dscp & ((1 << CAME_SHIFT) - 1);
 	}
-	mark = stamped_mark(skb->hash);
-	if (is_unknown(mark) && l->o.part == PART_FIRST)
-		mark = mark_of_first(skb, tunnel);
-	return marked_dscp(tunnel, l->slot, mark);
+	value = stamped_value(skb->hash);
+	if (is_unknown(value) && l->o.part == PART_FIRST)
+		value = value_of_first(skb, tunnel);
+	return dscp_by_value(tunnel, l->slot, value);
 }
 
 static __always_inline void write_ds(const struct leaving *l, __u32 ds)

@@ -261,7 +261,7 @@ int ingress_inner(struct __sk_buff *skb)
 
 	if (is_unknown(a.dscp))
 		read_without_note(skb, &a);
-	mark_arrival(skb, &a, !wireguard);
+	rewrite_arrival(skb, &a, !wireguard);
 	return TC_ACT_UNSPEC;
 }
 

@@ -171,7 +171,7 @@ int ingress_inner(struct __sk_buff *skb)
 	struct arrival a = { .dscp = UNKNOWN | DSCP_OTHER_HEADER };
 
 	peek(skb, &a);
-	mark_arrival(skb, &a, false);
+	rewrite_arrival(skb, &a, false);
 	return TC_ACT_UNSPEC;
 }
 

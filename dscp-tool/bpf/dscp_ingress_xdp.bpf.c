@@ -162,7 +162,7 @@ int ingress_inner(struct __sk_buff *skb)
 	struct arrival a = { .dscp = UNKNOWN | DSCP_OTHER_HEADER };
 
 	recall(skb, &a);
-	mark_arrival(skb, &a, false);
+	rewrite_arrival(skb, &a, false);
 	return TC_ACT_UNSPEC;
 }
 

@@ -142,7 +142,7 @@ static int count(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
-/* Removes a qdisc that has no filters. 1: the mark stays while other programs of ours are on the
+/* Removes a qdisc that has no filters. 1: the pin stays while other programs of ours are on the
  * device: a filter may be one of ours that clsact_sweep() of another hook will remove. */
 static int remove_unused(const struct hook *hook, bool others)
 {
@@ -173,7 +173,7 @@ int clsact_release(const struct hook *hook)
 	stays = pin_for_each_beside(hook, add_kind, &kinds);
 	if (stays || kinds >> ATTACH_CLSACT & 1)
 		return stays;
-	/* Without its mark the qdisc would stay for ever: the mark goes only where it is known that
+	/* Without its pin the qdisc would stay for ever: the pin goes only where it is known that
 	 * the device is gone, or elsewhere. */
 	if (hook->netns == netns_own())
 		stays = device_is_pinned(path);
@@ -196,7 +196,7 @@ static int make(const struct hook *hook)
 	qdisc_path(path, hook);
 	err = device_pin(hook->dir, hook->ifindex, path);
 	if (err)
-		return hook_refused(hook, "cannot pin the qdisc's mark for", err);
+		return hook_refused(hook, "cannot pin the qdisc of", err);
 	err = bpf_tc_hook_create(&tc);
 	if (!err)
 		return 0;
@@ -404,7 +404,7 @@ int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state
 		return hook_refused(hook, "cannot see who runs behind", priority);
 	if (!others_behind || (uint32_t)priority <= state->priority)
 		return remove_but(hook, state->prog_id, state->priority);
-	/* The new filter comes first: what reads a mark may do so twice. */
+	/* The new filter comes first: a program that reads a DSCP may do so twice. */
 	err = add(hook, prog_fd, &priority);
 	if (!err)
 		err = remove_but(hook, pin_program_id(prog_fd), priority);

@@ -34,7 +34,7 @@ int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state
  * failure the pin stays, for another try. Without a sentence. */
 int clsact_release(const struct hook *hook);
 
-/* Takes over the mark of a qdisc from a set of another version: DIR/qdiscs/NETNS-IFINDEX. Returns
+/* Takes over the pin of a qdisc from a set of another version: DIR/qdiscs/NETNS-IFINDEX. Returns
  * 0, or a negative errno after a sentence. */
 int clsact_adopt(const struct hook *hook);
 

@@ -32,9 +32,10 @@ static int check_permitted(const struct dscp_tunnel *tunnel)
 		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
 }
 
-/* What finds out the mark first, then the maps, then the rewriting: no packet meets a half of it,
- * nor does one go unmarked when a loaded tunnel changes. But egress_inner, which leaves the policy
- * to egress_outer, takes the place of egress_inner_peers only when the maps say the new one. */
+/* Attach the programs that read the DSCP, then write the maps, then attach the programs that
+ * rewrite the DSCP, so that no packet sees a half-configured tunnel and none goes unmarked during a
+ * change. The exception is egress_inner, which leaves the policy to egress_outer: it replaces
+ * egress_inner_peers only after the maps have the new policy. */
 static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted)
 {
 	const struct dscp_tunnel *new = &wanted->tunnel;

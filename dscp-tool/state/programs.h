@@ -14,8 +14,8 @@
 
 enum hook_point { HOOK_EGRESS, HOOK_INGRESS, HOOK_XDP };
 
-/* In which order programs are attached: first the programs that find out a packet's mark, then
- * those that write the mark. */
+/* In which order programs are attached: first the programs that find out a packet's DSCP, then
+ * those that write the DSCP. */
 enum hook_stage { STAGE_READ, STAGE_WRITE };
 
 /* In the order in which the hooks of a tunnel are listed and attached. */
@@ -28,7 +28,7 @@ enum role {
 	N_ROLES,
 };
 
-/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the mark has to
+/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the DSCP has to
  * go from one to the next: outwards onto the outer header of the first, which is the inner one of
  * the second; inwards the same in the reverse order. And egress_inner reads what others at that
  * hook have made of the packet. */

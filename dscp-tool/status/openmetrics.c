@@ -190,7 +190,7 @@ static void for_each_direction(const struct status *status,
 
 static void print_flows(const struct status *status)
 {
-	print_family("dscp_tool_flows", "gauge", "Flows whose mark is known, of all tunnels.");
+	print_family("dscp_tool_flows", "gauge", "Flows whose DSCP is known, of all tunnels.");
 	if (status->loaded)
 		printf("dscp_tool_flows %" PRIu32 "\n", status->flows);
 	print_family("dscp_tool_flows_capacity", "gauge", "Flows that there is room for.");

@@ -180,15 +180,15 @@ struct dscp_port {
 };
 
 /* "This hash was stamped by egress_inner." The stamp itself tells with what: a DSCP, or
- * DSCP_MARK_FINAL and the rest. */
+ * DSCP_STAMP_FINAL and the rest. */
 struct dscp_flow {
 	__u32 ifindex; /* the tunnel device that stamped it first */
 };
 
 /* The policy has been applied: the low bits are not the inner DSCP but what is to be outside. */
-#define DSCP_MARK_FINAL 0x40u
-#define DSCP_MARK_KEEP 0x80u /* with DSCP_MARK_FINAL: the outer header stays as it is */
-#define DSCP_MARK_BITS 0xffu
+#define DSCP_STAMP_FINAL 0x40u
+#define DSCP_STAMP_KEEP 0x80u /* with DSCP_STAMP_FINAL: the outer header stays as it is */
+#define DSCP_STAMP_BITS 0xffu
 
 /* Which outer packet a fragment is of. A note is made at the first fragment and goes with the last;
  * id and addresses are as they are in memory, never converted. */
@@ -252,7 +252,7 @@ struct dscp_waiting {
 #define DSCP_PLACE_MASK 3u
 #define DSCP_PLACE_NEXT 4u
 
-/* Why no mark is known for a data packet. */
+/* Why no DSCP is known for a data packet. */
 enum dscp_reason {
 	/* Egress: */
 	DSCP_NO_STAMP, /* egress_inner has not had it, or the hash was changed on the way */
@@ -284,7 +284,7 @@ struct dscp_counters {
 	 * source port on the wire. */
 	__u64 other_port;
 	__u64 stamped_bytes; /* of packets at the tunnel device's egress */
-	__u64 unknown[DSCP_REASONS]; /* data packets with no mark known for them */
+	__u64 unknown[DSCP_REASONS]; /* data packets with no DSCP known for them */
 	/* By the DSCP that they came with. Egress: the inner one, at the tunnel device; of clear
 	 * kinds, of the data packets at the uplink. Ingress: the outer one, where it is known. */
 	__u64 came_with[DSCP_VALUES];

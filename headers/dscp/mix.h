@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The stamp: a flow's hash with the mark (DSCP_MARK_*) in its low eight bits, run through a
- * bijection of 32 bits. Bijective, so that two packets with the same stamp have the same mark by
+ * The stamp: a flow's hash with a value (DSCP_STAMP_*) in its low eight bits, run through a
+ * bijection of 32 bits. Bijective, so that two packets with the same stamp have the same value by
  * construction; well mixed, because CAKE takes hash % 1024 and fq_codel the top bits to tell flows
  * apart.
  *
@@ -38,12 +38,12 @@ static inline __attribute__((always_inline)) __u32 dscp_unmix(__u32 x)
 }
 
 /* Never 0, which is what a packet without a hash shows: the only preimage of 0 is 0, so the flows
- * whose upper bits are 0 share the stamps of their neighbours, mark by mark. */
-static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 mark)
+ * whose upper bits are 0 share the stamps of their neighbours, value by value. */
+static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 value)
 {
-	__u32 flow = hash & ~DSCP_MARK_BITS;
+	__u32 flow = hash & ~DSCP_STAMP_BITS;
 
-	return dscp_mix((flow ? flow : DSCP_MARK_BITS + 1) | mark);
+	return dscp_mix((flow ? flow : DSCP_STAMP_BITS + 1) | value);
 }
 
 /* The place of an ingress note in the map waiting. Multiplicative hashing (golden ratio): addresses

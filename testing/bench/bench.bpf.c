@@ -21,7 +21,7 @@ struct {
 /* A new skb->hash, as if the next flow's packet had come. */
 static __always_inline __u32 next_hash(void)
 {
-	return dscp_mix(state.turn++ & state.flow_mask) & ~DSCP_MARK_BITS;
+	return dscp_mix(state.turn++ & state.flow_mask) & ~DSCP_STAMP_BITS;
 }
 
 static __always_inline void put_hash(struct __sk_buff *skb)

@@ -4,7 +4,7 @@
  * What a network may do to the DS field, at TC egress:
  *
  *   bleach_l3, bleach_l2  DSCP 0, on a device without and with Ethernet headers; at the end of
- *                         WireGuard's filters the mark is then in the outer header only
+ *                         WireGuard's filters the DSCP is then in the outer header only
  *   bleach_inside         the same for tunnels in clear text, at the end of the uplink's filters:
  *                         DSCP 0 behind the outer header of VXLAN, geneve, GRE, IPIP
  *   ef_l3                 DSCP EF, on a device without Ethernet headers

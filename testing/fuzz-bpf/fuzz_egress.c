@@ -150,16 +150,16 @@ static bool place_is_free(uint32_t hash)
 	return true;
 }
 
-/* As the inner programs leave them: what is in recent tells its mark by itself. */
+/* As the inner programs leave them: what is in recent tells its value by itself. */
 static void random_stamp(void)
 {
-	struct stamp s = { .mark = fuzz_below(DSCP_VALUES), .in_flows = !fuzz_one_in(3) };
+	struct stamp s = { .value = fuzz_below(DSCP_VALUES), .in_flows = !fuzz_one_in(3) };
 
 	if (fuzz_one_in(4))
-		s.mark |= DSCP_MARK_FINAL;
+		s.value |= DSCP_STAMP_FINAL;
 	if (fuzz_one_in(8))
-		s.mark = DSCP_MARK_FINAL | DSCP_MARK_KEEP;
-	s.hash = dscp_stamp(fuzz_random(), s.mark);
+		s.value = DSCP_STAMP_FINAL | DSCP_STAMP_KEEP;
+	s.hash = dscp_stamp(fuzz_random(), s.value);
 	s.ifindex = fuzz_one_in(8) ? fuzz_below(2) : IFINDEX(1 + fuzz_below(N_SLOTS - 1));
 	s.in_recent = !s.in_flows || fuzz_one_in(2);
 	if (place_is_free(s.hash))
@@ -346,7 +346,7 @@ static int mark_of(const struct packet *p, int program)
 }
 
 /* In recent it is for certain; flows is smaller here, and forgets. */
-static void check_stamp(uint32_t stamp, int mark)
+static void check_stamp(uint32_t stamp, int value)
 {
 	uint32_t place = stamp % DSCP_RECENT, last;
 	struct dscp_flow flow;
@@ -355,7 +355,7 @@ static void check_stamp(uint32_t stamp, int mark)
 	assert_int_equal(last, stamp);
 	if (bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow))
 		return;
-	assert_int_equal(dscp_unmix(stamp) & DSCP_MARK_BITS, mark);
+	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, value);
 	assert_int_equal(flow.ifindex, own_ifindex());
 }
 
@@ -363,18 +363,18 @@ static void check_stamp(uint32_t stamp, int mark)
 static unsigned int step_inner(const struct target *t, const struct packet *p)
 {
 	uint32_t hash = fuzz_one_in(64) ? fuzz_random() : hashes[fuzz_below(16)];
-	int mark = mark_of(p, t->id);
+	int value = mark_of(p, t->id);
 	struct packet out;
 
-	fuzz_note("hash %#x, mark %d", hash, mark);
+	fuzz_note("hash %#x, value %d", hash, value);
 	if (!transmit(t->id == INNER_PROGRAM ? "test_inner" : "test_peers", p, hash, &out))
 		return 0;
 	assert_same(p, p, &out);
-	fuzz_seen[mark < 0 ? NOT_OURS : MARKED]++;
-	assert_int_equal(knobs->after, mark < 0 ? hash : dscp_stamp(hash, mark));
-	if (mark >= 0) {
+	fuzz_seen[value < 0 ? NOT_OURS : MARKED]++;
+	assert_int_equal(knobs->after, value < 0 ? hash : dscp_stamp(hash, value));
+	if (value >= 0) {
 		account_inner(p);
-		check_stamp(knobs->after, mark);
+		check_stamp(knobs->after, value);
 	}
 	return 1;
 }

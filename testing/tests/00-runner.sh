@@ -42,7 +42,7 @@ test_background_ends_with_its_children()
 }
 
 # With a wire of bytes in each case; in a machine the second pair of cards as well. Without the tool
-# nothing of the inner mark is to be seen.
+# nothing of the inner DSCP is to be seen.
 test_wireguard_over_a_wire()
 {
 	local pid

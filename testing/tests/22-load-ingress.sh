@@ -454,7 +454,7 @@ priority()
 	on a tc filter show dev vx4 ingress | sed -n "s/^filter .* pref \([0-9]*\) bpf .*$1:.*/\1/p"
 }
 
-# VXLAN in VXLAN: the mark has to be on the inner packet of vx4 before it is read from there as the
+# VXLAN in VXLAN: the DSCP has to be on the inner packet of vx4 before it is read from there as the
 # outer one of vxin. The outermost header has the only one that counts.
 test_tunnel_in_tunnel()
 {

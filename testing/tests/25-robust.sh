@@ -84,7 +84,7 @@ load_one()
 }
 
 # A map of another size is an empty one: flows that were known have to be learnt again. No packet
-# lacks its mark for that.
+# lacks its DSCP for that.
 test_flows_of_another_size_on_a_live_flow()
 {
 	local n
@@ -592,7 +592,7 @@ test_name_of_a_renamed_tunnel()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# With one mark for all there is no program on the tunnel device that could tell.
+# With one DSCP for all there is no program on the tunnel device that could tell.
 test_fixed_tunnel_deleted()
 {
 	local how

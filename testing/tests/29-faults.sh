@@ -34,7 +34,7 @@ nodes()
 	total_tried=0 total_held=0 total_points=0
 }
 
-# points OLD NEW COMMAND BEFORE [BREAK]: OLD, NEW are the marks before and after, see judge.awk
+# points OLD NEW COMMAND BEFORE [BREAK]: OLD, NEW are the DSCPs before and after, see judge.awk
 points()
 {
 	local old=$1 new=$2 tried held all missed line failed= some=8

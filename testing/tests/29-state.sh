@@ -392,7 +392,7 @@ test_garbage_that_programs_read()
 	check on a "$TOOL" dump-map
 	check on a "$TOOL" dump-map --json
 	jq -e . <<<"$OUTPUT" >/dev/null
-	# Packets of a flow whose mark is garbage have no stamp that is known.
+	# Packets of a flow whose DSCP is garbage have no stamp that is known.
 	check_exit 4 on a "$TOOL" status --openmetrics
 	check_grep '^dscp_tool_healthy.tunnel="vx4". 0$' cat <<<"$OUTPUT"
 	loaded vx4

@@ -78,7 +78,7 @@ test_fragments_inside()
 	[ "$(counter a vx4 counters.egress.dscp.AF42)" -ge 40 ]
 }
 
-# Long packets are fragmented outside, and each fragment has the mark, in every mode. (The kernel
+# Long packets are fragmented outside, and each fragment has the DSCP, in every mode. (The kernel
 # does not fragment what VXLAN sends over IPv6.)
 test_outer_fragments()
 {

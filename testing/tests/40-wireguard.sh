@@ -178,7 +178,7 @@ as_counted()
 		"$T/status$1" || fail "not as the tool counted, $(cat "$T/status$1"): $json"
 }
 
-# marks: of a status, how many packets the tool has marked, and how many had that mark before
+# marks: of a status, how many packets the tool has marked, and how many had that DSCP before
 marks() { jq -c '.tunnels[0].counters.egress | [.marked, .unchanged]'; }
 
 # Counters against an independent count of what was on the wire; then packets of others, some from

@@ -45,7 +45,7 @@ stacked()
 	retry_until on c ping -c 1 -W 2 10.9.0.2
 }
 
-# The other end marks both layers, in one set, and the mark of the middle header is lost on the way.
+# The other end marks both layers, in one set, and the DSCP of the middle header is lost on the way.
 other_end_sends()
 {
 	check on b "$TOOL" load vx4

@@ -42,7 +42,7 @@ ends()
 	done
 }
 
-# Marks go out and come in at both ends; then end a goes, and b does what it did.
+# DSCPs go out and come in at both ends; then end a goes, and b does what it did.
 independent()
 {
 	crossing
@@ -87,7 +87,7 @@ both_ends()
 	done
 }
 
-# Between egress_inner or egress_outer and the wire the mark inside is taken away, so that only ingress
+# Between egress_inner or egress_outer and the wire the DSCP inside is taken away, so that only ingress
 # can have brought it back.
 bleachers()
 {

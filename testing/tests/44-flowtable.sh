@@ -145,8 +145,8 @@ leave()
 	done
 }
 
-# arrive OUTER PORT [SLOW]: all DSCPs reach the host, with the mark that they had outside; slow: not by
-# the flowtable, which leaves the inner mark, and that is right for 2 of 128
+# arrive OUTER PORT [SLOW]: all DSCPs reach the host, with the DSCP that they had outside; slow: not by
+# the flowtable, which leaves the inner DSCP, and that is right for 2 of 128
 arrive()
 {
 	local before most=0 right=2

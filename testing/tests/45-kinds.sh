@@ -37,7 +37,7 @@ both_ways()
 	check on b "$TOOL" unload t0
 }
 
-# inwards INNER-FAMILIES [ECN]: the outer mark arrives on the inner packet of t0, and the outer CE
+# inwards INNER-FAMILIES [ECN]: the outer DSCP arrives on the inner packet of t0, and the outer CE
 # (or what the kernel makes of it); the sockets get only what has a right checksum. Both ends are
 # loaded in both directions.
 inwards()
@@ -47,7 +47,7 @@ inwards()
 	! in_vm || dmesg -C
 	for node in a b; do
 		check on $node "$TOOL" load t0 --direction both
-		# The mark is outside only.
+		# The DSCP is outside only.
 		behind $node eth0 bleach_inside
 	done
 	for i in $1; do
@@ -107,7 +107,7 @@ test_gre_without_remote_outwards()
 	through "${packets[@]}" --count 64 --dscp 46 --expect 36
 }
 
-# Inwards a device without a remote shows the outer header to TC: no packet's mark is known.
+# Inwards a device without a remote shows the outer header to TC: no packet's DSCP is known.
 test_gre_without_remote()
 {
 	two_nodes
@@ -265,7 +265,7 @@ fragments_of_a_socket()
 	[ "$(counter a wg4 counters.egress.unknown.total)" = 0 ]
 }
 
-# Each fragment has the mark of its own packet: of a socket without a hash of its own, which sends all
+# Each fragment has the DSCP of its own packet: of a socket without a hash of its own, which sends all
 # DSCPs; of a connected one, which puts its hash in place of the stamp; and in fixed mode.
 test_outer_fragments_of_datagrams()
 {
@@ -294,7 +294,7 @@ marked_twice()
 	check on a "$TOOL" unload --all
 }
 
-# A tunnel in a tunnel: VXLAN in WireGuard. On wg4 both programs run, and the mark of the VXLAN
+# A tunnel in a tunnel: VXLAN in WireGuard. On wg4 both programs run, and the DSCP of the VXLAN
 # packet has to be there before it is read, whichever was loaded first.
 test_tunnel_in_tunnel()
 {

@@ -14,7 +14,7 @@ timeout=900
 
 kind=wireguard
 
-# Two nodes with the wires eth0 and eth1 and with WireGuard, whose packets have no way yet. The marks
+# Two nodes with the wires eth0 and eth1 and with WireGuard, whose packets have no way yet. The DSCPs
 # of what a sends are in the outer header only, as soon as it has one.
 nodes()
 {
@@ -92,7 +92,7 @@ at_once()
 	wait $pid || fail "not so with 4: $*"
 }
 
-# on_wire DEV EXPECT COUNT OUTER: each of so many is there, and has that mark
+# on_wire DEV EXPECT COUNT OUTER: each of so many is there, and has that DSCP
 on_wire()
 {
 	local sent seen
@@ -102,7 +102,7 @@ on_wire()
 	through a b "${sent[@]}" "${seen[@]}" --expect "$2" --count "$3"
 }
 
-# comes_back OUTER: each of 640 gets its mark back where it comes out of the tunnel
+# comes_back OUTER: each of 640 gets its DSCP back where it comes out of the tunnel
 comes_back()
 {
 	local sent

@@ -141,7 +141,7 @@ count_queues()
 	echo "packets, chi-square for CAKE, for fq_codel: $chi_square"
 }
 
-# The same marks without a tunnel tell which tin is for which. Chi-square: the stamp takes the place of
+# The same DSCPs without a tunnel tell which tin is for which. Chi-square: the stamp takes the place of
 # the hash by which these queues tell flows apart.
 marks_in_cake()
 {
@@ -159,7 +159,7 @@ marks_in_cake()
 		fills ". == $expected" tins a eth0 passes $o $o inner
 	done
 	untouched eth0
-	# CAKE takes the mark away again behind its tins.
+	# CAKE takes the DSCP away again behind its tins.
 	check on a tc qdisc change dev eth0 root cake wash
 	fills ". == $expected" tins a eth0 passes 4 4 none
 	check on a tc qdisc change dev eth0 root cake nowash
@@ -240,7 +240,7 @@ downloads()
 		--no-marker --unmarked-ok
 }
 
-# uploads EXPECT: 320 packets that b sends, with the mark of that kind outside
+# uploads EXPECT: 320 packets that b sends, with the DSCP of that kind outside
 uploads()
 {
 	through b a --dst "$(inner 4 4 1)" --count 320 --no-marker --at eth0 --tunnel $kind \
@@ -346,12 +346,12 @@ at_egress() { node=a point=egress program=egress_outer; }
 at_ingress()
 {
 	node=b point=ingress program=ingress_outer
-	# What has been put there would hide the filter that takes the mark away inside.
+	# What has been put there would hide the filter that takes the DSCP away inside.
 	on a sh -ec 'rm -f /sys/fs/bpf/neighbour_*; tc qdisc del dev eth0 clsact 2>/dev/null || true'
 	bleached a
 }
 
-# 64 packets get their mark from our program, or do not, or come no further. One is CS0.
+# 64 packets get their DSCP from our program, or do not, or come no further. One is CS0.
 works()
 {
 	if [ "$point" = egress ]; then
@@ -600,7 +600,7 @@ filter_before_load()
 	well
 	check on a "$TOOL" unload wg4
 	on a tc filter del dev wg4 egress prio 10
-	# One that ends the chain hides the packet from egress_inner: no mark, and no wrong one.
+	# One that ends the chain hides the packet from egress_inner: no DSCP, and no wrong one.
 	check on a tc filter add dev wg4 egress prio 10 bpf da obj testing/bpf/neighbour.bpf.o \
 		sec tc/neighbour_pass
 	check on a "$TOOL" load wg4
@@ -861,7 +861,7 @@ test_two_copies_killed()
 # XDP
 #
 
-# Somebody else in libxdp's dispatcher: another dscp-tool, with a bpffs of its own, which puts marks
+# Somebody else in libxdp's dispatcher: another dscp-tool, with a bpffs of its own, which puts DSCPs
 # back onto what comes out of wg6, so that these tell whether its program still runs.
 xdp_of_others()
 {

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # Outer to inner, in each of the three ways, through real WireGuard between two nodes: a marks
-# outside and bleaches inside, b puts the marks back. Nothing but bytes crosses between them.
+# outside and bleaches inside, b puts the DSCPs back. Nothing but bytes crosses between them.
 
 # shellcheck disable=SC2034 # read by testing/run
 timeout=900
@@ -69,7 +69,7 @@ by_all_ways()
 test_every_packet() { by_all_ways; }
 
 #
-# What must not go wrong: no packet ever gets a mark that its own outer packet did not carry. That
+# What must not go wrong: no packet ever gets a DSCP that its own outer packet did not carry. That
 # one gets none is allowed, and counted.
 #
 
@@ -132,7 +132,7 @@ in_fragments()
 }
 
 # few_unmarked WAY: XDP tells packets by WireGuard's session and number, and a damaged one can have the
-# number of one that is still to come, whose mark is worth nothing then. The other two ways lose none.
+# number of one that is still to come, whose DSCP is worth nothing then. The other two ways lose none.
 few_unmarked()
 {
 	local most=0
@@ -141,7 +141,7 @@ few_unmarked()
 	jq -e ".unmarked <= $most" <<<"$verdict" || fail "unmarked by $impaired: $verdict"
 }
 
-# Over IPv4 only, where a checksum protects the mark on the wire.
+# Over IPv4 only, where a checksum protects the DSCP on the wire.
 in_bad_weather()
 {
 	in_weather 6 'double 3'
@@ -283,7 +283,7 @@ test_both_directions()
 	third a 1 2 10.0.4.2
 	third b 2 1 10.0.4.1
 	retry_until on a ping -c 1 -W 2 10.1.0.2
-	# The mark is bleached in wg1, and that of wg1's own packets in wg4.
+	# The DSCP is bleached in wg1, and that of wg1's own packets in wg4.
 	check on a "$TOOL" load wg1 --uplink wg4
 	behind a wg1 bleach_l3
 	in_tunnel tc tc

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # Packets that somebody sends to a tunnel host without having its keys, and flows that a user of the
-# tunnel makes. No packet of others gets a mark that is not its own, and nothing grows.
+# tunnel makes. No packet of others gets a DSCP that is not its own, and nothing grows.
 
 # shellcheck disable=SC2034 # read by testing/run
 timeout=900
@@ -39,7 +39,7 @@ forged_by_each()
 }
 
 # Somebody sees each packet on the wire, and sends another one of the same session and number, with
-# another mark and all checksums right, right in front of it or behind it. WireGuard drops it.
+# another DSCP and all checksums right, right in front of it or behind it. WireGuard drops it.
 test_forged()
 {
 	local way

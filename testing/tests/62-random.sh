@@ -371,7 +371,7 @@ idle_rules()
 }
 
 # Of the tunnels' packets all are marked but those that have no IP packet inside, and fragments of what
-# WireGuard sends: of those of a connected socket with several DSCPs nobody knows the mark.
+# WireGuard sends: of those of a connected socket with several DSCPs nobody knows the DSCP.
 all_are_marked()
 {
 	local class

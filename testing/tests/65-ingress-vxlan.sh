@@ -9,7 +9,7 @@
 
 kind=vxlan
 
-# The harness itself: without the tool on b nothing of the mark gets inside.
+# The harness itself: without the tool on b nothing of the DSCP gets inside.
 test_without_ingress_all_is_unmarked()
 {
 	two_nodes
@@ -43,7 +43,7 @@ test_every_packet()
 		done
 	done
 	ecn_is_not_ours
-	# The program that takes the mark away does so in packets of others too.
+	# The program that takes the DSCP away does so in packets of others too.
 	check on a tc filter del dev eth0 egress prio 65535
 	others_are_untouched
 }

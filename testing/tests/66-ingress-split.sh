@@ -24,7 +24,7 @@ split()
 	wired_uplinks long_wire
 	make_tunnel "$1"
 	check on a "$TOOL" load t0
-	# Where egress_inner is not, the mark is taken away behind egress_outer.
+	# Where egress_inner is not, the DSCP is taken away behind egress_outer.
 	behind a eth0 bleach_inside
 	check on b "$TOOL" load t0 --direction ingress --uplink eth0
 	splitting_shaper

@@ -36,7 +36,7 @@ watched()
 	marked eth0
 }
 
-# leave DEV PORT OPTIONS of "wire through"...: 640 packets of all marks, and each is right that b gets
+# leave DEV PORT OPTIONS of "wire through"...: 640 packets of all DSCPs, and each is right that b gets
 # there
 leave()
 {
@@ -69,7 +69,7 @@ changed()
 	marked "$2" "$3"
 }
 
-# meanwhile: packets of all marks leave, until quiet. How many is not known: the kernel loses some while
+# meanwhile: packets of all DSCPs leave, until quiet. How many is not known: the kernel loses some while
 # a qdisc is put on a device or taken off it (qdisc_graft()).
 meanwhile()
 {

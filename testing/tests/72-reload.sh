@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# A loaded tunnel is changed while packets pass: none of them is without its mark.
+# A loaded tunnel is changed while packets pass: none of them is without its DSCP.
 
 . testing/tunnels.sh
 

@@ -135,7 +135,7 @@ unload_all()
 }
 
 # two_shells FUNCTION ODD EVEN: at once, the first for the tunnels with odd numbers; words to follow
-# the function. As long as they run, all DSCPs through vx4 have their marks; some packets are lost,
+# the function. As long as they run, packets through vx4 with each DSCP keep it; some packets are lost,
 # as the kernel empties the queues of a device whose qdisc clsact comes or goes.
 two_shells()
 {
@@ -173,7 +173,7 @@ outer_programs()
 		"\(.dev) \(.prog_id)"] | unique'
 }
 
-# Nobody touches vx4 meanwhile, and every packet through vx4 has its mark.
+# Nobody touches vx4 meanwhile, and every packet through vx4 has its DSCP.
 test_hundred_tunnels_by_two_shells()
 {
 	local kinds n=100
@@ -272,7 +272,7 @@ now_sent()
 counted=
 
 # vx4 and vx6 have the slots 1 and 2, and t1 the slot 3. At each point of the load that has the arrays
-# of counters grow, and of the next one, all packets have their marks, and each is counted once.
+# of counters grow, and of the next one, all packets have their DSCPs, and each is counted once.
 test_counters_grow()
 {
 	local tunnel last=0 room=32 tunnels='t30 t62'
@@ -304,7 +304,7 @@ test_counters_grow()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# comes_back: what b sends through wg4 arrives at a with its marks, by the note of ingress_outer
+# comes_back: what b sends through wg4 arrives at a with its DSCPs, by the note of ingress_outer
 comes_back() { through b a --dst 10.0.4.1 --count 640; }
 
 # The XDP program, which counts handshakes, has to be exchanged too. wg4 has the slot 1, t1 the slot 2.

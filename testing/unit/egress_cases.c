@@ -315,7 +315,7 @@ void add_stamps(uint32_t ifindex)
 	for (uint32_t dscp = 0; dscp < DSCP_VALUES; dscp++)
 		add_stamp(&(struct stamp){ .hash = stamp_of(dscp),
 					   .ifindex = ifindex,
-					   .mark = dscp,
+					   .value = dscp,
 					   .in_flows = dscp % 3 != 1,
 					   .in_recent = dscp % 3 != 2 });
 }
@@ -622,7 +622,7 @@ void expect_not_ours(const struct packet *p)
 	expect(p, stamp_of(EF), NOT_OURS, 0, 0);
 }
 
-void expect_mark(const char *program, const struct packet *p, uint32_t hash, int mark)
+void expect_stamped(const char *program, const struct packet *p, uint32_t hash, int value)
 {
 	struct dscp_flow flow, want = { 0 };
 	struct packet in = pushed(p), out;
@@ -631,12 +631,12 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 	if (!transmit(program, p, hash, &out))
 		return;
 	assert_same(p, &in, &out);
-	stamp = mark < 0 ? hash : dscp_stamp(hash, mark);
+	stamp = value < 0 ? hash : dscp_stamp(hash, value);
 	if (knobs->after != stamp)
 		dump("packet", p);
 	assert_int_equal(knobs->after, stamp);
 	assert_int_equal(knobs->priority_after, OTHER_PRIORITY);
-	if (mark < 0)
+	if (value < 0)
 		return;
 	account_inner(p);
 	assert_counters();
@@ -647,7 +647,7 @@ void expect_mark(const char *program, const struct packet *p, uint32_t hash, int
 
 void expect_stamp(const struct packet *p, uint32_t hash, int dscp)
 {
-	expect_mark("test_inner", p, hash, dscp);
+	expect_stamped("test_inner", p, hash, dscp);
 }
 
 const char *device_refused(void)

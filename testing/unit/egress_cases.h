@@ -185,9 +185,9 @@ void expect_not_ours(const struct packet *p);
 /* That a program for tunnel devices has stamped it. */
 void account_inner(const struct packet *p);
 
-/* By one of the programs for tunnel devices. mark: what the hash is stamped with, or -1: nothing
+/* By one of the programs for tunnel devices. value: what the hash is stamped with, or -1: nothing
  * happens. */
-void expect_mark(const char *program, const struct packet *p, uint32_t hash, int mark);
+void expect_stamped(const char *program, const struct packet *p, uint32_t hash, int value);
 
 /* By egress_inner. */
 void expect_stamp(const struct packet *p, uint32_t hash, int dscp);

@@ -386,40 +386,40 @@ static uint32_t clear_dscp(const struct view *v, uint32_t slot, uint8_t *came)
 	return by_prefix(v, slot, ip6, inside.bytes + (ip6 ? 24 : 16), dscp);
 }
 
-/* The only mark of that sort that the flow with this hash was stamped with; -1: none, or several.
+/* The only value of that sort that the flow with this hash was stamped with; -1: none, or several.
  */
-static int only_mark(const struct view *v, bool final)
+static int only_value(const struct view *v, bool final)
 {
-	int mark = -1;
+	int value = -1;
 
 	for (unsigned int i = 0; i < v->world->n_stamps; i++) {
 		const struct stamp *s = &v->world->stamps[i];
 
-		if (!is_known(s) || (s->mark >= 64) != final ||
-		    s->hash != dscp_stamp(v->hash, s->mark) || s->mark == mark)
+		if (!is_known(s) || (s->value >= 64) != final ||
+		    s->hash != dscp_stamp(v->hash, s->value) || s->value == value)
 			continue;
-		if (mark >= 0)
+		if (value >= 0)
 			return -1;
-		mark = s->mark;
+		value = s->value;
 	}
-	return mark;
+	return value;
 }
 
 static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 {
 	const struct dscp_tunnel *t = &v->world->tunnels[slot];
 	const struct stamp *s = find_stamp(v);
-	int mark = s ? s->mark : -1;
+	int value = s ? s->value : -1;
 
 	if (!s && v->first && t->kind == DSCP_KIND_WIREGUARD)
-		mark = only_mark(v, t->flags & DSCP_TUNNEL_PEERS);
-	if (mark < 0)
+		value = only_value(v, t->flags & DSCP_TUNNEL_PEERS);
+	if (value < 0)
 		return DSCP_UNKNOWN | (v->first ? DSCP_FRAGMENT : DSCP_NO_STAMP);
-	if (mark >= 128) /* what is final is not mapped again */
+	if (value >= 128) /* what is final is not mapped again */
 		return DSCP_KEEP;
-	if (mark >= 64)
-		return mark - 64;
-	return slot ? t->egress.to[mark] : mark;
+	if (value >= 64)
+		return value - 64;
+	return slot ? t->egress.to[value] : value;
 }
 
 static uint32_t wanted(const struct view *v, uint32_t slot, uint8_t *came)

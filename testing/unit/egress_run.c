@@ -173,7 +173,7 @@ void add_stamp(const struct stamp *stamp)
 	uint32_t place = stamp->hash % DSCP_RECENT;
 
 	assert_uint_in_range(world.n_stamps, 0, N_STAMPS - 1);
-	assert_int_equal(dscp_unmix(stamp->hash) & DSCP_MARK_BITS, stamp->mark);
+	assert_int_equal(dscp_unmix(stamp->hash) & DSCP_STAMP_BITS, stamp->value);
 	world.stamps[world.n_stamps++] = *stamp;
 	if (stamp->in_flows)
 		set_map("flows", &stamp->hash, &flow);

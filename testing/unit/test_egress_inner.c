@@ -184,7 +184,7 @@ static void inner_program(void **state)
 	}
 	assert_int_equal(count_flows(), 1);
 	assert_int_equal(bpf_map_get_next_key(egress_map("flows"), NULL, &stamp), 0);
-	assert_int_equal(dscp_unmix(stamp) & DSCP_MARK_BITS, AF41);
+	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, AF41);
 }
 
 static void inner_protocols(void **state)

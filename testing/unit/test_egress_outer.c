@@ -1018,23 +1018,23 @@ static void outer_own_device(void **state)
 }
 
 /* A socket's own hash, with the stamps that its packets have had. */
-static void add_socket_stamps(uint32_t hash, const uint8_t *marks, unsigned int n)
+static void add_socket_stamps(uint32_t hash, const uint8_t *values, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		add_stamp(&(struct stamp){ .hash = dscp_stamp(hash, marks[i]),
+		add_stamp(&(struct stamp){ .hash = dscp_stamp(hash, values[i]),
 					   .ifindex = IFINDEX(WG),
-					   .mark = marks[i],
+					   .value = values[i],
 					   .in_flows = i % 2,
 					   .in_recent = i % 2 == 0 });
 }
 
-#define KEPT (DSCP_MARK_FINAL | DSCP_MARK_KEEP)
+#define KEPT (DSCP_STAMP_FINAL | DSCP_STAMP_KEEP)
 
 /* skb_set_owner_w() puts it there for the fragments of local traffic, and for these alone. */
 static void outer_socket_hash(void **state)
 {
 	static const uint8_t one[] = { EF }, two[] = { EF, 0 };
-	static const uint8_t finals[] = { DSCP_MARK_FINAL | 63, DSCP_MARK_FINAL | CS1 };
+	static const uint8_t finals[] = { DSCP_STAMP_FINAL | 63, DSCP_STAMP_FINAL | CS1 };
 	struct packet p, f, later;
 
 	(void)state;
@@ -1065,8 +1065,8 @@ static void outer_socket_hash(void **state)
 /* With a policy by peer the stamps have what is to be outside, and the others are of before. */
 static void outer_socket_hash_of_peers(void **state)
 {
-	static const uint8_t one[] = { EF, DSCP_MARK_FINAL | CS1 }, kept[] = { 1, 2, KEPT };
-	static const uint8_t two[] = { DSCP_MARK_FINAL | CS1, KEPT }, none[] = { EF };
+	static const uint8_t one[] = { EF, DSCP_STAMP_FINAL | CS1 }, kept[] = { 1, 2, KEPT };
+	static const uint8_t two[] = { DSCP_STAMP_FINAL | CS1, KEPT }, none[] = { EF };
 	struct packet p, f, later;
 
 	(void)state;
@@ -1094,24 +1094,24 @@ static void outer_socket_hash_of_peers(void **state)
 /* Stamps of egress_inner_peers, in either map: the tunnel's policy is not applied once more. */
 static void outer_final(void **state)
 {
-	static const uint8_t marks[] = { EF, AF41, 0, 63 };
+	static const uint8_t values[] = { EF, AF41, 0, 63 };
 	struct packet p, f;
 
 	(void)state;
 	for (uint32_t where = 1; where <= 3; where++) {
 		for (uint32_t i = 0; i < 5; i++) {
-			uint8_t mark = DSCP_MARK_FINAL | (i < 4 ? marks[i] : DSCP_MARK_KEEP);
-			uint32_t stamp = dscp_stamp(where << 8, mark);
+			uint8_t value = DSCP_STAMP_FINAL | (i < 4 ? values[i] : DSCP_STAMP_KEEP);
+			uint32_t stamp = dscp_stamp(where << 8, value);
 
-			add_stamp(&(struct stamp){ stamp, IFINDEX(WG_POLICY), mark, where & 1,
+			add_stamp(&(struct stamp){ stamp, IFINDEX(WG_POLICY), value, where & 1,
 						   where & 2 });
 			p = udp_packet(4 + i % 2 * 2, WG_POLICY_PORT, OTHER_PORT, 0x04000000, 64);
 			set_ds(&p, 0x57);
-			expect(&p, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+			expect(&p, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, values[i % 4]);
 			f = fragment_of(&p, 0, true);
-			expect(&f, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+			expect(&f, stamp, i < 4 ? MARKED : UNCHANGED, WG_POLICY, values[i % 4]);
 			f = fragment_of(&p, 10, true);
-			expect(&f, 0, i < 4 ? MARKED : UNCHANGED, WG_POLICY, marks[i % 4]);
+			expect(&f, 0, i < 4 ? MARKED : UNCHANGED, WG_POLICY, values[i % 4]);
 		}
 	}
 }

@@ -27,8 +27,8 @@
 #define DEVICE_PACKETS 10000
 #define SLOT 5
 #define CS2 16
-#define FINAL(dscp) ((int)DSCP_MARK_FINAL | (dscp))
-#define KEEP (int)(DSCP_MARK_FINAL | DSCP_MARK_KEEP)
+#define FINAL(dscp) ((int)DSCP_STAMP_FINAL | (dscp))
+#define KEEP (int)(DSCP_STAMP_FINAL | DSCP_STAMP_KEEP)
 
 static uint32_t own_ifindex(void)
 {
@@ -85,11 +85,11 @@ static struct packet packet_to(const char *address)
 	return p;
 }
 
-static void expect_to(const char *address, int mark)
+static void expect_to(const char *address, int value)
 {
 	struct packet p = packet_to(address);
 
-	expect_mark("test_peers", &p, HASH, mark);
+	expect_stamped("test_peers", &p, HASH, value);
 }
 
 static void peers_longest_match(void **state)
@@ -200,13 +200,13 @@ static void peers_every_ds(void **state)
 			bpf_map_update_elem(egress_map("peers"), &peers[i], &policy, BPF_ANY), 0);
 		for (int ds = 0; ds < 256; ds++) {
 			set_ds(&p[i], ds);
-			expect_mark("test_peers", &p[i], HASH,
-				    ds >> 2 == EF ? KEEP : FINAL(63 - (ds >> 2)));
+			expect_stamped("test_peers", &p[i], HASH,
+				       ds >> 2 == EF ? KEEP : FINAL(63 - (ds >> 2)));
 		}
 	}
 }
 
-/* Two flows of one hash, more or less: one stamp if they get the same mark, else two. And never
+/* Two flows of one hash, more or less: one stamp if they get the same value, else two. And never
  * that of egress_inner. */
 static void peers_collisions(void **state)
 {
@@ -224,10 +224,10 @@ static void peers_collisions(void **state)
 	expect_to("10.0.0.3", FINAL(CS1));
 	assert_int_not_equal(knobs->after, first);
 	p = packet_to("10.0.0.1");
-	expect_mark("test_inner", &p, HASH, EF);
+	expect_stamped("test_inner", &p, HASH, EF);
 	assert_int_not_equal(knobs->after, first);
 	for (int bit = 0; bit < 8; bit++) {
-		expect_mark("test_peers", &p, HASH ^ 1 << bit, FINAL(EF));
+		expect_stamped("test_peers", &p, HASH ^ 1 << bit, FINAL(EF));
 		assert_int_equal(knobs->after, first);
 	}
 }
@@ -269,7 +269,7 @@ static void peers_policy_changes(void **state)
 	struct packet p = packet_to("10.0.0.1");
 
 	(void)state;
-	expect_mark("test_inner", &p, HASH, EF);
+	expect_stamped("test_inner", &p, HASH, EF);
 	add_peer(SLOT, "10.0.0.1", 32, EF);
 	expect_to("10.0.0.1", FINAL(EF));
 	assert_true(is_flow(plain));
@@ -280,7 +280,7 @@ static void peers_policy_changes(void **state)
 	add_peer(SLOT, "10.0.0.1", 32, EF);
 	expect_to("10.0.0.1", FINAL(EF));
 	forget_recent(plain);
-	expect_mark("test_inner", &p, HASH, EF);
+	expect_stamped("test_inner", &p, HASH, EF);
 	assert_int_equal(count_flows(), 3);
 }
 
@@ -291,8 +291,8 @@ static void peers_many_flows(void **state)
 
 	(void)state;
 	for (uint32_t flow = 1; flow <= 6000; flow++)
-		expect_mark("test_peers", &p, flow << 8, FINAL(AF41));
-	expect_mark("test_peers", &p, 1 << 8, FINAL(AF41));
+		expect_stamped("test_peers", &p, flow << 8, FINAL(AF41));
+	expect_stamped("test_peers", &p, 1 << 8, FINAL(AF41));
 }
 
 /* The installed program itself, with the hash the kernel computes. */
@@ -307,7 +307,7 @@ static void peers_program(void **state)
 	assert_same(&p, &p, &out);
 	assert_int_equal(count_flows(), 1);
 	assert_int_equal(bpf_map_get_next_key(egress_map("flows"), NULL, &stamp), 0);
-	assert_int_equal(dscp_unmix(stamp) & DSCP_MARK_BITS, FINAL(CS2));
+	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, FINAL(CS2));
 }
 
 /* What is no IP packet, or is cut off. */
@@ -322,11 +322,11 @@ static void peers_not_ip(void **state)
 		p = udp_packet(family, 4000, 5000, 0, 60);
 		for (size_t len = p.link + 1; len <= p.link + 60; len++) {
 			shorter = cut(&p, len);
-			expect_mark("test_peers", &shorter, HASH,
-				    len >= p.ip + (family == 4 ? 20 : 40) ? FINAL(EF) : -1);
+			expect_stamped("test_peers", &shorter, HASH,
+				       len >= p.ip + (family == 4 ? 20 : 40) ? FINAL(EF) : -1);
 		}
 		p.bytes[p.ip] ^= 0x20;
-		expect_mark("test_peers", &p, HASH, -1);
+		expect_stamped("test_peers", &p, HASH, -1);
 	}
 	/* What GRE without a remote address shows of itself. */
 	for (knobs->prototype = 4; knobs->prototype <= 6; knobs->prototype += 2) {
@@ -349,7 +349,7 @@ static void peers_tags(void **state)
 		p = packet_to(to[i]);
 		for (unsigned int tags = 0; tags <= 3; tags++) {
 			tagged = with_tags(&p, tags);
-			expect_mark("test_peers", &tagged, HASH, tags <= 2 ? FINAL(EF) : -1);
+			expect_stamped("test_peers", &tagged, HASH, tags <= 2 ? FINAL(EF) : -1);
 		}
 	}
 }
@@ -369,7 +369,7 @@ static void peers_paged(void **state)
 		memcpy(p.bytes + p.ip + (i ? 24 : 16), part.bytes + part.ip + (i ? 24 : 16),
 		       i ? 16 : 4);
 		for (how.linear = 1; how.linear <= 70; how.linear++)
-			expect_mark("test_peers", &p, HASH, FINAL(EF));
+			expect_stamped("test_peers", &p, HASH, FINAL(EF));
 	}
 }
 
@@ -399,7 +399,7 @@ static bool is_in(const uint8_t *address, const uint8_t *prefix, unsigned int le
 }
 
 /* The longest prefix says it, or the tunnel. */
-static int mark_by_prefix(const struct inner *inner)
+static int value_by_prefix(const struct inner *inner)
 {
 	unsigned int longest = 0;
 	uint8_t to = AF41, prefix[16];
@@ -433,8 +433,8 @@ static void peers_random(void **state)
 		random_round(i);
 		p = random_packet();
 		inner = ask_inner(&p);
-		expect_mark("test_peers", &p, next_random() % 16 << 8,
-			    inner.ip ? mark_by_prefix(&inner) : -1);
+		expect_stamped("test_peers", &p, next_random() % 16 << 8,
+			       inner.ip ? value_by_prefix(&inner) : -1);
 	}
 	random_end();
 }

@@ -223,7 +223,7 @@ static void metadata_tag(void **state)
 	each(MARKED, tagged);
 }
 
-/* ECN is not the mark's. */
+/* ECN is not the DSCP's. */
 static void every_outer_ds(void **state)
 {
 	static struct clear all[MAX_CLEAR];

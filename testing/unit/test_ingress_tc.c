@@ -309,7 +309,7 @@ static void each_bit_counts(const struct journey *j, const struct noted *noted)
 	}
 }
 
-/* ECN of neither header is the mark's, whatever both are at the uplink and at the tunnel. */
+/* ECN of neither header is the DSCP's, whatever both are at the uplink and at the tunnel. */
 static void congestion(void **state)
 {
 	struct packet inner;

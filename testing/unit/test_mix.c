@@ -19,7 +19,7 @@
 #define SAMPLES 10000000u
 #define STAMPS 100000u
 #define BINS 1024u
-#define N_MARKS (DSCP_MARK_BITS + 1)
+#define N_VALUES (DSCP_STAMP_BITS + 1)
 /*
  * Chi-square with 1023 degrees of freedom has mean 1023 and standard deviation 45: five of those.
  * The samples are fixed, so this either holds or does not.
@@ -69,30 +69,31 @@ static void inverse_of_random(void **state)
 	assert_int_equal(bad, 0);
 }
 
-static void stamp_tells_mark(void **state)
+static void stamp_tells_value(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < STAMPS; i++) {
-		uint32_t hash = next_random(), mark = i % N_MARKS;
-		uint32_t plain = dscp_unmix(dscp_stamp(hash, mark));
+		uint32_t hash = next_random(), value = i % N_VALUES;
+		uint32_t plain = dscp_unmix(dscp_stamp(hash, value));
 
-		assert_int_equal(plain & DSCP_MARK_BITS, mark);
-		assert_int_equal(plain & ~DSCP_MARK_BITS, hash & ~DSCP_MARK_BITS);
+		assert_int_equal(plain & DSCP_STAMP_BITS, value);
+		assert_int_equal(plain & ~DSCP_STAMP_BITS, hash & ~DSCP_STAMP_BITS);
 	}
 }
 
-/* Flows whose hashes have the same upper 24 bits: one stamp per mark, and never the same for two.
+/* Flows whose hashes have the same upper 24 bits: one stamp per value, and never the same for two.
  */
 static void stamps_of_collision(void **state)
 {
-	uint32_t stamps[N_MARKS], hash;
+	uint32_t stamps[N_VALUES], hash;
 
 	(void)state;
 	for (int flow = 0; flow < 20; flow++) {
 		hash = next_random();
-		for (uint32_t m = 0; m < N_MARKS; m++) {
+		for (uint32_t m = 0; m < N_VALUES; m++) {
 			stamps[m] = dscp_stamp(hash, m);
-			assert_int_equal(stamps[m], dscp_stamp(hash ^ (m * 7 & DSCP_MARK_BITS), m));
+			assert_int_equal(stamps[m],
+					 dscp_stamp(hash ^ (m * 7 & DSCP_STAMP_BITS), m));
 			for (uint32_t other = 0; other < m; other++)
 				assert_int_not_equal(stamps[other], stamps[m]);
 		}
@@ -127,14 +128,14 @@ static double chi_square(const uint32_t *bins)
 /* CAKE takes hash % 1024, fq_codel scales the top bits. */
 static void queues_are_even(void **state)
 {
-	static const uint32_t marks[] = { 0, 8, 34, 46, 63, DSCP_MARK_FINAL | 46 };
+	static const uint32_t values[] = { 0, 8, 34, 46, 63, DSCP_STAMP_FINAL | 46 };
 
 	(void)state;
-	for (unsigned int m = 0; m < ARRAY_SIZE(marks); m++) {
+	for (unsigned int m = 0; m < ARRAY_SIZE(values); m++) {
 		uint32_t low[BINS] = { 0 }, top[BINS] = { 0 };
 
 		for (uint32_t i = 0; i < STAMPS; i++) {
-			uint32_t stamp = dscp_stamp(i << 8, marks[m]);
+			uint32_t stamp = dscp_stamp(i << 8, values[m]);
 
 			low[stamp % BINS]++;
 			top[stamp >> 22]++;
@@ -148,10 +149,11 @@ static void queues_are_even(void **state)
 static void no_stamp_is_zero(void **state)
 {
 	(void)state;
-	for (uint32_t hash = 0; hash < 2 * N_MARKS; hash++) {
-		for (uint32_t mark = 0; mark < N_MARKS; mark++) {
-			assert_int_not_equal(dscp_stamp(hash, mark), 0);
-			assert_int_equal(dscp_unmix(dscp_stamp(hash, mark)) & DSCP_MARK_BITS, mark);
+	for (uint32_t hash = 0; hash < 2 * N_VALUES; hash++) {
+		for (uint32_t value = 0; value < N_VALUES; value++) {
+			assert_int_not_equal(dscp_stamp(hash, value), 0);
+			assert_int_equal(dscp_unmix(dscp_stamp(hash, value)) & DSCP_STAMP_BITS,
+					 value);
 		}
 	}
 }
@@ -161,7 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inverse_of_sequential),
 		cmocka_unit_test_setup(inverse_of_random, seed),
-		cmocka_unit_test_setup(stamp_tells_mark, seed),
+		cmocka_unit_test_setup(stamp_tells_value, seed),
 		cmocka_unit_test_setup(stamps_of_collision, seed),
 		cmocka_unit_test(no_stamp_is_zero),
 		cmocka_unit_test(every_bit_is_even),

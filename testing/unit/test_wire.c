@@ -720,11 +720,11 @@ static void test_judge_unmarked(void **state)
 	assert_int_equal(j->right, 1);
 	assert_int_equal(j->wrong, 0);
 	assert_true(finish(j));
-	/* Any other mark stays wrong. */
+	/* Any other DSCP stays wrong. */
 	j = feed_plain(&cfg, PROTO_UDP, 1);
 	assert_int_equal(j->wrong, 63);
 	assert_false(finish(j));
-	/* And so does the ECN of what has no mark. */
+	/* And so does the ECN of what has no DSCP. */
 	cfg.ecn = 1;
 	j = feed_plain(&cfg, PROTO_UDP, 0);
 	assert_int_equal(j->wrong_ecn, 64);
