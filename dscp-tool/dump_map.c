@@ -48,7 +48,7 @@ struct entry {
 	bool final; /* FLOW */
 	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN]; /* FRAGMENT */
 	unsigned int protocol;
-	const char *way; /* NOTE */
+	const char *method; /* NOTE */
 	unsigned int length;
 	bool has_message;
 	uint32_t receiver;
@@ -155,13 +155,13 @@ static void read_note(void *ctx, const void *key, const void *value)
 		.kind = NOTE,
 		.dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2),
 		.tunnel = tunnel_name(dump, note->slot),
-		.way = method_name(id->way),
+		.method = method_name(id->method),
 		.length = note->length,
 	};
 
 	if (dump->slot && note->slot != dump->slot)
 		return;
-	entry.has_message = id->way == DSCP_WAY_XDP;
+	entry.has_message = id->method == DSCP_METHOD_XDP;
 	entry.receiver = le32toh(id->receiver);
 	entry.counter = le64toh(id->id);
 	print(dump, &entry);
@@ -174,11 +174,11 @@ static void read_waiting(void *dump, const void *key, const void *value)
 	struct dscp_inflight_key id = {
 		.id = place->id,
 		.receiver = place->receiver,
-		.way = place->state & DSCP_PLACE_MASK,
+		.method = place->state & DSCP_PLACE_MASK,
 	};
 
 	(void)key;
-	if (id.way && id.way != DSCP_PLACE_BUSY)
+	if (id.method && id.method != DSCP_PLACE_BUSY)
 		read_note(dump, &id, &place->note);
 }
 
@@ -206,7 +206,7 @@ static void print_text(const struct entry *entry, bool first)
 		       entry->source, entry->destination);
 		break;
 	case NOTE:
-		printf("%s\t%s\t%s\t%u%s%s\n", entry->way, entry->dscp, tunnel, entry->length,
+		printf("%s\t%s\t%s\t%u%s%s\n", entry->method, entry->dscp, tunnel, entry->length,
 		       entry->has_message ? "\t" : "",
 		       entry->has_message ? message(entry, buffer) : "");
 		break;
@@ -224,7 +224,7 @@ static void print_json(const struct entry *entry, bool first)
 	char buffer[MESSAGE_LEN];
 
 	if (entry->kind == NOTE)
-		json_string(object, "way", entry->way);
+		json_string(object, "method", entry->method);
 	else
 		json_string(object, entry->kind == FLOW ? "hash" : "id", entry->id);
 	json_string(object, "dscp", entry->dscp);

@@ -202,9 +202,9 @@ static const struct {
 	{ "probe_read_kernel", NULL, FOR_INGRESS, .without = "no ingress",
 	  .why_not = kernel_no_probe_read, .blind = blind_to_memory },
 	{ "co_re", has_core, OPTIONAL,
-	  .without = "no --ingress-hook peek: built with a BPF compiler that lacks CO-RE" },
+	  .without = "no --ingress-method peek: built with a BPF compiler that lacks CO-RE" },
 	{ "libxdp", libxdp_supported, OPTIONAL,
-	  .without = "no --ingress-hook xdp: built without libxdp" },
+	  .without = "no --ingress-method xdp: built without libxdp" },
 	{ "wireguard", nl_wireguard_present, OPTIONAL,
 	  .without = "no WireGuard in this kernel, or its module is not loaded" },
 };

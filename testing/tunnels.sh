@@ -441,15 +441,15 @@ bleached()
 	[ $kind = wireguard ] || behind "$1" eth0 bleach_inside
 }
 
-# loads NODE WAY [OPTIONS]: both tunnels, DSCPs put back by that way
+# loads NODE METHOD [OPTIONS]: both tunnels, DSCPs put back by that method
 loads()
 {
-	local node=$1 way=$2 o
+	local node=$1 method=$2 o
 
 	shift 2
 	for o in 4 6; do
 		check on "$node" "$TOOL" load "$(tunnel $o)" --direction ingress \
-			--ingress-hook "$way" --uplink eth0 "$@"
+			--ingress-method "$method" --uplink eth0 "$@"
 	done
 }
 
@@ -463,10 +463,10 @@ can()
 	fi | jq -e ".features.$1" >/dev/null
 }
 
-needs_ways() { can co_re && can libxdp || skip "built without peek or xdp: see ./configure"; }
+needs_methods() { can co_re && can libxdp || skip "built without peek or xdp: see ./configure"; }
 
-# The ways that a tunnel of this kind has on b.
-ways()
+# The methods that a tunnel of this kind has on b.
+methods()
 {
 	echo tc
 	if [ $kind = wireguard ]; then

@@ -72,7 +72,7 @@ static __always_inline bool change_state(struct dscp_waiting *place, __u32 from,
 static __always_inline bool is_in(const struct dscp_waiting *place, __u32 state,
 				  const struct dscp_inflight_key *key)
 {
-	return (state & DSCP_PLACE_MASK) == key->way && place->id == key->id &&
+	return (state & DSCP_PLACE_MASK) == key->method && place->id == key->id &&
 	       place->receiver == key->receiver;
 }
 
@@ -81,7 +81,7 @@ static __always_inline bool is_in(const struct dscp_waiting *place, __u32 state,
  * reading it earlier or later. Returns 0, or that it is not there. */
 static __noinline int copy_note(struct dscp_waiting *place, __u32 state)
 {
-	struct dscp_inflight_key key = { .way = state & DSCP_PLACE_MASK };
+	struct dscp_inflight_key key = { .method = state & DSCP_PLACE_MASK };
 	struct dscp_inflight note;
 
 	if (!place || !change_state(place, state, state))
@@ -97,11 +97,11 @@ static __noinline int copy_note(struct dscp_waiting *place, __u32 state)
 static __always_inline bool claim(struct dscp_waiting *place, __u32 state,
 				  const struct dscp_inflight_key *key)
 {
-	__u32 way = state & DSCP_PLACE_MASK;
+	__u32 method = state & DSCP_PLACE_MASK;
 
-	if (way == DSCP_PLACE_BUSY)
+	if (method == DSCP_PLACE_BUSY)
 		return false;
-	if (way && !is_in(place, state, key) && copy_note(place, state))
+	if (method && !is_in(place, state, key) && copy_note(place, state))
 		return false;
 	return change_state(place, state, (state & ~DSCP_PLACE_MASK) | DSCP_PLACE_BUSY);
 }
@@ -123,7 +123,7 @@ static __always_inline void put_note(const struct dscp_inflight_key *key,
 	place->id = key->id;
 	place->receiver = key->receiver;
 	/* By an atomic operation only in that it comes after the rest: the place is ours. */
-	swap(&place->state, ((state & ~DSCP_PLACE_MASK) + DSCP_PLACE_NEXT) | key->way);
+	swap(&place->state, ((state & ~DSCP_PLACE_MASK) + DSCP_PLACE_NEXT) | key->method);
 }
 
 static __always_inline const struct dscp_inflight *find_note(const struct dscp_inflight_key *key)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the ways of ingress have in common: the DS field of the outer header, once it is known,
- * goes onto the inner one by the tunnel's policy, and is counted.
+ * The parts that all methods of ingress have in common: the DS field of the outer header, once it
+ * is known, goes onto the inner one by the tunnel's policy, and is counted.
  */
 #ifndef DSCP_BPF_INGRESS_H
 #define DSCP_BPF_INGRESS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Ingress, the way "tc": the DSCP of the outer header onto the packet that comes out of a tunnel.
+ * Ingress, the method "tc": the DSCP of the outer header onto the packet that comes out of a
+ * tunnel.
  *
  *   ingress_outer  at the uplink's ingress notes the outer header under the address of the skb
  *   ingress_inner  at the tunnel device's ingress looks it up and rewrites the inner header
@@ -154,7 +155,7 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 
 static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_inflight *note)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
 	put_note(&key, note);
 }
@@ -229,7 +230,7 @@ static __always_inline __u32 header_dscp(const __u8 *ip)
 /* Returns whether it was a WireGuard message. */
 static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 	struct dscp_inflight note;
 
 	if (!take_note(&key, &note) || !is_of_packet(skb, &note, &a->dscp))

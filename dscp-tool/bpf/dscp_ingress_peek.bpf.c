@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Ingress, the way "peek": ingress_inner at the tunnel device's ingress reads the outer header that
- * WireGuard has left in front of the decrypted packet. Nothing is attached to the uplink, and there
- * is nothing to remember. Two offsets in struct sk_buff come from the kernel's BTF.
+ * Ingress, the method "peek": ingress_inner at the tunnel device's ingress reads the outer header
+ * that WireGuard has left in front of the decrypted packet. Nothing is attached to the uplink, and
+ * there is nothing to remember. Two offsets in struct sk_buff come from the kernel's BTF.
  *
  * Memory in front of a packet can hold anything. So nothing is believed that does not fit in every
  * respect: room, message type, lengths, protocol, header checksum, and the tunnel's port.

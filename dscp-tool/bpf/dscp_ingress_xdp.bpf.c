@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Ingress, the way "xdp": for WireGuard behind uplinks that change packets before TC sees them.
+ * Ingress, the method "xdp": for WireGuard behind uplinks that change packets before TC sees them.
  *
  *   ingress_outer  an XDP program at the uplink notes the outer DS field under receiver index and
  *                  counter of the message, which no other message ever has
@@ -68,7 +68,7 @@ static __always_inline void keep_note(const struct dscp_inflight_key *key,
 
 static __always_inline void note_message(const struct outer *o)
 {
-	struct dscp_inflight_key key = { .way = DSCP_WAY_XDP };
+	struct dscp_inflight_key key = { .method = DSCP_METHOD_XDP };
 	struct dscp_inflight note = { .ds = outer_ds(o) };
 	const struct udp_header *udp = o->payload;
 	const struct wireguard_message *message = (const void *)(udp + 1);
@@ -140,7 +140,7 @@ static __always_inline __u32 noted_dscp(const struct dscp_inflight *note, const 
 
 static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_inflight_key key = { .way = DSCP_WAY_XDP };
+	struct dscp_inflight_key key = { .method = DSCP_METHOD_XDP };
 	struct dscp_inflight note;
 	struct front front;
 

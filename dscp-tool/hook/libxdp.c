@@ -200,12 +200,12 @@ static int no_place(const char *dev, const struct xdp_multiprog *there)
 			-EBUSY,
 			"%s: XDP programs are there whose pins are not in the bpffs that libxdp "
 			"uses (/sys/fs/bpf/xdp or $LIBXDP_BPFFS): use the bpffs that they were "
-			"attached with, or another --ingress-hook",
+			"attached with, or another --ingress-method",
 			dev);
 	return failed(-EBUSY,
 		      "%s: an XDP program is there that is not in libxdp's dispatcher (%s, "
 		      "id %u), and leaves no place for another: remove it, or attach it with "
-		      "xdp-loader(8), or use another --ingress-hook",
+		      "xdp-loader(8), or use another --ingress-method",
 		      dev, name ? name : "?", xdp_program__id(program));
 }
 
@@ -361,7 +361,7 @@ int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const
 	(void)old_prog_id;
 	(void)prog_fd;
 	bpf_object__close(object);
-	return without_libxdp(dev, "--ingress-hook xdp is not possible");
+	return without_libxdp(dev, "--ingress-method xdp is not possible");
 }
 
 int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id)

@@ -26,10 +26,10 @@ static int check_permitted(const struct dscp_tunnel *tunnel)
 {
 	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
 
-	if ((tunnel->way != DSCP_WAY_XDP && !elsewhere) || privileges_sys_admin())
+	if ((tunnel->method != DSCP_METHOD_XDP && !elsewhere) || privileges_sys_admin())
 		return 0;
 	return failed(-EPERM, "%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
-		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-hook xdp");
+		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-method xdp");
 }
 
 /* Attach the programs that read the DSCP, then write the maps, then attach the programs that

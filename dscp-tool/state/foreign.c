@@ -295,10 +295,10 @@ static int check(struct take_over *t, uint32_t slot, const void *value, struct r
 		return 0;
 	t->any = true;
 	t->flows = request->flows ? request->flows : t->flows;
-	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin())
+	if (request->method == DSCP_METHOD_XDP && !privileges_sys_admin())
 		return failed(-EPERM,
 			      "%.15s: not permitted without CAP_SYS_ADMIN, since it is loaded with "
-			      "--ingress-hook xdp: left as it is",
+			      "--ingress-method xdp: left as it is",
 			      request->name);
 	if (state == FOREIGN_PRESENT)
 		err = follow_uplinks(t, slot, value, request);

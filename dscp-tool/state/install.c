@@ -80,7 +80,7 @@ static int load_object(struct pins *pins, enum object_id id, const struct object
 	int err;
 
 	if (!objects_has(id))
-		return failed(-EOPNOTSUPP, "a tunnel is loaded with --ingress-hook peek, which "
+		return failed(-EOPNOTSUPP, "a tunnel is loaded with --ingress-method peek, which "
 					   "this build lacks: unload it first");
 	log_reason_reset();
 	object = objects_open(id, pins->dir, pins->maps, sizes);
@@ -108,7 +108,7 @@ int install_need(struct pins *pins, const struct dscp_tunnel *tunnel)
 	const struct object_sizes sizes = {
 		.entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_COUNTERS]),
 	};
-	enum object_id id = objects_of_way(tunnel->way);
+	enum object_id id = objects_of_method(tunnel->method);
 	int err;
 
 	if (!(tunnel->flags & DSCP_TUNNEL_INGRESS) || has_programs(pins, id))

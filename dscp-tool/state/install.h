@@ -25,7 +25,7 @@ int install_renew(struct pins *pins, uint32_t flows);
  * place of those at every hook. */
 int install_room(struct pins *pins, uint32_t slot);
 
-/* Loads the programs that a tunnel's direction and way need, if they are not there. */
+/* Loads the programs that a tunnel's direction and method need, if they are not there. */
 int install_need(struct pins *pins, const struct dscp_tunnel *tunnel);
 
 /* The pinned programs are those that this tool carries, or a load of this tool was killed half way.

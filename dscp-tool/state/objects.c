@@ -116,11 +116,11 @@ bool objects_program_fits(enum program program, int fd)
 	       !strncmp(info.name, programs[program].name, sizeof(info.name) - 1);
 }
 
-enum object_id objects_of_way(enum dscp_way way)
+enum object_id objects_of_method(enum dscp_method method)
 {
-	return way == DSCP_WAY_TC     ? OBJECT_INGRESS
-	       : way == DSCP_WAY_PEEK ? OBJECT_PEEK
-				      : OBJECT_XDP;
+	return method == DSCP_METHOD_TC	    ? OBJECT_INGRESS
+	       : method == DSCP_METHOD_PEEK ? OBJECT_PEEK
+					    : OBJECT_XDP;
 }
 
 bool objects_has(enum object_id id)

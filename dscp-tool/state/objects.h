@@ -51,10 +51,10 @@ int objects_make_map(enum pinned_map map);
 bool objects_map_fits(enum pinned_map map, int fd);
 /* That descriptor is of a program of this name, for TC. */
 bool objects_program_fits(enum program program, int fd);
-/* The object whose programs do ingress that way. */
-enum object_id objects_of_way(enum dscp_way way);
+/* Returns the object whose programs do ingress by that method. */
+enum object_id objects_of_method(enum dscp_method method);
 
-/* False of that of the way peek if the BPF compiler lacks CO-RE. */
+/* False for the object of the method peek if the BPF compiler lacks CO-RE. */
 bool objects_has(enum object_id id);
 
 /* Of all objects: tells whether pinned programs are this tool's. Not of their packed form, so that

@@ -139,9 +139,9 @@ static const char *direction_name(unsigned int direction)
 	return direction <= DIRECTION_BOTH ? names[direction] : NULL;
 }
 
-static const char *way_name(unsigned int way)
+static const char *word_of_method(unsigned int method)
 {
-	return way <= DSCP_WAY_XDP ? method_name(way) : NULL;
+	return method <= DSCP_METHOD_XDP ? method_name(method) : NULL;
 }
 
 /* Those that can be asked for. */
@@ -181,8 +181,9 @@ static const struct arg_option load_options[] = {
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,...]", "CS0=keep",
 	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map, .get = get_map,
 	  .word = policy_word, .needs = &ingress },
-	{ "ingress-hook", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp", "auto",
-	  ARG_WORD, TO(request.way), .word = way_name, .needs = &ingress },
+	{ "ingress-method", 'H', "HOW", "how the outer DSCP is found: auto, tc, peek or xdp",
+	  "auto", ARG_WORD, TO(request.method), .word = word_of_method, .needs = &ingress,
+	  .alias = "ingress-hook" },
 	{ "outer-dscp", 'o', "DSCP", "this DSCP for every outer packet", "none", ARG_SET,
 	  TO(request), .set = set_outer_dscp, .get = get_outer_dscp, .word = dscp_word,
 	  .needs = &egress },

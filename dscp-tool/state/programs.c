@@ -31,7 +31,7 @@ const struct role_row program_roles[N_ROLES] = {
 		.stage = STAGE_READ,
 		.on_uplinks = true,
 		.direction = DSCP_TUNNEL_INGRESS,
-		.ways = 1u << DSCP_WAY_NONE | 1u << DSCP_WAY_TC,
+		.methods = 1u << DSCP_METHOD_NONE | 1u << DSCP_METHOD_TC,
 	},
 	[ROLE_INGRESS_OUTER_XDP] = {
 		.name = "ingress_outer",
@@ -40,7 +40,7 @@ const struct role_row program_roles[N_ROLES] = {
 		.stage = STAGE_READ,
 		.on_uplinks = true,
 		.direction = DSCP_TUNNEL_INGRESS,
-		.ways = 1u << DSCP_WAY_XDP,
+		.methods = 1u << DSCP_METHOD_XDP,
 	},
 	[ROLE_INGRESS_INNER] = {
 		.name = "ingress_inner",
@@ -62,9 +62,9 @@ const struct program_row programs[N_PROGRAMS] = {
 	[INGRESS_INNER] = { PROGRAM(INGRESS_INNER, INGRESS, "ingress_inner"), "ingress_inner" },
 	[INGRESS_OUTER] = { PROGRAM(INGRESS_OUTER, INGRESS, "ingress_outer"), "ingress_outer" },
 	[PEEK_INNER] = { PROGRAM(INGRESS_INNER, PEEK, "ingress_inner"), "ingress_inner_peek",
-			 .way = DSCP_WAY_PEEK },
+			 .method = DSCP_METHOD_PEEK },
 	[XDP_INNER] = { PROGRAM(INGRESS_INNER, XDP, "ingress_inner"), "ingress_inner_xdp",
-			.way = DSCP_WAY_XDP },
+			.method = DSCP_METHOD_XDP },
 };
 
 enum role program_role_of_pin(const char *pin)
@@ -87,16 +87,16 @@ bool program_role_is_needed(enum role role, const struct dscp_tunnel *tunnel)
 	const struct role_row *row = &program_roles[role];
 
 	return tunnel->flags & row->direction && (!row->stamps || needs_stamp(tunnel)) &&
-	       (!row->ways || row->ways >> tunnel->way & 1);
+	       (!row->methods || row->methods >> tunnel->method & 1);
 }
 
 /* True of the first program of each role, which asks for nothing. */
 static bool is_for(const struct program_row *program, const struct dscp_tunnel *tunnel)
 {
 	if (!tunnel)
-		return !program->flags && !program->way;
+		return !program->flags && !program->method;
 	return (tunnel->flags & program->flags) == program->flags &&
-	       (!program->way || program->way == tunnel->way);
+	       (!program->method || program->method == tunnel->method);
 }
 
 enum program program_for(enum role role, const struct dscp_tunnel *tunnel)

@@ -42,7 +42,7 @@ struct role_row {
 	bool on_uplinks; /* else on the tunnel's device */
 	bool stamps; /* needed only where egress_outer cannot read the inner packet itself */
 	uint32_t direction; /* DSCP_TUNNEL_EGRESS or _INGRESS */
-	uint32_t ways; /* bits 1 << enum dscp_way of the tunnels that need it; 0: any */
+	uint32_t methods; /* bits 1 << enum dscp_method of the tunnels that need it; 0: any */
 };
 
 extern const struct role_row program_roles[N_ROLES];
@@ -69,7 +69,7 @@ struct program_row {
 	const char *pin;
 	/* Which tunnels of the role's take this program instead of the role's first: */
 	uint32_t flags; /* with all of these flags */
-	uint8_t way; /* of this way; DSCP_WAY_NONE: of any */
+	uint8_t method; /* the program's; DSCP_METHOD_NONE: any */
 };
 
 extern const struct program_row programs[N_PROGRAMS];

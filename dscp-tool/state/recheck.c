@@ -75,8 +75,8 @@ static void describe(const struct pins *pins, uint32_t slot, const struct dscp_t
 		add_uplinks(text, new);
 	else if (memcmp(old->uplink_names, new->uplink_names, sizeof(old->uplink_names)))
 		add(text, "an uplink was renamed");
-	if (old->way != new->way)
-		add(text, "another way of ingress");
+	if (old->method != new->method)
+		add(text, "another ingress method");
 	if (!*text && memcmp(old, new, sizeof(*old)))
 		add(text, "its outer packets look different");
 	if (!*text && !hooks_fine(pins, old))

@@ -45,7 +45,7 @@ bool sane_tunnel(const struct dscp_tunnel *t)
 {
 	bool sane = kinds_key(t->kind) != KIND_BY_NOTHING;
 
-	sane = sane && t->way <= DSCP_WAY_XDP;
+	sane = sane && t->method <= DSCP_METHOD_XDP;
 	sane = sane && t->n_ports <= DSCP_MAX_PORTS && t->n_uplinks <= DSCP_MAX_UPLINKS;
 	sane = sane && sane_name(t->name) && sane_name(t->link_kind);
 	for (unsigned int i = 0; sane && i < t->n_uplinks; i++)
@@ -57,7 +57,7 @@ bool sane_request(const struct request *request)
 {
 	bool sane = request->size == sizeof(*request); /* 0: nothing was stored */
 
-	sane = sane && request->direction <= DIRECTION_BOTH && request->way <= DSCP_WAY_XDP &&
+	sane = sane && request->direction <= DIRECTION_BOTH && request->method <= DSCP_METHOD_XDP &&
 	       request->attach <= ATTACH_CLSACT && request->n_uplinks <= DSCP_MAX_UPLINKS &&
 	       request->n_ports <= DSCP_MAX_PORTS && request->outer_dscp < DSCP_VALUES;
 

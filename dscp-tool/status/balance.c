@@ -197,7 +197,7 @@ static void add_ingress(struct text *t, const struct tunnel_status *status,
 	}
 	add(t, "of %llu of %llu packets that came out of %s the outer header is not known",
 	    (unsigned long long)since->no_header, (unsigned long long)since->noticed, status->name);
-	if (status->tunnel.way != DSCP_WAY_PEEK &&
+	if (status->tunnel.method != DSCP_METHOD_PEEK &&
 	    add_devices(&others, status, sum, false, false, since->no_header))
 		add(t, ": %s received as many, where no ingress_outer is (--uplink)", others.text);
 	else

@@ -157,8 +157,8 @@ struct json_object *status_json_hook(const struct tunnel_status *status, unsigne
 	return object;
 }
 
-/* Which way, and why. */
-static struct json_object *json_way(const struct tunnel_status *status)
+/* Names the method, and why it was chosen. */
+static struct json_object *json_ingress_method(const struct tunnel_status *status)
 {
 	const struct dscp_tunnel *t = &status->tunnel;
 	struct json_object *object;
@@ -166,10 +166,10 @@ static struct json_object *json_way(const struct tunnel_status *status)
 	if (!has_ingress(status))
 		return NULL;
 	object = json_object_new_object();
-	json_string(object, "way", method_name(t->way));
-	json_boolean(object, "auto", status->request.way == DSCP_WAY_NONE);
+	json_string(object, "method", method_name(t->method));
+	json_boolean(object, "auto", status->request.method == DSCP_METHOD_NONE);
 	json_string(object, "reason",
-		    status->request.way == DSCP_WAY_NONE ? method_reason(t) : "asked for");
+		    status->request.method == DSCP_METHOD_NONE ? method_reason(t) : "asked for");
 	return object;
 }
 
@@ -256,7 +256,7 @@ static struct json_object *json_tunnel(const struct tunnel_status *status)
 	json_boolean(object, "healthy", !status->n_problems);
 	json_object_object_add(object, "problems", status_json_problems(status));
 	add_maps(object, status);
-	json_object_object_add(object, "ingress_hook", json_way(status));
+	json_object_object_add(object, "ingress_method", json_ingress_method(status));
 	json_string(object, "outer_dscp", fixed ? dscp_name(t->outer_dscp) : NULL);
 	json_string(object, "handshake_dscp", t->handshake ? dscp_name(t->handshake - 1) : NULL);
 	json_object_object_add(object, "uplink_netns", json_uplink_netns(status));

@@ -40,8 +40,8 @@ static void print_policies(const struct tunnel_status *status)
 	if (!has_ingress(status))
 		return;
 	printf("  map in    %s\n", status_ingress_map(status));
-	printf("  way in    %s: %s\n", method_name(t->way),
-	       status->request.way == DSCP_WAY_NONE ? method_reason(t) : "asked for");
+	printf("  way in    %s: %s\n", method_name(t->method),
+	       status->request.method == DSCP_METHOD_NONE ? method_reason(t) : "asked for");
 }
 
 /* Of 30 columns so many as the share, and one at least: a packet that was there shows. */

@@ -67,8 +67,8 @@ enum {
 		.ip6_flags = IFLA_IPTUN_FLAGS                                                      \
 	}
 
-#define TC (1u << DSCP_WAY_TC)
-#define EACH_WAY (TC | (1u << DSCP_WAY_PEEK) | (1u << DSCP_WAY_XDP))
+#define TC (1u << DSCP_METHOD_TC)
+#define EACH_WAY (TC | (1u << DSCP_METHOD_PEEK) | (1u << DSCP_METHOD_XDP))
 
 static const struct kind kinds[] = {
 	{ { "wireguard", AF_UNSPEC, {} },
@@ -120,9 +120,9 @@ enum kind_key kinds_key(uint32_t kind)
 	return row_of(kind)->key;
 }
 
-bool kinds_can(uint32_t kind, enum dscp_way way)
+bool kinds_can(uint32_t kind, enum dscp_method method)
 {
-	return row_of(kind)->ways >> way & 1;
+	return row_of(kind)->methods >> method & 1;
 }
 
 bool kinds_handshakes(uint32_t kind)

@@ -29,7 +29,7 @@ struct kind {
 	struct nl_kind link; /* no name: a user space tunnel, of any device */
 	uint8_t kind; /* enum dscp_kind */
 	uint8_t key; /* enum kind_key */
-	uint8_t ways; /* bits (1 << enum dscp_way): methods of ingress */
+	uint8_t methods; /* bits (1 << enum dscp_method): methods of ingress */
 	bool external_ok; /* is served in external mode too */
 };
 
@@ -42,7 +42,7 @@ const struct nl_kind *kinds_link(const char *name);
 enum kind_key kinds_key(uint32_t kind);
 
 /* True if ingress can work by that method. */
-bool kinds_can(uint32_t kind, enum dscp_way way);
+bool kinds_can(uint32_t kind, enum dscp_method method);
 
 /* True if egress_outer tells handshakes and keepalives from data: those in clear text have none,
  * and user space has its own. */

@@ -13,58 +13,57 @@
 #include "util/privileges.h"
 #include "util/reason.h"
 
-const char *method_name(enum dscp_way way)
+const char *method_name(enum dscp_method method)
 {
 	static const char *const names[] = {
-		[DSCP_WAY_NONE] = "auto",
-		[DSCP_WAY_TC] = "tc",
-		[DSCP_WAY_PEEK] = "peek",
-		[DSCP_WAY_XDP] = "xdp",
+		[DSCP_METHOD_NONE] = "auto",
+		[DSCP_METHOD_TC] = "tc",
+		[DSCP_METHOD_PEEK] = "peek",
+		[DSCP_METHOD_XDP] = "xdp",
 	};
 
-	return way < ARRAY_SIZE(names) ? names[way] : "unknown";
+	return method < ARRAY_SIZE(names) ? names[method] : "unknown";
 }
 
 const char *method_reason(const struct dscp_tunnel *tunnel)
 {
-	if (tunnel->way == DSCP_WAY_PEEK)
+	if (tunnel->method == DSCP_METHOD_PEEK)
 		return "wireguard, and the kernel has BTF";
-	if (!kinds_can(tunnel->kind, DSCP_WAY_PEEK))
-		return "the only way for other tunnels than wireguard";
+	if (!kinds_can(tunnel->kind, DSCP_METHOD_PEEK))
+		return "the only method for other tunnels than wireguard";
 	if (!objects_has(OBJECT_PEEK))
 		return "built without CO-RE, which peek needs";
 	return "the kernel has no BTF, which peek needs";
 }
 
 /* peek and xdp know WireGuard's header, and each needs something that may be missing. */
-static int check_way(const struct request *request, const struct dscp_tunnel *tunnel)
+static int check_method(const struct request *request, const struct dscp_tunnel *tunnel)
 {
-	if (request->way == DSCP_WAY_TC || request->way == DSCP_WAY_NONE)
+	if (request->method == DSCP_METHOD_TC || request->method == DSCP_METHOD_NONE)
 		return 0;
-	if (!kinds_can(tunnel->kind, request->way))
+	if (!kinds_can(tunnel->kind, request->method))
+		return failed(TUNNEL_USAGE,
+			      "%s: --ingress-method %s is for wireguard, this is %s: use tc",
+			      request->name, method_name(request->method), tunnel->link_kind);
+	if (request->method == DSCP_METHOD_PEEK && !objects_has(OBJECT_PEEK))
+		return failed(-EOPNOTSUPP,
+			      "%s: built without CO-RE, which --ingress-method peek needs: use "
+			      "--ingress-method tc",
+			      request->name);
+	if (request->method == DSCP_METHOD_PEEK && !kernel_has_btf())
+		return failed(-EOPNOTSUPP,
+			      "%s: --ingress-method peek needs the kernel's BTF, and " BTF_FILE
+			      " cannot be read: use --ingress-method tc",
+			      request->name);
+	if (request->method == DSCP_METHOD_XDP && !libxdp_supported())
 		return failed(
-			TUNNEL_USAGE,
-			"%s: --ingress-hook %s is for wireguard, this is %s: tc is the way for "
-			"it",
-			request->name, method_name(request->way), tunnel->link_kind);
-	if (request->way == DSCP_WAY_PEEK && !objects_has(OBJECT_PEEK))
-		return failed(-EOPNOTSUPP,
-			      "%s: built without CO-RE, which --ingress-hook peek needs: use "
-			      "--ingress-hook tc",
-			      request->name);
-	if (request->way == DSCP_WAY_PEEK && !kernel_has_btf())
-		return failed(-EOPNOTSUPP,
-			      "%s: --ingress-hook peek needs the kernel's BTF, and " BTF_FILE
-			      " cannot be read: use --ingress-hook tc",
-			      request->name);
-	if (request->way == DSCP_WAY_XDP && !libxdp_supported())
-		return failed(-EOPNOTSUPP,
-			      "%s: built without libxdp, which --ingress-hook xdp needs: use %stc",
-			      request->name, objects_has(OBJECT_PEEK) ? "peek or " : "");
+			-EOPNOTSUPP,
+			"%s: built without libxdp, which --ingress-method xdp needs: use %stc",
+			request->name, objects_has(OBJECT_PEEK) ? "peek or " : "");
 	/* The load would succeed, and unload not find the program by its number. */
-	if (request->way == DSCP_WAY_XDP && !privileges_sys_admin())
+	if (request->method == DSCP_METHOD_XDP && !privileges_sys_admin())
 		return failed(-EPERM,
-			      "%s: not permitted without CAP_SYS_ADMIN, which --ingress-hook xdp "
+			      "%s: not permitted without CAP_SYS_ADMIN, which --ingress-method xdp "
 			      "needs: use peek or tc",
 			      request->name);
 	return 0;
@@ -81,12 +80,12 @@ int method_choose(const struct request *request, struct dscp_tunnel *tunnel)
 	bool knows_peek;
 	int err;
 
-	if (!kinds_can(tunnel->kind, DSCP_WAY_TC))
+	if (!kinds_can(tunnel->kind, DSCP_METHOD_TC))
 		return failed(TUNNEL_USAGE,
 			      "%s: a user space tunnel, whose packets come out without their outer "
 			      "header: --direction egress is all there is",
 			      request->name);
-	err = check_way(request, tunnel);
+	err = check_method(request, tunnel);
 	if (err)
 		return err;
 	reason = kernel_no_probe_read();
@@ -97,12 +96,12 @@ int method_choose(const struct request *request, struct dscp_tunnel *tunnel)
 			"front of a packet: %s. Use --direction egress",
 			request->name, reason);
 	tunnel->flags |= DSCP_TUNNEL_INGRESS;
-	tunnel->way = request->way;
-	if (tunnel->way != DSCP_WAY_NONE)
+	tunnel->method = request->method;
+	if (tunnel->method != DSCP_METHOD_NONE)
 		return 0;
-	knows_peek = kinds_can(tunnel->kind, DSCP_WAY_PEEK);
-	tunnel->way = knows_peek && can_peek() ? DSCP_WAY_PEEK : DSCP_WAY_TC;
-	if (knows_peek && tunnel->way == DSCP_WAY_TC)
+	knows_peek = kinds_can(tunnel->kind, DSCP_METHOD_PEEK);
+	tunnel->method = knows_peek && can_peek() ? DSCP_METHOD_PEEK : DSCP_METHOD_TC;
+	if (knows_peek && tunnel->method == DSCP_METHOD_TC)
 		advise("%s: ingress by tc: %s", request->name, method_reason(tunnel));
 	return 0;
 }

@@ -14,7 +14,7 @@
 int method_choose(const struct request *request, struct dscp_tunnel *tunnel);
 
 /* The word for a method on the command line. */
-const char *method_name(enum dscp_way way);
+const char *method_name(enum dscp_method method);
 
 /* Returns the reason for the method of a tunnel whose method was not asked for. */
 const char *method_reason(const struct dscp_tunnel *tunnel);

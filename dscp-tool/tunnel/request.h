@@ -25,7 +25,7 @@ enum direction { DIRECTION_EGRESS, DIRECTION_INGRESS, DIRECTION_BOTH };
 struct request {
 	uint32_t size; /* of this struct where it was stored */
 	uint32_t direction; /* enum direction */
-	uint32_t way; /* enum dscp_way; NONE: the best there is */
+	uint32_t method; /* enum dscp_method; NONE: the best there is */
 	uint32_t attach; /* enum attach_kind */
 	uint32_t n_uplinks; /* 0: find them */
 	uint32_t n_ports; /* 0: find them */

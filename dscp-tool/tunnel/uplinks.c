@@ -31,7 +31,7 @@ bool uplinks_has(const struct dscp_tunnel *tunnel, __u32 ifindex)
 /* peek alone has nothing to attach to an uplink. */
 bool uplinks_needed(const struct dscp_tunnel *tunnel)
 {
-	return tunnel->flags & DSCP_TUNNEL_EGRESS || tunnel->way != DSCP_WAY_PEEK;
+	return tunnel->flags & DSCP_TUNNEL_EGRESS || tunnel->method != DSCP_METHOD_PEEK;
 }
 
 /* In the order of their names, so that the same devices always are the same list: peers and routes
@@ -63,16 +63,17 @@ static int insert_uplink(struct dscp_tunnel *tunnel, __u32 ifindex, const char *
 /* XDP reads Ethernet frames. */
 static bool is_fit(const struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
-	return tunnel->way != DSCP_WAY_XDP || link->type == ARPHRD_ETHER;
+	return tunnel->method != DSCP_METHOD_XDP || link->type == ARPHRD_ETHER;
 }
 
 static int add_link(struct dscp_tunnel *tunnel, const struct nl_link *link)
 {
 	if (!is_fit(tunnel, link))
-		return failed(-EOPNOTSUPP,
-			      "%s: uplink %s is not an Ethernet device, and --ingress-hook xdp reads "
-			      "Ethernet frames: use peek or tc",
-			      tunnel->name, link->name);
+		return failed(
+			-EOPNOTSUPP,
+			"%s: uplink %s is not an Ethernet device, and --ingress-method xdp reads "
+			"Ethernet frames: use peek or tc",
+			tunnel->name, link->name);
 	if (link->type == ARPHRD_INFINIBAND)
 		advise("%s: uplink %s is IPoIB, and packets are not found behind its header",
 		       tunnel->name, link->name);
@@ -449,7 +450,7 @@ static int add_found(struct dscp_tunnel *tunnel, const struct nl_devices *found)
 	if (!err && !tunnel->n_uplinks)
 		err = failed(
 			-EOPNOTSUPP,
-			"%s: none of its uplinks is an Ethernet device, and --ingress-hook xdp "
+			"%s: none of its uplinks is an Ethernet device, and --ingress-method xdp "
 			"reads Ethernet frames: use peek or tc",
 			tunnel->name);
 	return err;

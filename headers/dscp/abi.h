@@ -101,11 +101,11 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 #define DSCP_UPLINK_ABSENT 0u /* --uplink named it, it went away, and is awaited */
 
 /* How ingress finds the outer DS field of a decapsulated packet. */
-enum dscp_way {
-	DSCP_WAY_NONE = 0,
-	DSCP_WAY_TC = 1, /* noted at the uplink under the address of the skb */
-	DSCP_WAY_PEEK = 2, /* read from the header that is still in front of the packet */
-	DSCP_WAY_XDP = 3, /* noted at the uplink under WireGuard's receiver index and counter */
+enum dscp_method {
+	DSCP_METHOD_NONE = 0,
+	DSCP_METHOD_TC = 1, /* noted at the uplink under the address of the skb */
+	DSCP_METHOD_PEEK = 2, /* read from the header that is still in front of the packet */
+	DSCP_METHOD_XDP = 3, /* noted at the uplink under WireGuard's receiver index and counter */
 };
 
 #define DSCP_PRIORITIES 16 /* skb->priority of --priority-map, as TC_PRIO_MAX has it */
@@ -135,7 +135,7 @@ struct dscp_tunnel {
 	__u8 n_ports;
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
-	__u8 way; /* enum dscp_way, with DSCP_TUNNEL_INGRESS */
+	__u8 method; /* enum dscp_method, with DSCP_TUNNEL_INGRESS */
 	__u8 list; /* with DSCP_TUNNEL_PEERS: which entries of the map of peers are in force */
 	/* One more than the DSCP of handshakes and keepalives; 0: they keep theirs. */
 	__u8 handshake;
@@ -213,18 +213,18 @@ struct dscp_fragment {
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
 struct dscp_inflight_key {
-	__u64 id; /* DSCP_WAY_TC: address of the skb, less that of the map waiting. DSCP_WAY_XDP:
-		     the message's counter */
-	__u32 receiver; /* DSCP_WAY_XDP: the message's receiver index */
-	__u32 way; /* enum dscp_way */
+	__u64 id; /* DSCP_METHOD_TC: address of the skb, less that of the map waiting.
+		     DSCP_METHOD_XDP: the message's counter */
+	__u32 receiver; /* DSCP_METHOD_XDP: the message's receiver index */
+	__u32 method; /* enum dscp_method */
 };
 
 #define DSCP_NOTE_BYTES 8
 
 /* What was seen of it at the uplink. */
 struct dscp_inflight {
-	/* Must be there still, in front of the inner packet. DSCP_WAY_TC: the beginning of the
-	 * outer IP header, DS field included. DSCP_WAY_XDP: the UDP header but its checksum. */
+	/* Must be there still, in front of the inner packet. DSCP_METHOD_TC: the beginning of the
+	 * outer IP header, DS field included. DSCP_METHOD_XDP: the UDP header but its checksum. */
 	__u8 header[DSCP_NOTE_BYTES];
 	__u16 distance; /* from there to the inner packet */
 	__u16 length; /* of the inner packet */
@@ -243,12 +243,12 @@ struct dscp_waiting {
 	struct dscp_inflight note;
 	__u64 id;
 	__u32 receiver;
-	/* The low two bits: enum dscp_way of the note that is here; 0: none; DSCP_PLACE_BUSY: it is
-	 * being written. The rest counts the notes that were here. */
+	/* The low two bits: enum dscp_method of the note that is here; 0: none; DSCP_PLACE_BUSY: it
+	 * is being written. The rest counts the notes that were here. */
 	__u32 state;
 };
 
-#define DSCP_PLACE_BUSY DSCP_WAY_PEEK /* that way makes no notes */
+#define DSCP_PLACE_BUSY DSCP_METHOD_PEEK /* that method makes no notes */
 #define DSCP_PLACE_MASK 3u
 #define DSCP_PLACE_NEXT 4u
 

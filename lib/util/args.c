@@ -87,6 +87,11 @@ void args_usage(const struct arg_command *command)
 	printf("%-*s  %s\n", width, text, help_option.help);
 }
 
+static bool is_word(const char *word, const char *text, size_t len)
+{
+	return word && strlen(word) == len && !strncmp(word, text, len);
+}
+
 /* By its name, of which len characters count, or by its letter if name is NULL. */
 static const struct arg_option *find_option(const struct arg_command *command, const char *name,
 					    size_t len, char letter)
@@ -96,7 +101,7 @@ static const struct arg_option *find_option(const struct arg_command *command, c
 	for (;; o++) {
 		if (!o || !o->name)
 			o = &help_option;
-		if (name ? strlen(o->name) == len && !strncmp(o->name, name, len)
+		if (name ? is_word(o->name, name, len) || is_word(o->alias, name, len)
 			 : letter && o->letter == letter)
 			return o;
 		if (o == &help_option)

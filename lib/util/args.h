@@ -63,6 +63,7 @@ struct arg_option {
 		    const void *base);
 	const struct arg_need *needs;
 	struct arg_exclusion excluded;
+	const char *alias; /* an older name, which is accepted and not shown */
 };
 
 /* Where the value of an option goes: to a member of the command's configuration, */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Ingress, the way "tc". */
+/* Ingress, the method "tc". */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 

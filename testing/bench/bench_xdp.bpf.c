@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Ingress, the way "xdp". The program of the uplink runs as a TC program here, so that both can go
- * over one packet, and since the kernel spends 0.2 ms on each test run of an XDP program.
+ * Ingress, the method "xdp". The program of the uplink runs as a TC program here, so that both can
+ * go over one packet, and since the kernel spends 0.2 ms on each test run of an XDP program.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -66,7 +66,7 @@ int outer(struct __sk_buff *skb)
 PROGRAM("tc/forget")
 int forget(struct __sk_buff *skb __attribute__((unused)))
 {
-	struct dscp_inflight_key key = { .id = next_counter(), .way = DSCP_WAY_XDP };
+	struct dscp_inflight_key key = { .id = next_counter(), .method = DSCP_METHOD_XDP };
 	struct dscp_inflight note;
 
 	take_note(&key, &note);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * A note is made for one packet and taken by it, so the two programs of a way go over the same
+ * A note is made for one packet and taken by it, so the two programs of a method go over the same
  * packet one after the other, and the one at the uplink also alone; the difference is what the one
  * at the tunnel costs. "tc" alone replaces the note of the round before; "xdp" alone makes a new
  * one each time, and a program that has the burst before takes away those of the last.
@@ -28,11 +28,11 @@
 #define PORT_OF_OTHERS 4000
 #define NOTES 64 /* at a time, as a driver hands up packets: NAPI_POLL_WEIGHT */
 
-enum way { TC, PEEK, XDP, N_WAYS };
+enum method { TC, PEEK, XDP, N_METHODS };
 enum packet_kind { TUNNEL, OTHER_UDP, OTHER_TCP, N_PACKETS };
 enum family { IP4, IP6, N_FAMILIES };
 
-static const char *const objects[N_WAYS] = {
+static const char *const objects[N_METHODS] = {
 	[TC] = "bench_tc.bpf.o",
 	[PEEK] = "bench_peek.bpf.o",
 	[XDP] = "bench_xdp.bpf.o",
@@ -53,7 +53,7 @@ enum figure_index {
 };
 
 static const struct figure {
-	enum way way;
+	enum method method;
 	const char *program;
 	const char *reset; /* what to subtract */
 	const char *before; /* has the burst first */
@@ -92,7 +92,7 @@ static const struct row {
 #define N_ROWS ARRAY_SIZE(rows)
 
 struct ingress {
-	struct programs programs[N_WAYS];
+	struct programs programs[N_METHODS];
 	struct packet packets[N_FAMILIES][N_PACKETS];
 	struct result results[N_FAMILIES][N_FIGURES];
 };
@@ -185,7 +185,7 @@ static int register_tunnel(const struct programs *p)
 	return 0;
 }
 
-static int load_way(struct programs *p, const char *dir, const char *object)
+static int load_method(struct programs *p, const char *dir, const char *object)
 {
 	char path[4096];
 	int err;
@@ -201,8 +201,8 @@ static int load_way(struct programs *p, const char *dir, const char *object)
 
 void ingress_close(struct ingress *in)
 {
-	for (int way = 0; in && way < N_WAYS; way++)
-		bpf_object__close(in->programs[way].object);
+	for (int method = 0; in && method < N_METHODS; method++)
+		bpf_object__close(in->programs[method].object);
 	free(in);
 }
 
@@ -211,8 +211,8 @@ struct ingress *ingress_open(const char *dir)
 	struct ingress *in = calloc(1, sizeof(*in));
 	int err = in ? 0 : -ENOMEM;
 
-	for (int way = 0; way < N_WAYS && !err; way++)
-		err = load_way(&in->programs[way], dir, objects[way]);
+	for (int method = 0; method < N_METHODS && !err; method++)
+		err = load_method(&in->programs[method], dir, objects[method]);
 	if (err) {
 		ingress_close(in);
 		return NULL;
@@ -231,7 +231,7 @@ static int measure_figure(struct ingress *in, enum family family, enum figure_in
 	const struct figure *f = &figures[i];
 	const struct packet *packet = &in->packets[family][f->packet];
 	struct probe probe = { .name = f->program,
-			       .programs = &in->programs[f->way],
+			       .programs = &in->programs[f->method],
 			       .program = f->program,
 			       .reset = f->reset,
 			       .before = f->before,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The ways of ingress, next to an empty program and to egress_outer of the baseline. */
+/* The methods of ingress, next to an empty program and to egress_outer of the baseline. */
 #ifndef INGRESS_H
 #define INGRESS_H
 

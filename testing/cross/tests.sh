@@ -123,11 +123,11 @@ test_no_peek()
 {
 	two_ends
 	bleached a
-	check_exit 2 on b "$TOOL" load wg4 --direction ingress --ingress-hook peek
+	check_exit 2 on b "$TOOL" load wg4 --direction ingress --ingress-method peek
 	grep -q BTF <<<"$OUTPUT" || fail "nothing said of BTF: $OUTPUT"
 	check on b "$TOOL" load wg4 --direction both
 	grep -q BTF <<<"$OUTPUT" || fail "nothing said of BTF: $OUTPUT"
-	jq -e '[.tunnels[].ingress_hook.way] == ["tc"]' <<<"$(on b "$TOOL" status --json)"
+	jq -e '[.tunnels[].ingress_method.method] == ["tc"]' <<<"$(on b "$TOOL" status --json)"
 	arrives 4 6 640
 	check on b "$TOOL" dump-map --json
 }

@@ -21,12 +21,12 @@
 /* Both maps of notes are full. */
 #define MAX_NOTES (DSCP_WAITING + DSCP_INFLIGHT)
 
-enum { UPLINK = 0x10, TUNNEL = 0x20, WAY = 0x0f };
+enum { UPLINK = 0x10, TUNNEL = 0x20, METHOD = 0x0f };
 
 const char *const fuzz_verdicts[N_VERDICTS] = { "passed or untouched", "skipped or unknown",
 						"noted or unchanged", "marked", NULL };
 
-enum dscp_way way;
+enum dscp_method method;
 
 /*
  * The world
@@ -99,9 +99,9 @@ static void random_world(void)
 
 static void begin_round(const struct target *t)
 {
-	way = t->id & WAY;
+	method = t->id & METHOD;
 	places_busy = fuzz_one_in(8);
-	ingress_load(way);
+	ingress_load(method);
 	switch (fuzz_below(8)) {
 	case 0:
 	case 1:
@@ -118,7 +118,7 @@ static void begin_round(const struct target *t)
 static void end_round(const struct target *t)
 {
 	(void)t;
-	if (way != DSCP_WAY_PEEK)
+	if (method != DSCP_METHOD_PEEK)
 		assert_uint_in_range(count_notes(), 0, MAX_NOTES);
 	ingress_unload();
 }
@@ -158,7 +158,7 @@ static void random_journey(struct journey *j)
 	if (!fuzz_one_in(3))
 		damage(j->wire.bytes, j->inner_at, 2);
 	/* The kernel does not deliver a packet of one version as one of the other. */
-	if (raw() && way != DSCP_WAY_XDP)
+	if (raw() && method != DSCP_METHOD_XDP)
 		j->wire.bytes[0] = (j->wire.ip6 ? 0x60 : 0x40) | (j->wire.bytes[0] & 0xf);
 }
 
@@ -219,12 +219,12 @@ static void random_delivery(const struct journey *j, struct delivered *d)
 
 static void count_passing(const struct packet *wire)
 {
-	struct passage p = judge_passing(way, &world, wire);
+	struct passage p = judge_passing(method, &world, wire);
 
 	fuzz_note("%s", p.what == NOTED ? "noted" : p.what == SKIPPED ? "skipped" : "passed");
 	fuzz_seen[p.what]++;
 	/* A note that an earlier message has left under the same key is not this one's. */
-	while (way == DSCP_WAY_XDP && p.what != NOTED && delete_note(&p.noted.key))
+	while (method == DSCP_METHOD_XDP && p.what != NOTED && delete_note(&p.noted.key))
 		; /* one in its place, and one that had to leave it */
 }
 
@@ -238,7 +238,7 @@ static unsigned int step_uplink(const struct journey *j)
 	count_passing(&wire);
 	noted = pass(&wire);
 	/* Else the next one with this key meets it. */
-	if (way == DSCP_WAY_XDP && noted.there && fuzz_one_in(2))
+	if (method == DSCP_METHOD_XDP && noted.there && fuzz_one_in(2))
 		delete_note(&noted.key);
 	return 1;
 }
@@ -249,15 +249,15 @@ static struct noted note_at_uplink(const struct journey *j)
 	struct packet wire = on_wire(j, 0);
 	struct noted noted = { .there = false };
 
-	if (way == DSCP_WAY_PEEK || fuzz_one_in(16))
+	if (method == DSCP_METHOD_PEEK || fuzz_one_in(16))
 		return noted;
-	noted = judge_passing(way, &world, &wire).noted;
+	noted = judge_passing(method, &world, &wire).noted;
 	if (fuzz_one_in(8))
-		damage(noted.note.header, way == DSCP_WAY_XDP ? 6 : DSCP_NOTE_BYTES, 1);
+		damage(noted.note.header, method == DSCP_METHOD_XDP ? 6 : DSCP_NOTE_BYTES, 1);
 	/* The DS field is in the header, and never another one. */
-	if (way == DSCP_WAY_TC)
+	if (method == DSCP_METHOD_TC)
 		noted.note.ds = get_ds(noted.note.header, noted.note.header[0] >> 4 != 4);
-	if (noted.there && way == DSCP_WAY_XDP)
+	if (noted.there && method == DSCP_METHOD_XDP)
 		set_map("inflight", &noted.key, &noted.note);
 	return noted;
 }
@@ -270,7 +270,7 @@ static unsigned int step_tunnel(const struct journey *j)
 
 	random_delivery(j, &d);
 	fuzz_now("at the tunnel", &d.packet);
-	o = judge_arrival(way, &world, &d, &noted);
+	o = judge_arrival(method, &world, &d, &noted);
 	fuzz_note("segments %u, front %zu, note %d: verdict %d, slot %u, dscp %u", d.segments,
 		  d.front_len, noted.there, o.verdict, o.slot, o.dscp);
 	fuzz_seen[o.verdict]++;
@@ -289,7 +289,7 @@ static unsigned int step(const struct target *t)
 
 static const char *refused(const struct target *t)
 {
-	return ingress_refused(t->id & WAY);
+	return ingress_refused(t->id & METHOD);
 }
 
 static const char *begin_device(void)
@@ -304,10 +304,10 @@ static const char *begin_device(void)
 	}
 
 const struct target targets[] = {
-	TARGET("tc/ingress_outer", DSCP_WAY_TC | UPLINK, begin_device),
-	TARGET("tc/ingress_inner", DSCP_WAY_TC | TUNNEL, begin_device),
-	TARGET("peek/ingress_inner", DSCP_WAY_PEEK | TUNNEL, begin_device),
-	TARGET("xdp/ingress_outer", DSCP_WAY_XDP | UPLINK, NULL),
-	TARGET("xdp/ingress_inner", DSCP_WAY_XDP | TUNNEL, begin_device),
+	TARGET("tc/ingress_outer", DSCP_METHOD_TC | UPLINK, begin_device),
+	TARGET("tc/ingress_inner", DSCP_METHOD_TC | TUNNEL, begin_device),
+	TARGET("peek/ingress_inner", DSCP_METHOD_PEEK | TUNNEL, begin_device),
+	TARGET("xdp/ingress_outer", DSCP_METHOD_XDP | UPLINK, NULL),
+	TARGET("xdp/ingress_inner", DSCP_METHOD_XDP | TUNNEL, begin_device),
 	{ .name = NULL },
 };

@@ -17,7 +17,7 @@
 /* What apply reads: a tunnel as it is loaded, and one that is not there. */
 #define FILE_OF_LINES                                                                              \
 	"# as save prints them\n"                                                                  \
-	"dscp-tool load wg0 --uplink eth0 --direction both --ingress-hook tc --port 51820\n"       \
+	"dscp-tool load wg0 --uplink eth0 --direction both --ingress-method tc --port 51820\n"     \
 	"load 'wg 1' --peer-map '10.0.0.0/8:EF=CS1'\n"
 
 static struct dscp_policy identity(void)
@@ -59,7 +59,7 @@ static struct request request(const char *name, uint32_t direction)
 	struct request r = {
 		.size = sizeof(r),
 		.direction = direction,
-		.way = direction == DIRECTION_EGRESS ? DSCP_WAY_NONE : DSCP_WAY_TC,
+		.method = direction == DIRECTION_EGRESS ? DSCP_METHOD_NONE : DSCP_METHOD_TC,
 		.n_uplinks = 1,
 		.n_ports = 1,
 		.netns = OWN_NETNS,
@@ -109,7 +109,7 @@ static void healthy(struct fuzz_maps *m)
 	m->config.build = objects_digest();
 	m->tunnels[0] = tunnel(DSCP_KIND_WIREGUARD, "wireguard",
 			       DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_INGRESS | DSCP_TUNNEL_PEERS);
-	m->tunnels[0].way = DSCP_WAY_TC;
+	m->tunnels[0].method = DSCP_METHOD_TC;
 	m->tunnels[1] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS);
 	m->tunnels[1].n_ports = 0;
 	m->tunnels[1].endpoint.kind = DSCP_KIND_GRE;
@@ -129,7 +129,7 @@ static void healthy(struct fuzz_maps *m)
 	for (unsigned int i = 0; i < ARRAY_SIZE(m->waiting); i++)
 		m->waiting[i] = (struct dscp_waiting){ .note = { .slot = 1 }, .state = 1 };
 	for (unsigned int i = 0; i < ARRAY_SIZE(m->inflight); i++) {
-		m->inflight[i].key.way = 1 + i;
+		m->inflight[i].key.method = 1 + i;
 		m->inflight[i].note.slot = 1;
 	}
 	healthy_requests(m);

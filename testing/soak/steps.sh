@@ -337,8 +337,8 @@ wg_options()
 {
 	cat <<-OPTIONS
 	--expect inner|--direction both
-	--expect inner|--direction both --ingress-hook tc
-	--expect inner|--direction both --ingress-hook xdp
+	--expect inner|--direction both --ingress-method tc
+	--expect inner|--direction both --ingress-method xdp
 	--expect inner|--direction both --attach clsact
 	--expect inner|--direction egress
 	--expect none|--direction ingress

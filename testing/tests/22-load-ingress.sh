@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # load and unload of ingress: options, messages, what is attached after each change, and what is
-# left. VXLAN on whatever kernel runs; WireGuard, which has three ways, where the kernel has it.
+# left. VXLAN on whatever kernel runs; WireGuard, which has three methods, where the kernel has it.
 
 . testing/tunnels.sh
 
@@ -117,16 +117,16 @@ eth1() { on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set et
 test_options()
 {
 	lone_node
-	refused 1 'vx4: --ingress-hook peek is for wireguard, this is vxlan: tc is the way' \
-		vx4 --direction ingress --ingress-hook peek
-	refused 1 'vx4: --ingress-hook xdp is for wireguard, this is vxlan: tc is the way' \
-		vx4 --direction both --ingress-hook xdp
+	refused 1 'vx4: --ingress-method peek is for wireguard, this is vxlan: use tc' \
+		vx4 --direction ingress --ingress-method peek
+	refused 1 'vx4: --ingress-method xdp is for wireguard, this is vxlan: use tc' \
+		vx4 --direction both --ingress-method xdp
 	refused 2 "nope: there is no such device" nope --direction ingress
 	refused 2 'eth0: not a tunnel' eth0 --direction ingress
 	# The same with something loaded.
 	ingress vx4
-	refused 1 'vx4: --ingress-hook peek' vx4 --direction both --ingress-hook peek
-	refused 1 'vx6: --ingress-hook xdp' vx6 --direction ingress --ingress-hook xdp
+	refused 1 'vx4: --ingress-method peek' vx4 --direction both --ingress-method peek
+	refused 1 'vx6: --ingress-method xdp' vx6 --direction ingress --ingress-method xdp
 	refused 2 "uplink nope: there is no such device" vx4 --direction both --uplink nope
 	check on a "$TOOL" unload vx4
 	nothing
@@ -140,7 +140,7 @@ test_user_space_tunnel()
 	refused 1 'tun0: a user space tunnel.*--direction egress' \
 		tun0 --direction both --outer-dscp EF --port 1194 --uplink eth0
 	refused 1 'tun0: a user space tunnel.*--direction egress' \
-		tun0 --direction both --outer-dscp EF --port 1194 --uplink eth0 --ingress-hook peek
+		tun0 --direction both --outer-dscp EF --port 1194 --uplink eth0 --ingress-method peek
 }
 
 test_status_json()
@@ -149,25 +149,25 @@ test_status_json()
 	check on a "$TOOL" load vx4 --direction both --ingress-map 'EF=AF41,CS0=CS1,*=keep'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] |
 		keys == ["command", "counters", "direction", "egress_map", "egress_map_text",
-			"handshake_dscp", "healthy", "hooks", "ifindex", "ingress_hook", "ingress_map", "ingress_map_text", "key", "kind",
+			"handshake_dscp", "healthy", "hooks", "ifindex", "ingress_map", "ingress_map_text", "ingress_method", "key", "kind",
 			"local", "netns", "outer_dscp", "peer_maps", "ports", "priority_map",
 			"priority_map_text", "problems", "remote", "tunnel", "up", "uplink_netns", "vni"] and
 		.direction == "both" and .egress_map == {} and .outer_dscp == null and
 		.priority_map == {} and .priority_map_text == "keep" and .handshake_dscp == null and
-		.ingress_hook == {"way": "tc", "auto": true,
-			"reason": "the only way for other tunnels than wireguard"} and
+		.ingress_method == {"method": "tc", "auto": true,
+			"reason": "the only method for other tunnels than wireguard"} and
 		(.ingress_map | length == 64 and all(. == "keep")) and
 		.ingress_map_text == "*=keep" and .egress_map_text == "copy" and
 		(.hooks | length == 3 and all(keys - ["priority", "qdisc"] == ["ahead", "attach",
 			"behind", "dev", "hook", "ifindex", "prog_id", "program", "state", "up"])) and
 		(.counters.ingress | keys == ["bytes", "came_with", "dscp", "marked", "seen",
 			"skipped", "unchanged", "unknown"])'
-	ingress vx4 --ingress-hook tc --ingress-map 'EF=AF41,CS0=CS1'
+	ingress vx4 --ingress-method tc --ingress-map 'EF=AF41,CS0=CS1'
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "ingress" and
 		.ingress_map == {"EF": "AF41", "CS0": "CS1"} and .ingress_map_text == "CS0=CS1,EF=AF41" and
 		.egress_map == null and .egress_map_text == null and
 		.priority_map == null and .priority_map_text == null and
-		.ingress_hook == {"way": "tc", "auto": false, "reason": "asked for"}'
+		.ingress_method == {"method": "tc", "auto": false, "reason": "asked for"}'
 	check_grep 'map in +CS0=CS1,EF=AF41$' on a "$TOOL" status
 	check_grep 'way in +tc: asked for' on a "$TOOL" status
 	check on a "$TOOL" load vx4 --outer-dscp EF --direction both
@@ -176,7 +176,7 @@ test_status_json()
 		.ingress_map == {"CS0": "keep"} and .ingress_map_text == "CS0=keep"'
 	check on a "$TOOL" load vx4
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .direction == "egress" and
-		.ingress_map == null and .ingress_hook == null'
+		.ingress_map == null and .ingress_method == null'
 }
 
 test_features()
@@ -251,7 +251,7 @@ test_what_is_in_flight()
 	noted '. == []'
 	# VNI 45: nobody's.
 	stray --dport 4789 --payload "0800000000002d00$(printf 'ff%.0s' {1..40})"
-	retry_until noted '. == [{"way":"tc","dscp":"EF","tunnel":null,"length":40}]'
+	retry_until noted '. == [{"method":"tc","dscp":"EF","tunnel":null,"length":40}]'
 	noted '. == []' vx4
 	check_grep "^tc	EF	-	40$" on a "$TOOL" dump-map
 }
@@ -582,29 +582,29 @@ test_wireguard_ways()
 {
 	local tc
 
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	tc=$(best)
 	remember
-	ingress wg4 --ingress-hook tc
+	ingress wg4 --ingress-method tc
 	hooks "eth0 ingress ingress_outer $tc" "wg4 ingress ingress_inner $tc"
-	ingress wg4 --ingress-hook peek
+	ingress wg4 --ingress-method peek
 	hooks "wg4 ingress ingress_inner $tc"
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	hooks "eth0 xdp ingress_outer native" "wg4 ingress ingress_inner $tc"
-	way_is xdp false 'asked for'
+	method_is xdp false 'asked for'
 	everything >"$T/loaded"
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	check diff "$T/loaded" <(everything)
-	ingress wg4 --ingress-hook tc
+	ingress wg4 --ingress-method tc
 	hooks "eth0 ingress ingress_outer $tc" "wg4 ingress ingress_inner $tc"
-	check on a "$TOOL" load wg4 --direction both --ingress-hook xdp
+	check on a "$TOOL" load wg4 --direction both --ingress-method xdp
 	hooks "wg4 ingress ingress_inner $tc" "wg4 egress egress_inner $tc" \
 		"eth0 egress egress_outer $tc" "eth0 xdp ingress_outer native"
 	check on a "$TOOL" load wg4 --direction both
 	hooks "wg4 ingress ingress_inner $tc" "wg4 egress egress_inner $tc" \
 		"eth0 egress egress_outer $tc"
-	way_is peek true 'wireguard, and the kernel has BTF'
+	method_is peek true 'wireguard, and the kernel has BTF'
 	check on a "$TOOL" load wg4
 	hooks "wg4 egress egress_inner $tc" "eth0 egress egress_outer $tc"
 	check on a "$TOOL" unload wg4
@@ -612,30 +612,30 @@ test_wireguard_ways()
 	same_as_before
 }
 
-# way_is WAY AUTO REASON
-way_is()
+# method_is METHOD AUTO REASON
+method_is()
 {
-	on a "$TOOL" status wg4 --json | jq -ce --arg way "$1" --argjson auto "$2" --arg reason "$3" \
-		'.tunnels[0].ingress_hook == {$way, $auto, $reason}'
+	on a "$TOOL" status wg4 --json | jq -ce --arg method "$1" --argjson auto "$2" --arg reason "$3" \
+		'.tunnels[0].ingress_method == {$method, $auto, $reason}'
 }
 
 test_wireguard_tunnels_by_several_ways()
 {
 	local tc
 
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	tc=$(best)
 	remember
-	ingress wg4 --ingress-hook xdp
-	ingress wg6 --ingress-hook tc
+	ingress wg4 --ingress-method xdp
+	ingress wg6 --ingress-method tc
 	hooks "eth0 xdp ingress_outer native" "eth0 ingress ingress_outer $tc" \
 		"wg4 ingress ingress_inner $tc" "wg6 ingress ingress_inner $tc"
 	ingress vx4
 	check on a "$TOOL" unload wg6
 	hooks "eth0 xdp ingress_outer native" "eth0 ingress ingress_outer $tc" \
 		"wg4 ingress ingress_inner $tc" "vx4 ingress ingress_inner $tc"
-	ingress wg6 --ingress-hook xdp
+	ingress wg6 --ingress-method xdp
 	check on a "$TOOL" unload wg4
 	hooks "eth0 xdp ingress_outer native" "eth0 ingress ingress_outer $tc" \
 		"wg6 ingress ingress_inner $tc" "vx4 ingress ingress_inner $tc"
@@ -649,19 +649,19 @@ test_wireguard_tunnels_by_several_ways()
 # tc_instead_of_peek REFUSAL REASON
 tc_instead_of_peek()
 {
-	refused 2 "$1" wg4 --direction ingress --ingress-hook peek
+	refused 2 "$1" wg4 --direction ingress --ingress-method peek
 	check_grep "^dscp-tool: .*wg4: ingress by tc: $2" on a "$TOOL" load wg4 --direction ingress
 	hooks "eth0 ingress ingress_outer $(best)" "wg4 ingress ingress_inner $(best)"
-	way_is tc true "$2, which peek needs"
+	method_is tc true "$2, which peek needs"
 }
 
 # A tool that was built without CO-RE.
 without_core()
 {
 	tc_instead_of_peek \
-		'wg4: built without CO-RE, which --ingress-hook peek needs: use --ingress-hook tc' \
+		'wg4: built without CO-RE, which --ingress-method peek needs: use --ingress-method tc' \
 		'built without CO-RE'
-	check_grep '^co_re +no: no --ingress-hook peek' on a "$TOOL" features
+	check_grep '^co_re +no: no --ingress-method peek' on a "$TOOL" features
 }
 
 test_wireguard_without_btf()
@@ -672,11 +672,11 @@ test_wireguard_without_btf()
 		return
 	fi
 	on a mount -t tmpfs none /sys/kernel/btf
-	tc_instead_of_peek 'wg4: --ingress-hook peek needs the kernel.s BTF.*use --ingress-hook tc' \
+	tc_instead_of_peek 'wg4: --ingress-method peek needs the kernel.s BTF.*use --ingress-method tc' \
 		'the kernel has no BTF'
-	ingress wg4 --ingress-hook tc
-	[ "$OUTPUT" = 'wg4: ingress-hook: tc (was auto)' ] || fail "$OUTPUT"
-	way_is tc false 'asked for'
+	ingress wg4 --ingress-method tc
+	[ "$OUTPUT" = 'wg4: ingress-method: tc (was auto)' ] || fail "$OUTPUT"
+	method_is tc false 'asked for'
 }
 
 # Somebody's XDP program, by libxdp: that of another dscp-tool, which has a bpffs of its own but
@@ -688,7 +688,7 @@ foreign_xdp()
 		mkdir -p /run/common
 		mount --bind /sys/fs/bpf /run/common
 		mount -t bpf bpf /sys/fs/bpf
-		LIBXDP_BPFFS=/run/common exec "$0" load wg6 --direction ingress --ingress-hook xdp' \
+		LIBXDP_BPFFS=/run/common exec "$0" load wg6 --direction ingress --ingress-method xdp' \
 		"$TOOL"
 }
 
@@ -696,22 +696,22 @@ test_wireguard_beside_xdp_of_others()
 {
 	local ours
 
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	foreign_xdp
 	on a sh -c 'tc filter del dev wg6 ingress; tc qdisc del dev wg6 clsact' || true
 	dispatched '*' >"$T/theirs"
 	[ "$(wc -l <"$T/theirs")" = 1 ]
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	ours=$(on a "$TOOL" status wg4 --json |
 		jq '.tunnels[0].hooks[] | select(.hook == "xdp").prog_id')
 	check diff <(sort "$T/theirs" - <<<"$ours") <(dispatched '*')
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	check on a "$TOOL" status wg4
 	check diff <(sort "$T/theirs" - <<<"$ours") <(dispatched '*')
-	ingress wg4 --ingress-hook tc
+	ingress wg4 --ingress-method tc
 	check diff "$T/theirs" <(dispatched '*')
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	check on a "$TOOL" unload wg4
 	check diff "$T/theirs" <(dispatched '*')
 	check_grep 'eth0.* driver' on a bpftool net show
@@ -721,42 +721,42 @@ test_wireguard_beside_xdp_of_others()
 # One that is not in a dispatcher leaves no place: what was loaded stays.
 test_wireguard_uplink_with_xdp_of_others()
 {
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	eth1
 	on a sh -ec 'bpftool prog load testing/bpf/foreign.bpf.o /sys/fs/bpf/foreign type xdp
 		bpftool net attach xdpgeneric pinned /sys/fs/bpf/foreign dev eth1'
-	refused 2 'eth1: an XDP program is there .*another --ingress-hook' \
-		wg4 --direction ingress --ingress-hook xdp --uplink eth0 --uplink eth1
+	refused 2 'eth1: an XDP program is there .*another --ingress-method' \
+		wg4 --direction ingress --ingress-method xdp --uplink eth0 --uplink eth1
 	nothing
-	ingress wg4 --ingress-hook tc
+	ingress wg4 --ingress-method tc
 	refused 2 'eth1: an XDP program is there' \
-		wg4 --direction both --ingress-hook xdp --uplink eth0 --uplink eth1
-	ingress wg4 --ingress-hook peek
+		wg4 --direction both --ingress-method xdp --uplink eth0 --uplink eth1
+	ingress wg4 --ingress-method peek
 	refused 2 'eth1: an XDP program is there' \
-		wg4 --direction ingress --ingress-hook xdp --uplink eth0 --uplink eth1
-	ingress wg4 --ingress-hook xdp
+		wg4 --direction ingress --ingress-method xdp --uplink eth0 --uplink eth1
+	ingress wg4 --ingress-method xdp
 	refused 2 'eth1: an XDP program is there' \
-		wg4 --direction ingress --ingress-hook xdp --uplink eth0 --uplink eth1
+		wg4 --direction ingress --ingress-method xdp --uplink eth0 --uplink eth1
 	check on a "$TOOL" unload wg4
 	nothing
 }
 
 test_wireguard_xdp_taken_away()
 {
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	remember
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	on a ip link set dev eth0 xdp off
 	check_exit 4 on a "$TOOL" status wg4
 	check_grep 'problem +ingress_outer is not attached to eth0' echo "$OUTPUT"
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	hooks "eth0 xdp ingress_outer native" "wg4 ingress ingress_inner $(best)"
 	check on a "$TOOL" unload wg4
 	nothing
 	same_as_before
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	on a ip link set dev eth0 xdp off
 	check on a "$TOOL" unload wg4
 	nothing
@@ -765,11 +765,11 @@ test_wireguard_xdp_taken_away()
 
 test_wireguard_xdp_uplink_gone()
 {
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	remember
 	eth1
-	ingress wg4 --ingress-hook xdp --uplink eth1
+	ingress wg4 --ingress-method xdp --uplink eth1
 	on a ip link delete eth1
 	check_exit 4 on a "$TOOL" status wg4
 	check_grep 'problem +the device eth1 .* gone' echo "$OUTPUT"
@@ -782,13 +782,13 @@ test_wireguard_xdp_uplink_gone()
 test_wireguard_what_is_in_flight()
 {
 	node_with_wireguard
-	ingress wg4 --ingress-hook tc
+	ingress wg4 --ingress-method tc
 	stray --dport 51824 --wireguard 4
-	retry_until noted '.[0] | .way == "tc" and .dscp == "EF" and .tunnel == "wg4" and
+	retry_until noted '.[0] | .method == "tc" and .dscp == "EF" and .tunnel == "wg4" and
 		.length > 0 and (has("message") | not)' wg4
 	can libxdp || return 0
-	ingress wg4 --ingress-hook xdp
+	ingress wg4 --ingress-method xdp
 	stray --dport 51824 --wireguard 4
-	retry_until noted 'map(select(.way == "xdp"))[0] | .dscp == "EF" and .tunnel == "wg4" and
+	retry_until noted 'map(select(.method == "xdp"))[0] | .dscp == "EF" and .tunnel == "wg4" and
 		(.message | test("^[0-9a-f]{8}:[0-9]+$"))' wg4
 }

@@ -164,7 +164,7 @@ test_device_moved_away()
 {
 	lone_node
 	node_add_netns b
-	check on a "$TOOL" load vx4 --direction both --ingress-hook tc --uplink eth0
+	check on a "$TOOL" load vx4 --direction both --ingress-method tc --uplink eth0
 	on a ip link set eth0 netns b
 	check_exit 4 on a "$TOOL" status vx4
 	[ "$(grep '^  problem ' <<<"$OUTPUT" | sed 's/number [0-9]*/number N/')" = "  problem   the device eth0 (number N) is gone, or in another network namespace: reload the tunnel" ] ||

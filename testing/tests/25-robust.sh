@@ -302,18 +302,18 @@ both_killed()
 
 test_ingress_xdp_killed()
 {
-	local way load
+	local method load
 
-	needs_ways
+	needs_methods
 	node_with_wireguard
 	remember
 	thin 8 64
 	# The first load makes libxdp's directory, a point that no other load has.
-	check on a "$TOOL" load wg4 --direction both --ingress-hook xdp
+	check on a "$TOOL" load wg4 --direction both --ingress-method xdp
 	check on a "$TOOL" unload wg4
 	same_as_before
-	for way in xdp tc; do
-		load=(load wg4 --direction both --ingress-hook $way)
+	for method in xdp tc; do
+		load=(load wg4 --direction both --ingress-method $method)
 		killed_loads a wg4
 		killed_unloads a wg4
 	done

@@ -112,7 +112,7 @@ refused_with()
 # Without it the load would succeed, and a change or the unload would be done by halves.
 test_xdp_needs_one_more()
 {
-	local way
+	local method
 
 	modprobe wireguard || true
 	ip link add wg4 type wireguard || skip "no WireGuard in this kernel"
@@ -123,18 +123,18 @@ test_xdp_needs_one_more()
 	on a ip link set wg4 up
 	remember
 	refused_with "${all[*]}" '^dscp-tool: wg4: not permitted without CAP_SYS_ADMIN' \
-		load wg4 --uplink eth0 --direction both --ingress-hook xdp
+		load wg4 --uplink eth0 --direction both --ingress-method xdp
 	check diff "$T/before" <(inventory)
-	for way in auto tc; do
-		check with "${all[*]}" "$TOOL" load wg4 --uplink eth0 --direction both --ingress-hook $way
+	for method in auto tc; do
+		check with "${all[*]}" "$TOOL" load wg4 --uplink eth0 --direction both --ingress-method $method
 		check with "${all[*]}" "$TOOL" unload wg4
 	done
 	check with "${all[*]} sys_admin" "$TOOL" load wg4 --uplink eth0 --direction both \
-		--ingress-hook xdp
+		--ingress-method xdp
 	inventory >"$T/loaded"
 	refused_with "${all[*]}" '^dscp-tool: wg4: not permitted without CAP_SYS_ADMIN' unload wg4
 	refused_with "${all[*]}" '^dscp-tool: wg4: not permitted without CAP_SYS_ADMIN' \
-		load wg4 --uplink eth0 --direction both --ingress-hook tc
+		load wg4 --uplink eth0 --direction both --ingress-method tc
 	check diff "$T/loaded" <(inventory)
 	check with "${all[*]} sys_admin" "$TOOL" unload wg4
 	check diff "$T/before" <(inventory)

@@ -43,7 +43,7 @@ test_commands_and_options_are_those_of_the_tool()
 			<("$TOOL" "$command" --help | sed -n 's/^  [-a-zA-Z, ]\{4\}\(--[a-z-]*\).*/\1/p' | sort)
 	done
 	offers 'dump-map' d
-	offers '--ingress-map --ingress-hook' load vx4 --in
+	offers '--ingress-map --ingress-method' load vx4 --in
 	offers '' status --watch v
 	offers '--interval' monitor --i
 	offers '' monitor --interval v

@@ -18,7 +18,7 @@ timeout=900
 # Of an architecture that has these two anyway:
 elsewhere() { [ "$(uname -m)" != x86_64 ] || skip "$1 is the same"; }
 test_egress() { elsewhere "40-wireguard: every_packet" && everything; }
-test_ingress() { elsewhere "60-ingress: every_packet" && by_all_ways; }
+test_ingress() { elsewhere "60-ingress: every_packet" && by_all_methods; }
 
 # Ten of each DSCP by each tunnel, of a flow and of what has no ports.
 out()
@@ -38,9 +38,9 @@ out()
 
 into()
 {
-	local way=$1 o
+	local method=$1 o
 
-	loads b "$way"
+	loads b "$method"
 	for o in 4 6; do
 		arrives_counted $o 640 $o
 		comes_out frag $o $((10 - o)) --each 20 --ecn 0
@@ -51,12 +51,12 @@ into()
 
 test_both()
 {
-	local way
+	local method
 
 	wireguard_nodes
 	out
 	bleached a
-	for way in $(ways); do
-		into "$way"
+	for method in $(methods); do
+		into "$method"
 	done
 }

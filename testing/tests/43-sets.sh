@@ -31,14 +31,14 @@ everything() { inventory a; inventory b; }
 same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
 remember() { inventory >"$T/before"; }
 
-# ends WAY ATTACH: both ends loaded both ways
+# ends METHOD ATTACH: both ends loaded both ways
 ends()
 {
 	local o
 
 	for o in 4 6; do
-		check by_exec a load "$(tunnel $o)" --direction both --ingress-hook "$1" --attach "$2"
-		check by_exec b load "$(tunnel $o)" --direction both --ingress-hook "$1" --attach "$2"
+		check by_exec a load "$(tunnel $o)" --direction both --ingress-method "$1" --attach "$2"
+		check by_exec b load "$(tunnel $o)" --direction both --ingress-method "$1" --attach "$2"
 	done
 }
 
@@ -66,7 +66,7 @@ independent()
 
 both_ends()
 {
-	local way how
+	local method how
 
 	one_machine
 	# tc makes directories of its own.
@@ -75,8 +75,8 @@ both_ends()
 	no_qdiscs
 	for how in $(attach_kinds); do
 		everything >"$T/before"
-		for way in $(ways); do
-			ends "$way" "$how"
+		for method in $(methods); do
+			ends "$method" "$how"
 			bleachers a
 			bleachers b
 			independent

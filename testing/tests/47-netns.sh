@@ -135,21 +135,21 @@ test_ingress_wireguard()
 
 ingress()
 {
-	local way dev4 dev6
+	local method dev4 dev6
 
 	dev4=$(tunnel 4)
 	dev6=$(tunnel 6)
 	bleached b
 	everything >"$T/before"
-	for way in $(ways); do
-		check on c "$TOOL" load "$dev4" --uplink-netns a --direction both --ingress-hook "$way"
-		check on c "$TOOL" load "$dev6" --uplink-netns a --direction ingress --ingress-hook "$way"
+	for method in $(methods); do
+		check on c "$TOOL" load "$dev4" --uplink-netns a --direction both --ingress-method "$method"
+		check on c "$TOOL" load "$dev6" --uplink-netns a --direction ingress --ingress-method "$method"
 		check on c "$TOOL" status
 		enters 4 6
 		enters 6 4
 		[ "$(counter c "$dev4" counters.ingress.unknown.total)" = 0 ]
 		check on c "$TOOL" unload "$dev6"
-		[ "$way" != tc ] || leaves 4 4 inner
+		[ "$method" != tc ] || leaves 4 4 inner
 		check on c "$TOOL" unload --all
 		same_as_before
 	done

@@ -148,7 +148,7 @@ picked()
 }
 
 # right_by DEV: bytes before, while and after the tunnels are loaded, with the uplink that is found;
-# ingress in two ways
+# ingress by two methods
 right_by()
 {
 	local o
@@ -159,7 +159,7 @@ right_by()
 		check on a "$TOOL" load wg$o
 	done
 	picked a "$1"
-	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc
+	check on b "$TOOL" load wg4 --direction ingress --ingress-method tc
 	check on b "$TOOL" load wg6 --direction ingress
 	marked "$1"
 	unloaded
@@ -173,7 +173,7 @@ unloaded()
 	remains | diff "$T/before" - || fail "something is left behind"
 }
 
-# below DEV LOWER [WAY]: the same packets, marked at a device below, which has to be named; wg6 comes
+# below DEV LOWER [METHOD]: the same packets, marked at a device below, which has to be named; wg6 comes
 # back by that way
 below()
 {
@@ -182,8 +182,8 @@ below()
 	for o in 4 6; do
 		check on a "$TOOL" load wg$o --uplink "$2"
 	done
-	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --uplink "$2"
-	check on b "$TOOL" load wg6 --direction ingress --ingress-hook "${3:-xdp}" --uplink "$2"
+	check on b "$TOOL" load wg4 --direction ingress --ingress-method tc --uplink "$2"
+	check on b "$TOOL" load wg6 --direction ingress --ingress-method "${3:-xdp}" --uplink "$2"
 	marked "$1"
 	unloaded
 }
@@ -597,7 +597,7 @@ test_two_uplinks()
 	by_both inner 640
 	check on a "$TOOL" load wg4 --uplink eth1 --uplink eth0
 	for o in 4 5; do
-		check on b "$TOOL" load wg$o --direction ingress --ingress-hook tc
+		check on b "$TOOL" load wg$o --direction ingress --ingress-method tc
 	done
 	by_both inner 640
 	[ "$(counter b wg5 counters.ingress.unknown.total)" = 0 ]

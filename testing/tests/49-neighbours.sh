@@ -263,7 +263,7 @@ unloaded()
 # With TCX the order does not matter, and they may start again at any time.
 sqm_beside_tcx()
 {
-	check on b "$TOOL" load wg4 --direction both --ingress-hook tc
+	check on b "$TOOL" load wg4 --direction both --ingress-method tc
 	sqm_starts
 	shaped_download
 	sqm_starts
@@ -273,7 +273,7 @@ sqm_beside_tcx()
 	untouched ifb4eth0 --leaving
 	unloaded
 	fills '. == [0, 320, 0, 0]' tins b eth0 uploads none
-	check on b "$TOOL" load wg4 --direction both --ingress-hook tc
+	check on b "$TOOL" load wg4 --direction both --ingress-method tc
 	shaped_download
 	check on b "$TOOL" unload wg4
 	sqm_stops
@@ -284,19 +284,19 @@ sqm_beside_tcx()
 sqm_first()
 {
 	sqm_starts
-	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --attach clsact
+	check on b "$TOOL" load wg4 --direction ingress --ingress-method tc --attach clsact
 	shaped_download
 	untouched ifb4eth0 --leaving
 	sqm_starts
 	check_exit 4 on b "$TOOL" status wg4
 	check_grep 'problem +ingress_outer is not attached to eth0' echo "$OUTPUT"
 	fills ". == $expected" tins b ifb4eth0 downloads "$unmarked"
-	check on b "$TOOL" load wg4 --direction ingress --ingress-hook tc --attach clsact
+	check on b "$TOOL" load wg4 --direction ingress --ingress-method tc --attach clsact
 	check on b "$TOOL" status wg4
 	shaped_download
 	unloaded
 	if can co_re; then
-		check on b "$TOOL" load wg4 --direction ingress --ingress-hook peek --attach clsact
+		check on b "$TOOL" load wg4 --direction ingress --ingress-method peek --attach clsact
 		sqm_starts
 		check on b "$TOOL" status wg4
 		shaped_download
@@ -308,7 +308,7 @@ sqm_first()
 # Ours first: they cannot have their qdisc, cannot take ours away, and half of theirs works.
 sqm_second()
 {
-	check on b "$TOOL" load wg4 --direction both --ingress-hook tc --attach clsact
+	check on b "$TOOL" load wg4 --direction both --ingress-method tc --attach clsact
 	! sqm_starts || fail "an ingress qdisc beside clsact"
 	check on b "$TOOL" status wg4
 	shaped_upload
@@ -870,19 +870,19 @@ xdp_of_others()
 		mkdir -p /run/common
 		mount --bind /sys/fs/bpf /run/common
 		mount -t bpf bpf /sys/fs/bpf
-		LIBXDP_BPFFS=/run/common exec "$0" load wg6 --direction ingress --ingress-hook xdp \
+		LIBXDP_BPFFS=/run/common exec "$0" load wg6 --direction ingress --ingress-method xdp \
 			--attach clsact --uplink eth0' "$TOOL"
 }
 
 test_xdp()
 {
-	needs_ways
+	needs_methods
 	wireguard_nodes
 	bleached a
 	downloads "$unmarked" 6
 	xdp_of_others
 	downloads "$marked" 6
-	check on b "$TOOL" load wg4 --direction ingress --ingress-hook xdp
+	check on b "$TOOL" load wg4 --direction ingress --ingress-method xdp
 	downloads "$marked" 6
 	downloads "$marked" 4
 	untouched eth0

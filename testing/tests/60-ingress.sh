@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Outer to inner, in each of the three ways, through real WireGuard between two nodes: a marks
+# Outer to inner, in each of the three methods, through real WireGuard between two nodes: a marks
 # outside and bleaches inside, b puts the DSCPs back. Nothing but bytes crosses between them.
 
 # shellcheck disable=SC2034 # read by testing/run
@@ -32,14 +32,14 @@ no_program_at_uplink()
 	[[ $(on b ip link show dev eth0) != *xdp* ]] || fail "XDP at eth0"
 }
 
-# by_the_way WAY: everything that can be sent, through both tunnels
-by_the_way()
+# by_method METHOD: everything that can be sent, through both tunnels
+by_method()
 {
-	local way=$1 o i before
+	local method=$1 o i before
 
-	loads b "$way"
-	check_grep "$way" on b "$TOOL" status
-	[ "$way" != peek ] || no_program_at_uplink
+	loads b "$method"
+	check_grep "$method" on b "$TOOL" status
+	[ "$method" != peek ] || no_program_at_uplink
 	for o in 4 6; do
 		arrives_counted $o 6400 4 6
 		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
@@ -54,19 +54,19 @@ by_the_way()
 	check on b "$TOOL" unload --all
 }
 
-by_all_ways()
+by_all_methods()
 {
-	local way
+	local method
 
 	wireguard_nodes
 	bleached a
 	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst 10.0.4.2 --unmarked-ok
-	for way in $(ways); do
-		by_the_way "$way"
+	for method in $(methods); do
+		by_method "$method"
 	done
 }
 
-test_every_packet() { by_all_ways; }
+test_every_packet() { by_all_methods; }
 
 #
 # What must not go wrong: no packet ever gets a DSCP that its own outer packet did not carry. That
@@ -108,7 +108,7 @@ in_weather()
 		fail "the wire did $impaired, but $verdict"
 }
 
-# in_pieces WAY INNER COUNT: wg4, whose outer packets are of 156 bytes and 16 for each DSCP; tc does not
+# in_pieces METHOD INNER COUNT: wg4, whose outer packets are of 156 bytes and 16 for each DSCP; tc does not
 # know those of more than 600, of the DSCPs from 28 on
 in_pieces()
 {
@@ -131,8 +131,8 @@ in_fragments()
 	on a sh -ec 'ip route delete 192.0.2.2/32 dev eth0; ip -6 route delete 2001:db8::2/128 dev eth0'
 }
 
-# few_unmarked WAY: XDP tells packets by WireGuard's session and number, and a damaged one can have the
-# number of one that is still to come, whose DSCP is worth nothing then. The other two ways lose none.
+# few_unmarked METHOD: XDP tells packets by WireGuard's session and number, and a damaged one can have the
+# number of one that is still to come, whose DSCP is worth nothing then. The other two methods lose none.
 few_unmarked()
 {
 	local most=0
@@ -176,7 +176,7 @@ while_listened_to()
 	done
 }
 
-# by_uplink DEV WAY: wg1 goes that way, and its packets are right where that way can know
+# by_uplink DEV METHOD: wg1 goes that way, and its packets are right where that way can know
 by_uplink()
 {
 	by_wire "$1"
@@ -217,7 +217,7 @@ by_another_uplink()
 
 test_hostile()
 {
-	local way
+	local method
 
 	wireguard_nodes impaired_wire
 	impaired_wire a b eth1
@@ -225,14 +225,14 @@ test_hostile()
 	bleached a
 	check on a "$TOOL" load wg1 --uplink eth0 --uplink eth1
 	behind a wg1 bleach_l3
-	for way in $(ways); do
-		loads b "$way"
-		check on b "$TOOL" load wg1 --direction ingress --ingress-hook "$way" --uplink eth0
-		in_fragments "$way"
+	for method in $(methods); do
+		loads b "$method"
+		check on b "$TOOL" load wg1 --direction ingress --ingress-method "$method" --uplink eth0
+		in_fragments "$method"
 		while_listened_to
-		by_another_uplink "$way"
+		by_another_uplink "$method"
 		# Last: it leaves notes under numbers that are still to come.
-		in_bad_weather "$way"
+		in_bad_weather "$method"
 		check on b "$TOOL" unload --all
 	done
 }
@@ -241,7 +241,7 @@ test_hostile()
 # Both ends, both directions, and one tunnel in another
 #
 
-# in_tunnel WAY WAY_INSIDE: wg1 and wg4 of b by these, loaded in both orders
+# in_tunnel METHOD METHOD_INSIDE: wg1 and wg4 of b by these, loaded in both orders
 in_tunnel()
 {
 	local order
@@ -256,21 +256,21 @@ in_tunnel()
 
 load_two()
 {
-	check on b "$TOOL" load "$1" --direction ingress --ingress-hook "$2" --uplink "$3"
-	check on b "$TOOL" load "$4" --direction ingress --ingress-hook "$5" --uplink "$6"
+	check on b "$TOOL" load "$1" --direction ingress --ingress-method "$2" --uplink "$3"
+	check on b "$TOOL" load "$4" --direction ingress --ingress-method "$5" --uplink "$6"
 }
 
 test_both_directions()
 {
-	local way o node
+	local method o node
 
 	wireguard_nodes
 	bleached a
 	bleached b
-	for way in $(ways); do
+	for method in $(methods); do
 		for o in 4 6; do
 			for node in a b; do
-				check on $node "$TOOL" load wg$o --direction both --ingress-hook "$way" \
+				check on $node "$TOOL" load wg$o --direction both --ingress-method "$method" \
 					--uplink eth0
 			done
 		done
@@ -353,13 +353,13 @@ shaping_second()
 
 test_beside_shaping()
 {
-	local way
+	local method
 
 	wireguard_nodes
 	bleached a
-	for way in $(ways); do
-		shaping_first "$way"
-		shaping_second "$way"
+	for method in $(methods); do
+		shaping_first "$method"
+		shaping_second "$method"
 	done
 }
 
@@ -373,13 +373,13 @@ test_without_btf()
 	wireguard_nodes
 	bleached a
 	on b mount -t tmpfs none /sys/kernel/btf
-	check_exit 2 on b "$TOOL" load wg4 --direction ingress --ingress-hook peek
+	check_exit 2 on b "$TOOL" load wg4 --direction ingress --ingress-method peek
 	grep -q BTF <<<"$OUTPUT"
 	check on b "$TOOL" load wg4 --direction ingress
 	grep -q BTF <<<"$OUTPUT" || fail "nothing said of BTF: $OUTPUT"
 	check on b "$TOOL" load wg6 --direction ingress
 	check_grep BTF on b "$TOOL" status
-	jq -e '[.tunnels[].ingress_hook.way] == ["tc", "tc"]' <<<"$(on b "$TOOL" status --json)"
+	jq -e '[.tunnels[].ingress_method.method] == ["tc", "tc"]' <<<"$(on b "$TOOL" status --json)"
 	arrives 4 6 640
 	arrives 6 4 640
 }

@@ -21,7 +21,7 @@ bounded()
 		fail "too many: $(cat "$T/entries")"
 }
 
-# forged_by_each WAY CONDITIONS: each packet arrives, and only those can be unmarked of which another
+# forged_by_each METHOD CONDITIONS: each packet arrives, and only those can be unmarked of which another
 # one with the same number came by the uplink
 forged_by_each()
 {
@@ -42,16 +42,16 @@ forged_by_each()
 # another DSCP and all checksums right, right in front of it or behind it. WireGuard drops it.
 test_forged()
 {
-	local way
+	local method
 
 	kind=wireguard
 	wireguard_nodes impaired_wire
 	bleached a
-	for way in $(ways); do
-		loads b "$way"
-		forged_by_each "$way" 'forge 1'
+	for method in $(methods); do
+		loads b "$method"
+		forged_by_each "$method" 'forge 1'
 		[ "$(jq -c '[.frames, .forged, .lost]' <<<"$impaired")" = '[3840,3840,[]]' ]
-		forged_by_each "$way" 'forge 2 double 3 hold 5:17'
+		forged_by_each "$method" 'forge 2 double 3 hold 5:17'
 		[ "$(jq -c '[.frames, .forged, .doubled, .lost]' <<<"$impaired")" = \
 			'[3840,1920,1280,[]]' ]
 		bounded b

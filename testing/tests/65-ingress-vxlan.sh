@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# VXLAN, outer to inner, on whatever kernel runs, over a wire that copies bytes. Only the way "tc"
+# VXLAN, outer to inner, on whatever kernel runs, over a wire that copies bytes. Only the method "tc"
 # serves it.
 
 . testing/tunnels.sh

@@ -22,7 +22,7 @@ test_what_is_saved_is_loaded_again()
 	on a ip tuntap add tun0 mode tun || skip "this kernel has no tun"
 	remember
 	cat >"$T/lines" <<-'LINES'
-	dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 'fd00::/64:copy' --peer-map '10.0.0.5/32:EF=CS1' --ingress-map '*=keep' --ingress-hook tc --priority-map '802.1p,LE=1'
+	dscp-tool load vx4 --direction both --egress-map '*=CS0,EF=EF' --peer-map 'fd00::/64:copy' --peer-map '10.0.0.5/32:EF=CS1' --ingress-map '*=keep' --ingress-method tc --priority-map '802.1p,LE=1'
 	dscp-tool load vx6 --uplink eth0 --egress-map 'LE=CS1,AF41=keep' --attach clsact --port 4790
 	dscp-tool load tun0 --uplink eth0 --uplink absent0 --outer-dscp EF --port 4791 --port 4792 --flows 1024
 	LINES

@@ -281,7 +281,7 @@ test_counters_grow()
 	two_nodes
 	thin 4 32
 	many_tunnels 63
-	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx4 --direction both --ingress-method tc
 	check on a "$TOOL" load vx6
 	has_room 32
 	check on b "$TOOL" load vx4
@@ -313,10 +313,10 @@ test_counters_of_xdp_grow()
 	local before
 	kind=wireguard
 
-	needs_ways
+	needs_methods
 	wireguard_nodes
 	many_tunnels 31
-	check on a "$TOOL" load wg4 --direction both --ingress-hook xdp --uplink eth0
+	check on a "$TOOL" load wg4 --direction both --ingress-method xdp --uplink eth0
 	check on b "$TOOL" load wg4
 	load_tunnels 1 30
 	comes_back
@@ -346,7 +346,7 @@ test_growth_killed()
 	on b ip link set vx4 down # or it answers
 	thin 8 64
 	many_tunnels 30
-	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx4 --direction both --ingress-method tc
 	check on a "$TOOL" load vx6
 	load_tunnels 1 29
 	has_room 32
@@ -355,7 +355,7 @@ test_growth_killed()
 	points_of a load t30
 	has_room 64
 	check on a "$TOOL" unload --all
-	check on a "$TOOL" load vx4 --direction both --ingress-hook tc
+	check on a "$TOOL" load vx4 --direction both --ingress-method tc
 	check on a "$TOOL" load vx6
 	load_tunnels 1 29
 	probed 10.0.4.2 same

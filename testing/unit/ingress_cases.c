@@ -202,7 +202,7 @@ struct packet on_wire(const struct journey *j, unsigned int tags)
 	struct packet p;
 
 	/* XDP programs see frames only. */
-	if (raw() && way != DSCP_WAY_XDP)
+	if (raw() && method != DSCP_METHOD_XDP)
 		return j->wire;
 	put_ethernet(&p, tags);
 	put_type(&p, j->wire.ip6 ? ETH_P_IPV6 : ETH_P_IP);
@@ -334,7 +334,7 @@ int end_case(void **state)
 int load(void **state)
 {
 	(void)state;
-	ingress_load(way);
+	ingress_load(method);
 	return 0;
 }
 
@@ -360,7 +360,7 @@ int close_tun(void **state)
 
 const char *cannot_run_reason(void)
 {
-	const char *reason = ingress_refused(way);
+	const char *reason = ingress_refused(method);
 
 	if (reason)
 		return reason;
@@ -478,13 +478,13 @@ static bool pass_segments(const struct packet *wire, uint32_t segments, struct p
 	struct dscp_inflight old, note = { .flags = 0 };
 	struct packet out;
 
-	*p = judge_passing(way, &world, wire);
-	if (way == DSCP_WAY_XDP && find_note(&p->noted.key, &old))
+	*p = judge_passing(method, &world, wire);
+	if (method == DSCP_METHOD_XDP && find_note(&p->noted.key, &old))
 		merge(&p->noted.note, &old);
 	if (!run_outer(wire, segments, &out))
 		return false;
 	assert_same(wire, &out);
-	if (way == DSCP_WAY_TC)
+	if (method == DSCP_METHOD_TC)
 		p->noted.key.id = knobs->id;
 	if (find_note(&p->noted.key, &note) != p->noted.there) {
 		dump("at the uplink", wire->bytes, wire->len);
@@ -504,14 +504,14 @@ struct noted pass(const struct packet *wire)
 	if (!pass_segments(wire, 0, &p))
 		p.noted.there = false;
 	/* The address is another packet's now. */
-	if (way == DSCP_WAY_TC && p.noted.there)
+	if (method == DSCP_METHOD_TC && p.noted.there)
 		assert_true(delete_note(&p.noted.key));
 	return p.noted;
 }
 
 static struct noted expect_passing(const struct packet *wire, enum passing what)
 {
-	struct passage p = judge_passing(way, &world, wire);
+	struct passage p = judge_passing(method, &world, wire);
 	unsigned int before = count_notes();
 	struct noted noted;
 
@@ -551,7 +551,7 @@ static void check_arrival(const struct delivered *d, const struct noted *noted,
 			  const struct outcome *o)
 {
 	const struct dscp_inflight *under_address =
-		way == DSCP_WAY_TC && noted->there ? &noted->note : NULL;
+		method == DSCP_METHOD_TC && noted->there ? &noted->note : NULL;
 	struct dscp_inflight_key key = noted->key;
 	struct packet out;
 
@@ -559,7 +559,7 @@ static void check_arrival(const struct delivered *d, const struct noted *noted,
 		return;
 	assert_marked(&d->packet, &out, o);
 	account(o, d);
-	if (way == DSCP_WAY_TC)
+	if (method == DSCP_METHOD_TC)
 		key.id = knobs->id;
 	/* Used once. */
 	if (noted->there)
@@ -568,7 +568,7 @@ static void check_arrival(const struct delivered *d, const struct noted *noted,
 
 static struct outcome ask(const struct delivered *d, const struct noted *noted)
 {
-	return judge_arrival(way, &world, d, noted);
+	return judge_arrival(method, &world, d, noted);
 }
 
 void arrive(const struct delivered *d, const struct noted *noted)
@@ -614,7 +614,7 @@ static struct noted note_of(const struct journey *j)
 	struct packet wire = on_wire(j, 0);
 	struct noted none = { .there = false };
 
-	if (way == DSCP_WAY_PEEK)
+	if (method == DSCP_METHOD_PEEK)
 		return none;
 	return pass(&wire);
 }
@@ -628,7 +628,7 @@ void expect_journey(const struct journey *j, enum verdict verdict, uint8_t dscp)
 }
 
 /*
- * Tests of all ways
+ * Tests of all methods
  */
 
 void maps_are_reset(void **state)
@@ -811,7 +811,7 @@ static void arrive_cut(const struct journey *j, const struct delivered *d, struc
 		set16(cut_one.front + GARBAGE + j->udp + 4, length + 40);
 		set16(noted.note.header + 4, length + 40);
 	}
-	if (way == DSCP_WAY_TC && noted.there)
+	if (method == DSCP_METHOD_TC && noted.there)
 		memcpy(noted.note.header, j->wire.bytes, DSCP_NOTE_BYTES);
 	else if (noted.there)
 		set_map("inflight", &noted.key, &noted.note);
@@ -824,7 +824,7 @@ static void cut_inner(const struct journey *j, unsigned long *turn)
 	struct noted noted = note_of(j);
 	struct delivered d = deliver(j);
 
-	if (way == DSCP_WAY_XDP && noted.there)
+	if (method == DSCP_METHOD_XDP && noted.there)
 		assert_true(delete_note(&noted.key));
 	for (d.packet.len = ETHERNET; d.packet.len < j->inner.len; d.packet.len++) {
 		if (!effort_chosen((*turn)++))
@@ -846,14 +846,14 @@ void cut_short(void **state)
 	for (unsigned int i = 0; i < n * 3; i++) {
 		set_outer(&journeys[i / 3], EF << 2);
 		wire = on_wire(&journeys[i / 3], i % 3);
-		for (size_t len = 1; way != DSCP_WAY_PEEK && len <= wire.len; len++) {
+		for (size_t len = 1; method != DSCP_METHOD_PEEK && len <= wire.len; len++) {
 			/* A device of this kind does not deliver it, and a test run makes no such
 			 * packet. */
 			if (len < (wire.link ? ETHERNET : 40) || !effort_chosen(turn++))
 				continue;
 			shorter = cut(&wire, len);
 			noted = pass(&shorter);
-			if (way == DSCP_WAY_XDP && noted.there)
+			if (method == DSCP_METHOD_XDP && noted.there)
 				delete_note(&noted.key);
 		}
 		if (i % 3 == 0)
@@ -869,13 +869,13 @@ static struct noted long_note(const struct journey *j)
 	struct noted noted;
 	struct passage p;
 
-	if (way == DSCP_WAY_TC) {
+	if (method == DSCP_METHOD_TC) {
 		noted = pass(&wire);
 		assert_int_equal(knobs->linear, linear);
 		return noted;
 	}
-	p = judge_passing(DSCP_WAY_XDP, &world, &wire);
-	if (way == DSCP_WAY_XDP)
+	p = judge_passing(DSCP_METHOD_XDP, &world, &wire);
+	if (method == DSCP_METHOD_XDP)
 		set_map("inflight", &p.noted.key, &p.noted.note);
 	else
 		p.noted.there = false;
@@ -897,7 +897,7 @@ void paged(void **state)
 		set_outer(&j, EF << 2);
 		for (linear = 1; linear <= 180; linear++) {
 			noted = long_note(&j);
-			assert_int_equal(noted.there, way != DSCP_WAY_PEEK);
+			assert_int_equal(noted.there, method != DSCP_METHOD_PEEK);
 			d = deliver(&j);
 			expect(&d, &noted, MARKED, EF);
 			assert_int_equal(knobs->linear,
@@ -965,11 +965,12 @@ static struct noted random_passing(const struct journey *j)
 	if (one_in(6))
 		wire.len -= next_random() % (wire.len - 40);
 	if (!pass_segments(&wire,
-			   way == DSCP_WAY_TC && wire.link && one_in(4) ? next_random() % 20 : 0,
+			   method == DSCP_METHOD_TC && wire.link && one_in(4) ? next_random() % 20
+									      : 0,
 			   &p))
 		p.noted.there = false;
 	noted = p.noted;
-	if (way == DSCP_WAY_TC && noted.there)
+	if (method == DSCP_METHOD_TC && noted.there)
 		assert_true(delete_note(&noted.key));
 	return noted;
 }
@@ -1004,9 +1005,9 @@ static void random_journey(const struct journey *journeys, unsigned int n, unsig
 	mutate_often(j.wire.bytes, j.inner_at, 2);
 	if (one_in(4))
 		update_sum(&j);
-	if (way != DSCP_WAY_PEEK)
+	if (method != DSCP_METHOD_PEEK)
 		noted = random_passing(&j);
-	if (way == DSCP_WAY_XDP && noted.there && one_in(4)) {
+	if (method == DSCP_METHOD_XDP && noted.there && one_in(4)) {
 		set_outer(&j, next_random());
 		random_passing(&j);
 		noted.there = find_note(&noted.key, &noted.note);

@@ -80,8 +80,8 @@ struct delivered deliver(const struct journey *j);
  * tunnel
  */
 
-/* The program tests one way. */
-extern enum dscp_way way;
+/* The program tests one method. */
+extern enum dscp_method method;
 
 int set_all(void **state);
 int set_plain(void **state);
@@ -129,7 +129,7 @@ void expect_unknown(const struct delivered *d, const struct noted *noted, enum d
 void expect_journey(const struct journey *j, enum verdict verdict, uint8_t dscp);
 
 /*
- * Tests of all ways
+ * Tests of all methods
  */
 
 void maps_are_reset(void **state);

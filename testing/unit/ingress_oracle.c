@@ -121,7 +121,7 @@ static enum message message_of(const uint8_t *message, uint16_t udp_length)
 }
 
 /*
- * The way "tc"
+ * The method "tc"
  */
 
 static size_t gre_length(const uint8_t *gre)
@@ -190,7 +190,7 @@ static enum passing pass_tc(const struct world *world, struct bytes b, struct pa
 static struct passage judge_passing_tc(const struct world *world, struct bytes b, uint16_t type)
 {
 	struct network n = read_network(b, type);
-	struct passage p = { .what = PASSED, .noted = { .key = { .way = DSCP_WAY_TC } } };
+	struct passage p = { .what = PASSED, .noted = { .key = { .method = DSCP_METHOD_TC } } };
 	struct dscp_inflight *note = &p.noted.note;
 	size_t inner;
 
@@ -239,12 +239,12 @@ static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note
 }
 
 /*
- * The way "xdp"
+ * The method "xdp"
  */
 
 static struct passage judge_passing_xdp(const struct world *world, struct bytes b, uint16_t type)
 {
-	struct passage p = { .what = PASSED, .noted = { .key = { .way = DSCP_WAY_XDP } } };
+	struct passage p = { .what = PASSED, .noted = { .key = { .method = DSCP_METHOD_XDP } } };
 	struct network n = read_network(b, type);
 	struct bytes udp = from(b, n.length);
 	enum message message;
@@ -521,7 +521,7 @@ static uint32_t dscp_by_clear(const struct world *world, const struct delivered 
 	return ip4 == ip6 ? NO_DSCP : (uint32_t)get_ds(b.at + b.len - (ip6 ? 40 : 20), ip6) >> 2;
 }
 
-struct outcome judge_arrival(enum dscp_way way, const struct world *world,
+struct outcome judge_arrival(enum dscp_method method, const struct world *world,
 			     const struct delivered *d, const struct noted *noted)
 {
 	struct outcome o = { .verdict = UNTOUCHED };
@@ -529,14 +529,14 @@ struct outcome judge_arrival(enum dscp_way way, const struct world *world,
 	const uint8_t *ip;
 	bool ip6;
 
-	if (way == DSCP_WAY_PEEK)
+	if (method == DSCP_METHOD_PEEK)
 		dscp = dscp_by_peek(world, d);
-	else if (way == DSCP_WAY_XDP)
+	else if (method == DSCP_METHOD_XDP)
 		dscp = dscp_by_xdp(d, noted, &o.taken);
 	else
 		dscp = (o.taken = noted->there) && tells_tc(d, &noted->note) ? noted->note.ds >> 2
 									     : NO_DSCP;
-	if (way == DSCP_WAY_TC && dscp == NO_DSCP)
+	if (method == DSCP_METHOD_TC && dscp == NO_DSCP)
 		dscp = dscp_by_clear(world, d);
 	o.slot = slot_of_device(world, d->ifindex);
 	ip = find_inner(&d->packet, &ip6);
@@ -553,7 +553,7 @@ struct outcome judge_arrival(enum dscp_way way, const struct world *world,
 	return o;
 }
 
-struct passage judge_passing(enum dscp_way way, const struct world *world,
+struct passage judge_passing(enum dscp_method method, const struct world *world,
 			     const struct packet *wire)
 {
 	uint16_t type = wire->ip6 ? ETH_P_IPV6 : ETH_P_IP;
@@ -561,6 +561,6 @@ struct passage judge_passing(enum dscp_way way, const struct world *world,
 
 	if (wire->link)
 		b = from(b, link_length(b.at, b.len, &type));
-	return way == DSCP_WAY_TC ? judge_passing_tc(world, b, type)
-				  : judge_passing_xdp(world, b, type);
+	return method == DSCP_METHOD_TC ? judge_passing_tc(world, b, type)
+					: judge_passing_xdp(world, b, type);
 }

@@ -78,11 +78,11 @@ struct outcome {
 };
 
 /* At the uplink. link: length of the link-layer header, by which the ethertype comes. */
-struct passage judge_passing(enum dscp_way way, const struct world *world,
+struct passage judge_passing(enum dscp_method method, const struct world *world,
 			     const struct packet *wire);
 
 /* At the tunnel. noted: the note with the skb's address, or the only one; not used by peek. */
-struct outcome judge_arrival(enum dscp_way way, const struct world *world,
+struct outcome judge_arrival(enum dscp_method method, const struct world *world,
 			     const struct delivered *d, const struct noted *noted);
 
 /* The length of Ethernet and up to two tags, and the ethertype behind it. */

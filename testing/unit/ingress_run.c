@@ -46,7 +46,7 @@ bool places_busy;
 
 static struct bpf_object *object, *front;
 static struct maps maps, front_maps;
-static enum dscp_way loaded;
+static enum dscp_method loaded;
 static int n_cpus;
 static struct dscp_waiting *places; /* the map waiting; NULL with peek */
 static struct dscp_counters *all_counters; /* of every CPU of every slot */
@@ -57,7 +57,7 @@ static struct {
 	int ifindex;
 } device = { -1, -1, 0 };
 
-const char *ingress_refused(enum dscp_way way)
+const char *ingress_refused(enum dscp_method method)
 {
 	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "refused", 4, 4, 16, NULL);
 
@@ -65,10 +65,10 @@ const char *ingress_refused(enum dscp_way way)
 		return strerror(errno);
 	close(fd);
 #ifndef HAVE_CORE
-	if (way == DSCP_WAY_PEEK)
+	if (method == DSCP_METHOD_PEEK)
 		return "the BPF compiler lacks CO-RE";
 #endif
-	if (way == DSCP_WAY_PEEK && access("/sys/kernel/btf/vmlinux", R_OK))
+	if (method == DSCP_METHOD_PEEK && access("/sys/kernel/btf/vmlinux", R_OK))
 		return "the kernel has no BTF";
 	return NULL;
 }
@@ -103,12 +103,12 @@ static struct bpf_object *open_object(const unsigned char *start, const unsigned
 	return o;
 }
 
-static void load_object(enum dscp_way way)
+static void load_object(enum dscp_method method)
 {
-	if (way == DSCP_WAY_TC)
+	if (method == DSCP_METHOD_TC)
 		object = open_object(ingress_tc_bpf_start, ingress_tc_bpf_end);
 #ifdef HAVE_CORE
-	else if (way == DSCP_WAY_PEEK)
+	else if (method == DSCP_METHOD_PEEK)
 		object = open_object(ingress_peek_bpf_start, ingress_peek_bpf_end);
 #endif
 	else
@@ -139,7 +139,7 @@ static void load_front(void)
 	static const char *const shared[] = { "waiting", "inflight" };
 
 	front = open_object(ingress_test_bpf_start, ingress_test_bpf_end);
-	for (int i = 0; i < 2 && loaded != DSCP_WAY_PEEK; i++)
+	for (int i = 0; i < 2 && loaded != DSCP_METHOD_PEEK; i++)
 		assert_int_equal(bpf_map__reuse_fd(bpf_object__find_map_by_name(front, shared[i]),
 						   ingress_map(shared[i])),
 				 0);
@@ -148,7 +148,7 @@ static void load_front(void)
 	/* The only global variable of the object. */
 	knobs = maps_area(&front_maps, ".bss");
 	set_next(NEXT_INNER, "ingress_inner");
-	if (loaded == DSCP_WAY_TC)
+	if (loaded == DSCP_METHOD_TC)
 		set_next(NEXT_OUTER, "ingress_outer");
 }
 
@@ -161,12 +161,12 @@ static void attach(const char *name, uint32_t priority)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
-void ingress_load(enum dscp_way way)
+void ingress_load(enum dscp_method method)
 {
-	loaded = way;
-	load_object(way);
+	loaded = method;
+	load_object(method);
 	maps_open(&maps, object, N_SLOTS);
-	places = way == DSCP_WAY_PEEK ? NULL : maps_area(&maps, "waiting");
+	places = method == DSCP_METHOD_PEEK ? NULL : maps_area(&maps, "waiting");
 	load_front();
 	n_cpus = libbpf_num_possible_cpus();
 	assert_true(n_cpus > 0);
@@ -406,7 +406,7 @@ bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *o
 bool run_outer(const struct packet *in, uint32_t segments, struct packet *out)
 {
 	reset_knobs(NEXT_OUTER);
-	if (loaded == DSCP_WAY_XDP)
+	if (loaded == DSCP_METHOD_XDP)
 		return test_run(program_fd(object, "ingress_outer"), in, out, NULL, XDP_PASS);
 	return run_front(in, in->ip6 ? ETH_P_IPV6 : ETH_P_IP, segments, out);
 }
@@ -419,7 +419,7 @@ bool run_outer(const struct packet *in, uint32_t segments, struct packet *out)
 static struct dscp_waiting *find_in_place(const struct dscp_inflight_key *key)
 {
 	struct dscp_waiting *place = &places[dscp_place(key->id, key->receiver)];
-	bool found = (place->state & DSCP_PLACE_MASK) == key->way && place->id == key->id &&
+	bool found = (place->state & DSCP_PLACE_MASK) == key->method && place->id == key->id &&
 		     place->receiver == key->receiver;
 
 	return found ? place : NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The ingress programs of one way, loaded apart from everything else (nothing is pinned), and what
- * hands them packets: BPF_PROG_TEST_RUN, which takes frames only, or a tun device in a network
+ * The ingress programs of one method, loaded apart from everything else (nothing is pinned), and
+ * what hands them packets: BPF_PROG_TEST_RUN, which takes frames only, or a tun device in a network
  * namespace of its own, for L3 packets.
  */
 #ifndef INGRESS_RUN_H
@@ -23,10 +23,10 @@ extern uint32_t linear;
 extern bool places_busy;
 
 /* NULL, or why these tests cannot run here. */
-const char *ingress_refused(enum dscp_way way);
+const char *ingress_refused(enum dscp_method method);
 
 /* For a group of cases, behind device_open(). */
-void ingress_load(enum dscp_way way);
+void ingress_load(enum dscp_method method);
 void ingress_unload(void);
 
 /* For each case: all maps are empty after this, and knobs are zero. */

@@ -58,7 +58,7 @@ static __always_inline void grow(struct __sk_buff *skb)
 
 static __always_inline void note(struct __sk_buff *skb)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
 	knobs.id = key.id;
 	if (knobs.noted)

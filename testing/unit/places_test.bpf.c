@@ -43,7 +43,7 @@ SEC("tc/put_and_take")
 int put_and_take(struct __sk_buff *skb)
 {
 	struct dscp_inflight note = {}, taken = {};
-	struct dscp_inflight_key key = { .way = DSCP_WAY_TC };
+	struct dscp_inflight_key key = { .method = DSCP_METHOD_TC };
 	struct places_packet *packet = packet_start(skb);
 	struct places_result *result;
 	__u32 thread;

@@ -713,7 +713,7 @@ static void stubs(void **state)
 	assert_false(libxdp_supported());
 	reason_clear();
 	assert_int_equal(libxdp_attach(1, "lo", open_object(), "xdp_ours", 0, &fd), -EOPNOTSUPP);
-	assert_said("lo: built without libxdp: --ingress-hook xdp is not possible");
+	assert_said("lo: built without libxdp: --ingress-method xdp is not possible");
 	assert_int_equal(libxdp_query(1, 1, &none), 0);
 	assert_false(none.attached);
 	reason_clear();

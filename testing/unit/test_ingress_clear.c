@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The way "tc" without a note: which outer header in front of a packet of a tunnel in clear text is
- * believed.
+ * The method "tc" without a note: which outer header in front of a packet of a tunnel in clear text
+ * is believed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@
 #define FRAMES 20000
 #define DEVICE_PACKETS 5000
 
-enum dscp_way way = DSCP_WAY_TC;
+enum dscp_method method = DSCP_METHOD_TC;
 
 static const struct noted no_note = { .there = false };
 
@@ -553,7 +553,7 @@ int main(void)
 	const struct CMUnitTest packets[] = { CLEAR };
 	int failed;
 
-	if (ingress_refused(way))
+	if (ingress_refused(method))
 		return cmocka_run_group_tests_name("ingress_clear", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
 	if (cannot_run_reason())

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The way "peek": what lies in front of a packet is believed if it fits in every respect. */
+/* The method "peek": what lies in front of a packet is believed if it fits in every respect. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include "ingress_cases.h"
 
-enum dscp_way way = DSCP_WAY_PEEK;
+enum dscp_method method = DSCP_METHOD_PEEK;
 
 static struct journey marked_journey(int outer, int inner_family)
 {
@@ -403,7 +403,7 @@ int main(void)
 	const struct CMUnitTest packets[] = { PEEK, ALL_WAYS_PACKETS };
 	int failed;
 
-	if (ingress_refused(way))
+	if (ingress_refused(method))
 		return cmocka_run_group_tests_name("ingress_peek", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
 	if (cannot_run_reason())

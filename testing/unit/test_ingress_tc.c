@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The way "tc": what is noted at the uplink, and which note is believed at the tunnel. */
+/* The method "tc": what is noted at the uplink, and which note is believed at the tunnel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #include "ingress_cases.h"
 
-enum dscp_way way = DSCP_WAY_TC;
+enum dscp_method method = DSCP_METHOD_TC;
 
 static struct noted note_at(const struct journey *j, unsigned int tags)
 {
@@ -483,7 +483,7 @@ int main(void)
 	const struct CMUnitTest packets[] = { TC, ALL_WAYS_PACKETS };
 	int failed;
 
-	if (ingress_refused(way))
+	if (ingress_refused(method))
 		return cmocka_run_group_tests_name("ingress_tc", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
 	places_busy = true;

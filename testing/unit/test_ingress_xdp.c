@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The way "xdp": notes under receiver index and counter, and when they are believed. */
+/* The method "xdp": notes under receiver index and counter, and when they are believed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 #define FORGED 100000 /* three times as many as there is room for */
 
-enum dscp_way way = DSCP_WAY_XDP;
+enum dscp_method method = DSCP_METHOD_XDP;
 
 static struct journey journey(int family)
 {
@@ -469,7 +469,7 @@ int main(void)
 	const struct CMUnitTest flood[] = { ALL(forged_messages) };
 	int failed;
 
-	if (ingress_refused(way))
+	if (ingress_refused(method))
 		return cmocka_run_group_tests_name("ingress_xdp", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
 	failed += run_group("flood", GROUP(flood), load, unload);

@@ -184,8 +184,8 @@ static const struct row load_values[] = {
 	{ "vx4 --direction sideways",
 	  "--direction: invalid value 'sideways': use egress, ingress or both" },
 	{ "vx4 --attach xdp", "--attach: invalid value 'xdp': use auto, tcx or clsact" },
-	{ "vx4 --direction ingress --ingress-hook tcx",
-	  "--ingress-hook: invalid value 'tcx': use auto, tc, peek or xdp" },
+	{ "vx4 --direction ingress --ingress-method tcx",
+	  "--ingress-method: invalid value 'tcx': use auto, tc, peek or xdp" },
 };
 
 static void load_refuses_values(void **state)
@@ -205,11 +205,11 @@ static const struct row load_pairs[] = {
 	{ "--outer-dscp EF --peer-map 10.0.0.5:EF=CS1",
 	  "--outer-dscp leaves nothing to map: it excludes --peer-map" },
 	{ "--ingress-map EF=CS0",
-	  "--ingress-map and --ingress-hook need --direction ingress or both" },
-	{ "--ingress-hook tc",
-	  "--ingress-map and --ingress-hook need --direction ingress or both" },
-	{ "--direction egress --ingress-hook auto",
-	  "--ingress-map and --ingress-hook need --direction ingress or both" },
+	  "--ingress-map and --ingress-method need --direction ingress or both" },
+	{ "--ingress-method tc",
+	  "--ingress-map and --ingress-method need --direction ingress or both" },
+	{ "--direction egress --ingress-method auto",
+	  "--ingress-map and --ingress-method need --direction ingress or both" },
 	{ "--direction ingress --egress-map EF=CS0",
 	  "--egress-map and --outer-dscp need --direction egress or both" },
 	{ "--direction ingress --outer-dscp EF",
@@ -299,8 +299,10 @@ static void load_limits(void **state)
 	assert_accepted("load vx4 --priority-map PFIFO_FAST,*=15,0=0xf,CS1-CS3=802.1p "
 			"--priority-map fq,EF=keep,keep --handshake-dscp KEEP --outer-dscp EF");
 	assert_accepted("load vx4 --port 1 --flows 256 --outer-dscp 0");
-	assert_accepted("load vx4 --direction both --ingress-hook tc --ingress-map EF=CS0");
-	assert_accepted("load vx4 --direction ingress --ingress-hook xdp --attach clsact");
+	assert_accepted("load vx4 --direction both --ingress-method tc --ingress-map EF=CS0");
+	/* The older name. */
+	assert_accepted("load vx4 --direction both --ingress-hook=peek");
+	assert_accepted("load vx4 --direction ingress --ingress-method xdp --attach clsact");
 	/* Several maps of one prefix are one. */
 	snprintf(words, sizeof(words), "%s --peer-map 10.1.7.0/24:CS1=CS2",
 		 repeated("--peer-map 10.1.%d.0/24:EF=CS1", 64));
@@ -320,7 +322,9 @@ static const struct row twice[] = {
 	{ "load -d both vx4 --direction=egress",
 	  "--direction is given twice, with 'both' and 'egress'" },
 	{ "load vx4 -d ingress -H tc -H peek",
-	  "--ingress-hook is given twice, with 'tc' and 'peek'" },
+	  "--ingress-method is given twice, with 'tc' and 'peek'" },
+	{ "load vx4 -d both --ingress-hook tc --ingress-method peek",
+	  "--ingress-method is given twice, with 'tc' and 'peek'" },
 	{ "load vx4 -o EF --outer-dscp EF", "--outer-dscp is given twice, with 'EF' and 'EF'" },
 	{ "load vx4 --handshake-dscp EF --handshake-dscp keep",
 	  "--handshake-dscp is given twice, with 'EF' and 'keep'" },

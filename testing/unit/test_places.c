@@ -156,9 +156,9 @@ static void set(uint32_t place, const struct dscp_waiting *w)
 	assert_int_equal(bpf_map_update_elem(map_of("waiting"), &place, w, BPF_ANY), 0);
 }
 
-static bool in_hash(uint64_t id, uint32_t receiver, uint32_t way, struct dscp_inflight *note)
+static bool in_hash(uint64_t id, uint32_t receiver, uint32_t method, struct dscp_inflight *note)
 {
-	struct dscp_inflight_key key = { .id = id, .receiver = receiver, .way = way };
+	struct dscp_inflight_key key = { .id = id, .receiver = receiver, .method = method };
 
 	return !bpf_map_lookup_elem(map_of("inflight"), &key, note);
 }
@@ -166,7 +166,7 @@ static bool in_hash(uint64_t id, uint32_t receiver, uint32_t way, struct dscp_in
 /* Whoever was in the place is in the hash from then on, as it was. */
 static void another_moves(void **state)
 {
-	struct dscp_waiting other = { .id = 5, .receiver = 6, .state = 8 | DSCP_WAY_XDP };
+	struct dscp_waiting other = { .id = 5, .receiver = 6, .state = 8 | DSCP_METHOD_XDP };
 	uint64_t id = id_with_place(77, 0);
 	struct dscp_inflight note;
 
@@ -175,9 +175,9 @@ static void another_moves(void **state)
 	set(77, &other);
 	assert_int_equal(run(1, id, 1), 0);
 	assert_none_lost(1, 1);
-	assert_true(in_hash(5, 6, DSCP_WAY_XDP, &note));
+	assert_true(in_hash(5, 6, DSCP_METHOD_XDP, &note));
 	assert_memory_equal(&note, &other.note, sizeof(note));
-	assert_false(in_hash(id, 0, DSCP_WAY_TC, &note));
+	assert_false(in_hash(id, 0, DSCP_METHOD_TC, &note));
 	assert_int_equal(at(77).id, id);
 	assert_int_equal(at(77).state, 8 + DSCP_PLACE_NEXT);
 }
@@ -186,14 +186,14 @@ static void another_moves(void **state)
 static void same_key(void **state)
 {
 	uint64_t id = id_with_place(77, 0);
-	struct dscp_waiting dead = { .id = id, .state = DSCP_WAY_TC };
+	struct dscp_waiting dead = { .id = id, .state = DSCP_METHOD_TC };
 	struct dscp_inflight note;
 
 	(void)state;
 	set(77, &dead);
 	assert_int_equal(run(1, id, 1), 0);
 	assert_none_lost(1, 1);
-	assert_false(in_hash(id, 0, DSCP_WAY_TC, &note));
+	assert_false(in_hash(id, 0, DSCP_METHOD_TC, &note));
 }
 
 /* The count of notes starts again from 0. */

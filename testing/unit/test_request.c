@@ -42,7 +42,7 @@ static const struct sample {
 	{ "egress-map", "*=CS0,EF=EF", NULL },
 	{ "peer-map", "10.0.0.5:EF=CS1", NULL },
 	{ "ingress-map", "EF=CS0", "--direction both" },
-	{ "ingress-hook", "tc", "--direction both" },
+	{ "ingress-method", "tc", "--direction both" },
 	{ "outer-dscp", "EF", NULL },
 	{ "priority-map", "802.1p,LE=1", NULL },
 	{ "handshake-dscp", "CS0", NULL },
@@ -286,7 +286,7 @@ static const struct {
 	{ "-m EF=46", "-m CS0=0", "" },
 	{ "-d both -i EF=CS0", "-d both", "# wg0: ingress-map: CS0=keep (was 'EF=CS0')\n" },
 	{ "-d both -H tc", "",
-	  "# wg0: direction: egress (was both)\n# wg0: ingress-hook: auto (was tc)\n" },
+	  "# wg0: direction: egress (was both)\n# wg0: ingress-method: auto (was tc)\n" },
 	{ "-P 10.0.0.0/8:EF=CS1 -P fd00::/16:copy", "-P 10.0.0.0/8:EF=CS1",
 	  "# wg0: peer-map: '10.0.0.0/8:EF=CS1' (was 'fd00::/16:copy' '10.0.0.0/8:EF=CS1')\n" },
 	{ "-o EF", "", "# wg0: outer-dscp: none (was EF)\n" },
@@ -582,7 +582,7 @@ static const struct {
 #define AT(member) offsetof(struct request, member)
 	{ AT(size), sizeof(struct request) % 256 + 1 },
 	{ AT(direction), DIRECTION_BOTH + 1 },
-	{ AT(way), DSCP_WAY_XDP + 1 },
+	{ AT(method), DSCP_METHOD_XDP + 1 },
 	{ AT(attach), ATTACH_CLSACT + 1 },
 	{ AT(n_uplinks), DSCP_MAX_UPLINKS + 1 },
 	{ AT(n_ports), DSCP_MAX_PORTS + 1 },
@@ -634,7 +634,7 @@ static const struct {
 #name, offsetof(struct request, name), at, sizeof(((struct request *)0)->name)     \
 	}
 	MEMBER(size, 0),	  MEMBER(direction, 4),
-	MEMBER(way, 8),		  MEMBER(attach, 12),
+	MEMBER(method, 8),	  MEMBER(attach, 12),
 	MEMBER(n_uplinks, 16),	  MEMBER(n_ports, 20),
 	MEMBER(flows, 24),	  MEMBER(fixed, 28),
 	MEMBER(outer_dscp, 29),	  MEMBER(peers, 30),
@@ -668,10 +668,10 @@ static void numbers_keep_their_meaning(void **state)
 	assert_int_equal(DIRECTION_EGRESS, 0);
 	assert_int_equal(DIRECTION_INGRESS, 1);
 	assert_int_equal(DIRECTION_BOTH, 2);
-	assert_int_equal(DSCP_WAY_NONE, 0);
-	assert_int_equal(DSCP_WAY_TC, 1);
-	assert_int_equal(DSCP_WAY_PEEK, 2);
-	assert_int_equal(DSCP_WAY_XDP, 3);
+	assert_int_equal(DSCP_METHOD_NONE, 0);
+	assert_int_equal(DSCP_METHOD_TC, 1);
+	assert_int_equal(DSCP_METHOD_PEEK, 2);
+	assert_int_equal(DSCP_METHOD_XDP, 3);
 	assert_int_equal(ATTACH_AUTO, 0);
 	assert_int_equal(ATTACH_TCX, 1);
 	assert_int_equal(ATTACH_CLSACT, 2);

@@ -389,7 +389,7 @@ static int find_for_xdp(void)
 	static const struct request request;
 
 	tunnel.n_uplinks = 0;
-	tunnel.way = DSCP_WAY_XDP;
+	tunnel.method = DSCP_METHOD_XDP;
 	return uplinks_find(&request, false, &link_of, &wg, &tunnel);
 }
 
