@@ -15,12 +15,13 @@ static void print_policy(const struct explanation *e)
 	char prefix[PEER_NAME_LEN];
 
 	if (status->tunnel.flags & DSCP_TUNNEL_FIXED) {
-		printf("  policy    --outer-dscp %s\n", dscp_name(status->tunnel.outer_dscp));
+		printf("  policy         --outer-dscp %s\n", dscp_name(status->tunnel.outer_dscp));
 	} else if (e->peer >= 0) {
 		peers_name(&status->peers->maps[e->peer].peer, prefix);
-		printf("  policy    --peer-map %s:%s\n", prefix, status_peer_map(status, e->peer));
+		printf("  policy         --peer-map %s:%s\n", prefix,
+		       status_peer_map(status, e->peer));
 	} else if (has_egress(status)) {
-		printf("  policy    --egress-map %s%s\n", status_egress_map(status),
+		printf("  policy         --egress-map %s%s\n", status_egress_map(status),
 		       status->peers && !e->query->has_to ? " (where no --peer-map decides: --to)"
 							  : "");
 	}
@@ -30,9 +31,9 @@ static void print_policy(const struct explanation *e)
 static void print_priorities(const struct tunnel_status *status)
 {
 	if (status->tunnel.flags & DSCP_TUNNEL_PRIORITY)
-		printf("  policy    --priority-map %s\n", status_priority_map(status));
+		printf("  policy         --priority-map %s\n", status_priority_map(status));
 	if (status->tunnel.handshake)
-		printf("  policy    --handshake-dscp %s\n",
+		printf("  policy         --handshake-dscp %s\n",
 		       dscp_name(status->tunnel.handshake - 1));
 }
 
@@ -40,7 +41,8 @@ static void print_queue(const struct explain_queue *queue)
 {
 	const struct nl_qdisc *qdisc = &queue->qdisc;
 
-	printf("  qdisc     %s%s %s", queue->dev, qdisc->root ? "" : ", within it", qdisc->kind);
+	printf("  qdisc          %s%s %s", queue->dev, qdisc->root ? "" : ", within it",
+	       qdisc->kind);
 	if (explain_has_tins(qdisc))
 		printf(" %s", cake_mode_name(qdisc->diffserv));
 	printf(": %s", explain_qdisc(qdisc));
@@ -95,7 +97,7 @@ static void print_rows(const struct explanation *e, const struct explain_uplink 
 		}
 		if (!explain_asks_for(e, first))
 			continue;
-		printf("  %-9s %s", uplink ? "egress" : "ingress", dscp_name(first));
+		printf("  %-14s %s", uplink ? "egress" : "ingress", dscp_name(first));
 		if (last > first)
 			printf("-%s", dscp_name(last));
 		printf(" -> %s", to == DSCP_KEEP ? "keep"
@@ -118,7 +120,7 @@ static void print_uplink(const struct explanation *e, const struct explain_uplin
 	if (uplink->hook >= 0)
 		status_print_hook(e->status, uplink->hook);
 	else
-		printf("  uplink    %s: egress_outer is not there\n", uplink->dev);
+		printf("  uplink         %s: egress_outer is not there\n", uplink->dev);
 	for (unsigned int i = 0; i < uplink->n_queues; i++)
 		print_queue(&uplink->queues[i]);
 	print_rows(e, uplink, &uplink->leaves);
@@ -141,6 +143,6 @@ void explain_print_text(const struct explanation *e)
 		print_uplink(e, &e->uplinks[i]);
 	if (!has_ingress(status))
 		return;
-	printf("  policy    --ingress-map %s\n", status_ingress_map(status));
+	printf("  policy         --ingress-map %s\n", status_ingress_map(status));
 	print_rows(e, NULL, &status->tunnel.ingress);
 }

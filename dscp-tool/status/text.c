@@ -20,7 +20,7 @@ static void print_peers(const struct tunnel_status *status)
 	for (unsigned int i = 0; status->peers && i < status->peers->n; i++) {
 		peers_name(&status->peers->maps[i].peer, name);
 		snprintf(title, sizeof(title), "to %s", name);
-		printf("  %-9s %s\n", title, status_peer_map(status, i));
+		printf("  %-14s %s\n", title, status_peer_map(status, i));
 	}
 }
 
@@ -29,18 +29,19 @@ static void print_policies(const struct tunnel_status *status)
 	const struct dscp_tunnel *t = &status->tunnel;
 
 	if (t->flags & DSCP_TUNNEL_FIXED)
-		printf("  map out   every packet gets %s\n", dscp_name(t->outer_dscp));
+		printf("  egress map     every packet gets %s\n", dscp_name(t->outer_dscp));
 	else if (has_egress(status))
-		printf("  map out   %s\n", status_egress_map(status));
+		printf("  egress map     %s\n", status_egress_map(status));
 	print_peers(status);
 	if (t->flags & DSCP_TUNNEL_PRIORITY)
-		printf("  priority  %s\n", status_priority_map(status));
+		printf("  priority       %s\n", status_priority_map(status));
 	if (t->handshake)
-		printf("  handshake %s, and so has a keepalive\n", dscp_name(t->handshake - 1));
+		printf("  handshake      %s, and so has a keepalive\n",
+		       dscp_name(t->handshake - 1));
 	if (!has_ingress(status))
 		return;
-	printf("  map in    %s\n", status_ingress_map(status));
-	printf("  way in    %s: %s\n", method_name(t->method),
+	printf("  ingress map    %s\n", status_ingress_map(status));
+	printf("  ingress method %s: %s\n", method_name(t->method),
 	       status->request.method == DSCP_METHOD_NONE ? method_reason(t) : "asked for");
 }
 
@@ -111,7 +112,7 @@ static void print_reasons(const struct tunnel_status *status, const struct dscp_
 		if (!c->unknown[i])
 			continue;
 		if (*before == 'u')
-			printf("  %-9s ", name);
+			printf("  %-14s ", name);
 		printf("%s", before);
 		print_number(status, counter_reasons[i], c->unknown[i]);
 		before = ", ";
@@ -126,7 +127,7 @@ static void print_counters(const struct tunnel_status *status, const struct dscp
 {
 	const struct dscp_counters since = counters_since(all, before), *c = &since;
 
-	printf("  %-9s ", name);
+	printf("  %-14s ", name);
 	print_number(status, "seen", counters_seen(c));
 	for (unsigned int i = 0; i < N_COUNTERS; i++) {
 		printf(", ");
@@ -136,7 +137,7 @@ static void print_counters(const struct tunnel_status *status, const struct dscp
 	putchar('\n');
 	print_reasons(status, c, name);
 	if (c->stamped_bytes) {
-		printf("  %-9s ", name);
+		printf("  %-14s ", name);
 		print_number(status, "stamped", counters_stamped(c));
 		print_number(status, ", bytes", c->stamped_bytes);
 		putchar('\n');
@@ -172,7 +173,7 @@ void status_print_hook(const struct tunnel_status *status, unsigned int i)
 	const struct hook *hook = &status->hooks[i];
 	const struct hook_state *state = &status->states[i];
 
-	printf("  hook      %s %s: %s, ", hook->dev, hook_point_name(hook_role(hook)->point),
+	printf("  hook           %s %s: %s, ", hook->dev, hook_point_name(hook_role(hook)->point),
 	       hook_role(hook)->name);
 	if (state->attach != ATTACH_AUTO)
 		printf("%s, ", hook_kind_name(state->attach));
@@ -214,7 +215,7 @@ static void print_command(const struct tunnel_status *status)
 	char *command = status_load_line(status);
 
 	if (command)
-		printf("  command   %s\n", command);
+		printf("  command        %s\n", command);
 	free(command);
 }
 
@@ -236,7 +237,7 @@ void status_print_name(const struct tunnel_status *status)
 void status_print_problems(const struct tunnel_status *status)
 {
 	for (unsigned int i = 0; i < status->n_problems; i++)
-		printf("  problem   %s\n", status->problems[i]);
+		printf("  problem        %s\n", status->problems[i]);
 }
 
 static void print_tunnel(const struct tunnel_status *status)
@@ -263,7 +264,7 @@ void status_print_text(const struct status *status)
 	for (unsigned int i = 0; i < status->n_tunnels; i++)
 		print_tunnel(&status->tunnels[i]);
 	if (status->n_tunnels)
-		printf("flows       %" PRIu32 " of %" PRIu32 ", for all tunnels together\n",
+		printf("flows            %" PRIu32 " of %" PRIu32 ", for all tunnels together\n",
 		       status->flows, status->flows_capacity);
 	else if (status->n_elsewhere)
 		printf("no tunnel is loaded in this network namespace (%u in others: status "

@@ -80,7 +80,7 @@ test_load_changes_a_loaded_tunnel()
 	check_grep '"outer_dscp":"CS1"' on a "$TOOL" status vx4 --json
 	check on a "$TOOL" load vx4 --priority-map pfifo_fast,AF41=6
 	grep -qx "vx4: priority-map: 'pfifo_fast,AF41=6' (was keep)" <<<"$OUTPUT" || fail "$OUTPUT"
-	check_grep '^  priority  pfifo_fast,AF41=6$' on a "$TOOL" status vx4
+	check_grep '^  priority       pfifo_fast,AF41=6$' on a "$TOOL" status vx4
 	[ "$(counter a vx4 'priority_map|length, .EF, .AF41, .LE, .CS0' | paste -s)" = $'64\t6\t6\t1\t0' ]
 	check on a "$TOOL" load vx4 --priority-map EF=6
 	[ "$(counter a vx4 'priority_map|tojson')" = '"{\"EF\":6}"' ]

@@ -168,8 +168,8 @@ test_status_json()
 		.egress_map == null and .egress_map_text == null and
 		.priority_map == null and .priority_map_text == null and
 		.ingress_method == {"method": "tc", "auto": false, "reason": "asked for"}'
-	check_grep 'map in +CS0=CS1,EF=AF41$' on a "$TOOL" status
-	check_grep 'way in +tc: asked for' on a "$TOOL" status
+	check_grep 'ingress map +CS0=CS1,EF=AF41$' on a "$TOOL" status
+	check_grep 'ingress method +tc: asked for' on a "$TOOL" status
 	check on a "$TOOL" load vx4 --outer-dscp EF --direction both
 	# What is left out goes back to its default.
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .outer_dscp == "EF" and

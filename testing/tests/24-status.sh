@@ -167,7 +167,7 @@ test_device_moved_away()
 	check on a "$TOOL" load vx4 --direction both --ingress-method tc --uplink eth0
 	on a ip link set eth0 netns b
 	check_exit 4 on a "$TOOL" status vx4
-	[ "$(grep '^  problem ' <<<"$OUTPUT" | sed 's/number [0-9]*/number N/')" = "  problem   the device eth0 (number N) is gone, or in another network namespace: reload the tunnel" ] ||
+	[ "$(grep '^  problem ' <<<"$OUTPUT" | sed 's/number [0-9]*/number N/')" = "  problem        the device eth0 (number N) is gone, or in another network namespace: reload the tunnel" ] ||
 		fail "$OUTPUT"
 }
 

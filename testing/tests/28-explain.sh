@@ -20,7 +20,7 @@ problem()
 {
 	explains 4 "${@:2}"
 	[ "$(grep -c '^  problem ' <<<"$OUTPUT")" = 1 ] || fail "not one problem: $OUTPUT"
-	grep -qE "^  problem   $1\$" <<<"$OUTPUT" || fail "it does not say '$1': $OUTPUT"
+	grep -qE "^  problem        $1\$" <<<"$OUTPUT" || fail "it does not say '$1': $OUTPUT"
 	check_exit 4 on a "$TOOL" explain "${@:2}" --json
 	jq -e --arg ere "^$1\$" '.tunnels[0].problems | length == 1 and (.[0] | test($ere))' \
 		<<<"$OUTPUT" >/dev/null || fail "$OUTPUT"
@@ -61,11 +61,11 @@ test_wireguard()
 	pass udp:640 4 6 inner --map "$(outer_map wg4 --to fd00:4::2)"
 	[ "$(on a "$TOOL" explain wg4 --json | jq -c '.tunnels[0].uplinks[0].egress[46] | del(.tins)')" = \
 		'{"dscp":"EF","becomes":"keep","outer":"CS0","priority":null}' ]
-	check_grep '^  hook      wg4 egress: egress_inner, ' on a "$TOOL" explain wg4
+	check_grep '^  hook           wg4 egress: egress_inner, ' on a "$TOOL" explain wg4
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_inner; tc qdisc del dev wg4 clsact 2>/dev/null || true'
 	problem 'egress_inner is not attached to wg4: reload the tunnel' wg4 -d AF41
 	explains 4 wg4 -d AF41
-	grep '^  egress    AF41 -> keep (CS0) at eth0' <<<"$OUTPUT" || fail "$OUTPUT"
+	grep '^  egress         AF41 -> keep (CS0) at eth0' <<<"$OUTPUT" || fail "$OUTPUT"
 }
 
 # The shortest rows, and each line has all its words.
@@ -75,22 +75,22 @@ test_rows()
 	check on a "$TOOL" load vx4 --direction both -m '*=CS0,EF=EF,AF11-AF13=copy,63=keep' -i '*=keep,EF=CS5'
 	explains 0 vx4
 	[[ $OUTPUT == 'vx4: vxlan port 4789, vni 44, remote 192.0.2.2'$'\n'* ]]
-	says '  policy    --egress-map *=CS0,AF11-AF13=copy,EF=EF,63=keep'
-	check_grep '^  hook      eth0 egress: egress_outer, (tcx|clsact), .*ok, then qdisc noqueue$' echo "$OUTPUT"
-	says '  qdisc     eth0 noqueue: queues nothing'
-	[ "$(grep '^  egress ' <<<"$OUTPUT")" = '  egress    CS0-9 -> CS0 at eth0
-  egress    AF11-AF13 -> copy at eth0
-  egress    15-NQB -> CS0 at eth0
-  egress    EF -> EF at eth0
-  egress    47-62 -> CS0 at eth0
-  egress    63 -> keep at eth0' ] || fail "$OUTPUT"
-	says '  policy    --ingress-map *=keep,EF=CS5'
-	[ "$(grep '^  ingress ' <<<"$OUTPUT")" = '  ingress   CS0-NQB -> keep
-  ingress   EF -> CS5
-  ingress   47-63 -> keep' ] || fail "$OUTPUT"
+	says '  policy         --egress-map *=CS0,AF11-AF13=copy,EF=EF,63=keep'
+	check_grep '^  hook           eth0 egress: egress_outer, (tcx|clsact), .*ok, then qdisc noqueue$' echo "$OUTPUT"
+	says '  qdisc          eth0 noqueue: queues nothing'
+	[ "$(grep '^  egress ' <<<"$OUTPUT")" = '  egress         CS0-9 -> CS0 at eth0
+  egress         AF11-AF13 -> copy at eth0
+  egress         15-NQB -> CS0 at eth0
+  egress         EF -> EF at eth0
+  egress         47-62 -> CS0 at eth0
+  egress         63 -> keep at eth0' ] || fail "$OUTPUT"
+	says '  policy         --ingress-map *=keep,EF=CS5'
+	[ "$(grep '^  ingress ' <<<"$OUTPUT")" = '  ingress        CS0-NQB -> keep
+  ingress        EF -> CS5
+  ingress        47-63 -> keep' ] || fail "$OUTPUT"
 	explains 0 vx4 --dscp ef
-	[ "$(grep -E '^  (e|in)gress ' <<<"$OUTPUT")" = '  egress    EF -> EF at eth0
-  ingress   EF -> CS5' ] || fail "$OUTPUT"
+	[ "$(grep -E '^  (e|in)gress ' <<<"$OUTPUT")" = '  egress         EF -> EF at eth0
+  ingress        EF -> CS5' ] || fail "$OUTPUT"
 	[ "$(on a "$TOOL" explain vx4 --json | jq -c '.tunnels[0] | [.policy, (.uplinks[0].egress | length),
 		.uplinks[0].egress[63], .ingress[46], (.ingress | length)]')" = \
 		'[{"option":"egress-map","value":"*=CS0,AF11-AF13=copy,EF=EF,63=keep"},64,{"dscp":"63","becomes":"keep","outer":null,"priority":null,"tins":[]},{"dscp":"EF","becomes":"CS5"},64]' ]
@@ -102,18 +102,18 @@ test_priorities()
 	lone_node
 	check on a "$TOOL" load vx4 -m '*=CS0,EF=EF,AF41=keep' --priority-map 'EF=6,CS0=0'
 	explains 0 vx4
-	says "  policy    --priority-map CS0=0,EF=6"
-	[ "$(grep '^  egress ' <<<"$OUTPUT")" = '  egress    CS0-33 -> CS0 at eth0, priority 0
-  egress    AF41 -> keep at eth0
-  egress    35-NQB -> CS0 at eth0, priority 0
-  egress    EF -> EF at eth0, priority 6
-  egress    47-63 -> CS0 at eth0, priority 0' ] || fail "$OUTPUT"
+	says "  policy         --priority-map CS0=0,EF=6"
+	[ "$(grep '^  egress ' <<<"$OUTPUT")" = '  egress         CS0-33 -> CS0 at eth0, priority 0
+  egress         AF41 -> keep at eth0
+  egress         35-NQB -> CS0 at eth0, priority 0
+  egress         EF -> EF at eth0, priority 6
+  egress         47-63 -> CS0 at eth0, priority 0' ] || fail "$OUTPUT"
 	[ "$(on a "$TOOL" explain vx4 --json | jq -c '.tunnels[0].uplinks[0].egress | [.[0, 34, 46].priority]')" = \
 		'[0,null,6]' ]
 	# Nobody sets it where the program is not there.
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer; tc qdisc del dev eth0 clsact 2>/dev/null || true'
 	explains 4 vx4 -d EF
-	says '  egress    EF -> keep at eth0'
+	says '  egress         EF -> keep at eth0'
 }
 
 # Which prefix decides is by its length, and by the family.
@@ -122,23 +122,23 @@ test_prefixes()
 	lone_node
 	check on a "$TOOL" load vx4 -m '*=CS0' -P 10.0.0.0/8:EF=EF -P 10.0.4.0/24:EF=CS5 -P ::/0:copy
 	explains 0 vx4 -d EF
-	says '  policy    --egress-map *=CS0 (where no --peer-map decides: --to)'
-	says '  egress    EF -> CS0 at eth0'
+	says '  policy         --egress-map *=CS0 (where no --peer-map decides: --to)'
+	says '  egress         EF -> CS0 at eth0'
 	explains 0 vx4 -d EF --to 10.0.4.2
-	says '  policy    --peer-map 10.0.4.0/24:*=CS0,EF=CS5'
-	says '  egress    EF -> CS5 at eth0'
+	says '  policy         --peer-map 10.0.4.0/24:*=CS0,EF=CS5'
+	says '  egress         EF -> CS5 at eth0'
 	explains 0 vx4 -d EF --to=10.0.5.2
-	says '  policy    --peer-map 10.0.0.0/8:*=CS0,EF=EF'
+	says '  policy         --peer-map 10.0.0.0/8:*=CS0,EF=EF'
 	explains 0 vx4 -d EF -t 11.0.0.1
-	says '  policy    --egress-map *=CS0'
+	says '  policy         --egress-map *=CS0'
 	explains 0 vx4 -d EF -t fd00::5
-	says '  policy    --peer-map ::/0:copy'
+	says '  policy         --peer-map ::/0:copy'
 	[ "$(on a "$TOOL" explain vx4 -d EF -t fd00::5 -j | jq -c '.tunnels[0] | [.to, .policy]')" = \
 		'["fd00::5",{"option":"peer-map","prefix":"::/0","value":"copy"}]' ]
 	check on a "$TOOL" load vx4 --outer-dscp EF --direction egress
 	explains 0 vx4 -d CS1 -t 10.0.4.2
-	says '  policy    --outer-dscp EF'
-	says '  egress    CS1 -> EF at eth0'
+	says '  policy         --outer-dscp EF'
+	says '  egress         CS1 -> EF at eth0'
 }
 
 # Whether the sender marks at all.
@@ -165,17 +165,17 @@ test_what_stands_in_the_way()
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer; tc qdisc del dev eth0 clsact 2>/dev/null || true'
 	problem 'egress_outer is not attached to eth0: reload the tunnel' vx4 -d EF
 	explains 4 vx4 -d EF
-	says '  egress    EF -> keep at eth0'
+	says '  egress         EF -> keep at eth0'
 	check on a "$TOOL" reload vx4
 	explains 0 vx4 -d EF
-	says '  egress    EF -> EF at eth0'
+	says '  egress         EF -> EF at eth0'
 	# Packets leave by another device, where the program is not.
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up; ip link set peer1 up
 		ip route add 192.0.2.2/32 dev eth1'
 	problem 'packets of vx4 now leave by eth1: reload it' vx4 -d EF
 	explains 4 vx4 -d EF
-	says '  uplink    eth1: egress_outer is not there'
-	says '  egress    EF -> keep at eth1'
+	says '  uplink         eth1: egress_outer is not there'
+	says '  egress         EF -> keep at eth1'
 	on a ip link del eth1
 	on a ip address flush dev eth0
 	problem 'vx4: no uplink found: no way to 192.0.2.2: .*' vx4 -d EF
@@ -238,7 +238,7 @@ test_changes_nothing()
 	inventory >"$T/after"
 	check diff "$T/before" "$T/after"
 	# The capabilities of status are enough.
-	check_grep '^  egress    EF -> EF at eth0$' on a setpriv \
+	check_grep '^  egress         EF -> EF at eth0$' on a setpriv \
 		--bounding-set=-all,+bpf,+net_admin,+sys_admin --inh-caps=-all "$TOOL" explain vx4 -d EF
 }
 
@@ -252,13 +252,13 @@ test_several_and_none()
 	explains 3 vx4 vx5
 	[ "$OUTPUT" = 'dscp-tool: vx5: not loaded' ]
 	explains 0 vx6 vx4 -d CS1
-	says '  egress    CS1 -> EF at eth0'
-	says '  egress    CS1 -> CS1 at eth0'
+	says '  egress         CS1 -> EF at eth0'
+	says '  egress         CS1 -> CS1 at eth0'
 	check_grep '^2$' on a sh -c "'$TOOL' explain vx4 vx6 -j | jq '.tunnels | length'"
 	explains 1
 	# From another network namespace.
 	node_add_netns b
-	check_grep '^  egress    CS1 -> EF at eth0$' on a nsenter --net=/run/netns/b "$TOOL" -n a explain vx6 -d 8
+	check_grep '^  egress         CS1 -> EF at eth0$' on a nsenter --net=/run/netns/b "$TOOL" -n a explain vx6 -d 8
 	check_exit 3 on a nsenter --net=/run/netns/b "$TOOL" explain vx6
 	[[ $OUTPUT == *': dscp-tool -n a explain vx6' ]] || fail "$OUTPUT"
 }
@@ -275,15 +275,15 @@ test_qdiscs()
 		done'
 	check on a "$TOOL" load vx4
 	explains 0 vx4 -d EF
-	[ "$(grep '^  qdisc ' <<<"$OUTPUT")" = "  qdisc     eth0 htb: does not read the DSCP: a filter or the packet's priority decides
-  qdisc     eth0, within it pfifo: does not read the DSCP: one queue for all" ] || fail "$OUTPUT"
+	[ "$(grep '^  qdisc ' <<<"$OUTPUT")" = "  qdisc          eth0 htb: does not read the DSCP: a filter or the packet's priority decides
+  qdisc          eth0, within it pfifo: does not read the DSCP: one queue for all" ] || fail "$OUTPUT"
 	on a sh -ec 'ip link add br0 type bridge; ip link set eth0 master br0; ip link set br0 up
 		ip address flush dev eth0; ip address add 192.0.2.1/24 dev br0'
 	check on a "$TOOL" load vx4
 	explains 0 vx4 -d EF
-	[ "$(grep '^  qdisc ' <<<"$OUTPUT" | cut -d : -f 1)" = '  qdisc     br0 noqueue
-  qdisc     eth0 htb
-  qdisc     eth0, within it pfifo' ] || fail "$OUTPUT"
+	[ "$(grep '^  qdisc ' <<<"$OUTPUT" | cut -d : -f 1)" = '  qdisc          br0 noqueue
+  qdisc          eth0 htb
+  qdisc          eth0, within it pfifo' ] || fail "$OUTPUT"
 }
 
 # tins: packets so far, a number each
@@ -333,7 +333,7 @@ test_tins_of_cake()
 	on a tc qdisc replace dev eth0 root cake diffserv4 wash
 	check on a "$TOOL" load vx4 --egress-map 'EF=CS1'
 	explains 0 vx4 -d EF
-	says '  qdisc     eth0 cake diffserv4: the DSCP decides on the tin, and behind it becomes CS0 (wash)'
-	says '  egress    EF -> CS1 at eth0, eth0 tin 0 (Bulk)'
+	says '  qdisc          eth0 cake diffserv4: the DSCP decides on the tin, and behind it becomes CS0 (wash)'
+	says '  egress         EF -> CS1 at eth0, eth0 tin 0 (Bulk)'
 	in_tin 0 46
 }

@@ -27,7 +27,7 @@ refused()
 has_problem()
 {
 	check_exit 4 on a "$TOOL" status "$1"
-	grep -qE -e "^  problem   $2" <<<"$OUTPUT" || fail "no \"$2\": $OUTPUT"
+	grep -qE -e "^  problem        $2" <<<"$OUTPUT" || fail "no \"$2\": $OUTPUT"
 }
 
 # In external mode a device sends any VNI. Two that the kernel tells apart by a list of VNIs, in one

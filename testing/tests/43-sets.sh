@@ -578,7 +578,7 @@ test_set_without_a_namespace()
 	check shared gone "$TOOL" load vx4 --direction both
 	ip netns del gone
 	# shellcheck disable=SC2016 # for another shell
-	retry_until on a sh -c '"$0" status --all-netns | grep "^  problem   its network namespace is gone"' "$TOOL"
+	retry_until on a sh -c '"$0" status --all-netns | grep "^  problem        its network namespace is gone"' "$TOOL"
 	check_grep '^vx4 .netns gone.: vxlan port 4789, NOT HEALTHY$' on a sh -c '"$0" status --all-netns || true' \
 		"$TOOL"
 	check on a "$TOOL" load vx6
@@ -944,7 +944,7 @@ test_another_layout_of_what_is_gone()
 	grep -qx "dscp-tool: vx4: the device is gone: kept for the next reload" <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" status vx6
 	check_exit 4 on a "$TOOL" status vx4
-	grep -qx '  problem   the device vx4 is gone, or in another network namespace: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
+	grep -qx '  problem        the device vx4 is gone, or in another network namespace: unload it, or make it anew and reload it' <<<"$OUTPUT" ||
 		fail "$OUTPUT"
 	check diff <(echo "$lines") <(on a "$TOOL" save | sort)
 	check_exit 2 on a "$TOOL" reload

@@ -104,7 +104,7 @@ egress()
 		check on c "$TOOL" load "$dev4" --uplink-netns a --attach "$how"
 		check on c "$TOOL" load "$dev6" --uplink-netns a --attach "$how"
 		[ "$(attached "$dev4")" = "$(hooks_of "$dev4" "$how")" ]
-		check_grep 'hook      eth0 egress: .*, in /run/netns/a$' on c "$TOOL" status "$dev4"
+		check_grep 'hook           eth0 egress: .*, in /run/netns/a$' on c "$TOOL" status "$dev4"
 		leaves 4 6 inner
 		leaves 6 4 inner
 		check on c "$TOOL" unload "$dev4"
@@ -471,7 +471,7 @@ gone()
 	! on c ip link show vx4 >/dev/null 2>&1 || return
 	text=$(on c "$TOOL" status vx4) || status=$?
 	echo "$text"
-	[ $status = 4 ] && grep -q '^  problem   the network namespace of its uplinks' <<<"$text"
+	[ $status = 4 ] && grep -q '^  problem        the network namespace of its uplinks' <<<"$text"
 }
 
 said() { retry_until grep -qE -e "$1" "$T/monitor"; }
@@ -606,7 +606,7 @@ test_namespace_number_used_again()
 		check_grep '^no tunnel is loaded in this network namespace .1 in others' in_again "$TOOL" status
 		check_exit 4 in_again "$TOOL" status --all-netns
 		grep -q '^vx7 .netns gone.: ' <<<"$OUTPUT"
-		grep -q '^  problem   its network namespace is gone: ' <<<"$OUTPUT"
+		grep -q '^  problem        its network namespace is gone: ' <<<"$OUTPUT"
 		check in_again "$TOOL" load private0 --direction both --egress-map '*=CS1'
 		[ "$(in_again "$TOOL" status private0 --json |
 			jq '.tunnels[0].counters|[.[].seen]|add')" = 0 ]
@@ -639,7 +639,7 @@ test_uplink_namespace_number_used_again()
 		through again b --dst 192.0.2.2 --sport 4799 --count 128
 		check_exit 1 grep -E 'egress_|dscp' <(in_again bpftool net show)
 		check_exit 4 on c "$TOOL" status tun0
-		grep -q '^  problem   the network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT"
+		grep -q '^  problem        the network namespace of its uplinks .number [0-9]*. is gone' <<<"$OUTPUT"
 		check on c "$TOOL" unload tun0
 		check_exit 2 on c ls /sys/fs/bpf/dscp-tool
 		ended

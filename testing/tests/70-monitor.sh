@@ -442,8 +442,8 @@ number_used_again()
 	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' looks_by_event
 	untouched private0 72
 	check_exit 4 on a "$TOOL" status vx7
-	grep -q '^  problem   the device vx7 .number 77. is gone, ' <<<"$OUTPUT"
-	! grep 'hook      vx7 .* ok' <<<"$OUTPUT" || fail "it has no device"
+	grep -q '^  problem        the device vx7 .number 77. is gone, ' <<<"$OUTPUT"
+	! grep 'hook           vx7 .* ok' <<<"$OUTPUT" || fail "it has no device"
 	numbered 78 vx7 71
 	said 'vx7: the device was made anew: loaded again'
 	leaves 71 "$1"
@@ -508,7 +508,7 @@ test_number_loaded_again()
 		[ "$(counter a vx8 'counters|[.[].seen]|add')" = 0 ]
 		check on a "$TOOL" status vx8
 		check_exit 4 on a "$TOOL" status vx7
-		grep -q '^  problem   the device vx7 is gone, ' <<<"$OUTPUT"
+		grep -q '^  problem        the device vx7 is gone, ' <<<"$OUTPUT"
 		leaves 72 inner
 		start_monitor a --interval $by_events
 		numbered 78 vx7 71

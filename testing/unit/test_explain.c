@@ -78,19 +78,19 @@ static void each_dscp_in_four_tins(void **state)
 	for (unsigned int dscp = 16; dscp < DSCP_VALUES; dscp++)
 		uplink->leaves.to[dscp] = dscp == 46 ? 46 : 0;
 	uplink->leaves.to[63] = DSCP_KEEP;
-	assert_lines("  uplink    eth0: egress_outer is not there\n"
-		     "  qdisc     eth0 cake diffserv4: the DSCP decides on the tin\n"
-		     "  egress    CS0 -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    LE -> LE at eth0, eth0 tin 0 (Bulk)\n"
-		     "  egress    2-3 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    4 -> 4 at eth0, eth0 tin 2 (Video)\n"
-		     "  egress    5-7 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    CS1 -> CS1 at eth0, eth0 tin 0 (Bulk)\n"
-		     "  egress    9-15 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    CS2-NQB -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    EF -> EF at eth0, eth0 tin 3 (Voice)\n"
-		     "  egress    47-62 -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
-		     "  egress    63 -> keep at eth0\n");
+	assert_lines("  uplink         eth0: egress_outer is not there\n"
+		     "  qdisc          eth0 cake diffserv4: the DSCP decides on the tin\n"
+		     "  egress         CS0 -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         LE -> LE at eth0, eth0 tin 0 (Bulk)\n"
+		     "  egress         2-3 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         4 -> 4 at eth0, eth0 tin 2 (Video)\n"
+		     "  egress         5-7 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         CS1 -> CS1 at eth0, eth0 tin 0 (Bulk)\n"
+		     "  egress         9-15 -> copy at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         CS2-NQB -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         EF -> EF at eth0, eth0 tin 3 (Voice)\n"
+		     "  egress         47-62 -> CS0 at eth0, eth0 tin 1 (Best Effort)\n"
+		     "  egress         63 -> keep at eth0\n");
 }
 
 /* Of two that stay alike, constant and copy, the longer row is taken, whatever comes first. */
@@ -100,10 +100,10 @@ static void shortest_rows(void **state)
 	memset(&uplink->leaves, 5, sizeof(uplink->leaves));
 	for (unsigned int dscp = 5; dscp < 10; dscp++)
 		uplink->leaves.to[dscp] = dscp;
-	assert_lines("  uplink    eth0: egress_outer is not there\n"
-		     "  egress    CS0-5 -> 5 at eth0\n"
-		     "  egress    6-9 -> copy at eth0\n"
-		     "  egress    AF11-63 -> 5 at eth0\n");
+	assert_lines("  uplink         eth0: egress_outer is not there\n"
+		     "  egress         CS0-5 -> 5 at eth0\n"
+		     "  egress         6-9 -> copy at eth0\n"
+		     "  egress         AF11-63 -> 5 at eth0\n");
 }
 
 /* What WireGuard makes has CS0. */
@@ -113,9 +113,9 @@ static void kept(void **state)
 	memset(&uplink->leaves, DSCP_KEEP, sizeof(uplink->leaves));
 	add_qdisc("eth0", "cake")->diffserv = CAKE_DIFFSERV_DIFFSERV3;
 	explanation.made_as_cs0 = true;
-	assert_lines("  uplink    eth0: egress_outer is not there\n"
-		     "  qdisc     eth0 cake diffserv3: the DSCP decides on the tin\n"
-		     "  egress    CS0-63 -> keep (CS0) at eth0, eth0 tin 1 (Best Effort)\n");
+	assert_lines("  uplink         eth0: egress_outer is not there\n"
+		     "  qdisc          eth0 cake diffserv3: the DSCP decides on the tin\n"
+		     "  egress         CS0-63 -> keep (CS0) at eth0, eth0 tin 1 (Best Effort)\n");
 }
 
 static void one_dscp_and_several_qdiscs(void **state)
@@ -134,18 +134,20 @@ static void one_dscp_and_several_qdiscs(void **state)
 	add_qdisc("eth2", "cake")->fwmark = 0xff;
 	add_qdisc("eth3", "cake")->diffserv = CAKE_DIFFSERV_MAX;
 	assert_lines(
-		"  uplink    eth0: egress_outer is not there\n"
-		"  qdisc     eth0 htb: does not read the DSCP: a filter or the packet's priority "
+		"  uplink         eth0: egress_outer is not there\n"
+		"  qdisc          eth0 htb: does not read the DSCP: a filter or the packet's "
+		"priority "
 		"decides\n"
-		"  qdisc     eth0, within it cake diffserv8: the DSCP decides on the tin, and "
+		"  qdisc          eth0, within it cake diffserv8: the DSCP decides on the tin, and "
 		"behind it "
 		"becomes CS0 (wash)\n"
-		"  qdisc     eth1 cake_mq besteffort: one tin for all: diffserv4 has four\n"
-		"  qdisc     eth2 cake diffserv3: the DSCP decides on the tin, unless the packet's "
+		"  qdisc          eth1 cake_mq besteffort: one tin for all: diffserv4 has four\n"
+		"  qdisc          eth2 cake diffserv3: the DSCP decides on the tin, unless the "
+		"packet's "
 		"mark "
 		"does (fwmark 0xff)\n"
-		"  qdisc     eth3 cake: whether it reads the DSCP is not known here\n"
-		"  egress    EF -> EF at eth0, eth0 tin 6, eth1 tin 0, eth2 tin 2 (Voice)\n");
+		"  qdisc          eth3 cake: whether it reads the DSCP is not known here\n"
+		"  egress         EF -> EF at eth0, eth0 tin 6, eth1 tin 0, eth2 tin 2 (Voice)\n");
 }
 
 static void assert_effect(const char *kind, const char *effect)
