@@ -41,7 +41,7 @@ const struct arg_command dump_map_command = {
 
 /* An entry of a map, as all forms of output show it. */
 struct entry {
-	enum { FLOW, FRAGMENT, NOTE } kind;
+	enum { STAMP, FRAGMENT, NOTE } kind;
 	const char *dscp; /* or another word in its place */
 	const char *tunnel; /* NULL: of no tunnel, as by plain tc */
 	char id[16]; /* a flow's hash, a fragment's identification */
@@ -82,18 +82,18 @@ static void print(struct dump *dump, const struct entry *entry)
 	dump->first = false;
 }
 
-static void read_flow(void *ctx, const void *key, const void *value)
+static void read_stamp(void *ctx, const void *key, const void *value)
 {
 	struct dump *dump = ctx;
-	const struct dscp_flow *flow = value;
+	const struct dscp_stamp *by = value;
 	__u32 stamp = *(const __u32 *)key, stamped = dscp_unmix(stamp) & DSCP_STAMP_BITS;
-	struct entry entry = { .kind = FLOW, .final = stamped & DSCP_STAMP_FINAL };
+	struct entry entry = { .kind = STAMP, .final = stamped & DSCP_STAMP_FINAL };
 
-	if (dump->slot && flow->ifindex != dump->pins->tunnels[dump->slot].ifindex)
+	if (dump->slot && by->ifindex != dump->pins->tunnels[dump->slot].ifindex)
 		return;
-	if (dump->ifindex != flow->ifindex)
-		dump->name = registry_device_name(dump->pins, flow->ifindex);
-	dump->ifindex = flow->ifindex;
+	if (dump->ifindex != by->ifindex)
+		dump->name = registry_device_name(dump->pins, by->ifindex);
+	dump->ifindex = by->ifindex;
 	entry.tunnel = dump->name;
 	entry.dscp = stamped & DSCP_STAMP_KEEP ? "keep" : dscp_name(stamped & (DSCP_VALUES - 1));
 	snprintf(entry.id, sizeof(entry.id), "0x%08x", stamp);
@@ -149,8 +149,8 @@ static void read_fragment(void *ctx, const void *key, const void *value)
 static void read_note(void *ctx, const void *key, const void *value)
 {
 	struct dump *dump = ctx;
-	const struct dscp_inflight_key *id = key;
-	const struct dscp_inflight *note = value;
+	const struct dscp_note_key *id = key;
+	const struct dscp_note *note = value;
 	struct entry entry = {
 		.kind = NOTE,
 		.dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2),
@@ -168,18 +168,18 @@ static void read_note(void *ctx, const void *key, const void *value)
 }
 
 /* Index of a place; what is there. */
-static void read_waiting(void *dump, const void *key, const void *value)
+static void read_bucket(void *dump, const void *key, const void *value)
 {
-	const struct dscp_waiting *place = value;
-	struct dscp_inflight_key id = {
-		.id = place->id,
-		.receiver = place->receiver,
-		.method = place->state & DSCP_PLACE_MASK,
+	const struct dscp_bucket *bucket = value;
+	struct dscp_note_key id = {
+		.id = bucket->id,
+		.receiver = bucket->receiver,
+		.method = bucket->state & DSCP_BUCKET_MASK,
 	};
 
 	(void)key;
-	if (id.method && id.method != DSCP_PLACE_BUSY)
-		read_note(dump, &id, &place->note);
+	if (id.method && id.method != DSCP_BUCKET_BUSY)
+		read_note(dump, &id, &bucket->note);
 }
 
 #define MESSAGE_LEN 32
@@ -197,7 +197,7 @@ static void print_text(const struct entry *entry, bool first)
 
 	(void)first;
 	switch (entry->kind) {
-	case FLOW:
+	case STAMP:
 		printf("%s\t%s\t%s%s\n", entry->id, entry->dscp, tunnel,
 		       entry->final ? "\tfinal" : "");
 		break;
@@ -226,7 +226,7 @@ static void print_json(const struct entry *entry, bool first)
 	if (entry->kind == NOTE)
 		json_string(object, "method", entry->method);
 	else
-		json_string(object, entry->kind == FLOW ? "hash" : "id", entry->id);
+		json_string(object, entry->kind == STAMP ? "hash" : "id", entry->id);
 	json_string(object, "dscp", entry->dscp);
 	json_string(object, "tunnel", entry->tunnel);
 	if (entry->final)
@@ -263,12 +263,11 @@ static const struct source {
 	size_t key_size, value_size;
 	void (*read)(void *dump, const void *key, const void *value);
 } sources[] = {
-	{ "flows", MAP_FLOWS, sizeof(uint32_t), sizeof(struct dscp_flow), read_flow },
+	{ "stamps", MAP_STAMPS, sizeof(uint32_t), sizeof(struct dscp_stamp), read_stamp },
 	{ "fragments", MAP_FRAGMENTS, sizeof(struct dscp_fragment_key),
 	  sizeof(struct dscp_fragment), read_fragment },
-	{ "inflight", MAP_WAITING, sizeof(uint32_t), sizeof(struct dscp_waiting), read_waiting },
-	{ "inflight", MAP_INFLIGHT, sizeof(struct dscp_inflight_key), sizeof(struct dscp_inflight),
-	  read_note },
+	{ "notes", MAP_NOTE_CACHE, sizeof(uint32_t), sizeof(struct dscp_bucket), read_bucket },
+	{ "notes", MAP_NOTES, sizeof(struct dscp_note_key), sizeof(struct dscp_note), read_note },
 };
 
 static int read_map(struct dump *dump, const struct pins *pins)

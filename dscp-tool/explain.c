@@ -33,7 +33,7 @@ static int set_to(void *member, const char *value, char *err, size_t err_len)
 	query->has_to = true;
 	snprintf(text, sizeof(text), "%s", value);
 	if (!strchr(value, '/') && strlen(value) < sizeof(text))
-		return peers_parse_prefix(&query->to, text, err, err_len);
+		return prefixes_parse_one(&query->to, text, err, err_len);
 	snprintf(err, err_len, "'%.60s' is not an IPv4 or IPv6 address", value);
 	return -EINVAL;
 }

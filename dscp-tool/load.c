@@ -51,7 +51,7 @@ int load_tunnel(const struct options *options)
 	int err = find(options, &wanted);
 
 	if (!err)
-		err = change_tunnel(&wanted, &options->peers, options->request.flows);
+		err = change_tunnel(&wanted, &options->prefixes, options->request.flows);
 	if (!err)
 		tell(&wanted.tunnel);
 	return err;

@@ -102,9 +102,9 @@ static int reload_set(struct pins *pins, void *ctx)
 }
 
 /* Says what is not loaded any more, and how it was. */
-static void lost(const struct request *request, const struct peer_maps *peers)
+static void lost(const struct request *request, const struct peer_maps *prefixes)
 {
-	char *command = options_text("", request, peers);
+	char *command = options_text("", request, prefixes);
 
 	if (command)
 		failed(0, "%.15s: not loaded any more: when that is mended, %s", request->name,
@@ -114,7 +114,7 @@ static void lost(const struct request *request, const struct peer_maps *peers)
 }
 
 /* The lock is held, so nothing else is loaded meanwhile. */
-static int load_again(const struct request *request, const struct peer_maps *peers,
+static int load_again(const struct request *request, const struct peer_maps *prefixes,
 		      enum foreign_state state)
 {
 	NETNS_VISIT(request->netns);
@@ -128,21 +128,21 @@ static int load_again(const struct request *request, const struct peer_maps *pee
 						 : "%.15s: its device is gone, and its name is "
 						   "another tunnel's now",
 		       request->name);
-		lost(request, peers);
+		lost(request, prefixes);
 		return 1;
 	}
 	err = state == FOREIGN_PRESENT
 		      ? discover_tunnel(request, true, &wanted.tunnel)
 		      : failed(-ENODEV, "%.15s: the device is gone", request->name);
 	if (!err)
-		err = change_tunnel(&wanted, peers, request->flows);
+		err = change_tunnel(&wanted, prefixes, request->flows);
 	if (!err) {
 		printf("%.15s: was loaded by another version: loaded again\n", request->name);
 		return 0;
 	}
 	snprintf(why, sizeof(why), "%s", reason_first());
 	change_without_device(&wanted);
-	err = change_tunnel(&wanted, peers, request->flows);
+	err = change_tunnel(&wanted, prefixes, request->flows);
 	if (err)
 		return err;
 	reason_clear();

@@ -81,7 +81,7 @@ static __always_inline bool udp_tunnel_fits(const struct dscp_tunnel *tunnel,
 	struct dscp_port *port = bpf_map_lookup_elem(&ports, &number);
 	__u32 header = tunnel->kind == DSCP_KIND_VXLAN ? VXLAN_HEADER : GENEVE_HEADER;
 
-	if (!port || port->arrives != tunnel->kind || bpf_ntohl(front->tunnel[2]) != header)
+	if (!port || port->ingress_kind != tunnel->kind || bpf_ntohl(front->tunnel[2]) != header)
 		return false;
 	if (tunnel->flags & DSCP_TUNNEL_ANY_ID)
 		return !(id & 0xff);

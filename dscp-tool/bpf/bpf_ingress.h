@@ -17,7 +17,7 @@ struct {
 	__uint(max_entries, DSCP_FIRST_SLOTS);
 	__type(key, __u32);
 	__type(value, struct dscp_counters);
-} arrivals SEC(".maps");
+} ingress_counters SEC(".maps");
 
 /* What ingress_inner finds out about a packet. */
 struct arrival {
@@ -92,7 +92,7 @@ static __always_inline void set_inner_ip6(struct __sk_buff *skb, struct ip6_head
 /* Messages of a tunnel with nothing inside. */
 static __always_inline void count_skipped(__u32 slot, __u32 packets)
 {
-	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
+	struct dscp_counters *c = bpf_map_lookup_elem(&ingress_counters, &slot);
 
 	if (c)
 		c->skipped += packets;
@@ -101,7 +101,7 @@ static __always_inline void count_skipped(__u32 slot, __u32 packets)
 static __always_inline void count_arrival(struct __sk_buff *skb, const struct arrival *a, __u32 old,
 					  __u32 new)
 {
-	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &a->slot);
+	struct dscp_counters *c = bpf_map_lookup_elem(&ingress_counters, &a->slot);
 	__u32 packets = wire_packets(skb);
 
 	if (!c)
@@ -131,7 +131,7 @@ static __always_inline __u32 wanted_ds(const struct arrival *a, __u32 ds)
 /* Also what has no DS field. */
 static __always_inline void count_passed(__u32 slot)
 {
-	struct dscp_counters *c = bpf_map_lookup_elem(&arrivals, &slot);
+	struct dscp_counters *c = bpf_map_lookup_elem(&ingress_counters, &slot);
 
 	if (c)
 		c->passed++;

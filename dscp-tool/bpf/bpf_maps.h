@@ -56,11 +56,11 @@ static __always_inline bool nothing_registered(void)
 }
 
 /* Is there a tunnel of that kind, for packets that leave or for those that arrive? */
-static __always_inline bool kind_registered(__u32 kind, bool arrives)
+static __always_inline bool kind_registered(__u32 kind, bool ingress)
 {
 	const struct dscp_config *cfg = read_config();
 
-	return cfg && (arrives ? cfg->arriving : cfg->kinds) & (1u << kind);
+	return cfg && (ingress ? cfg->ingress_kinds : cfg->kinds) & (1u << kind);
 }
 
 #endif

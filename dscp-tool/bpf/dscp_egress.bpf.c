@@ -34,31 +34,31 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, DSCP_PEERS);
-	__type(key, struct dscp_peer);
+	__uint(max_entries, DSCP_PREFIXES);
+	__type(key, struct dscp_prefix);
 	__type(value, struct dscp_policy);
-} peers SEC(".maps");
+} prefixes SEC(".maps");
 
 /* Pinned by name because plain tc loads this object once per program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, DSCP_DEFAULT_FLOWS);
 	__type(key, __u32);
-	__type(value, struct dscp_flow);
+	__type(value, struct dscp_stamp);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} flows SEC(".maps");
+} stamps SEC(".maps");
 
 /*
- * In front of flows, direct mapped: an array look-up is inlined and costs a fifth of a hash's.
- * What is in here was stamped by us, and the stamp tells its value; what is not may be in flows.
+ * In front of stamps, direct mapped: an array look-up is inlined and costs a fifth of a hash's.
+ * Each stamp in here was made by us, and tells its value. A stamp that is not may be in stamps.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DSCP_RECENT);
+	__uint(max_entries, DSCP_STAMP_CACHE);
 	__type(key, __u32);
 	__type(value, __u32);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} recent SEC(".maps");
+} stamp_cache SEC(".maps");
 
 /* In front of devices, direct mapped. A slot is believed if its tunnel has the device. */
 struct {
@@ -99,12 +99,12 @@ struct {
 #define FAMILY_INET6 10
 #define SOCKET_RAW 3 /* on MIPS too, where the first two are exchanged */
 
-static __always_inline void set_destination(struct dscp_peer *peer, __u32 family,
+static __always_inline void set_destination(struct dscp_prefix *prefix, __u32 family,
 					    const __u8 *address, __u32 bytes)
 {
-	peer->prefixlen = DSCP_PEER_BITS + bytes * 8;
-	peer->family = family;
-	__builtin_memcpy(peer->address, address, bytes);
+	prefix->prefixlen = DSCP_PREFIX_BITS + bytes * 8;
+	prefix->family = family;
+	__builtin_memcpy(prefix->address, address, bytes);
 }
 
 /*
@@ -117,8 +117,8 @@ static __always_inline bool is_prototype(struct __sk_buff *skb, int offset, __u3
 	return protocol == IP_PROTO_GRE && !offset && has_link_header(skb);
 }
 
-/* The DSCP, or negative if there is none. peer: the destination goes there, if it is not NULL. */
-static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *peer)
+/* Returns the DSCP, or negative if there is none. The destination goes to prefix, unless NULL. */
+static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_prefix *prefix)
 {
 	struct ip4_header *ip4;
 	struct ip6_header *ip6;
@@ -134,16 +134,16 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *p
 		if ((void *)(ip4 + 1) > packet_end(skb) || !is_ip4(ip4) ||
 		    is_prototype(skb, offset, ip4->protocol))
 			return -1;
-		if (peer)
-			set_destination(peer, 4, ip4->dest, sizeof(ip4->dest));
+		if (prefix)
+			set_destination(prefix, 4, ip4->dest, sizeof(ip4->dest));
 		return ip4_dscp(ip4);
 	}
 	if (type == bpf_htons(ETH_P_IPV6)) {
 		if ((void *)(ip6 + 1) > packet_end(skb) || !is_ip6(ip6) ||
 		    is_prototype(skb, offset, ip6->next))
 			return -1;
-		if (peer)
-			set_destination(peer, 6, ip6->dest, sizeof(ip6->dest));
+		if (prefix)
+			set_destination(prefix, 6, ip6->dest, sizeof(ip6->dest));
 		return ip6_dscp(ip6);
 	}
 	return -1;
@@ -152,31 +152,31 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_peer *p
 /* The DSCP of the packet that the tunnel device is given, or negative if it has none. More headers
  * are pulled only if none was found: a GSO packet has hardly more than its own in the linear part,
  * and to pull into a clone is to copy it (pskb_expand_head()), at the cost of all the rest. */
-static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_peer *peer)
+static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_prefix *prefix)
 {
-	int dscp = read_inner(skb, peer);
+	int dscp = read_inner(skb, prefix);
 
 	if (dscp >= 0 || !headers_in_pages(skb, INNER_HEADERS))
 		return dscp;
 	pull_headers(skb, INNER_HEADERS);
-	return read_inner(skb, peer);
+	return read_inner(skb, prefix);
 }
 
 /* Only what is absent is written: of the same stamp every entry is as good. */
-static __noinline int note_flow(struct __sk_buff *skb, __u32 stamp)
+static __noinline int note_stamp(struct __sk_buff *skb, __u32 stamp)
 {
-	struct dscp_flow flow = { .ifindex = skb->ifindex };
+	struct dscp_stamp entry = { .ifindex = skb->ifindex };
 
-	if (!bpf_map_lookup_elem(&flows, &stamp))
-		bpf_map_update_elem(&flows, &stamp, &flow, BPF_NOEXIST);
+	if (!bpf_map_lookup_elem(&stamps, &stamp))
+		bpf_map_update_elem(&stamps, &stamp, &entry, BPF_NOEXIST);
 	return 0;
 }
 
-static __always_inline __u32 *recent_stamp(__u32 stamp)
+static __always_inline __u32 *cached_stamp(__u32 stamp)
 {
-	__u32 index = stamp % DSCP_RECENT;
+	__u32 index = stamp % DSCP_STAMP_CACHE;
 
-	return bpf_map_lookup_elem(&recent, &index);
+	return bpf_map_lookup_elem(&stamp_cache, &index);
 }
 
 /* By the hash, for the cache to know the next time. */
@@ -218,9 +218,9 @@ static __always_inline void write_stamp(struct __sk_buff *skb, __u32 value)
 	hash = bpf_get_hash_recalc(skb);
 	stamp = dscp_stamp(hash, value);
 	bpf_set_hash(skb, stamp);
-	last = recent_stamp(stamp);
+	last = cached_stamp(stamp);
 	if (last && *last != stamp) {
-		note_flow(skb, stamp);
+		note_stamp(skb, stamp);
 		*last = stamp;
 	}
 }
@@ -244,43 +244,43 @@ int egress_inner(struct __sk_buff *skb)
 
 /* What the policy for that destination, or else the tunnel's, makes of a DSCP: another, or
  * DSCP_KEEP. The list that the tunnel has at that moment says it for all destinations. */
-static __always_inline __u32 peer_policy(struct dscp_peer *peer, struct dscp_tunnel *tunnel,
-					 __u32 dscp)
+static __always_inline __u32 prefix_policy(struct dscp_prefix *prefix, struct dscp_tunnel *tunnel,
+					   __u32 dscp)
 {
 	struct dscp_policy *policy;
 
-	peer->list = tunnel->list;
-	policy = bpf_map_lookup_elem(&peers, peer);
+	prefix->list = tunnel->list;
+	policy = bpf_map_lookup_elem(&prefixes, prefix);
 	if (!policy)
 		policy = &tunnel->egress;
 	return policy->to[dscp & (DSCP_VALUES - 1)];
 }
 
-static __always_inline __u32 final_value(struct dscp_peer *peer, __u32 dscp)
+static __always_inline __u32 final_value(struct dscp_prefix *prefix, __u32 dscp)
 {
-	__u32 slot = peer->slot, to;
+	__u32 slot = prefix->slot, to;
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 
 	if (!tunnel)
 		return UNKNOWN;
-	to = peer_policy(peer, tunnel, dscp);
+	to = prefix_policy(prefix, tunnel, dscp);
 	return DSCP_STAMP_FINAL | (to == DSCP_KEEP ? DSCP_STAMP_KEEP : to & (DSCP_VALUES - 1));
 }
 
 /* A device that is no tunnel's, or not yet: its packets are nobody's. */
-static __always_inline void stamp_by_peer(struct __sk_buff *skb)
+static __always_inline void stamp_by_prefix(struct __sk_buff *skb)
 {
-	struct dscp_peer peer = {};
+	struct dscp_prefix prefix = {};
 	__u32 value, slot = slot_entered(skb);
 	int dscp;
 
 	if (!slot)
 		return;
-	peer.slot = slot;
-	dscp = inner_dscp(skb, &peer);
+	prefix.slot = slot;
+	dscp = inner_dscp(skb, &prefix);
 	if (dscp < 0)
 		return;
-	value = final_value(&peer, dscp);
+	value = final_value(&prefix, dscp);
 	if (value == UNKNOWN)
 		return;
 	count_stamped(skb, slot, dscp);
@@ -290,7 +290,7 @@ static __always_inline void stamp_by_peer(struct __sk_buff *skb)
 SEC("tc/egress_inner_peers")
 int egress_inner_peers(struct __sk_buff *skb)
 {
-	stamp_by_peer(skb);
+	stamp_by_prefix(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -539,10 +539,10 @@ static __always_inline bool match_tunnel(struct __sk_buff *skb, struct leaving *
 
 static __always_inline bool is_stamp(__u32 hash)
 {
-	__u32 *last = recent_stamp(hash);
+	__u32 *last = cached_stamp(hash);
 
 	/* No hash at all reads as 0, and so does an empty place of the cache. */
-	return hash && ((last && *last == hash) || bpf_map_lookup_elem(&flows, &hash));
+	return hash && ((last && *last == hash) || bpf_map_lookup_elem(&stamps, &hash));
 }
 
 /* DSCP_MARK_*, by the hash of the outer packet: the stamp itself tells it. */
@@ -647,20 +647,21 @@ static __always_inline __u32 clear_policy(struct __sk_buff *skb, struct dscp_tun
 					  __u32 slot, const struct clear *c)
 {
 	__u32 dscp = c->ip6 ? ip6_word_dscp(c->word) : ip4_word_dscp(c->word);
-	struct dscp_peer peer = { .slot = slot };
+	struct dscp_prefix prefix = { .slot = slot };
 	long err;
 
-	if (!(tunnel->flags & DSCP_TUNNEL_PEERS))
+	if (!(tunnel->flags & DSCP_TUNNEL_PREFIXES))
 		return both_dscps(tunnel->egress.to[dscp], dscp);
-	peer.family = c->ip6 ? 6 : 4;
-	peer.prefixlen = DSCP_PEER_BITS + (c->ip6 ? 128 : 32);
+	prefix.family = c->ip6 ? 6 : 4;
+	prefix.prefixlen = DSCP_PREFIX_BITS + (c->ip6 ? 128 : 32);
 	if (c->ip6)
 		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip6_header, dest),
-					 peer.address, 16);
+					 prefix.address, 16);
 	else
 		err = bpf_skb_load_bytes(skb, c->offset + offsetof(struct ip4_header, dest),
-					 peer.address, 4);
-	return both_dscps(err ? UNKNOWN | DSCP_UNREADABLE : peer_policy(&peer, tunnel, dscp), dscp);
+					 prefix.address, 4);
+	return both_dscps(err ? UNKNOWN | DSCP_UNREADABLE : prefix_policy(&prefix, tunnel, dscp),
+			  dscp);
 }
 
 /* The DSCP for a packet of a tunnel in clear text, and its own. offset, type: of the inner packet.
@@ -723,7 +724,7 @@ static __always_inline bool may_be_program(struct __sk_buff *skb, __u32 protocol
 	return sk && (sk->src_port == source || sk->src_port == protocol);
 }
 
-/* The usual inner packet: in the linear part, without VLAN tags and peer maps. */
+/* The usual inner packet: in the linear part, without VLAN tags and prefix maps. */
 static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp_tunnel *tunnel,
 					struct leaving *l, __u32 *wanted)
 {
@@ -733,7 +734,7 @@ static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp
 	GCC_KEEP(offset);
 	inner = packet_start(skb) + (offset & MAX_INNER_OFFSET);
 	asm volatile("" : "+r"(inner)); /* one register, which is compared and then read by */
-	if (tunnel->flags & DSCP_TUNNEL_PEERS || (void *)(inner + 8) > packet_end(skb))
+	if (tunnel->flags & DSCP_TUNNEL_PREFIXES || (void *)(inner + 8) > packet_end(skb))
 		return false;
 	if (type == ETH_P_TEB) {
 		type = bpf_ntohs(inner[6]);
@@ -789,7 +790,7 @@ static __always_inline struct dscp_tunnel *find_tunnel(struct __sk_buff *skb, st
  * stamp. */
 static __always_inline __u32 value_of_first(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
-	const __u32 first = tunnel->flags & DSCP_TUNNEL_PEERS ? DSCP_STAMP_FINAL : 0;
+	const __u32 first = tunnel->flags & DSCP_TUNNEL_PREFIXES ? DSCP_STAMP_FINAL : 0;
 	__u32 value = UNKNOWN;
 
 	if (tunnel->kind == DSCP_KIND_WIREGUARD && skb->sk)

@@ -21,7 +21,7 @@
 #include <linux/pkt_cls.h>
 
 #include "bpf_cleartext.h"
-#include "bpf_inflight.h"
+#include "bpf_notes.h"
 #include "bpf_outer.h"
 
 #define VXLAN_PORT 4789 /* RFC 7348 */
@@ -37,9 +37,9 @@ static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 
 	if (!entry)
 		return DSCP_KIND_NONE;
-	if (entry->arrives) {
-		*slot = entry->arrives == DSCP_KIND_WIREGUARD ? entry->slot : 0;
-		return entry->arrives;
+	if (entry->ingress_kind) {
+		*slot = entry->ingress_kind == DSCP_KIND_WIREGUARD ? entry->slot : 0;
+		return entry->ingress_kind;
 	}
 	if (!nothing_registered())
 		return DSCP_KIND_NONE;
@@ -50,15 +50,14 @@ static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 
 /* The inner packet begins so many bytes behind the IP header. (Numbers, where pointers would be
  * simpler: clang 14 subtracts pointers in 32-bit registers, which the verifier does not take.) */
-static __always_inline void set_distance(struct dscp_inflight *note, const struct outer *o,
-					 __u32 bytes)
+static __always_inline void set_distance(struct dscp_note *note, const struct outer *o, __u32 bytes)
 {
 	note->distance = o->headers + bytes;
 	note->length = outer_length(o) - note->distance;
 }
 
 static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const struct outer *o,
-						    struct dscp_inflight *note)
+						    struct dscp_note *note)
 {
 	struct udp_header *udp = o->payload;
 	struct wireguard_message *message = (void *)(udp + 1);
@@ -76,7 +75,7 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 }
 
 static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struct outer *o,
-					      struct dscp_inflight *note)
+					      struct dscp_note *note)
 {
 	struct udp_header *udp = o->payload;
 	packet_be32 *tunnel = (void *)(udp + 1);
@@ -98,7 +97,7 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 	return FOUND;
 }
 
-static __always_inline enum verdict match_gre(const struct outer *o, struct dscp_inflight *note)
+static __always_inline enum verdict match_gre(const struct outer *o, struct dscp_note *note)
 {
 	packet_be32 *gre = o->payload;
 	__u32 flags;
@@ -114,7 +113,7 @@ static __always_inline enum verdict match_gre(const struct outer *o, struct dscp
 
 /* Fragments are put together in another skb, with another header: nothing to note. */
 static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const struct outer *o,
-						 struct dscp_inflight *note)
+						 struct dscp_note *note)
 {
 	if (o->part != PART_ALL)
 		return OTHER;
@@ -130,7 +129,7 @@ static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const st
 	return OTHER;
 }
 
-static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct dscp_inflight *note)
+static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct dscp_note *note)
 {
 	struct outer o = {};
 	enum verdict verdict;
@@ -153,9 +152,9 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 	return FOUND;
 }
 
-static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_inflight *note)
+static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_note *note)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
+	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
 	put_note(&key, note);
 }
@@ -163,7 +162,7 @@ static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_i
 /* Headers in pages: some drivers leave them there. */
 static __noinline int note_unusual(struct __sk_buff *skb)
 {
-	struct dscp_inflight note = {};
+	struct dscp_note note = {};
 
 	pull_headers(skb, OUTER_HEADERS);
 	if (match_packet(skb, &note) == FOUND)
@@ -174,7 +173,7 @@ static __noinline int note_unusual(struct __sk_buff *skb)
 SEC("tc/ingress_outer")
 int ingress_outer(struct __sk_buff *skb)
 {
-	struct dscp_inflight note = {};
+	struct dscp_note note = {};
 	enum verdict verdict = match_packet(skb, &note);
 
 	if (verdict == FOUND)
@@ -198,7 +197,7 @@ static __always_inline bool is_same_header(__u64 header, __u64 noted)
 
 /* True if the outer header that the note was made from is in front of this packet; else sets why
  * not. */
-static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_inflight *note,
+static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_note *note,
 					 __u32 *unknown)
 {
 	__u64 header;
@@ -230,8 +229,8 @@ static __always_inline __u32 header_dscp(const __u8 *ip)
 /* Returns whether it was a WireGuard message. */
 static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
-	struct dscp_inflight note;
+	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
+	struct dscp_note note;
 
 	if (!take_note(&key, &note) || !is_of_packet(skb, &note, &a->dscp))
 		return false;

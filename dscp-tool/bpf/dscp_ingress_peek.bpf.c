@@ -146,7 +146,7 @@ static __always_inline __u32 slot_by_port(struct __sk_buff *skb, __be16 dest)
 	struct dscp_port *port = bpf_map_lookup_elem(&ports, &number);
 	__u32 slot;
 
-	if (!port || port->arrives != DSCP_KIND_WIREGUARD)
+	if (!port || port->ingress_kind != DSCP_KIND_WIREGUARD)
 		return 0;
 	slot = port->slot;
 	return is_slot_of(skb, slot) ? slot : 0;

@@ -15,7 +15,7 @@
 #include <linux/pkt_cls.h>
 
 #include "bpf_front.h"
-#include "bpf_inflight.h"
+#include "bpf_notes.h"
 #include "bpf_outer.h"
 
 /* Passes over Ethernet and VLAN tags. Returns the ethertype of what is there, or 0. */
@@ -42,17 +42,16 @@ static __always_inline __be16 skip_link(void **at, const void *end)
 }
 
 /* Both ports and the length. The checksum is changed when segments are made of what GRO merged. */
-static __always_inline void note_udp(struct dscp_inflight *note, const struct udp_header *udp)
+static __always_inline void note_udp(struct dscp_note *note, const struct udp_header *udp)
 {
 	__builtin_memset(note->header, 0, sizeof(note->header));
 	__builtin_memcpy(note->header, udp, offsetof(struct udp_header, check));
 }
 
-static __always_inline void keep_note(const struct dscp_inflight_key *key,
-				      const struct dscp_inflight *note)
+static __always_inline void keep_note(const struct dscp_note_key *key, const struct dscp_note *note)
 {
-	const struct dscp_inflight *old = find_note(key);
-	struct dscp_inflight mixed;
+	const struct dscp_note *old = find_note(key);
+	struct dscp_note mixed;
 
 	if (!old) {
 		put_note(key, note);
@@ -68,8 +67,8 @@ static __always_inline void keep_note(const struct dscp_inflight_key *key,
 
 static __always_inline void note_message(const struct outer *o)
 {
-	struct dscp_inflight_key key = { .method = DSCP_METHOD_XDP };
-	struct dscp_inflight note = { .ds = outer_ds(o) };
+	struct dscp_note_key key = { .method = DSCP_METHOD_XDP };
+	struct dscp_note note = { .ds = outer_ds(o) };
 	const struct udp_header *udp = o->payload;
 	const struct wireguard_message *message = (const void *)(udp + 1);
 	struct dscp_port *port;
@@ -79,7 +78,7 @@ static __always_inline void note_message(const struct outer *o)
 		return;
 	number = bpf_ntohs(udp->dest);
 	port = bpf_map_lookup_elem(&ports, &number);
-	if (!port || (port->arrives != DSCP_KIND_WIREGUARD && !nothing_registered()) ||
+	if (!port || (port->ingress_kind != DSCP_KIND_WIREGUARD && !nothing_registered()) ||
 	    !is_wireguard(message->type))
 		return;
 	if (!wireguard_carries(udp, message->type)) {
@@ -125,9 +124,9 @@ static __always_inline bool read_front(struct __sk_buff *skb, struct front *fron
 }
 
 /* The DSCP of the note, or UNKNOWN and the reason. */
-static __always_inline __u32 noted_dscp(const struct dscp_inflight *note, const struct front *front)
+static __always_inline __u32 noted_dscp(const struct dscp_note *note, const struct front *front)
 {
-	struct dscp_inflight own = {};
+	struct dscp_note own = {};
 	__u32 plain = plain_dscp(front), noted = note->ds >> 2;
 
 	note_udp(&own, &front->udp);
@@ -140,8 +139,8 @@ static __always_inline __u32 noted_dscp(const struct dscp_inflight *note, const 
 
 static __always_inline void recall(struct __sk_buff *skb, struct arrival *a)
 {
-	struct dscp_inflight_key key = { .method = DSCP_METHOD_XDP };
-	struct dscp_inflight note;
+	struct dscp_note_key key = { .method = DSCP_METHOD_XDP };
+	struct dscp_note note;
 	struct front front;
 
 	if (!read_front(skb, &front) || !message_fits(skb, &front, &a->dscp))

@@ -16,7 +16,7 @@
 struct explain_query {
 	int dscp; /* of the packet; negative: each */
 	bool has_to;
-	struct dscp_peer to; /* where the inner packet goes: a prefix of one address */
+	struct dscp_prefix to; /* where the inner packet goes: a prefix of one address */
 };
 
 struct explain_queue {
@@ -38,7 +38,7 @@ struct explain_uplink {
 struct explanation {
 	const struct tunnel_status *status; /* with the problems that stand in the way */
 	const struct explain_query *query;
-	int peer; /* of status->peers[0], the prefix that decides; negative: none */
+	int prefix; /* of status->prefixes[0], the prefix that decides; negative: none */
 	bool made_as_cs0; /* so the device makes all outer headers; else that is not known */
 	struct explain_uplink uplinks[DSCP_MAX_UPLINKS];
 	unsigned int n_uplinks;

@@ -107,7 +107,7 @@ static struct json_object *json_policy(const struct explanation *e)
 {
 	const struct tunnel_status *status = e->status;
 	struct json_object *object;
-	char prefix[PEER_NAME_LEN];
+	char prefix[PREFIX_NAME_LEN];
 
 	if (!has_egress(status))
 		return NULL;
@@ -115,11 +115,11 @@ static struct json_object *json_policy(const struct explanation *e)
 	if (status->tunnel.flags & DSCP_TUNNEL_FIXED) {
 		json_string(object, "option", "outer-dscp");
 		json_string(object, "value", dscp_name(status->tunnel.outer_dscp));
-	} else if (e->peer >= 0) {
-		peers_name(&status->peers->maps[e->peer].peer, prefix);
+	} else if (e->prefix >= 0) {
+		prefixes_name(&status->prefixes->maps[e->prefix].prefix, prefix);
 		json_string(object, "option", "peer-map");
 		json_string(object, "prefix", prefix);
-		json_string(object, "value", status_peer_map(status, e->peer));
+		json_string(object, "value", status_peer_map(status, e->prefix));
 	} else {
 		json_string(object, "option", "egress-map");
 		json_string(object, "value", status_egress_map(status));

@@ -82,8 +82,8 @@ static struct dscp_policy policy_of(const struct explanation *e)
 	const struct dscp_tunnel *t = &e->status->tunnel;
 	struct dscp_policy policy = t->egress;
 
-	if (e->peer >= 0)
-		policy = e->status->peers->maps[e->peer].policy;
+	if (e->prefix >= 0)
+		policy = e->status->prefixes->maps[e->prefix].policy;
 	if (t->flags & DSCP_TUNNEL_FIXED)
 		memset(&policy, t->outer_dscp, sizeof(policy));
 	return policy;
@@ -211,7 +211,9 @@ void explain_tunnel(struct tunnel_status *status, const struct explain_query *qu
 
 	e->status = status;
 	e->query = query;
-	e->peer = query->has_to && status->peers ? peers_deciding(status->peers, &query->to) : -1;
+	e->prefix = query->has_to && status->prefixes
+			    ? prefixes_deciding(status->prefixes, &query->to)
+			    : -1;
 	e->made_as_cs0 = status->tunnel.kind == DSCP_KIND_WIREGUARD;
 	e->n_uplinks = 0;
 	check_tunnel(status);

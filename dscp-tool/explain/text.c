@@ -12,18 +12,19 @@
 static void print_policy(const struct explanation *e)
 {
 	const struct tunnel_status *status = e->status;
-	char prefix[PEER_NAME_LEN];
+	char prefix[PREFIX_NAME_LEN];
 
 	if (status->tunnel.flags & DSCP_TUNNEL_FIXED) {
 		printf("  policy         --outer-dscp %s\n", dscp_name(status->tunnel.outer_dscp));
-	} else if (e->peer >= 0) {
-		peers_name(&status->peers->maps[e->peer].peer, prefix);
+	} else if (e->prefix >= 0) {
+		prefixes_name(&status->prefixes->maps[e->prefix].prefix, prefix);
 		printf("  policy         --peer-map %s:%s\n", prefix,
-		       status_peer_map(status, e->peer));
+		       status_peer_map(status, e->prefix));
 	} else if (has_egress(status)) {
 		printf("  policy         --egress-map %s%s\n", status_egress_map(status),
-		       status->peers && !e->query->has_to ? " (where no --peer-map decides: --to)"
-							  : "");
+		       status->prefixes && !e->query->has_to
+			       ? " (where no --peer-map decides: --to)"
+			       : "");
 	}
 }
 

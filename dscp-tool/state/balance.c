@@ -133,7 +133,7 @@ static int read_counters(const struct pins *pins, uint32_t slot, struct balance_
 	int err = counters_read(pins, MAP_COUNTERS, slot, &egress);
 
 	if (!err)
-		err = counters_read(pins, MAP_ARRIVALS, slot, &ingress);
+		err = counters_read(pins, MAP_INGRESS_COUNTERS, slot, &ingress);
 	if (err)
 		return err;
 	reading->passed = egress.passed;

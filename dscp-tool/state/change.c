@@ -13,7 +13,7 @@
 #include "state/hooks.h"
 #include "state/install.h"
 #include "state/map.h"
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "state/present.h"
 #include "state/registry.h"
 #include "state/sets.h"
@@ -41,7 +41,7 @@ static int change(struct pins *pins, uint32_t slot, const struct wanted *wanted)
 	const struct dscp_tunnel *new = &wanted->tunnel;
 	const enum attach_kind attach = wanted->request.attach;
 	const uint32_t no_more = pins->tunnels[slot].flags & ~new->flags;
-	const bool plain_again = no_more & DSCP_TUNNEL_PEERS;
+	const bool plain_again = no_more & DSCP_TUNNEL_PREFIXES;
 	int err = present_note(pins, slot, new);
 
 	if (!err && !plain_again)
@@ -83,7 +83,7 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 	present_back(pins, slot, before->present);
 	hooks_back(pins, new, before->hooks);
 	if (!err) /* else the maps may still name the new list */
-		peers_forget(pins, slot);
+		prefixes_forget(pins, slot);
 }
 
 /* A tunnel whose device is gone keeps its slot and options: it may be made anew. But the number is
@@ -152,7 +152,7 @@ int change_remove(struct pins *pins, uint32_t slot)
 
 	if (!err)
 		err = registry_write(pins, slot, &none, NULL);
-	return err ? err : peers_forget(pins, slot);
+	return err ? err : prefixes_forget(pins, slot);
 }
 
 /* True of a set whose network namespaces are all gone, and with them all that was attached. */
@@ -256,22 +256,22 @@ static int clear_slot(struct pins *pins, uint32_t slot, bool anew)
 		err = registry_write(pins, slot, &none, NULL);
 	if (!err && anew)
 		err = counters_clear(pins, slot);
-	return err ? err : peers_forget(pins, slot);
+	return err ? err : prefixes_forget(pins, slot);
 }
 
-/* Gives a tunnel a new list for its prefixes, if it has any. peers: NULL: the list that its request
- * names. */
+/* Gives a tunnel a new list for its prefixes, if it has any. prefixes: NULL: the list that its
+ * request names. */
 static int give_list(const struct pins *pins, uint32_t slot, struct wanted *wanted,
-		     const struct peer_maps *peers)
+		     const struct peer_maps *prefixes)
 {
 	uint8_t list = pins->tunnels[slot].list;
 
-	if (!peers)
+	if (!prefixes)
 		return 0;
-	if (peers->n && ++list == pins->requests[slot].list)
+	if (prefixes->n && ++list == pins->requests[slot].list)
 		list++;
 	wanted->request.list = wanted->tunnel.list = list;
-	return peers->n ? peers_write(pins, slot, &wanted->request, peers) : 0;
+	return prefixes->n ? prefixes_write(pins, slot, &wanted->request, prefixes) : 0;
 }
 
 /* What the slot tells. */
@@ -297,14 +297,14 @@ static int admit(struct pins *pins, uint32_t slot, struct wanted *wanted)
 
 /* Makes the change, or takes back what was begun of one. */
 static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
-		     const struct peer_maps *peers)
+		     const struct peer_maps *prefixes)
 {
 	struct before before;
 	int err = remember(pins, slot, &wanted->tunnel, &before);
 
 	if (err)
 		return err;
-	err = give_list(pins, slot, wanted, peers);
+	err = give_list(pins, slot, wanted, prefixes);
 	if (!err)
 		err = change(pins, slot, wanted);
 	if (err) {
@@ -314,7 +314,7 @@ static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
 	balance_look_anew();
 	balance_begin(pins, slot);
 	/* No packet is looked for in the old list: all is done without this. */
-	return peers_forget(pins, slot);
+	return prefixes_forget(pins, slot);
 }
 
 /* Finds the tunnel's slot in a set that is open, and makes all ready for a packet that finds it. */
@@ -335,7 +335,7 @@ static int make_ready(struct pins *pins, struct wanted *wanted, uint32_t flows, 
 	return err ? err : clear_slot(pins, *slot, anew);
 }
 
-int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows)
+int change_tunnel(struct wanted *wanted, const struct peer_maps *prefixes, uint32_t flows)
 {
 	struct place place;
 	struct pins pins;
@@ -347,11 +347,11 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t
 	if (err)
 		return err;
 	place.known = registry_find_ifindex(&pins, place.ifindex);
-	old_flows = map_capacity(pins.maps[MAP_FLOWS]);
+	old_flows = map_capacity(pins.maps[MAP_STAMPS]);
 	err = make_ready(&pins, wanted, flows, &slot);
 	if (!err)
-		err = carry_out(&pins, slot, wanted, peers);
-	if (err && map_capacity(pins.maps[MAP_FLOWS]) != old_flows)
+		err = carry_out(&pins, slot, wanted, prefixes);
+	if (err && map_capacity(pins.maps[MAP_STAMPS]) != old_flows)
 		install_renew(&pins, old_flows);
 	pruned = install_prune(&pins);
 	pins_close(&pins);

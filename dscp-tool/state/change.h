@@ -16,10 +16,10 @@ struct wanted {
 	struct dscp_tunnel tunnel;
 };
 
-/* Makes a tunnel loaded as it says, be it new or changed, or leaves all as it was. peers: its
- * policies by destination, NULL: as they are. flows: capacity of the map flows, 0: as it is. The
+/* Makes a tunnel loaded as it says, be it new or changed, or leaves all as it was. prefixes: its
+ * policies by destination, NULL: as they are. flows: capacity of the map stamps, 0: as it is. The
  * lock is held. Returns 0 or a negative errno, after a sentence. */
-int change_tunnel(struct wanted *wanted, const struct peer_maps *peers, uint32_t flows);
+int change_tunnel(struct wanted *wanted, const struct peer_maps *prefixes, uint32_t flows);
 
 /* In the place of a kind, of a tunnel that was never found. */
 #define KIND_UNKNOWN "unknown"

@@ -59,7 +59,7 @@ static bool same_endpoint(const struct dscp_endpoint *a, const struct dscp_endpo
 /* egress_inner_peers knows its tunnel by the number of the device. */
 static bool goes_by_number(const struct dscp_tunnel *t)
 {
-	return t->flags & DSCP_TUNNEL_PEERS && !dscp_kind_is_clear(t->kind);
+	return t->flags & DSCP_TUNNEL_PREFIXES && !dscp_kind_is_clear(t->kind);
 }
 
 static bool same_number(const struct dscp_tunnel *a, const struct dscp_tunnel *b)

@@ -120,7 +120,7 @@ static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
 
 static uint32_t carried_key(enum pinned_map map, uint32_t slot)
 {
-	return map == MAP_ARRIVALS ? slot | DSCP_CARRIED_ARRIVALS : slot;
+	return map == MAP_INGRESS_COUNTERS ? slot | DSCP_CARRIED_INGRESS : slot;
 }
 
 /* What arrays of before have counted; all zero if there is nothing. */
@@ -173,7 +173,7 @@ int counters_clear(const struct pins *pins, uint32_t slot)
 {
 	int err = clear(pins, MAP_COUNTERS, slot);
 
-	return with_reason(pins, err ? err : clear(pins, MAP_ARRIVALS, slot));
+	return with_reason(pins, err ? err : clear(pins, MAP_INGRESS_COUNTERS, slot));
 }
 
 uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t slot)

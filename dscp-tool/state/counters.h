@@ -37,8 +37,8 @@ struct dscp_counters counters_since(const struct dscp_counters *now,
 /* The sum of those of packets with data. */
 uint64_t counters_seen(const struct dscp_counters *counters);
 
-/* The counters of a slot, MAP_COUNTERS or MAP_ARRIVALS, summed over the CPUs. 0 or a negative
- * errno, without a sentence. */
+/* The counters of a slot, MAP_COUNTERS or MAP_INGRESS_COUNTERS, summed over the CPUs. 0 or a
+ * negative errno, without a sentence. */
 int counters_read(const struct pins *pins, enum pinned_map map, uint32_t slot,
 		  struct dscp_counters *sum);
 
@@ -46,12 +46,13 @@ int counters_read(const struct pins *pins, enum pinned_map map, uint32_t slot,
 
 int counters_clear(const struct pins *pins, uint32_t slot);
 
-/* How many slots MAP_COUNTERS or MAP_ARRIVALS should have for one more: what is there, doubled as
- * often as need be. 0: the map is not there, or has room. */
+/* How many slots MAP_COUNTERS or MAP_INGRESS_COUNTERS should have for one more: what is there,
+ * doubled as often as need be. 0: the map is not there, or has room. */
 uint32_t counters_wanted(const struct pins *pins, enum pinned_map map, uint32_t slot);
 
 /* Keeps what old has counted, an array that no program counts in any more and that another one is
- * to replace as MAP_COUNTERS or MAP_ARRIVALS. Once: to be called again is to change nothing. */
+ * to replace as MAP_COUNTERS or MAP_INGRESS_COUNTERS. Once: to be called again is to change
+ * nothing. */
 int counters_carry(struct pins *pins, enum pinned_map map, int old);
 /* Undoes that, before programs count in old again. */
 int counters_take_back(struct pins *pins, enum pinned_map map, int old);

@@ -143,7 +143,8 @@ static bool is_taken_over(const struct pins *pins)
 
 /* A set that is going away, and what is called for its requests. */
 struct take_over {
-	struct pins pins; /* with the maps that can be read as this version's: of peers, present */
+	struct pins
+		pins; /* with the maps that can be read as this version's: of prefixes, present */
 	int requests;
 	size_t size; /* of a request */
 	foreign_each *each; /* NULL: only see whether all of them can be loaded from here */
@@ -190,16 +191,16 @@ static int find_place(const struct take_over *t, uint32_t slot, const struct req
 }
 
 /* Without its prefixes, what they hide would show. */
-static int read_peers(const struct take_over *t, uint32_t slot, const struct request *request,
-		      struct peer_maps *peers)
+static int read_prefixes(const struct take_over *t, uint32_t slot, const struct request *request,
+			 struct peer_maps *prefixes)
 {
 	int err = 0;
 
-	if (!request->peers)
+	if (!request->prefixes)
 		return 0;
-	if (t->pins.maps[MAP_PEERS] >= 0)
-		err = peers_read(&t->pins, slot, request, peers);
-	if (err || peers->n)
+	if (t->pins.maps[MAP_PREFIXES] >= 0)
+		err = prefixes_read(&t->pins, slot, request, prefixes);
+	if (err || prefixes->n)
 		return err;
 	return failed(
 		-EPROTO,
@@ -309,7 +310,7 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 {
 	const uint32_t slot = *(const __u32 *)key;
 	struct take_over *t = ctx;
-	struct peer_maps peers = {};
+	struct peer_maps prefixes = {};
 	struct request request;
 	int err, gone, more = read_request(&request, value, t->size);
 	enum foreign_state state = FOREIGN_NO_NETNS;
@@ -322,11 +323,11 @@ static void take_over_one(void *ctx, const void *key, const void *value)
 		return;
 	}
 	gone = more ? not_known(&request) : find_place(t, slot, &request);
-	err = gone < 0 ? gone : read_peers(t, slot, &request, &peers);
+	err = gone < 0 ? gone : read_prefixes(t, slot, &request, &prefixes);
 	if (!err && !gone)
 		state = find_device(t, slot, &request);
 	if (!err && t->each)
-		err = t->each(&request, &peers, state);
+		err = t->each(&request, &prefixes, state);
 	else if (!err)
 		err = check(t, slot, value, &request, state);
 	if (!t->err || err < 0)
@@ -376,7 +377,8 @@ static int make_room(struct take_over *t)
 int foreign_take_over(struct pins *pins, foreign_each *each)
 {
 	_cleanup_close_ int requests = open_below(pins, REQUESTS);
-	_cleanup_close_ int peers = open_below(pins, "maps/peers");
+	_cleanup_close_ int prefixes = open_below(pins, "maps/prefixes");
+	_cleanup_close_ int peers = open_below(pins, "maps/peers"); /* their name before 9 */
 	_cleanup_close_ int present = open_below(pins, "maps/present");
 	_cleanup_close_ int tunnels = open_below(pins, "maps/tunnels");
 	struct take_over t = { .pins = *pins, .requests = requests, .size = value_size(requests) };
@@ -389,8 +391,10 @@ int foreign_take_over(struct pins *pins, foreign_each *each)
 			      "%s: made by a version of dscp-tool that did not keep what was asked "
 			      "for: unload --all, and load again",
 			      pins->dir);
-	if (objects_map_fits(MAP_PEERS, peers))
-		t.pins.maps[MAP_PEERS] = peers;
+	if (objects_map_fits(MAP_PREFIXES, prefixes))
+		t.pins.maps[MAP_PREFIXES] = prefixes;
+	else if (objects_map_fits(MAP_PREFIXES, peers))
+		t.pins.maps[MAP_PREFIXES] = peers;
 	if (objects_map_fits(MAP_PRESENT, present))
 		t.pins.maps[MAP_PRESENT] = present;
 	if (objects_map_fits(MAP_TUNNELS, tunnels))

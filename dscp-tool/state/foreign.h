@@ -8,7 +8,7 @@
 #ifndef STATE_FOREIGN_H
 #define STATE_FOREIGN_H
 
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "state/pins.h"
 
 /* Takes away everything that the pins of the set name, and the set. */
@@ -28,7 +28,7 @@ enum foreign_state {
  * device is there. If not, nothing is changed, and the old programs go on. each returns 0, or 1: it
  * has said something; or a negative errno: the request has to be kept, and so the old set is, for
  * the next call. */
-typedef int foreign_each(const struct request *request, const struct peer_maps *peers,
+typedef int foreign_each(const struct request *request, const struct peer_maps *prefixes,
 			 enum foreign_state state);
 int foreign_take_over(struct pins *pins, foreign_each *each);
 

@@ -24,16 +24,16 @@
 
 #define HALF_WAY (~objects_digest()) /* in the place of the build */
 
-static void copy_flow(void *to, const void *stamp, const void *flow)
+static void copy_stamp(void *to, const void *stamp, const void *flow)
 {
 	bpf_map_update_elem(*(int *)to, stamp, flow, BPF_NOEXIST);
 }
 
-/* What is in the map flows of another size, as far as it has room: what recent holds is taken for
+/* Fills a map stamps of another size, as far as it has room: a stamp in stamp_cache is taken for
  * noted there, and packets are on their way whose stamp only the old one knows. */
-static int copy_flows(int from, int to)
+static int copy_stamps(int from, int to)
 {
-	long n = map_for_each(from, sizeof(__u32), sizeof(struct dscp_flow), copy_flow, &to);
+	long n = map_for_each(from, sizeof(__u32), sizeof(struct dscp_stamp), copy_stamp, &to);
 
 	return n < 0 ? n : 0;
 }
@@ -106,7 +106,7 @@ static bool has_programs(const struct pins *pins, enum object_id id)
 int install_need(struct pins *pins, const struct dscp_tunnel *tunnel)
 {
 	const struct object_sizes sizes = {
-		.entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_COUNTERS]),
+		.entries[MAP_INGRESS_COUNTERS] = map_capacity(pins->maps[MAP_COUNTERS]),
 	};
 	enum object_id id = objects_of_method(tunnel->method);
 	int err;
@@ -172,7 +172,7 @@ static int load_anew(struct pins *pins, const struct renewal *before)
 	return err;
 }
 
-static const enum pinned_map counting[] = { MAP_COUNTERS, MAP_ARRIVALS };
+static const enum pinned_map counting[] = { MAP_COUNTERS, MAP_INGRESS_COUNTERS };
 
 static int each_counting(struct pins *pins, const struct renewal *before,
 			 int (*each)(struct pins *pins, enum pinned_map map, int other))
@@ -202,12 +202,12 @@ static int put_pins(struct pins *pins, const struct renewal *before)
 /* What the maps of before have, once every hook has its new program. */
 static int carry_on(struct pins *pins, const struct renewal *before)
 {
-	int old_flows = before->maps[MAP_FLOWS], err;
+	int old_flows = before->maps[MAP_STAMPS], err;
 
 	kernel_wait_for_programs();
 	/* What was noted meanwhile. */
-	if (old_flows >= 0 && copy_flows(old_flows, pins->maps[MAP_FLOWS]))
-		registry_forget_recent(pins);
+	if (old_flows >= 0 && copy_stamps(old_flows, pins->maps[MAP_STAMPS]))
+		registry_forget_stamp_cache(pins);
 	err = each_counting(pins, before, counters_carry);
 	if (!err)
 		err = put_pins(pins, before);
@@ -227,9 +227,9 @@ static int go_back(struct pins *pins, struct renewal *before)
 static void arrive_back(struct pins *pins, const struct renewal *before, uint64_t build, int err)
 {
 	kernel_wait_for_programs();
-	if (before->maps[MAP_FLOWS] >= 0 &&
-	    copy_flows(before->maps[MAP_FLOWS], pins->maps[MAP_FLOWS]))
-		registry_forget_recent(pins);
+	if (before->maps[MAP_STAMPS] >= 0 &&
+	    copy_stamps(before->maps[MAP_STAMPS], pins->maps[MAP_STAMPS]))
+		registry_forget_stamp_cache(pins);
 	if (!err)
 		err = each_counting(pins, before, counters_add);
 	if (!err)
@@ -256,8 +256,8 @@ static int renew(struct pins *pins, const uint32_t entries[N_MAPS])
 		close_all(&before);
 		return err;
 	}
-	if (before.maps[MAP_FLOWS] >= 0)
-		copy_flows(before.maps[MAP_FLOWS], pins->maps[MAP_FLOWS]);
+	if (before.maps[MAP_STAMPS] >= 0)
+		copy_stamps(before.maps[MAP_STAMPS], pins->maps[MAP_STAMPS]);
 	err = hooks_update(pins);
 	if (!err)
 		err = carry_on(pins, &before);
@@ -275,15 +275,15 @@ int install_room(struct pins *pins, uint32_t slot)
 {
 	const uint32_t entries[N_MAPS] = {
 		[MAP_COUNTERS] = counters_wanted(pins, MAP_COUNTERS, slot),
-		[MAP_ARRIVALS] = counters_wanted(pins, MAP_ARRIVALS, slot),
+		[MAP_INGRESS_COUNTERS] = counters_wanted(pins, MAP_INGRESS_COUNTERS, slot),
 	};
 
-	return entries[MAP_COUNTERS] || entries[MAP_ARRIVALS] ? renew(pins, entries) : 0;
+	return entries[MAP_COUNTERS] || entries[MAP_INGRESS_COUNTERS] ? renew(pins, entries) : 0;
 }
 
 static int create(struct pins *pins, __u32 flows)
 {
-	const struct object_sizes sizes = { .entries[MAP_FLOWS] = flows };
+	const struct object_sizes sizes = { .entries[MAP_STAMPS] = flows };
 	int err = pins_make(pins);
 
 	if (!err)
@@ -321,16 +321,17 @@ int install_renew(struct pins *pins, uint32_t flows)
 
 	if (err)
 		return pins_failed(pins, err, "cannot read", "/maps/config");
-	if (flows != map_capacity(pins->maps[MAP_FLOWS]))
-		entries[MAP_FLOWS] = flows;
+	if (flows != map_capacity(pins->maps[MAP_STAMPS]))
+		entries[MAP_STAMPS] = flows;
 	/* Of the load that was killed there may be an array whose counts are carried already; but
 	 * where nothing is carried, the array is the one that counts. */
 	if (config.build != objects_digest() && pins->maps[MAP_CARRIED] >= 0) {
 		entries[MAP_COUNTERS] = map_capacity(pins->maps[MAP_COUNTERS]);
-		if (pins->maps[MAP_ARRIVALS] >= 0)
-			entries[MAP_ARRIVALS] = map_capacity(pins->maps[MAP_ARRIVALS]);
+		if (pins->maps[MAP_INGRESS_COUNTERS] >= 0)
+			entries[MAP_INGRESS_COUNTERS] =
+				map_capacity(pins->maps[MAP_INGRESS_COUNTERS]);
 	}
-	if (entries[MAP_FLOWS] || config.build != objects_digest() ||
+	if (entries[MAP_STAMPS] || config.build != objects_digest() ||
 	    !has_programs(pins, OBJECT_EGRESS))
 		return renew(pins, entries);
 	return 0;

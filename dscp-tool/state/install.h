@@ -13,12 +13,12 @@
 
 #include "state/pins.h"
 
-/* Opens what is loaded in a set, or makes the set. flows: capacity of the map flows, 0:
+/* Opens what is loaded in a set, or makes the set. flows: capacity of the map stamps, 0:
  * DSCP_DEFAULT_FLOWS. */
 int install_open(struct pins *pins, uint64_t set, uint32_t flows);
 
 /* Loads anew, and exchanges the programs at every hook, if those in force are of another build, if
- * the map flows has another size (flows; 0: any will do), or if a load was killed half way. */
+ * the map stamps has another size (flows; 0: any will do), or if a load was killed half way. */
 int install_renew(struct pins *pins, uint32_t flows);
 
 /* Has the counters grow until they have a place for that slot: programs with larger maps take the

@@ -36,7 +36,7 @@ static const struct {
 
 /* As the objects declare them, or as the tool makes them. */
 static const struct {
-	char name[12];
+	const char *name;
 	uint8_t type;
 	uint8_t key_size;
 	uint16_t value_size;
@@ -49,10 +49,10 @@ static const struct {
 	[MAP_ENDPOINTS] = { "endpoints", BPF_MAP_TYPE_HASH, sizeof(struct dscp_endpoint), 4,
 			    DSCP_MAX_ENDPOINTS },
 	[MAP_DEVICES] = { "devices", BPF_MAP_TYPE_HASH, 4, 4, DSCP_MAX_TUNNELS },
-	[MAP_PEERS] = { "peers", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct dscp_peer),
-			sizeof(struct dscp_policy), DSCP_PEERS },
-	[MAP_FLOWS] = { "flows", BPF_MAP_TYPE_LRU_HASH, 4, sizeof(struct dscp_flow), 0 },
-	[MAP_RECENT] = { "recent", BPF_MAP_TYPE_ARRAY, 4, 4, DSCP_RECENT },
+	[MAP_PREFIXES] = { "prefixes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct dscp_prefix),
+			   sizeof(struct dscp_policy), DSCP_PREFIXES },
+	[MAP_STAMPS] = { "stamps", BPF_MAP_TYPE_LRU_HASH, 4, sizeof(struct dscp_stamp), 0 },
+	[MAP_STAMP_CACHE] = { "stamp_cache", BPF_MAP_TYPE_ARRAY, 4, 4, DSCP_STAMP_CACHE },
 	[MAP_FRAGMENTS] = { "fragments", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_fragment_key),
 			    sizeof(struct dscp_fragment), DSCP_FRAGMENTS },
 	[MAP_COUNTERS] = { "counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
@@ -62,12 +62,12 @@ static const struct {
 			   DSCP_MAX_TUNNELS },
 	[MAP_BALANCE] = { "balance", BPF_MAP_TYPE_HASH, 4, sizeof(struct balance),
 			  DSCP_MAX_TUNNELS },
-	[MAP_WAITING] = { "waiting", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_waiting),
-			  DSCP_WAITING },
-	[MAP_INFLIGHT] = { "inflight", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_inflight_key),
-			   sizeof(struct dscp_inflight), DSCP_INFLIGHT },
-	[MAP_ARRIVALS] = { "arrivals", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct dscp_counters),
-			   0 },
+	[MAP_NOTE_CACHE] = { "note_cache", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct dscp_bucket),
+			     DSCP_NOTE_CACHE },
+	[MAP_NOTES] = { "notes", BPF_MAP_TYPE_LRU_HASH, sizeof(struct dscp_note_key),
+			sizeof(struct dscp_note), DSCP_NOTES },
+	[MAP_INGRESS_COUNTERS] = { "ingress_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4,
+				   sizeof(struct dscp_counters), 0 },
 	[MAP_CARRIED] = { "carried", BPF_MAP_TYPE_HASH, 4, sizeof(struct dscp_carried),
 			  DSCP_CARRIED },
 };
@@ -91,9 +91,9 @@ static bool capacity_fits(enum pinned_map map, uint32_t entries)
 {
 	if (maps[map].max_entries)
 		return entries == maps[map].max_entries;
-	/* flows can have any, counters and arrivals start with few and double. */
-	return map == MAP_FLOWS || (entries >= DSCP_FIRST_SLOTS && entries <= DSCP_MAX_TUNNELS &&
-				    !(entries & (entries - 1)));
+	/* stamps can have any, both counters start with few and double. */
+	return map == MAP_STAMPS || (entries >= DSCP_FIRST_SLOTS && entries <= DSCP_MAX_TUNNELS &&
+				     !(entries & (entries - 1)));
 }
 
 bool objects_map_fits(enum pinned_map map, int fd)

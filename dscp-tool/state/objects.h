@@ -17,9 +17,9 @@ enum pinned_map {
 	MAP_PORTS,
 	MAP_ENDPOINTS,
 	MAP_DEVICES,
-	MAP_PEERS,
-	MAP_FLOWS,
-	MAP_RECENT,
+	MAP_PREFIXES,
+	MAP_STAMPS,
+	MAP_STAMP_CACHE,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
 	/* Of the tool, in none of the objects: see pins_make_map(). */
@@ -27,9 +27,9 @@ enum pinned_map {
 	MAP_REQUESTS,
 	MAP_BALANCE,
 	/* Only with ingress. */
-	MAP_WAITING,
-	MAP_INFLIGHT,
-	MAP_ARRIVALS,
+	MAP_NOTE_CACHE,
+	MAP_NOTES,
+	MAP_INGRESS_COUNTERS,
 	/* In no object. */
 	MAP_CARRIED,
 	N_MAPS,
@@ -39,7 +39,7 @@ enum pinned_map {
 enum presence { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRESENT };
 #define PRESENT_ENTRIES (N_PRESENT * DSCP_MAX_TUNNELS)
 
-#define N_EGRESS_MAPS MAP_WAITING
+#define N_EGRESS_MAPS MAP_NOTE_CACHE
 
 struct bpf_object;
 

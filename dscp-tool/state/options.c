@@ -43,13 +43,13 @@ static void get_peer_maps(FILE *to, const struct arg_option *option, const void 
 			  const void *base)
 {
 	const struct options *options = config;
-	char name[PEER_NAME_LEN];
+	char name[PREFIX_NAME_LEN];
 
 	(void)base;
-	for (unsigned int i = 0; i < options->peers.n; i++) {
-		peers_name(&options->peers.maps[i].peer, name);
+	for (unsigned int i = 0; i < options->prefixes.n; i++) {
+		prefixes_name(&options->prefixes.maps[i].prefix, name);
 		fprintf(to, " --%s '%s:%s'", option->name, name,
-			policy_text(&policy_dscps, &options->peers.maps[i].policy,
+			policy_text(&policy_dscps, &options->prefixes.maps[i].policy,
 				    &options->request.egress_map));
 	}
 }
@@ -73,7 +73,7 @@ static void get_priority_map(FILE *to, const struct arg_option *option, const vo
 
 static int set_peer_map(void *member, const char *value, char *err, size_t err_len)
 {
-	return peers_parse(member, value, err, err_len);
+	return prefixes_parse(member, value, err, err_len);
 }
 
 static int set_outer_dscp(void *member, const char *value, char *err, size_t err_len)
@@ -156,7 +156,7 @@ static const char *attach_name(unsigned int attach)
 		offsetof(struct options, request.direction), DIRECTION_INGRESS,                    \
 			"--direction egress or both"                                               \
 	}
-static const struct arg_need egress = NEED_EGRESS, egress_by_peer = NEED_EGRESS;
+static const struct arg_need egress = NEED_EGRESS, egress_by_prefix = NEED_EGRESS;
 static const struct arg_need egress_too = NEED_EGRESS;
 static const struct arg_need ingress = { offsetof(struct options, request.direction),
 					 DIRECTION_EGRESS, "--direction ingress or both" };
@@ -176,8 +176,8 @@ static const struct arg_option load_options[] = {
 	  .repeats = true, TO(request.egress_map), .set = set_map, .get = get_map,
 	  .word = policy_word, .needs = &egress, EXCLUDED },
 	{ "peer-map", 'P', "PREFIX:MAP", "the same for an inner destination (several: repeat)",
-	  "none", ARG_SET, .repeats = true, TO(peers), .set = set_peer_map, .get = get_peer_maps,
-	  .word = policy_word, .needs = &egress_by_peer, EXCLUDED },
+	  "none", ARG_SET, .repeats = true, TO(prefixes), .set = set_peer_map, .get = get_peer_maps,
+	  .word = policy_word, .needs = &egress_by_prefix, EXCLUDED },
 	{ "ingress-map", 'i', "MAP", "what an outer DSCP becomes inside: FROM=TO[,...]", "CS0=keep",
 	  ARG_SET, .repeats = true, TO(request.ingress_map), .set = set_map, .get = get_map,
 	  .word = policy_word, .needs = &ingress },
@@ -245,9 +245,9 @@ int options_parse(int argc, char **argv, struct options *options)
 	if (!sane_text(request->uplink_netns_name, REQUEST_NETNS))
 		return failed(-EINVAL, "--uplink-netns: there are control characters in '%s'",
 			      request->uplink_netns_name);
-	request->peers = options->peers.n != 0;
+	request->prefixes = options->prefixes.n != 0;
 	/* --egress-map may come behind --peer-map. */
-	peers_complete(&options->peers, &request->egress_map);
+	prefixes_complete(&options->prefixes, &request->egress_map);
 	return 0;
 }
 
@@ -273,7 +273,8 @@ void options_print(FILE *to, const char *netns, const struct options *options)
 	}
 }
 
-char *options_text(const char *netns, const struct request *request, const struct peer_maps *peers)
+char *options_text(const char *netns, const struct request *request,
+		   const struct peer_maps *prefixes)
 {
 	struct options *options = calloc(1, sizeof(*options));
 	char *text = NULL;
@@ -282,8 +283,8 @@ char *options_text(const char *netns, const struct request *request, const struc
 
 	if (f) {
 		options->request = *request;
-		if (peers)
-			options->peers = *peers;
+		if (prefixes)
+			options->prefixes = *prefixes;
 		options_print(f, netns, options);
 		fclose(f);
 	}
@@ -296,7 +297,7 @@ int options_of(const struct pins *pins, uint32_t slot, struct options *options)
 	prepare(options);
 	options->request = pins->requests[slot];
 	recheck_name(pins, slot, options->request.name);
-	return peers_read(pins, slot, &options->request, &options->peers);
+	return prefixes_read(pins, slot, &options->request, &options->prefixes);
 }
 
 /* The words of one option; to be freed. */

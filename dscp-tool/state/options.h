@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "tunnel/request.h"
 #include "util/args.h"
 
@@ -17,7 +17,7 @@ extern const struct arg_command load_command;
 
 struct options {
 	struct request request; /* but for uplink_netns, which the name leads to */
-	struct peer_maps peers;
+	struct peer_maps prefixes;
 	bool dry_run;
 };
 
@@ -39,9 +39,10 @@ void options_print_changes(FILE *to, const char *prefix, const struct options *o
  * end of line. netns: for -n; "": the command is for the tunnel's network namespace. */
 void options_print(FILE *to, const char *netns, const struct options *options);
 
-/* The same of a request in memory of its own, to be freed. peers: NULL: none. NULL: there is no
+/* The same of a request in memory of its own, to be freed. prefixes: NULL: none. NULL: there is no
  * memory. */
-char *options_text(const char *netns, const struct request *request, const struct peer_maps *peers);
+char *options_text(const char *netns, const struct request *request,
+		   const struct peer_maps *prefixes);
 
 /* The same to stdout, as a line. */
 static inline void puts_command(const struct options *options)

@@ -15,20 +15,21 @@
 
 #define FORGET_BATCH 1024
 
-/* In batches: one call per place took two thirds of the time of an unload. */
-void registry_forget_recent(const struct pins *pins)
+/* In batches: one call per bucket took two thirds of the time of an unload. */
+void registry_forget_stamp_cache(const struct pins *pins)
 {
 	const __u32 none[FORGET_BATCH] = {};
-	__u32 places[FORGET_BATCH], n;
+	__u32 buckets[FORGET_BATCH], n;
 
-	for (__u32 first = 0; first < DSCP_RECENT; first += n) {
-		for (n = 0; n < FORGET_BATCH && first + n < DSCP_RECENT; n++)
-			places[n] = first + n;
-		if (!bpf_map_update_batch(pins->maps[MAP_RECENT], places, none, &(__u32){ n },
+	for (__u32 first = 0; first < DSCP_STAMP_CACHE; first += n) {
+		for (n = 0; n < FORGET_BATCH && first + n < DSCP_STAMP_CACHE; n++)
+			buckets[n] = first + n;
+		if (!bpf_map_update_batch(pins->maps[MAP_STAMP_CACHE], buckets, none, &(__u32){ n },
 					  NULL))
 			continue;
 		for (__u32 i = 0; i < n; i++)
-			bpf_map_update_elem(pins->maps[MAP_RECENT], &places[i], none, BPF_ANY);
+			bpf_map_update_elem(pins->maps[MAP_STAMP_CACHE], &buckets[i], none,
+					    BPF_ANY);
 	}
 }
 
@@ -45,7 +46,7 @@ int registry_write_config(const struct pins *pins, uint64_t build)
 		if (pins->tunnels[slot].flags & DSCP_TUNNEL_EGRESS)
 			config.kinds |= 1u << pins->tunnels[slot].kind;
 		if (pins->tunnels[slot].flags & DSCP_TUNNEL_INGRESS)
-			config.arriving |= 1u << pins->tunnels[slot].kind;
+			config.ingress_kinds |= 1u << pins->tunnels[slot].kind;
 	}
 	if (!bpf_map_update_elem(pins->maps[MAP_CONFIG], &zero, &config, BPF_ANY))
 		return 0;
@@ -146,7 +147,7 @@ static int derive_port(const struct pins *pins, __u32 number, __u32 freed)
 		if (slot == freed || !has_port(t, number))
 			continue;
 		if (t->flags & DSCP_TUNNEL_INGRESS)
-			port.arrives = t->kind;
+			port.ingress_kind = t->kind;
 		if (t->flags & DSCP_TUNNEL_EGRESS)
 			port.kind = t->kind;
 		if (kinds_key(t->kind) == KIND_BY_SOURCE_PORT ||
@@ -203,7 +204,7 @@ static int derive(const struct pins *pins, const struct dscp_tunnel *tunnel, __u
 	return err;
 }
 
-#define MODE (DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_FIXED | DSCP_TUNNEL_PEERS)
+#define MODE (DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_FIXED | DSCP_TUNNEL_PREFIXES)
 
 /* The kernel copies an element while programs read it: a packet may meet the flags of one load and
  * the policy of the other. So a change of mode has a step in between. A policy that differs there
@@ -213,14 +214,14 @@ static struct dscp_tunnel between(const struct dscp_tunnel *old, const struct ds
 	struct dscp_tunnel middle = *new;
 
 	middle.flags = (new->flags & ~MODE) | (old->flags & MODE);
-	if (old->flags & DSCP_TUNNEL_PEERS)
+	if (old->flags & DSCP_TUNNEL_PREFIXES)
 		middle.list = old->list;
 	if (old->flags & DSCP_TUNNEL_FIXED)
 		middle.outer_dscp = old->outer_dscp;
 	else if (new->flags & DSCP_TUNNEL_FIXED)
 		middle.egress = old->egress;
-	else if (new->flags & DSCP_TUNNEL_PEERS) {
-		middle.flags |= DSCP_TUNNEL_PEERS;
+	else if (new->flags & DSCP_TUNNEL_PREFIXES) {
+		middle.flags |= DSCP_TUNNEL_PREFIXES;
 		middle.egress = old->egress;
 	}
 	return middle;
@@ -287,6 +288,6 @@ int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *t
 	if (err)
 		return pins_failed(pins, err, "cannot write the maps in", "");
 	if (old.ifindex && old.ifindex != tunnel->ifindex)
-		registry_forget_recent(pins);
+		registry_forget_stamp_cache(pins);
 	return registry_write_config(pins, config.build);
 }

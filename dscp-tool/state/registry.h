@@ -42,8 +42,8 @@ void registry_forget_requests(struct pins *pins);
 /* build: digest of the objects, so that the pins counts as loaded. */
 int registry_write_config(const struct pins *pins, uint64_t build);
 
-/* What recent holds egress_inner takes for noted in flows. When that is not so any more, each
- * flow has to be noted again. */
-void registry_forget_recent(const struct pins *pins);
+/* Empties stamp_cache. egress_inner assumes that each stamp in stamp_cache is also in stamps. Call
+ * this when that stops being true; each stamp is then noted again. */
+void registry_forget_stamp_cache(const struct pins *pins);
 
 #endif

@@ -149,7 +149,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, bool keep,
 	if (found)
 		problems_add_balance(status, pins, &link, keep);
 	err = counters_read(pins, MAP_COUNTERS, slot, &status->egress);
-	return err ? err : counters_read(pins, MAP_ARRIVALS, slot, &status->ingress);
+	return err ? err : counters_read(pins, MAP_INGRESS_COUNTERS, slot, &status->ingress);
 }
 
 static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
@@ -183,48 +183,48 @@ static void add_stranger(void *ctx, uint32_t slot, const char *device)
 	}
 }
 
-struct peer_lists {
+struct prefix_lists {
 	struct tunnel_status *of_slot[DSCP_MAX_TUNNELS]; /* NULL: has none, or is not asked for */
 };
 
-static void collect_peer(void *ctx, const struct peer_map *map)
+static void collect_prefix(void *ctx, const struct peer_map *map)
 {
-	const struct peer_lists *lists = ctx;
-	struct tunnel_status *status = lists->of_slot[map->peer.slot % DSCP_MAX_TUNNELS];
+	const struct prefix_lists *lists = ctx;
+	struct tunnel_status *status = lists->of_slot[map->prefix.slot % DSCP_MAX_TUNNELS];
 
 	for (int i = 0; status && i < 2; i++)
-		if (status->lists[i] == map->peer.list)
-			peers_insert(&status->peers[i], map);
+		if (status->lists[i] == map->prefix.list)
+			prefixes_insert(&status->prefixes[i], map);
 }
 
 /* In one go for all of a set: the map is not sorted by tunnel. */
-static int collect_peers(const struct pins *pins, const struct part *part)
+static int collect_prefixes(const struct pins *pins, const struct part *part)
 {
-	struct peer_lists lists = {};
+	struct prefix_lists lists = {};
 	bool any = false;
 
 	for (unsigned int i = 0; i < part->n; i++) {
 		struct tunnel_status *t = &part->tunnels[i];
 
-		peers_lists(&t->tunnel, &t->request, t->lists);
+		prefixes_lists(&t->tunnel, &t->request, t->lists);
 		if (t->lists[0] < 0 && t->lists[1] < 0)
 			continue;
-		t->peers = calloc(2, sizeof(*t->peers));
-		if (!t->peers)
+		t->prefixes = calloc(2, sizeof(*t->prefixes));
+		if (!t->prefixes)
 			return kernel_failed(-ENOMEM, "cannot read", "the state of the tunnels");
 		lists.of_slot[t->slot] = t;
 		any = true;
 	}
-	return any ? peers_for_each(pins, collect_peer, &lists) : 0;
+	return any ? prefixes_for_each(pins, collect_prefix, &lists) : 0;
 }
 
 static int collect_flows(const struct pins *pins, struct status *status)
 {
-	int fd = pins->maps[MAP_FLOWS];
-	long n = map_for_each(fd, sizeof(uint32_t), sizeof(struct dscp_flow), NULL, NULL);
+	int fd = pins->maps[MAP_STAMPS];
+	long n = map_for_each(fd, sizeof(uint32_t), sizeof(struct dscp_stamp), NULL, NULL);
 
 	if (n < 0) {
-		log_error("cannot read the map flows: %s", log_strerror(n));
+		log_error("cannot read the map stamps: %s", log_strerror(n));
 		return n;
 	}
 	status->flows += n;
@@ -292,7 +292,7 @@ static int collect_rest(const struct collection *c, const struct pins *pins, str
 
 	c->status->loaded = true;
 	conflict_strangers(pins, add_stranger, part);
-	err = collect_peers(pins, part);
+	err = collect_prefixes(pins, part);
 	return err ? err : collect_flows(pins, c->status);
 }
 
@@ -310,7 +310,7 @@ static int collect_set(struct pins *pins, void *ctx)
 		err = collect_rest(c, pins, &part);
 	}
 	while (err && status->n_tunnels > before)
-		free(status->tunnels[--status->n_tunnels].peers);
+		free(status->tunnels[--status->n_tunnels].prefixes);
 	return err;
 }
 
@@ -337,7 +337,7 @@ int status_collect(struct status_query *query, struct status *status)
 void status_free(struct status *status)
 {
 	for (unsigned int i = 0; i < status->n_tunnels; i++)
-		free(status->tunnels[i].peers);
+		free(status->tunnels[i].prefixes);
 	free(status->tunnels);
 }
 

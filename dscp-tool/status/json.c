@@ -40,18 +40,18 @@ static struct json_object *json_priorities(const struct dscp_policy *policy)
 	return map;
 }
 
-static struct json_object *json_peers(const struct tunnel_status *status)
+static struct json_object *json_peer_maps(const struct tunnel_status *status)
 {
-	const struct peer_maps *peers = status->peers;
+	const struct peer_maps *prefixes = status->prefixes;
 	struct json_object *list = json_object_new_array();
 
-	for (unsigned int i = 0; peers && i < peers->n; i++) {
+	for (unsigned int i = 0; prefixes && i < prefixes->n; i++) {
 		struct json_object *object = json_object_new_object();
-		char name[PEER_NAME_LEN];
+		char name[PREFIX_NAME_LEN];
 
-		peers_name(&peers->maps[i].peer, name);
+		prefixes_name(&prefixes->maps[i].prefix, name);
 		json_string(object, "prefix", name);
-		json_object_object_add(object, "map", json_policy(&peers->maps[i].policy));
+		json_object_object_add(object, "map", json_policy(&prefixes->maps[i].policy));
 		json_string(object, "map_text", status_peer_map(status, i));
 		json_object_array_add(list, object);
 	}
@@ -218,7 +218,7 @@ static void add_maps(struct json_object *object, const struct tunnel_status *sta
 	json_object_object_add(object, "egress_map",
 			       out ? json_policy(&status->tunnel.egress) : NULL);
 	json_string(object, "egress_map_text", out ? status_egress_map(status) : NULL);
-	json_object_object_add(object, "peer_maps", json_peers(status));
+	json_object_object_add(object, "peer_maps", json_peer_maps(status));
 	json_object_object_add(object, "priority_map",
 			       out ? json_priorities(&status->tunnel.priority) : NULL);
 	json_string(object, "priority_map_text", out ? status_priority_map(status) : NULL);

@@ -17,7 +17,7 @@ char *status_load_line(const struct tunnel_status *status)
 		return NULL;
 	memcpy(request.name, status->name, sizeof(request.name));
 	return options_text(elsewhere ? netns_short(status->netns) : "", &request,
-			    status->peers ? &status->peers[1] : NULL);
+			    status->prefixes ? &status->prefixes[1] : NULL);
 }
 
 const char *status_egress_map(const struct tunnel_status *status)
@@ -43,5 +43,5 @@ const char *status_ingress_map(const struct tunnel_status *status)
 
 const char *status_peer_map(const struct tunnel_status *status, unsigned int i)
 {
-	return policy_whole(&status->peers->maps[i].policy, &status->tunnel.egress);
+	return policy_whole(&status->prefixes->maps[i].policy, &status->tunnel.egress);
 }

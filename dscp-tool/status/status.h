@@ -11,7 +11,7 @@
 
 #include "state/counters.h"
 #include "state/hooks.h"
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "state/sets.h"
 #include "util/args.h"
 #include "util/netns.h"
@@ -59,7 +59,7 @@ struct tunnel_status {
 	/* With --watch, the same tunnel so many seconds ago; NULL: it was not shown yet. */
 	const struct tunnel_status *before;
 	double seconds;
-	struct peer_maps *peers; /* two: those in force, those of the request; NULL: none */
+	struct peer_maps *prefixes; /* two: those in force, those of the request; NULL: none */
 	int lists[2]; /* the numbers of these */
 	char problems[MAX_PROBLEMS][PROBLEM_LEN];
 	const char *constant[MAX_PROBLEMS]; /* the same without counts; NULL: there are none */

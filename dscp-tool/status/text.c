@@ -13,12 +13,12 @@
 #define BAR_COLUMNS 30 /* that 100 % has */
 #define NUMBER_LEN 32
 
-static void print_peers(const struct tunnel_status *status)
+static void print_peer_maps(const struct tunnel_status *status)
 {
-	char title[PEER_NAME_LEN + sizeof("to ")], name[PEER_NAME_LEN];
+	char title[PREFIX_NAME_LEN + sizeof("to ")], name[PREFIX_NAME_LEN];
 
-	for (unsigned int i = 0; status->peers && i < status->peers->n; i++) {
-		peers_name(&status->peers->maps[i].peer, name);
+	for (unsigned int i = 0; status->prefixes && i < status->prefixes->n; i++) {
+		prefixes_name(&status->prefixes->maps[i].prefix, name);
 		snprintf(title, sizeof(title), "to %s", name);
 		printf("  %-14s %s\n", title, status_peer_map(status, i));
 	}
@@ -32,7 +32,7 @@ static void print_policies(const struct tunnel_status *status)
 		printf("  egress map     every packet gets %s\n", dscp_name(t->outer_dscp));
 	else if (has_egress(status))
 		printf("  egress map     %s\n", status_egress_map(status));
-	print_peers(status);
+	print_peer_maps(status);
 	if (t->flags & DSCP_TUNNEL_PRIORITY)
 		printf("  priority       %s\n", status_priority_map(status));
 	if (t->handshake)

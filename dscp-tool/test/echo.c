@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "state/counters.h"
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "test/test.h"
 #include "util/macros.h"
 #include "util/probe.h"
@@ -22,19 +22,19 @@ struct run {
 };
 
 /* Returns the policy for the peer. */
-static const struct dscp_policy *policy_of(const struct run *run, const struct peer_maps *peers)
+static const struct dscp_policy *policy_of(const struct run *run, const struct peer_maps *prefixes)
 {
 	const struct nl_endpoint *inner = &run->test->inner;
-	struct dscp_peer to = { .prefixlen = DSCP_PEER_BITS + 128, .family = 6 };
+	struct dscp_prefix to = { .prefixlen = DSCP_PREFIX_BITS + 128, .family = 6 };
 	int i;
 
 	if (inner->family == AF_INET) {
-		to.prefixlen = DSCP_PEER_BITS + 32;
+		to.prefixlen = DSCP_PREFIX_BITS + 32;
 		to.family = 4;
 	}
 	memcpy(to.address, &inner->v6, inner->family == AF_INET ? 4 : 16);
-	i = peers_deciding(peers, &to);
-	return i < 0 ? &run->pins->tunnels[run->slot].egress : &peers->maps[i].policy;
+	i = prefixes_deciding(prefixes, &to);
+	return i < 0 ? &run->pins->tunnels[run->slot].egress : &prefixes->maps[i].policy;
 }
 
 /* What the map makes of each DSCP. */
@@ -43,10 +43,10 @@ static int expect(const struct run *run)
 	const struct dscp_tunnel *tunnel = &run->pins->tunnels[run->slot];
 	struct test *test = run->test;
 	const struct dscp_policy *policy;
-	struct peer_maps peers;
-	int err = peers_read(run->pins, run->slot, &run->pins->requests[run->slot], &peers);
+	struct peer_maps prefixes;
+	int err = prefixes_read(run->pins, run->slot, &run->pins->requests[run->slot], &prefixes);
 
-	policy = policy_of(run, &peers);
+	policy = policy_of(run, &prefixes);
 	for (unsigned int dscp = 0; dscp < DSCP_VALUES; dscp++) {
 		struct test_dscp *one = &test->list[test->n];
 

@@ -216,8 +216,8 @@ static void take_request(const struct request *request, const struct nl_link *li
 	tunnel->handshake = request->handshake;
 	if (request_egress(request))
 		tunnel->flags |= DSCP_TUNNEL_EGRESS;
-	if (request->peers)
-		tunnel->flags |= DSCP_TUNNEL_PEERS;
+	if (request->prefixes)
+		tunnel->flags |= DSCP_TUNNEL_PREFIXES;
 	tunnel->list = request->list;
 	if (memcmp(&request->priority_map, &(struct dscp_policy){}, sizeof(request->priority_map)))
 		tunnel->flags |= DSCP_TUNNEL_PRIORITY;

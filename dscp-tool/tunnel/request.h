@@ -7,7 +7,7 @@
  * and no member changes its meaning. A new member needs a new DSCP_ABI_VERSION too, since the map
  * requests has values of this size.
  *
- * The prefixes of --peer-map are in the map of peers, as the list that the request names. The list
+ * The prefixes of --peer-map are in the map prefixes, as the list that the request names. The list
  * is complete before a request names it, and stays as long as a request or a tunnel does.
  */
 #ifndef TUNNEL_REQUEST_H
@@ -32,8 +32,8 @@ struct request {
 	uint32_t flows; /* 0: as many as there are, or the default */
 	uint8_t fixed; /* outer_dscp for all packets */
 	uint8_t outer_dscp;
-	uint8_t peers; /* more policies, by destination */
-	uint8_t list; /* of these in the map of peers; without them what the tunnel has */
+	uint8_t prefixes; /* more policies, by destination */
+	uint8_t list; /* of these in the map prefixes; without them what the tunnel has */
 	uint64_t netns; /* inode of the network namespace that the tunnel is in */
 	uint64_t uplink_netns; /* of its uplinks; 0: the same */
 	char uplink_netns_name[REQUEST_NETNS]; /* as it was given; "": not at all */

@@ -8,33 +8,33 @@
  * A change of any layout here, or of what a field means, needs a new
  * DSCP_ABI_VERSION: a tool that meets another version stops and says so.
  *
- *   config     ARRAY[1]                 struct dscp_config
- *   tunnels    ARRAY[DSCP_MAX_TUNNELS]  slot -> struct dscp_tunnel
- *   ports      ARRAY[65536]             UDP port -> struct dscp_port
- *   endpoints  HASH                     struct dscp_endpoint -> __u32 slot
- *   devices    HASH                     __u32 ifindex of a tunnel -> __u32 slot
- *   peers      LPM_TRIE[DSCP_PEERS]     struct dscp_peer -> struct dscp_policy
- *   flows      LRU_HASH                 __u32 stamped skb->hash -> struct dscp_flow
- *   recent     ARRAY[DSCP_RECENT]       stamp % DSCP_RECENT -> __u32 stamp, a cache of flows
- *   slots      ARRAY[DSCP_SLOTS]        ifindex % DSCP_SLOTS -> __u32 slot, a cache of devices; the
- *                                       programs' own, not pinned
- *   fragments  LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
- *   counters   PERCPU_ARRAY             slot -> struct dscp_counters of egress
- *   present    DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device (N: 0),
- *                                       lo of its namespace (1), lo of its uplinks' (2): no program
- *                                       has it, the tool makes it
- *   requests   HASH                     slot -> struct request of the tool; the tool makes it
- *   balance    HASH                     slot -> struct balance of the tool; the tool makes it
+ *   config           ARRAY[1]                 struct dscp_config
+ *   tunnels          ARRAY[DSCP_MAX_TUNNELS]  slot -> struct dscp_tunnel
+ *   ports            ARRAY[65536]             UDP port -> struct dscp_port
+ *   endpoints        HASH                     struct dscp_endpoint -> __u32 slot
+ *   devices          HASH                     __u32 ifindex of a tunnel -> __u32 slot
+ *   prefixes         LPM_TRIE[DSCP_PREFIXES]  struct dscp_prefix -> struct dscp_policy
+ *   stamps           LRU_HASH                 __u32 stamped skb->hash -> struct dscp_stamp
+ *   stamp_cache      ARRAY[DSCP_STAMP_CACHE]  stamp % DSCP_STAMP_CACHE -> __u32 stamp
+ *   slots            ARRAY[DSCP_SLOTS]        ifindex % DSCP_SLOTS -> __u32 slot, a cache of
+ *                                             devices; the programs' own, not pinned
+ *   fragments        LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
+ *   counters         PERCPU_ARRAY             slot -> struct dscp_counters of egress
+ *   present          DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device
+ *                                             (N: 0), lo of its namespace (1), lo of its uplinks'
+ *                                             (2): no program has it, the tool makes it
+ *   requests         HASH                     slot -> struct request of the tool; the tool makes it
+ *   balance          HASH                     slot -> struct balance of the tool; the tool makes it
  *
  * and, once a tunnel has asked for ingress,
  *
- *   waiting    ARRAY                    place -> struct dscp_waiting
- *   inflight   LRU_HASH                 struct dscp_inflight_key -> struct dscp_inflight
- *   arrivals   PERCPU_ARRAY             slot -> struct dscp_counters of ingress
+ *   note_cache       ARRAY[DSCP_NOTE_CACHE]   bucket -> struct dscp_bucket
+ *   notes            LRU_HASH                 struct dscp_note_key -> struct dscp_note
+ *   ingress_counters PERCPU_ARRAY             slot -> struct dscp_counters of ingress
  *
  * and, once these two arrays of counters have grown for the first time,
  *
- *   carried    HASH                     slot, DSCP_CARRIED_ARRIVALS -> struct dscp_carried
+ *   carried          HASH                     slot, DSCP_CARRIED_INGRESS -> struct dscp_carried
  *
  * Slot 0 is never a tunnel: "not registered". Its counters are those of the
  * programs when they were loaded without the tool (plain tc).
@@ -45,27 +45,27 @@
 #include <linux/types.h>
 
 #define DSCP_ABI_MAGIC 0x64736370u /* "dscp" */
-#define DSCP_ABI_VERSION 8u
+#define DSCP_ABI_VERSION 9u
 
 #define DSCP_VALUES 64 /* six bits, RFC 2474 section 3 */
 #define DSCP_KEEP 0xffu /* policy entry: leave that header as it is */
 #define DSCP_ECN_MASK 0x03u /* the two low bits of the DS field, RFC 6040: never ours */
 
 #define DSCP_MAX_TUNNELS 1024
-#define DSCP_FIRST_SLOTS 32 /* of counters and arrivals, which double up to DSCP_MAX_TUNNELS */
+#define DSCP_FIRST_SLOTS 32 /* of both counters, which double up to DSCP_MAX_TUNNELS */
 #define DSCP_MAX_ENDPOINTS 2048
 #define DSCP_MAX_UPLINKS 16 /* per tunnel */
 #define DSCP_MAX_PORTS 8 /* per tunnel */
-#define DSCP_MAX_PEERS 64 /* per tunnel: prefixes with a policy of their own */
-/* Each list has an entry more (DSCP_PEER_REST). Slot 0 has no list, and a tunnel has up to three
+#define DSCP_MAX_PREFIXES 64 /* per tunnel: prefixes with a policy of their own */
+/* Each list has an entry more (DSCP_PREFIX_REST). Slot 0 has no list, and a tunnel has up to three
  * while it changes. */
-#define DSCP_PEERS ((DSCP_MAX_TUNNELS + 1) * (DSCP_MAX_PEERS + 1))
+#define DSCP_PREFIXES ((DSCP_MAX_TUNNELS + 1) * (DSCP_MAX_PREFIXES + 1))
 #define DSCP_DEFAULT_FLOWS 65536
-#define DSCP_RECENT 32768 /* a power of two */
+#define DSCP_STAMP_CACHE 32768 /* a power of two */
 #define DSCP_SLOTS 256 /* of the cache of slots; a power of two */
 #define DSCP_FRAGMENTS 1024 /* outer packets whose later fragments are awaited */
-#define DSCP_WAITING 16384 /* places; a power of two */
-#define DSCP_INFLIGHT 16384 /* packets between uplink and tunnel, and those that never came out */
+#define DSCP_NOTE_CACHE 16384 /* buckets; a power of two */
+#define DSCP_NOTES 16384 /* packets between uplink and tunnel, and those that never came out */
 #define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
 
 /* How the outer packets of a tunnel look. Zero means nothing is there. */
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 #define DSCP_TUNNEL_INGRESS (1u << 3) /* the outer DSCP onto the inner header */
 /* --peer-map: the policy is by inner destination. egress_inner_peers applies it, or egress_outer if
  * the kind is clear. */
-#define DSCP_TUNNEL_PEERS (1u << 4)
+#define DSCP_TUNNEL_PREFIXES (1u << 4)
 #define DSCP_TUNNEL_PRIORITY (1u << 5) /* --priority-map: some entry of priority is not 0 */
 
 #define DSCP_IFINDEX_GONE 0x80000000u /* no device has such a number */
@@ -136,7 +136,7 @@ struct dscp_tunnel {
 	__u8 n_uplinks;
 	__u32 flags; /* DSCP_TUNNEL_* */
 	__u8 method; /* enum dscp_method, with DSCP_TUNNEL_INGRESS */
-	__u8 list; /* with DSCP_TUNNEL_PEERS: which entries of the map of peers are in force */
+	__u8 list; /* with DSCP_TUNNEL_PREFIXES: which entries of the map prefixes are in force */
 	/* One more than the DSCP of handshakes and keepalives; 0: they keep theirs. */
 	__u8 handshake;
 	__u8 pad;
@@ -157,31 +157,31 @@ struct dscp_tunnel {
 
 /* The inner packets of a tunnel to that prefix have a policy of their own. A list is complete
  * before a tunnel has its number, and never changes. */
-struct dscp_peer {
-	__u32 prefixlen; /* bits of what follows: DSCP_PEER_BITS and the prefix's length */
+struct dscp_prefix {
+	__u32 prefixlen; /* bits of what follows: DSCP_PREFIX_BITS and the prefix's length */
 	__u16 slot;
 	__u8 list; /* one of the tunnel's lists */
 	__u8 family; /* 4 or 6: ::/0 has no IPv4 address in it */
 	__u8 address[16]; /* IPv4 in the first four bytes */
 };
 
-#define DSCP_PEER_BITS 32 /* slot, list, family */
+#define DSCP_PREFIX_BITS 32 /* slot, list, family */
 /* The prefixlen of one entry in each list, whose policy is the tunnel's own: of all destinations
  * that are in no prefix. */
-#define DSCP_PEER_REST 24 /* slot, list */
+#define DSCP_PREFIX_REST 24 /* slot, list */
 
 /* Indexed by UDP port. Egress: the source port of WireGuard and UDP tunnels, the destination port
  * of VXLAN and geneve. Ingress: the destination port. */
 struct dscp_port {
 	__u16 slot; /* WIREGUARD, UDP: the tunnel. VXLAN, GENEVE: one for any VNI, else 0 */
 	__u8 kind; /* enum dscp_kind; 0: no egress tunnel has this port */
-	__u8 arrives; /* enum dscp_kind; 0: no ingress tunnel has this port */
+	__u8 ingress_kind; /* enum dscp_kind; 0: no ingress tunnel has this port */
 	__u8 pad[4];
 };
 
 /* "This hash was stamped by egress_inner." The stamp itself tells with what: a DSCP, or
  * DSCP_STAMP_FINAL and the rest. */
-struct dscp_flow {
+struct dscp_stamp {
 	__u32 ifindex; /* the tunnel device that stamped it first */
 };
 
@@ -212,8 +212,8 @@ struct dscp_fragment {
 		*/
 
 /* Which packet a note is of. id and receiver are as they are in memory, never converted. */
-struct dscp_inflight_key {
-	__u64 id; /* DSCP_METHOD_TC: address of the skb, less that of the map waiting.
+struct dscp_note_key {
+	__u64 id; /* DSCP_METHOD_TC: address of the skb, less that of the map note_cache.
 		     DSCP_METHOD_XDP: the message's counter */
 	__u32 receiver; /* DSCP_METHOD_XDP: the message's receiver index */
 	__u32 method; /* enum dscp_method */
@@ -222,7 +222,7 @@ struct dscp_inflight_key {
 #define DSCP_NOTE_BYTES 8
 
 /* What was seen of it at the uplink. */
-struct dscp_inflight {
+struct dscp_note {
 	/* Must be there still, in front of the inner packet. DSCP_METHOD_TC: the beginning of the
 	 * outer IP header, DS field included. DSCP_METHOD_XDP: the UDP header but its checksum. */
 	__u8 header[DSCP_NOTE_BYTES];
@@ -237,20 +237,20 @@ struct dscp_inflight {
 #define DSCP_NOTE_MIXED (1u << 0)
 #define DSCP_NOTE_PADDED (1u << 1) /* WireGuard: the length has the padding in it */
 
-/* A place in front of the map inflight. Whoever changes its state from what it was a moment ago has
- * the place for itself. */
-struct dscp_waiting {
-	struct dscp_inflight note;
+/* A bucket of the cache in front of the map notes. A program owns the bucket if it has changed the
+ * state by a compare-and-swap. */
+struct dscp_bucket {
+	struct dscp_note note;
 	__u64 id;
 	__u32 receiver;
-	/* The low two bits: enum dscp_method of the note that is here; 0: none; DSCP_PLACE_BUSY: it
-	 * is being written. The rest counts the notes that were here. */
+	/* The low two bits: enum dscp_method of the note that is here; 0: none; DSCP_BUCKET_BUSY:
+	 * it is being written. The rest counts the notes that were here. */
 	__u32 state;
 };
 
-#define DSCP_PLACE_BUSY DSCP_METHOD_PEEK /* that method makes no notes */
-#define DSCP_PLACE_MASK 3u
-#define DSCP_PLACE_NEXT 4u
+#define DSCP_BUCKET_BUSY DSCP_METHOD_PEEK /* that method makes no notes */
+#define DSCP_BUCKET_MASK 3u
+#define DSCP_BUCKET_NEXT 4u
 
 /* Why no DSCP is known for a data packet. */
 enum dscp_reason {
@@ -299,7 +299,7 @@ struct dscp_carried {
 	__u8 pad[4];
 };
 
-#define DSCP_CARRIED_ARRIVALS (1u << 31) /* in the key: of arrivals, not counters */
+#define DSCP_CARRIED_INGRESS (1u << 31) /* in the key: of ingress_counters, not counters */
 #define DSCP_CARRIED (2 * DSCP_MAX_TUNNELS)
 
 struct dscp_config {
@@ -307,7 +307,7 @@ struct dscp_config {
 			tunnel's */
 	__u32 version; /* DSCP_ABI_VERSION */
 	__u32 kinds; /* bit (1 << kind): some egress tunnel of that kind is registered */
-	__u32 arriving; /* the same of ingress tunnels */
+	__u32 ingress_kinds; /* the same of ingress tunnels */
 	__u64 build; /* digest of the object that the pinned programs came from; 0: not loaded */
 };
 

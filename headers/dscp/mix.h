@@ -46,11 +46,11 @@ static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 
 	return dscp_mix((flow ? flow : DSCP_STAMP_BITS + 1) | value);
 }
 
-/* The place of an ingress note in the map waiting. Multiplicative hashing (golden ratio): addresses
- * of skbs and counters are evenly spaced. */
-static inline __attribute__((always_inline)) __u32 dscp_place(__u64 id, __u32 receiver)
+/* The bucket of an ingress note in the map note_cache. Multiplicative hashing (golden ratio):
+ * addresses of skbs and counters are evenly spaced. */
+static inline __attribute__((always_inline)) __u32 dscp_bucket_of(__u64 id, __u32 receiver)
 {
-	return (id ^ (__u64)receiver << 32) * 0x9e3779b97f4a7c15ull >> 50 & (DSCP_WAITING - 1);
+	return (id ^ (__u64)receiver << 32) * 0x9e3779b97f4a7c15ull >> 50 & (DSCP_NOTE_CACHE - 1);
 }
 
 #endif

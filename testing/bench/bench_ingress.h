@@ -16,7 +16,7 @@
 #define BENCH_INGRESS_H
 
 #include "bpf_ingress.h"
-#include "bpf_inflight.h"
+#include "bpf_notes.h"
 
 #include "bench.h"
 

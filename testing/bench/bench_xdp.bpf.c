@@ -66,8 +66,8 @@ int outer(struct __sk_buff *skb)
 PROGRAM("tc/forget")
 int forget(struct __sk_buff *skb __attribute__((unused)))
 {
-	struct dscp_inflight_key key = { .id = next_counter(), .method = DSCP_METHOD_XDP };
-	struct dscp_inflight note;
+	struct dscp_note_key key = { .id = next_counter(), .method = DSCP_METHOD_XDP };
+	struct dscp_note note;
 
 	take_note(&key, &note);
 	return TC_ACT_UNSPEC;

@@ -169,11 +169,11 @@ static int register_tunnel(const struct programs *p)
 {
 	struct dscp_config config = { .magic = DSCP_ABI_MAGIC,
 				      .version = DSCP_ABI_VERSION,
-				      .arriving = 1u << DSCP_KIND_WIREGUARD };
+				      .ingress_kinds = 1u << DSCP_KIND_WIREGUARD };
 	struct dscp_tunnel tunnel = { .ifindex = LOOPBACK,
 				      .kind = DSCP_KIND_WIREGUARD,
 				      .flags = DSCP_TUNNEL_INGRESS };
-	struct dscp_port port = { .slot = 1, .arrives = DSCP_KIND_WIREGUARD };
+	struct dscp_port port = { .slot = 1, .ingress_kind = DSCP_KIND_WIREGUARD };
 	unsigned int zero = 0, slot = 1, number = PORT;
 
 	for (unsigned int i = 0; i < DSCP_VALUES; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Makes entries in the pinned map flows, as many as a busy machine would have: the hashes from 1
+/* Makes entries in the pinned map stamps, as many as a busy machine would have: the hashes from 1
  * on, all of one device. */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 static int fill(int fd, unsigned long count, __u32 ifindex)
 {
-	static struct dscp_flow flows[BATCH];
+	static struct dscp_stamp flows[BATCH];
 	static __u32 hashes[BATCH];
 
 	for (unsigned long done = 0, n; done < count; done += n) {
@@ -24,7 +24,7 @@ static int fill(int fd, unsigned long count, __u32 ifindex)
 		n = count - done < BATCH ? count - done : BATCH;
 		for (unsigned long i = 0; i < n; i++) {
 			hashes[i] = (__u32)(done + i + 1);
-			flows[i] = (struct dscp_flow){ .ifindex = ifindex };
+			flows[i] = (struct dscp_stamp){ .ifindex = ifindex };
 		}
 		batch = (__u32)n;
 		if (bpf_map_update_batch(fd, hashes, flows, &batch, NULL))

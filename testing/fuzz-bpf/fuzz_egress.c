@@ -33,10 +33,10 @@ const char *const fuzz_verdicts[N_VERDICTS] = { "not ours", "skipped", "unknown"
 						"marked" };
 
 static struct {
-	struct dscp_peer peer;
+	struct dscp_prefix prefix;
 	struct dscp_policy policy;
-} peers[N_PEERS];
-static unsigned int n_peers;
+} prefixes[N_PEERS];
+static unsigned int n_prefixes;
 static uint32_t hashes[16];
 
 /*
@@ -125,7 +125,7 @@ static void random_tunnel(uint32_t slot)
 
 	t.egress = random_policy();
 	if (fuzz_one_in(2))
-		t.flags |= DSCP_TUNNEL_PEERS;
+		t.flags |= DSCP_TUNNEL_PREFIXES;
 	t.list = fuzz_one_in(4);
 	if (fuzz_one_in(5)) {
 		t.flags |= DSCP_TUNNEL_FIXED;
@@ -141,16 +141,16 @@ static void random_tunnel(uint32_t slot)
 		add_tunnel(slot, &t);
 }
 
-static bool place_is_free(uint32_t hash)
+static bool bucket_is_free(uint32_t hash)
 {
 	for (unsigned int i = 0; i < world.n_stamps; i++)
 		if (world.stamps[i].hash == hash ||
-		    world.stamps[i].hash % DSCP_RECENT == hash % DSCP_RECENT)
+		    world.stamps[i].hash % DSCP_STAMP_CACHE == hash % DSCP_STAMP_CACHE)
 			return false;
 	return true;
 }
 
-/* As the inner programs leave them: what is in recent tells its value by itself. */
+/* As the inner programs leave them: a stamp in stamp_cache tells its value by itself. */
 static void random_stamp(void)
 {
 	struct stamp s = { .value = fuzz_below(DSCP_VALUES), .in_flows = !fuzz_one_in(3) };
@@ -162,7 +162,7 @@ static void random_stamp(void)
 	s.hash = dscp_stamp(fuzz_random(), s.value);
 	s.ifindex = fuzz_one_in(8) ? fuzz_below(2) : IFINDEX(1 + fuzz_below(N_SLOTS - 1));
 	s.in_recent = !s.in_flows || fuzz_one_in(2);
-	if (place_is_free(s.hash))
+	if (bucket_is_free(s.hash))
 		add_stamp(&s);
 }
 
@@ -221,36 +221,37 @@ static void random_world(void)
 static void random_peer(void)
 {
 	bool ip6 = fuzz_one_in(2);
-	struct dscp_peer *peer = &peers[n_peers].peer;
+	struct dscp_prefix *prefix = &prefixes[n_prefixes].prefix;
 	uint32_t bits = fuzz_one_in(4) ? fuzz_below(ip6 ? 129 : 33)
 			: ip6	       ? 124 + fuzz_below(5)
 				       : 28 + fuzz_below(5);
 
-	memset(peer, 0, sizeof(*peer));
-	peer->slot = fuzz_one_in(4) ? OWN_SLOT + 1 : OWN_SLOT;
-	peer->list = fuzz_one_in(4) ? OWN_LIST + 1 : OWN_LIST;
-	peer->family = ip6 ? 6 : 4;
-	peer->prefixlen = DSCP_PEER_BITS + bits;
-	fuzz_address(peer->address, ip6, fuzz_below(N_FUZZ_ADDRESSES));
+	memset(prefix, 0, sizeof(*prefix));
+	prefix->slot = fuzz_one_in(4) ? OWN_SLOT + 1 : OWN_SLOT;
+	prefix->list = fuzz_one_in(4) ? OWN_LIST + 1 : OWN_LIST;
+	prefix->family = ip6 ? 6 : 4;
+	prefix->prefixlen = DSCP_PREFIX_BITS + bits;
+	fuzz_address(prefix->address, ip6, fuzz_below(N_FUZZ_ADDRESSES));
 	for (uint32_t i = bits; i < 128; i++)
-		peer->address[i / 8] &= ~(0x80 >> i % 8);
-	for (unsigned int i = 0; i < n_peers; i++)
-		if (!memcmp(&peers[i].peer, peer, sizeof(*peer)))
+		prefix->address[i / 8] &= ~(0x80 >> i % 8);
+	for (unsigned int i = 0; i < n_prefixes; i++)
+		if (!memcmp(&prefixes[i].prefix, prefix, sizeof(*prefix)))
 			return;
-	peers[n_peers].policy = random_policy();
-	assert_int_equal(
-		bpf_map_update_elem(egress_map("peers"), peer, &peers[n_peers].policy, BPF_ANY), 0);
-	n_peers++;
+	prefixes[n_prefixes].policy = random_policy();
+	assert_int_equal(bpf_map_update_elem(egress_map("prefixes"), prefix,
+					     &prefixes[n_prefixes].policy, BPF_ANY),
+			 0);
+	n_prefixes++;
 }
 
 static void begin_round(const struct target *t)
 {
 	struct dscp_tunnel own = { .kind = DSCP_KIND_WIREGUARD,
-				   .flags = DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS };
+				   .flags = DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PREFIXES };
 
 	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++)
 		hashes[i] = fuzz_random();
-	n_peers = 0;
+	n_prefixes = 0;
 	egress_load();
 	if (t->id == OUTER_PROGRAM) {
 		random_world();
@@ -307,14 +308,14 @@ static int find_inner(const struct packet *p, bool *ip6)
 	return at;
 }
 
-static bool prefix_fits(const struct dscp_peer *peer, const uint8_t *address, bool ip6)
+static bool prefix_fits(const struct dscp_prefix *prefix, const uint8_t *address, bool ip6)
 {
-	uint32_t bits = peer->prefixlen - DSCP_PEER_BITS;
+	uint32_t bits = prefix->prefixlen - DSCP_PREFIX_BITS;
 
-	if (peer->slot != OWN_SLOT || peer->list != OWN_LIST || peer->family != (ip6 ? 6 : 4))
+	if (prefix->slot != OWN_SLOT || prefix->list != OWN_LIST || prefix->family != (ip6 ? 6 : 4))
 		return false;
 	for (uint32_t i = 0; i < bits; i++)
-		if ((peer->address[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
+		if ((prefix->address[i / 8] ^ address[i / 8]) & 0x80 >> i % 8)
 			return false;
 	return true;
 }
@@ -334,26 +335,26 @@ static int mark_of(const struct packet *p, int program)
 	if (program == INNER_PROGRAM)
 		return dscp;
 	address = p->bytes + at + (ip6 ? 24 : 16);
-	for (unsigned int i = 0; i < n_peers; i++) {
-		if (peers[i].peer.prefixlen <= longest ||
-		    !prefix_fits(&peers[i].peer, address, ip6))
+	for (unsigned int i = 0; i < n_prefixes; i++) {
+		if (prefixes[i].prefix.prefixlen <= longest ||
+		    !prefix_fits(&prefixes[i].prefix, address, ip6))
 			continue;
-		longest = peers[i].peer.prefixlen;
-		policy = &peers[i].policy;
+		longest = prefixes[i].prefix.prefixlen;
+		policy = &prefixes[i].policy;
 	}
 	dscp = policy->to[dscp];
 	return dscp == DSCP_KEEP ? 0xc0 : 0x40 | dscp;
 }
 
-/* In recent it is for certain; flows is smaller here, and forgets. */
+/* In stamp_cache it is for certain; stamps is smaller here, and forgets. */
 static void check_stamp(uint32_t stamp, int value)
 {
-	uint32_t place = stamp % DSCP_RECENT, last;
-	struct dscp_flow flow;
+	uint32_t bucket = stamp % DSCP_STAMP_CACHE, last;
+	struct dscp_stamp flow;
 
-	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("stamp_cache"), &bucket, &last), 0);
 	assert_int_equal(last, stamp);
-	if (bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow))
+	if (bpf_map_lookup_elem(egress_map("stamps"), &stamp, &flow))
 		return;
 	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, value);
 	assert_int_equal(flow.ifindex, own_ifindex());

@@ -19,7 +19,7 @@
 #include "ingress_cases.h"
 
 /* Both maps of notes are full. */
-#define MAX_NOTES (DSCP_WAITING + DSCP_INFLIGHT)
+#define MAX_NOTES (DSCP_NOTE_CACHE + DSCP_NOTES)
 
 enum { UPLINK = 0x10, TUNNEL = 0x20, METHOD = 0x0f };
 
@@ -86,8 +86,8 @@ static void random_world(void)
 	if (!fuzz_one_in(4))
 		set_port(WG_PORT, WG, DSCP_KIND_WIREGUARD);
 	if (fuzz_one_in(3)) {
-		world.arriving = fuzz_random() & 0x7e;
-		config.arriving = world.arriving;
+		world.ingress_kinds = fuzz_random() & 0x7e;
+		config.ingress_kinds = world.ingress_kinds;
 		set_map("config", &zero, &config);
 	}
 	if (fuzz_one_in(8))
@@ -100,7 +100,7 @@ static void random_world(void)
 static void begin_round(const struct target *t)
 {
 	method = t->id & METHOD;
-	places_busy = fuzz_one_in(8);
+	buckets_busy = fuzz_one_in(8);
 	ingress_load(method);
 	switch (fuzz_below(8)) {
 	case 0:
@@ -258,7 +258,7 @@ static struct noted note_at_uplink(const struct journey *j)
 	if (method == DSCP_METHOD_TC)
 		noted.note.ds = get_ds(noted.note.header, noted.note.header[0] >> 4 != 4);
 	if (noted.there && method == DSCP_METHOD_XDP)
-		set_map("inflight", &noted.key, &noted.note);
+		set_map("notes", &noted.key, &noted.note);
 	return noted;
 }
 

@@ -40,18 +40,18 @@ struct fuzz_maps {
 	struct dscp_config config;
 	struct dscp_tunnel tunnels[3]; /* the others are free */
 	struct {
-		struct dscp_peer peer;
+		struct dscp_prefix prefix;
 		struct dscp_policy policy;
-	} peers[3];
+	} prefixes[3];
 	struct {
 		uint32_t stamp;
-		struct dscp_flow flow;
-	} flows[4];
-	struct dscp_waiting waiting[2];
+		struct dscp_stamp flow;
+	} stamps[4];
+	struct dscp_bucket note_cache[2];
 	struct {
-		struct dscp_inflight_key key;
-		struct dscp_inflight note;
-	} inflight[3];
+		struct dscp_note_key key;
+		struct dscp_note note;
+	} notes[3];
 	struct dscp_counters counters; /* of each tunnel and direction */
 	uint8_t info[32]; /* of each link */
 	uint32_t ahead[2]; /* programs at each hook */

@@ -14,7 +14,7 @@
 #include <util/dscp.h>
 #include <util/policy.h>
 
-#include "state/peers.h"
+#include "state/prefixes.h"
 #include "fuzz.h"
 
 /* More than any message of these has. */
@@ -161,22 +161,23 @@ static void number(const char *text, unsigned long min, unsigned long max)
 static void check_peer(const struct peer_map *map)
 {
 	static struct peer_maps again;
-	char name[PEER_NAME_LEN], text[PEER_NAME_LEN + 8], err[MESSAGE];
+	char name[PREFIX_NAME_LEN], text[PREFIX_NAME_LEN + 8], err[MESSAGE];
 
-	CHECK(map->peer.family == 4 || map->peer.family == 6, "%u", map->peer.family);
-	CHECK(map->peer.prefixlen >= DSCP_PEER_BITS &&
-		      map->peer.prefixlen <= DSCP_PEER_BITS + (map->peer.family == 4 ? 32 : 128),
-	      "%u", map->peer.prefixlen);
+	CHECK(map->prefix.family == 4 || map->prefix.family == 6, "%u", map->prefix.family);
+	CHECK(map->prefix.prefixlen >= DSCP_PREFIX_BITS &&
+		      map->prefix.prefixlen <=
+			      DSCP_PREFIX_BITS + (map->prefix.family == 4 ? 32 : 128),
+	      "%u", map->prefix.prefixlen);
 	check_policy(&map->policy);
-	peers_name(&map->peer, name);
+	prefixes_name(&map->prefix, name);
 	snprintf(text, sizeof(text), "%s:EF=CS1", name);
 	again.n = 0;
-	CHECK(!peers_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
-	CHECK(!memcmp(&again.maps[0].peer, &map->peer, sizeof(map->peer)), "%s", text);
+	CHECK(!prefixes_parse(&again, text, err, sizeof(err)), "%s: %s", text, err);
+	CHECK(!memcmp(&again.maps[0].prefix, &map->prefix, sizeof(map->prefix)), "%s", text);
 }
 
 /* A peer map in each line. */
-static void peers(char *text)
+static void prefixes(char *text)
 {
 	static struct peer_maps read;
 	struct dscp_policy own;
@@ -187,19 +188,19 @@ static void peers(char *text)
 	while ((line = strsep(&text, "\n"))) {
 		before = read.n;
 		*err = '\0';
-		if (peers_parse(&read, line, err, sizeof(err))) {
+		if (prefixes_parse(&read, line, err, sizeof(err))) {
 			CHECK(*err, "no message for '%s'", line);
 			CHECK(read.n == before, "refused, and there: %s", line);
 			continue;
 		}
 		/* Several maps of one prefix are one. */
-		CHECK(read.n - before <= 1 && read.n <= DSCP_MAX_PEERS, "%u", read.n);
+		CHECK(read.n - before <= 1 && read.n <= DSCP_MAX_PREFIXES, "%u", read.n);
 	}
 	policy_identity(&own);
-	peers_complete(&read, &own);
+	prefixes_complete(&read, &own);
 	for (unsigned int i = 0; i < read.n; i++) {
 		check_peer(&read.maps[i]);
-		CHECK(!i || read.maps[i].peer.prefixlen <= read.maps[i - 1].peer.prefixlen,
+		CHECK(!i || read.maps[i].prefix.prefixlen <= read.maps[i - 1].prefix.prefixlen,
 		      "not the longest first: %u", i);
 	}
 }
@@ -247,7 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		number(text, 1, 3600);
 		break;
 	case 5:
-		peers(text);
+		prefixes(text);
 		break;
 	case 6:
 		line(text);

@@ -78,7 +78,7 @@ static struct request request(const char *name, uint32_t direction)
 /* The tunnel is one in clear text, of which the kernel is asked nothing but the link. */
 static void make_clear(struct fuzz_maps *m)
 {
-	m->tunnels[0] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS);
+	m->tunnels[0] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PREFIXES);
 	m->tunnels[0].n_ports = 0;
 	m->tunnels[0].ports[0] = 0;
 	m->tunnels[0].endpoint.kind = DSCP_KIND_GRE;
@@ -86,7 +86,7 @@ static void make_clear(struct fuzz_maps *m)
 	m->requests[0].request = request("wg0", DIRECTION_EGRESS);
 	m->requests[0].request.n_ports = 0;
 	m->requests[0].request.ports[0] = 0;
-	m->requests[0].request.peers = true;
+	m->requests[0].request.prefixes = true;
 	strcpy(m->link_kind, "gre");
 }
 
@@ -94,7 +94,7 @@ static void healthy_requests(struct fuzz_maps *m)
 {
 	m->requests[0].slot = 1;
 	m->requests[0].request = request("wg0", DIRECTION_BOTH);
-	m->requests[0].request.peers = true;
+	m->requests[0].request.prefixes = true;
 	m->requests[1].slot = 2;
 	m->requests[1].request = request("gre1", DIRECTION_EGRESS);
 	m->requests[2].slot = DSCP_MAX_TUNNELS - 1;
@@ -108,7 +108,7 @@ static void healthy(struct fuzz_maps *m)
 	m->config.version = DSCP_ABI_VERSION;
 	m->config.build = objects_digest();
 	m->tunnels[0] = tunnel(DSCP_KIND_WIREGUARD, "wireguard",
-			       DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_INGRESS | DSCP_TUNNEL_PEERS);
+			       DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_INGRESS | DSCP_TUNNEL_PREFIXES);
 	m->tunnels[0].method = DSCP_METHOD_TC;
 	m->tunnels[1] = tunnel(DSCP_KIND_GRE, "gre", DSCP_TUNNEL_EGRESS);
 	m->tunnels[1].n_ports = 0;
@@ -117,20 +117,20 @@ static void healthy(struct fuzz_maps *m)
 	m->tunnels[1].endpoint.remote[0] = 10;
 	m->tunnels[1].ifindex = DEVICE + 1;
 	strcpy(m->tunnels[1].name, "gre1");
-	for (unsigned int i = 0; i < ARRAY_SIZE(m->peers); i++) {
-		m->peers[i].peer.prefixlen = DSCP_PEER_BITS + 8 * (i + 1);
-		m->peers[i].peer.slot = 1;
-		m->peers[i].peer.family = i % 2 ? 6 : 4;
-		m->peers[i].peer.address[i] = 10;
-		m->peers[i].policy = identity();
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->prefixes); i++) {
+		m->prefixes[i].prefix.prefixlen = DSCP_PREFIX_BITS + 8 * (i + 1);
+		m->prefixes[i].prefix.slot = 1;
+		m->prefixes[i].prefix.family = i % 2 ? 6 : 4;
+		m->prefixes[i].prefix.address[i] = 10;
+		m->prefixes[i].policy = identity();
 	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(m->flows); i++)
-		m->flows[i].flow = (struct dscp_flow){ .ifindex = DEVICE };
-	for (unsigned int i = 0; i < ARRAY_SIZE(m->waiting); i++)
-		m->waiting[i] = (struct dscp_waiting){ .note = { .slot = 1 }, .state = 1 };
-	for (unsigned int i = 0; i < ARRAY_SIZE(m->inflight); i++) {
-		m->inflight[i].key.method = 1 + i;
-		m->inflight[i].note.slot = 1;
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->stamps); i++)
+		m->stamps[i].flow = (struct dscp_stamp){ .ifindex = DEVICE };
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->note_cache); i++)
+		m->note_cache[i] = (struct dscp_bucket){ .note = { .slot = 1 }, .state = 1 };
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->notes); i++) {
+		m->notes[i].key.method = 1 + i;
+		m->notes[i].note.slot = 1;
 	}
 	healthy_requests(m);
 	m->pinned = 1;
@@ -200,10 +200,10 @@ static bool can_be_said(const struct fuzz_maps *m)
 {
 	bool can = true;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(m->peers); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->prefixes); i++)
 		for (unsigned int j = 0; j < DSCP_VALUES; j++)
-			can &= m->peers[i].policy.to[j] < DSCP_VALUES ||
-			       m->peers[i].policy.to[j] == DSCP_KEEP;
+			can &= m->prefixes[i].policy.to[j] < DSCP_VALUES ||
+			       m->prefixes[i].policy.to[j] == DSCP_KEEP;
 	return can;
 }
 

@@ -261,14 +261,15 @@ static const void *find(int map, const void *key, size_t *size)
 		*size = sizeof(device);
 		return fuzz_maps->gone ? NULL : &device;
 	case MAP_COUNTERS:
-	case MAP_ARRIVALS:
+	case MAP_INGRESS_COUNTERS:
 		*size = sizeof(fuzz_maps->counters);
 		return &fuzz_maps->counters;
-	case MAP_PEERS:
+	case MAP_PREFIXES:
 		*size = sizeof(struct dscp_policy);
-		for (unsigned int i = 0; i < ARRAY_SIZE(fuzz_maps->peers); i++)
-			if (!memcmp(key, &fuzz_maps->peers[i].peer, sizeof(struct dscp_peer)))
-				return &fuzz_maps->peers[i].policy;
+		for (unsigned int i = 0; i < ARRAY_SIZE(fuzz_maps->prefixes); i++)
+			if (!memcmp(key, &fuzz_maps->prefixes[i].prefix,
+				    sizeof(struct dscp_prefix)))
+				return &fuzz_maps->prefixes[i].policy;
 	}
 	return NULL;
 }
@@ -291,9 +292,9 @@ int bpf_map_get_next_key(int fd, const void *key, void *next)
 
 	(void)fd;
 	at = key ? at + 1 : 0;
-	if (at >= ARRAY_SIZE(fuzz_maps->peers))
+	if (at >= ARRAY_SIZE(fuzz_maps->prefixes))
 		return failure(ENOENT);
-	memcpy(next, &fuzz_maps->peers[at].peer, sizeof(struct dscp_peer));
+	memcpy(next, &fuzz_maps->prefixes[at].prefix, sizeof(struct dscp_prefix));
 	return 0;
 }
 
@@ -331,19 +332,18 @@ int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, 
 			((uint32_t *)keys)[*count] = fuzz_maps->requests[*count].slot;
 			copy_request((char *)values + *count * requests_size(), *count);
 		}
-	else if (fd == FD_MAP + MAP_FLOWS)
-		for (; *count < ARRAY_SIZE(fuzz_maps->flows); ++*count) {
-			((uint32_t *)keys)[*count] = fuzz_maps->flows[*count].stamp;
-			((struct dscp_flow *)values)[*count] = fuzz_maps->flows[*count].flow;
+	else if (fd == FD_MAP + MAP_STAMPS)
+		for (; *count < ARRAY_SIZE(fuzz_maps->stamps); ++*count) {
+			((uint32_t *)keys)[*count] = fuzz_maps->stamps[*count].stamp;
+			((struct dscp_stamp *)values)[*count] = fuzz_maps->stamps[*count].flow;
 		}
-	else if (fd == FD_MAP + MAP_WAITING)
-		for (; *count < ARRAY_SIZE(fuzz_maps->waiting); ++*count)
-			((struct dscp_waiting *)values)[*count] = fuzz_maps->waiting[*count];
-	else if (fd == FD_MAP + MAP_INFLIGHT)
-		for (; *count < ARRAY_SIZE(fuzz_maps->inflight); ++*count) {
-			((struct dscp_inflight_key *)keys)[*count] =
-				fuzz_maps->inflight[*count].key;
-			((struct dscp_inflight *)values)[*count] = fuzz_maps->inflight[*count].note;
+	else if (fd == FD_MAP + MAP_NOTE_CACHE)
+		for (; *count < ARRAY_SIZE(fuzz_maps->note_cache); ++*count)
+			((struct dscp_bucket *)values)[*count] = fuzz_maps->note_cache[*count];
+	else if (fd == FD_MAP + MAP_NOTES)
+		for (; *count < ARRAY_SIZE(fuzz_maps->notes); ++*count) {
+			((struct dscp_note_key *)keys)[*count] = fuzz_maps->notes[*count].key;
+			((struct dscp_note *)values)[*count] = fuzz_maps->notes[*count].note;
 		}
 	return failure(ENOENT); /* that was all */
 }
@@ -393,20 +393,21 @@ static const struct bpf_map_info map_infos[N_MAPS] = {
 	[MAP_PORTS] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_port), 65536),
 	[MAP_ENDPOINTS] = MAP_INFO(HASH, sizeof(struct dscp_endpoint), 4, DSCP_MAX_ENDPOINTS),
 	[MAP_DEVICES] = MAP_INFO(HASH, 4, 4, DSCP_MAX_TUNNELS),
-	[MAP_PEERS] = MAP_INFO(LPM_TRIE, sizeof(struct dscp_peer), sizeof(struct dscp_policy),
-			       DSCP_PEERS),
-	[MAP_FLOWS] = MAP_INFO(LRU_HASH, 4, sizeof(struct dscp_flow), DSCP_DEFAULT_FLOWS),
-	[MAP_RECENT] = MAP_INFO(ARRAY, 4, 4, DSCP_RECENT),
+	[MAP_PREFIXES] = MAP_INFO(LPM_TRIE, sizeof(struct dscp_prefix), sizeof(struct dscp_policy),
+				  DSCP_PREFIXES),
+	[MAP_STAMPS] = MAP_INFO(LRU_HASH, 4, sizeof(struct dscp_stamp), DSCP_DEFAULT_FLOWS),
+	[MAP_STAMP_CACHE] = MAP_INFO(ARRAY, 4, 4, DSCP_STAMP_CACHE),
 	[MAP_FRAGMENTS] = MAP_INFO(LRU_HASH, sizeof(struct dscp_fragment_key),
 				   sizeof(struct dscp_fragment), DSCP_FRAGMENTS),
 	[MAP_COUNTERS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
 	[MAP_PRESENT] = MAP_INFO(DEVMAP, 4, 4, PRESENT_ENTRIES),
 	[MAP_REQUESTS] = MAP_INFO(HASH, 4, sizeof(struct request), DSCP_MAX_TUNNELS),
 	[MAP_BALANCE] = MAP_INFO(HASH, 4, sizeof(struct balance), DSCP_MAX_TUNNELS),
-	[MAP_WAITING] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_waiting), DSCP_WAITING),
-	[MAP_INFLIGHT] = MAP_INFO(LRU_HASH, sizeof(struct dscp_inflight_key),
-				  sizeof(struct dscp_inflight), DSCP_INFLIGHT),
-	[MAP_ARRIVALS] = MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
+	[MAP_NOTE_CACHE] = MAP_INFO(ARRAY, 4, sizeof(struct dscp_bucket), DSCP_NOTE_CACHE),
+	[MAP_NOTES] = MAP_INFO(LRU_HASH, sizeof(struct dscp_note_key), sizeof(struct dscp_note),
+			       DSCP_NOTES),
+	[MAP_INGRESS_COUNTERS] =
+		MAP_INFO(PERCPU_ARRAY, 4, sizeof(struct dscp_counters), DSCP_MAX_TUNNELS),
 	[MAP_CARRIED] = MAP_INFO(HASH, 4, sizeof(struct dscp_carried), DSCP_CARRIED),
 };
 

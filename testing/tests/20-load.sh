@@ -302,7 +302,7 @@ test_json_of_nothing()
 	node_add_netns a
 	[ "$(on a "$TOOL" status --json)" = '{"tunnels":[],"flows":null}' ]
 	[ "$(on a "$TOOL" dump-map --json | jq -c '[.maps[] | [.map, .entries]]')" = \
-		'[["flows",[]],["fragments",[]],["inflight",[]]]' ]
+		'[["stamps",[]],["fragments",[]],["notes",[]]]' ]
 	check_exit 3 on a "$TOOL" status wg0
 	check on a "$TOOL" status
 	check on a "$TOOL" features

@@ -237,11 +237,11 @@ stray()
 		--eth-dst "$(mac a eth0)" "$@"
 }
 
-# noted JQ-CONDITION [TUNNEL]: on the entries of inflight
+# noted JQ-CONDITION [TUNNEL]: on the entries of notes
 noted()
 {
 	on a "$TOOL" dump-map "${@:2}" --json |
-		jq -ce ".maps[] | select(.map == \"inflight\") | .entries | $1"
+		jq -ce ".maps[] | select(.map == \"notes\") | .entries | $1"
 }
 
 test_what_is_in_flight()

@@ -13,7 +13,7 @@ many_flows()
 {
 	lone_node
 	check on a "$TOOL" load vx4 --flows $((2 * $1))
-	check on a testing/bpf/fill "$(pins a)/maps/flows" "$1" \
+	check on a testing/bpf/fill "$(pins a)/maps/stamps" "$1" \
 		"$(on a cat /sys/class/net/vx4/ifindex)"
 }
 
@@ -43,9 +43,9 @@ test_many_flows()
 	[ "$(cut -f 2,3 "$T/text" | sort -u | wc -l)" = 65 ]
 	little_memory dump-map --json >"$T/json"
 	check diff <(hashes $n) \
-		<(jq -r '.maps[0] | select(.map == "flows") | .entries[].hash' "$T/json" | sort)
+		<(jq -r '.maps[0] | select(.map == "stamps") | .entries[].hash' "$T/json" | sort)
 	check diff <(cut -f 2 "$T/text" | sort) <(jq -r '.maps[0].entries[].dscp' "$T/json" | sort)
-	jq -e '[.maps[].map] == ["flows", "fragments", "inflight"] and
+	jq -e '[.maps[].map] == ["stamps", "fragments", "notes"] and
 		all(.maps[0].entries[]; .tunnel == "vx4")' "$T/json"
 }
 
@@ -64,7 +64,7 @@ test_json_is_whole_after_an_error()
 	on a strace -o /dev/null -e trace=bpf -e inject=bpf:error=EPERM:when="$third" \
 		"$TOOL" dump-map --json >"$T/json" 2>"$T/said" || status=$?
 	[ $status = 2 ]
-	grep -q 'cannot read the map flows' "$T/said"
+	grep -q 'cannot read the map stamps' "$T/said"
 	jq -e '.maps[0].entries | length > 0 and length < '$n "$T/json"
 }
 

@@ -99,7 +99,7 @@ test_flows_of_another_size_on_a_live_flow()
 }
 
 # The same of WireGuard, whose flows are in that map; and after a change that is refused half way. The source
-# port stays, so that the flows are known ones: a new one has recent alone while egress_inner has the new map
+# port stays, so that the flows are known ones: a new one has stamp_cache alone while egress_inner has the new map
 # and egress_outer the old one, and there another stamp may take its place.
 test_flows_of_another_size_by_wireguard()
 {
@@ -423,7 +423,7 @@ all_of_it()
 	# The pinned programs name their maps.
 	on a bpftool prog show pinned "$(pins a)/programs/egress_outer" -j |
 		jq -c '.id, .map_ids'
-	on a bpftool map show pinned "$(pins a)/maps/flows" -j | jq -c '.id, .max_entries'
+	on a bpftool map show pinned "$(pins a)/maps/stamps" -j | jq -c '.id, .max_entries'
 }
 
 # A mount namespace without a bpffs, and not a copy of one that has it: what is loaded cannot be seen from

@@ -130,7 +130,7 @@ test_dump_map()
 	keep 0 dump-map.none dump-map --json
 	check on a "$TOOL" load vx4 --direction both
 	for hash in 2e 40 7f; do
-		on a bpftool map update pinned "$(pins a)/maps/flows" key hex $hash 01 02 03 value 0 0 0 0
+		on a bpftool map update pinned "$(pins a)/maps/stamps" key hex $hash 01 02 03 value 0 0 0 0
 	done
 	keep 0 dump-map.flows dump-map --json
 	valid

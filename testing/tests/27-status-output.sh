@@ -72,7 +72,7 @@ flows_are()
 		fail "not $1 of $2 flows: $(on a "$TOOL" status --json | jq -c .flows)"
 	check_grep "^flows +$1 of $2, " on a "$TOOL" status vx4
 	[ "$(on a "$TOOL" dump-map | grep -c ^0x)" = "$1" ]
-	[ "$(on a bpftool -j map dump pinned "$(pins a)/maps/flows" | jq length)" = "$1" ]
+	[ "$(on a bpftool -j map dump pinned "$(pins a)/maps/stamps" | jq length)" = "$1" ]
 }
 
 # More than one batch of them; and they are all there in a map of another size.
@@ -86,7 +86,7 @@ test_flows()
 	check on a ip link set vx4 down
 	flows_are 0 65536
 	for ((n = 0; n < 10000; n++)); do
-		echo "map update pinned "$(pins a)/maps/flows" key $((n % 256)) $((n / 256)) 7 9 value 0 0 0 0"
+		echo "map update pinned "$(pins a)/maps/stamps" key $((n % 256)) $((n / 256)) 7 9 value 0 0 0 0"
 	done >"$T/updates"
 	check on a bpftool batch file "$T/updates"
 	flows_are 10000 65536

@@ -160,7 +160,7 @@ test_mark_of_a_qdisc()
 test_entries_of_peers()
 {
 	nodes
-	points_of '/maps/peers' 46=8 46=10 \
+	points_of '/maps/prefixes' 46=8 46=10 \
 		'load vx4 --peer-map 10.0.4.2:EF=AF11 --peer-map 10.0.0.0/8:EF=CS2' \
 		'load vx4 --peer-map 10.0.4.0/24:EF=CS1 --peer-map 10.0.4.9:*=CS0'
 }

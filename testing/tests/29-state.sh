@@ -110,8 +110,8 @@ map_of() { echo "bpftool map create \"\$0\" type $1 key $2 value $3 entries $4 n
 
 test_other_pins()
 {
-	local pin pins=(config tunnels requests balance ports endpoints devices peers flows recent fragments
-		counters waiting inflight arrivals)
+	local pin pins=(config tunnels requests balance ports endpoints devices prefixes stamps stamp_cache fragments
+		counters note_cache notes ingress_counters)
 
 	lone_node
 	! short_form || pins=(config tunnels)
@@ -125,7 +125,7 @@ test_other_pins()
 	in_place_of maps/tunnels "$(map_of array 4 632 1023)"
 	in_place_of maps/counters "$(map_of array 4 1144 32)"
 	# Neither so few as there are at first, doubled or not, nor as many as there can be tunnels.
-	for pin in 'counters 31' 'counters 16' 'counters 96' 'arrivals 2048' 'arrivals 33'; do
+	for pin in 'counters 31' 'counters 16' 'counters 96' 'ingress_counters 2048' 'ingress_counters 33'; do
 		in_place_of "maps/${pin% *}" "$(map_of percpu_array 4 1144 "${pin#* }")"
 	done
 	check on a sh -ec "$(map_of hash 4 1144 2048)" $state_dir/maps/carried
@@ -137,7 +137,7 @@ test_other_pins()
 	in_place_of maps/tunnels "ln $state_dir/programs/egress_inner \"\$0\" 2>/dev/null ||
 		bpftool prog pin pinned $state_dir/programs/egress_inner \"\$0\""
 	in_place_of maps/config 'mkdir "$0"'
-	in_place_of maps/arrivals 'mkdir "$0"'
+	in_place_of maps/ingress_counters 'mkdir "$0"'
 	in_place_of programs/egress_outer 'mkdir "$0"'
 	in_place_of programs/egress_outer "$(map_of array 4 4 4)"
 	in_place_of programs/egress_outer "mv $state_dir/programs/egress_inner \"\$0\"
@@ -381,7 +381,7 @@ test_garbage_that_programs_read()
 	done
 	loaded vx4
 	pass udp:640 4 4 inner --each 10
-	for map in flows devices endpoints; do
+	for map in stamps devices endpoints; do
 		on a bpftool -j map dump pinned $state_dir/maps/$map | jq -r --arg file \
 			$state_dir/maps/$map '.[] | "map update pinned \($file) key hex " +
 			(.key | map(ltrimstr("0x")) | join(" ")) +
@@ -406,17 +406,17 @@ test_garbage_to_be_shown()
 	lone_node
 	loaded vx4 --direction both --peer-map 10.0.0.5:EF=CS1
 	# Length, slot, list, family: too short, of no family, of another list, of another slot
-	check on a bpftool map update pinned $state_dir/maps/peers key hex 00 00 00 00 01 00 01 04 \
+	check on a bpftool map update pinned $state_dir/maps/prefixes key hex 00 00 00 00 01 00 01 04 \
 		00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 value hex $(yes ff | head -n 64)
-	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 01 ff \
+	check on a bpftool map update pinned $state_dir/maps/prefixes key hex a0 00 00 00 01 00 01 ff \
 		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
-	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 01 00 ff 04 \
+	check on a bpftool map update pinned $state_dir/maps/prefixes key hex a0 00 00 00 01 00 ff 04 \
 		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
-	check on a bpftool map update pinned $state_dir/maps/peers key hex a0 00 00 00 ff ff 04 ff \
+	check on a bpftool map update pinned $state_dir/maps/prefixes key hex a0 00 00 00 ff ff 04 ff \
 		$(yes ff | head -n 16) value hex $(yes 41 | head -n 64)
-	check on a bpftool map update pinned $state_dir/maps/inflight \
+	check on a bpftool map update pinned $state_dir/maps/notes \
 		key hex $(yes ff | head -n 16) value hex $(yes ff | head -n 16)
-	check on a bpftool map update pinned $state_dir/maps/waiting key 0 0 0 0 \
+	check on a bpftool map update pinned $state_dir/maps/note_cache key 0 0 0 0 \
 		value hex $(yes ff | head -n 32)
 	# On each CPU: counters of CS0 and of DSCP 1 whose sum has more than 64 bits.
 	check on a bpftool map update pinned $state_dir/maps/counters key 1 0 0 0 \
@@ -506,12 +506,12 @@ test_no_room_in_a_map()
 	# A line of the batch takes a millisecond.
 	for n in '%D 0 65535' '%E 0 1088'; do
 		# shellcheck disable=SC2086 # several words
-		batch "$T/peers" "map update pinned $state_dir/maps/peers \
+		batch "$T/peers" "map update pinned $state_dir/maps/prefixes \
 			key hex a0 00 00 00 e8 03 00 06 ${n%% *} 00 00 00 00 00 00 00 00 00 00 00 00 \
 			value hex $(yes ff | head -n 64 | tr '\n' ' ')" ${n#* }
 	done
 	everything >"$T/everything"
-	say 2 "^dscp-tool: cannot write $state_dir/maps/peers: No space left on device" \
+	say 2 "^dscp-tool: cannot write $state_dir/maps/prefixes: No space left on device" \
 		'load vx4 --egress-map EF=CS1 --peer-map 10.0.0.5:EF=EF'
 	check diff "$T/everything" <(everything)
 	check on a "$TOOL" unload --all

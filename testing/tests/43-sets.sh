@@ -1175,14 +1175,15 @@ test_another_layout_of_prefixes()
 	check on a "$TOOL" load vx4 --egress-map EF=CS1 --peer-map 10.0.4.2:EF=CS2
 	made_by_another a
 	set=$(pins a)
-	check on a mv "$set/maps/peers" "$set/aside"
+	check on a mv "$set/maps/prefixes" "$set/aside"
 	# As version 6 has it.
-	check on a bpftool map create "$set/maps/peers" type lpm_trie key 24 value 64 entries 65536 name peers flags 1
+	check on a bpftool map create "$set/maps/prefixes" type lpm_trie key 24 value 64 entries 65536 name prefixes flags 1
 	check_exit 2 on a "$TOOL" reload --all
 	[ "$OUTPUT" = "dscp-tool: vx4: this version cannot read its --peer-map: left as it is: unload --all, and load it again" ] ||
 		fail "$OUTPUT"
 	sends a 16
-	check on a rm "$set/maps/peers"
+	check on a rm "$set/maps/prefixes"
+	# Up to layout 8 the map had this name.
 	check on a mv "$set/aside" "$set/maps/peers"
 	check on a "$TOOL" reload --all
 	sends a 16

@@ -323,7 +323,7 @@ test_what_status_says()
 }
 
 # Each list has an entry more than prefixes.
-in_the_map() { on a bpftool --json map dump pinned "$(pins a)/maps/peers" | jq length; }
+in_the_map() { on a bpftool --json map dump pinned "$(pins a)/maps/prefixes" | jq length; }
 
 test_nothing_is_left()
 {

@@ -26,7 +26,7 @@ test_tc_loads_the_object()
 	pass udp:640:3 4 6 inner --ecn 2
 	# The other tunnel has no program of ours.
 	pass udp:640 6 4 none --ecn 0
-	check on a ls /sys/fs/bpf/tc/globals/flows /sys/fs/bpf/tc/globals/recent
+	check on a ls /sys/fs/bpf/tc/globals/stamps /sys/fs/bpf/tc/globals/stamp_cache
 	# The tool beside it.
 	check_grep 'no tunnel is loaded' on a "$TOOL" status
 }
@@ -69,7 +69,7 @@ test_ingress_by_tc()
 	# Not VXLAN's port: nobody has told the programs of it.
 	through_where '.ok and .right == 10 and .unmarked == 630' a b --dst "$(inner 6 4 2)" \
 		--unmarked-ok
-	check on b ls /sys/fs/bpf/tc/globals/inflight
+	check on b ls /sys/fs/bpf/tc/globals/notes
 	check_grep 'no tunnel is loaded' on b "$TOOL" status
 }
 

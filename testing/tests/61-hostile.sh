@@ -16,8 +16,8 @@ bounded()
 	on "$1" "$TOOL" dump-map --json | jq -c '[.maps[] | {(.map): (.entries | length)}] | add' \
 		>"$T/entries"
 	cat "$T/entries"
-	jq -e --argjson flows "${2:-65536}" '(.flows // 0) <= $flows and
-		(.inflight // 0) <= 2 * 16384' "$T/entries" >/dev/null ||
+	jq -e --argjson flows "${2:-65536}" '(.stamps // 0) <= $flows and
+		(.notes // 0) <= 2 * 16384' "$T/entries" >/dev/null ||
 		fail "too many: $(cat "$T/entries")"
 }
 

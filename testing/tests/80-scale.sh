@@ -242,7 +242,7 @@ test_the_lock_is_slept_on()
 room() { on a bpftool -j map show pinned "$(pins a)/maps/$1" | jq .max_entries; }
 
 # has_room N: both arrays have
-has_room() { [ "$(room counters) $(room arrivals)" = "$1 $1" ] || fail "$(room counters), not $1"; }
+has_room() { [ "$(room counters) $(room ingress_counters)" = "$1 $1" ] || fail "$(room counters), not $1"; }
 
 # load_tunnels FIRST LAST: these of many_tunnels
 load_tunnels()

@@ -624,7 +624,7 @@ void expect_not_ours(const struct packet *p)
 
 void expect_stamped(const char *program, const struct packet *p, uint32_t hash, int value)
 {
-	struct dscp_flow flow, want = { 0 };
+	struct dscp_stamp flow, want = { 0 };
 	struct packet in = pushed(p), out;
 	uint32_t stamp;
 
@@ -641,7 +641,7 @@ void expect_stamped(const char *program, const struct packet *p, uint32_t hash, 
 	account_inner(p);
 	assert_counters();
 	want.ifindex = how.device ? device_ifindex() : 1;
-	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &stamp, &flow), 0);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("stamps"), &stamp, &flow), 0);
 	assert_memory_equal(&flow, &want, sizeof(want));
 }
 

@@ -379,7 +379,7 @@ static uint32_t clear_dscp(const struct view *v, uint32_t slot, uint8_t *came)
 		return DSCP_UNKNOWN | DSCP_NOT_IP;
 	dscp = get_ds(inside.bytes, ip6) >> 2;
 	*came = dscp + 1;
-	if (!(t->flags & DSCP_TUNNEL_PEERS))
+	if (!(t->flags & DSCP_TUNNEL_PREFIXES))
 		return t->egress.to[dscp];
 	if (!has(&inside, ip6 ? 24 : 16, ip6 ? 16 : 4))
 		return DSCP_UNKNOWN | DSCP_UNREADABLE;
@@ -412,7 +412,7 @@ static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 	int value = s ? s->value : -1;
 
 	if (!s && v->first && t->kind == DSCP_KIND_WIREGUARD)
-		value = only_value(v, t->flags & DSCP_TUNNEL_PEERS);
+		value = only_value(v, t->flags & DSCP_TUNNEL_PREFIXES);
 	if (value < 0)
 		return DSCP_UNKNOWN | (v->first ? DSCP_FRAGMENT : DSCP_NO_STAMP);
 	if (value >= 128) /* what is final is not mapped again */

@@ -86,7 +86,7 @@ void egress_load(void)
 		bpf_program__set_flags(program, BPF_F_STRICT_ALIGNMENT);
 	}
 	maps_prepare(object);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "flows"), FLOWS);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "stamps"), FLOWS);
 	assert_int_equal(bpf_object__load(object), 0);
 	maps_open(&maps, object, N_SLOTS);
 	/* The only global variable of the object. */
@@ -169,16 +169,16 @@ void add_tunnel(uint32_t slot, const struct dscp_tunnel *tunnel)
 
 void add_stamp(const struct stamp *stamp)
 {
-	struct dscp_flow flow = { .ifindex = stamp->ifindex };
-	uint32_t place = stamp->hash % DSCP_RECENT;
+	struct dscp_stamp flow = { .ifindex = stamp->ifindex };
+	uint32_t bucket = stamp->hash % DSCP_STAMP_CACHE;
 
 	assert_uint_in_range(world.n_stamps, 0, N_STAMPS - 1);
 	assert_int_equal(dscp_unmix(stamp->hash) & DSCP_STAMP_BITS, stamp->value);
 	world.stamps[world.n_stamps++] = *stamp;
 	if (stamp->in_flows)
-		set_map("flows", &stamp->hash, &flow);
+		set_map("stamps", &stamp->hash, &flow);
 	if (stamp->in_recent)
-		set_map("recent", &place, &stamp->hash);
+		set_map("stamp_cache", &bucket, &stamp->hash);
 }
 
 static struct dscp_fragment_key key_of(const struct note *note)
@@ -240,8 +240,8 @@ void assert_notes(void)
 
 void add_prefix(const struct prefix *prefix)
 {
-	struct dscp_peer peer = {
-		.prefixlen = prefix->rest ? DSCP_PEER_REST : DSCP_PEER_BITS + prefix->length,
+	struct dscp_prefix key = {
+		.prefixlen = prefix->rest ? DSCP_PREFIX_REST : DSCP_PREFIX_BITS + prefix->length,
 		.slot = prefix->slot,
 		.list = prefix->list,
 		.family = prefix->rest	? 0
@@ -252,9 +252,9 @@ void add_prefix(const struct prefix *prefix)
 
 	assert_uint_in_range(world.n_prefixes, 0, N_WORLD_PREFIXES - 1);
 	world.prefixes[world.n_prefixes++] = *prefix;
-	memcpy(peer.address, prefix->address, sizeof(peer.address));
+	memcpy(key.address, prefix->address, sizeof(key.address));
 	memset(policy.to, prefix->to, sizeof(policy.to));
-	set_map("peers", &peer, &policy);
+	set_map("prefixes", &key, &policy);
 }
 
 void read_counters(struct dscp_counters counters[N_SLOTS])
@@ -281,7 +281,7 @@ unsigned int count_flows(void)
 	uint32_t key, *last = NULL;
 	unsigned int n = 0;
 
-	while (!bpf_map_get_next_key(egress_map("flows"), last, &key)) {
+	while (!bpf_map_get_next_key(egress_map("stamps"), last, &key)) {
 		last = &key;
 		n++;
 	}

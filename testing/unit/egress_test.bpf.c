@@ -60,7 +60,7 @@ SEC("tc/test_peers")
 int test_peers(struct __sk_buff *skb)
 {
 	prepare(skb);
-	stamp_by_peer(skb);
+	stamp_by_prefix(skb);
 	report(skb);
 	return TC_ACT_UNSPEC;
 }

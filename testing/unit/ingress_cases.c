@@ -258,9 +258,9 @@ void set_tunnel(uint32_t slot, uint32_t ifindex)
 	store_tunnel(slot);
 }
 
-void set_port(uint16_t port, uint16_t slot, uint8_t arrives)
+void set_port(uint16_t port, uint16_t slot, uint8_t ingress_kind)
 {
-	struct dscp_port entry = { .slot = slot, .arrives = arrives };
+	struct dscp_port entry = { .slot = slot, .ingress_kind = ingress_kind };
 	uint32_t number = port;
 	unsigned int i = 0;
 
@@ -270,7 +270,7 @@ void set_port(uint16_t port, uint16_t slot, uint8_t arrives)
 	assert_uint_in_range(i, 0, N_PORTS - 1);
 	world.ports[i].port = port;
 	world.ports[i].slot = slot;
-	world.ports[i].arrives = arrives;
+	world.ports[i].ingress_kind = ingress_kind;
 	if (i == world.n_ports)
 		world.n_ports++;
 }
@@ -280,7 +280,7 @@ static void set_config(void)
 	struct dscp_config config = { .magic = DSCP_ABI_MAGIC, .version = DSCP_ABI_VERSION };
 	uint32_t zero = 0;
 
-	config.arriving = world.arriving;
+	config.ingress_kinds = world.ingress_kinds;
 	set_map("config", &zero, &config);
 	world.configured = true;
 }
@@ -318,8 +318,8 @@ int set_all(void **state)
 	add_tunnel(OTHER_WG, 1000, OTHER_WG_PORT);
 	set_port(VXLAN_PORT, 0, DSCP_KIND_VXLAN);
 	set_port(GENEVE_PORT, 0, DSCP_KIND_GENEVE);
-	world.arriving = 1u << DSCP_KIND_WIREGUARD | 1u << DSCP_KIND_VXLAN |
-			 1u << DSCP_KIND_GENEVE | 1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
+	world.ingress_kinds = 1u << DSCP_KIND_WIREGUARD | 1u << DSCP_KIND_VXLAN |
+			      1u << DSCP_KIND_GENEVE | 1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
 	set_config();
 	return 0;
 }
@@ -463,9 +463,9 @@ void assert_counters(void)
  */
 
 /* What is in the map when a note comes to one with its key. */
-static void merge(struct dscp_inflight *note, const struct dscp_inflight *old)
+static void merge(struct dscp_note *note, const struct dscp_note *old)
 {
-	struct dscp_inflight merged = *old;
+	struct dscp_note merged = *old;
 
 	if (old->ds >> 2 != note->ds >> 2 || memcmp(old->header, note->header, DSCP_NOTE_BYTES))
 		merged.flags |= DSCP_NOTE_MIXED;
@@ -475,7 +475,7 @@ static void merge(struct dscp_inflight *note, const struct dscp_inflight *old)
 /* False: the kernel does not let such a packet come about. */
 static bool pass_segments(const struct packet *wire, uint32_t segments, struct passage *p)
 {
-	struct dscp_inflight old, note = { .flags = 0 };
+	struct dscp_note old, note = { .flags = 0 };
 	struct packet out;
 
 	*p = judge_passing(method, &world, wire);
@@ -550,9 +550,9 @@ struct noted expect_noted(const struct packet *wire)
 static void check_arrival(const struct delivered *d, const struct noted *noted,
 			  const struct outcome *o)
 {
-	const struct dscp_inflight *under_address =
+	const struct dscp_note *under_address =
 		method == DSCP_METHOD_TC && noted->there ? &noted->note : NULL;
-	struct dscp_inflight_key key = noted->key;
+	struct dscp_note_key key = noted->key;
 	struct packet out;
 
 	if (!run_inner(d, under_address, &out))
@@ -814,7 +814,7 @@ static void arrive_cut(const struct journey *j, const struct delivered *d, struc
 	if (method == DSCP_METHOD_TC && noted.there)
 		memcpy(noted.note.header, j->wire.bytes, DSCP_NOTE_BYTES);
 	else if (noted.there)
-		set_map("inflight", &noted.key, &noted.note);
+		set_map("notes", &noted.key, &noted.note);
 	arrive(&cut_one, &noted);
 }
 
@@ -876,7 +876,7 @@ static struct noted long_note(const struct journey *j)
 	}
 	p = judge_passing(DSCP_METHOD_XDP, &world, &wire);
 	if (method == DSCP_METHOD_XDP)
-		set_map("inflight", &p.noted.key, &p.noted.note);
+		set_map("notes", &p.noted.key, &p.noted.note);
 	else
 		p.noted.there = false;
 	return p.noted;

@@ -101,7 +101,7 @@ int close_tun(void **state);
 void set_policy(uint32_t slot, uint8_t from, uint8_t to);
 /* From now on; ifindex 0: there is no such tunnel. */
 void set_tunnel(uint32_t slot, uint32_t ifindex);
-void set_port(uint16_t port, uint16_t slot, uint8_t arrives);
+void set_port(uint16_t port, uint16_t slot, uint8_t ingress_kind);
 
 const char *cannot_run_reason(void);
 /* A test that says why nothing can be tested, and is skipped. */

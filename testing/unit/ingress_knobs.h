@@ -25,7 +25,7 @@ struct ingress_knobs {
 	__u32 runs;
 	__u32 linear; /* bytes of the packet that the next program can read directly */
 	__u32 pad;
-	struct dscp_inflight note;
+	struct dscp_note note;
 	__u8 head[MAX_GROWN]; /* what `grown` puts in */
 	__s64 error; /* of a helper; 1: there is no next program */
 };

@@ -46,7 +46,7 @@ static uint32_t port_of(const struct world *world, uint16_t number, uint8_t *kin
 	for (unsigned int i = 0; i < world->n_ports; i++) {
 		if (world->ports[i].port != number)
 			continue;
-		*kind = world->ports[i].arrives;
+		*kind = world->ports[i].ingress_kind;
 		return world->ports[i].slot;
 	}
 	return 0;
@@ -168,20 +168,20 @@ static enum passing pass_tc(const struct world *world, struct bytes b, struct pa
 			    struct network *n, size_t *inner)
 {
 	struct bytes rest = from(b, n->length);
-	uint32_t arriving = world->arriving;
+	uint32_t ingress_kinds = world->ingress_kinds;
 
 	*inner = 0;
 	switch (n->protocol) {
 	case IPPROTO_UDP:
 		return pass_udp_tc(world, rest, p, inner);
 	case IPPROTO_GRE:
-		if (!(arriving & 1u << DSCP_KIND_GRE) || rest.len < 4)
+		if (!(ingress_kinds & 1u << DSCP_KIND_GRE) || rest.len < 4)
 			return PASSED;
 		*inner = gre_length(rest.at);
 		return *inner ? NOTED : PASSED;
 	case IPPROTO_IPIP:
 	case IPPROTO_IPV6:
-		return arriving & 1u << DSCP_KIND_IPIP ? NOTED : PASSED;
+		return ingress_kinds & 1u << DSCP_KIND_IPIP ? NOTED : PASSED;
 	default:
 		return PASSED;
 	}
@@ -191,7 +191,7 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 {
 	struct network n = read_network(b, type);
 	struct passage p = { .what = PASSED, .noted = { .key = { .method = DSCP_METHOD_TC } } };
-	struct dscp_inflight *note = &p.noted.note;
+	struct dscp_note *note = &p.noted.note;
 	size_t inner;
 
 	/* Fragments are put together in another skb. */
@@ -225,7 +225,7 @@ static bool same_header(const uint8_t *front, const uint8_t *noted)
 	return true;
 }
 
-static bool tells_tc(const struct delivered *d, const struct dscp_inflight *note)
+static bool tells_tc(const struct delivered *d, const struct dscp_note *note)
 {
 	unsigned int tag = d->tag ? TAG : 0, distance = note->distance + tag;
 	unsigned int most = note->flags & DSCP_NOTE_PADDED ? 15 : 0;
@@ -358,7 +358,7 @@ static uint32_t dscp_by_peek(const struct world *world, const struct delivered *
 static uint32_t dscp_by_xdp(const struct delivered *d, const struct noted *noted, bool *taken)
 {
 	const uint8_t *udp = d->front + d->front_len - 8 - MESSAGE;
-	const struct dscp_inflight *note = &noted->note;
+	const struct dscp_note *note = &noted->note;
 	uint32_t plain;
 
 	if (d->front_len < 8 + MESSAGE || !message_fits(d, udp) || !noted->there)

@@ -25,10 +25,10 @@ struct world {
 	struct dscp_tunnel tunnels[N_SLOTS]; /* by slot; ifindex 0: not registered */
 	struct {
 		uint16_t port, slot;
-		uint8_t arrives;
+		uint8_t ingress_kind;
 	} ports[N_PORTS];
 	unsigned int n_ports;
-	uint32_t arriving; /* bits of the other kinds */
+	uint32_t ingress_kinds; /* bits of the other kinds */
 	bool configured; /* by a tool, even if there is no tunnel */
 };
 
@@ -42,10 +42,10 @@ struct delivered {
 	bool tag; /* a VLAN tag in the metadata */
 };
 
-/* A note in the map `inflight`. */
+/* A note in the map `notes`. */
 struct noted {
-	struct dscp_inflight_key key;
-	struct dscp_inflight note;
+	struct dscp_note_key key;
+	struct dscp_note note;
 	bool there;
 };
 

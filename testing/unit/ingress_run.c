@@ -42,13 +42,13 @@ EMBEDDED(ingress_xdp_bpf);
 
 struct ingress_knobs *knobs;
 uint32_t linear;
-bool places_busy;
+bool buckets_busy;
 
 static struct bpf_object *object, *front;
 static struct maps maps, front_maps;
 static enum dscp_method loaded;
 static int n_cpus;
-static struct dscp_waiting *places; /* the map waiting; NULL with peek */
+static struct dscp_bucket *buckets; /* the map note_cache; NULL with peek */
 static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
 static struct {
@@ -125,18 +125,18 @@ static int program_fd(const struct bpf_object *o, const char *name)
 	return bpf_program__fd(program);
 }
 
-static void set_next(enum next_program place, const char *name)
+static void set_next(enum next_program bucket, const char *name)
 {
 	int next = bpf_object__find_map_fd_by_name(front, "next");
 	int fd = program_fd(object, name);
-	uint32_t key = place;
+	uint32_t key = bucket;
 
 	assert_int_equal(bpf_map_update_elem(next, &key, &fd, BPF_ANY), 0);
 }
 
 static void load_front(void)
 {
-	static const char *const shared[] = { "waiting", "inflight" };
+	static const char *const shared[] = { "note_cache", "notes" };
 
 	front = open_object(ingress_test_bpf_start, ingress_test_bpf_end);
 	for (int i = 0; i < 2 && loaded != DSCP_METHOD_PEEK; i++)
@@ -166,7 +166,7 @@ void ingress_load(enum dscp_method method)
 	loaded = method;
 	load_object(method);
 	maps_open(&maps, object, N_SLOTS);
-	places = method == DSCP_METHOD_PEEK ? NULL : maps_area(&maps, "waiting");
+	buckets = method == DSCP_METHOD_PEEK ? NULL : maps_area(&maps, "note_cache");
 	load_front();
 	n_cpus = libbpf_num_possible_cpus();
 	assert_true(n_cpus > 0);
@@ -183,19 +183,19 @@ void ingress_reset(void)
 	maps_clear(&maps);
 	memset(knobs, 0, sizeof(*knobs));
 	linear = 0;
-	for (uint32_t i = 0; places && places_busy && i < DSCP_WAITING; i++)
-		places[i].state = DSCP_PLACE_BUSY;
+	for (uint32_t i = 0; buckets && buckets_busy && i < DSCP_NOTE_CACHE; i++)
+		buckets[i].state = DSCP_BUCKET_BUSY;
 }
 
 void ingress_reset_fully(void)
 {
-	bool busy = places_busy;
+	bool busy = buckets_busy;
 
-	places_busy = false;
+	buckets_busy = false;
 	maps_fill(&maps);
 	ingress_reset();
 	maps_assert_clear(&maps);
-	places_busy = busy;
+	buckets_busy = busy;
 }
 
 void ingress_unload(void)
@@ -203,7 +203,7 @@ void ingress_unload(void)
 	maps_close(&front_maps);
 	maps_close(&maps);
 	knobs = NULL;
-	places = NULL;
+	buckets = NULL;
 	bpf_object__close(front);
 	bpf_object__close(object);
 	object = front = NULL;
@@ -374,7 +374,7 @@ static void reset_knobs(enum next_program next)
 	knobs->next = next;
 }
 
-bool run_inner(const struct delivered *in, const struct dscp_inflight *noted, struct packet *out)
+bool run_inner(const struct delivered *in, const struct dscp_note *noted, struct packet *out)
 {
 	static struct packet frame;
 
@@ -416,51 +416,51 @@ bool run_outer(const struct packet *in, uint32_t segments, struct packet *out)
  */
 
 /* NULL: it is not there. */
-static struct dscp_waiting *find_in_place(const struct dscp_inflight_key *key)
+static struct dscp_bucket *find_in_cache(const struct dscp_note_key *key)
 {
-	struct dscp_waiting *place = &places[dscp_place(key->id, key->receiver)];
-	bool found = (place->state & DSCP_PLACE_MASK) == key->method && place->id == key->id &&
-		     place->receiver == key->receiver;
+	struct dscp_bucket *bucket = &buckets[dscp_bucket_of(key->id, key->receiver)];
+	bool found = (bucket->state & DSCP_BUCKET_MASK) == key->method && bucket->id == key->id &&
+		     bucket->receiver == key->receiver;
 
-	return found ? place : NULL;
+	return found ? bucket : NULL;
 }
 
-bool find_note(const struct dscp_inflight_key *key, struct dscp_inflight *note)
+bool find_note(const struct dscp_note_key *key, struct dscp_note *note)
 {
-	const struct dscp_waiting *place = find_in_place(key);
+	const struct dscp_bucket *bucket = find_in_cache(key);
 
-	if (!place)
-		return !bpf_map_lookup_elem(ingress_map("inflight"), key, note);
-	*note = place->note;
+	if (!bucket)
+		return !bpf_map_lookup_elem(ingress_map("notes"), key, note);
+	*note = bucket->note;
 	return true;
 }
 
-bool delete_note(const struct dscp_inflight_key *key)
+bool delete_note(const struct dscp_note_key *key)
 {
-	struct dscp_waiting *place = find_in_place(key);
+	struct dscp_bucket *bucket = find_in_cache(key);
 
-	if (!place)
-		return !bpf_map_delete_elem(ingress_map("inflight"), key);
-	place->state &= ~DSCP_PLACE_MASK;
+	if (!bucket)
+		return !bpf_map_delete_elem(ingress_map("notes"), key);
+	bucket->state &= ~DSCP_BUCKET_MASK;
 	return true;
 }
 
-static unsigned int count_places(void)
+static unsigned int count_buckets(void)
 {
 	unsigned int n = 0;
 
-	for (uint32_t i = 0; i < DSCP_WAITING; i++)
-		n += places[i].state & DSCP_PLACE_MASK &&
-		     (places[i].state & DSCP_PLACE_MASK) != DSCP_PLACE_BUSY;
+	for (uint32_t i = 0; i < DSCP_NOTE_CACHE; i++)
+		n += buckets[i].state & DSCP_BUCKET_MASK &&
+		     (buckets[i].state & DSCP_BUCKET_MASK) != DSCP_BUCKET_BUSY;
 	return n;
 }
 
 unsigned int count_notes(void)
 {
-	struct dscp_inflight_key key, *last = NULL;
-	unsigned int n = count_places();
+	struct dscp_note_key key, *last = NULL;
+	unsigned int n = count_buckets();
 
-	while (!bpf_map_get_next_key(ingress_map("inflight"), last, &key)) {
+	while (!bpf_map_get_next_key(ingress_map("notes"), last, &key)) {
 		last = &key;
 		n++;
 	}
@@ -472,8 +472,8 @@ void read_arrivals(struct dscp_counters counters[N_SLOTS])
 	uint32_t keys[N_SLOTS], next, count = N_SLOTS;
 	int err;
 
-	err = bpf_map_lookup_batch(ingress_map("arrivals"), NULL, &next, keys, all_counters, &count,
-				   NULL);
+	err = bpf_map_lookup_batch(ingress_map("ingress_counters"), NULL, &next, keys, all_counters,
+				   &count, NULL);
 	assert_int_equal(err, 0);
 	assert_int_equal(count, N_SLOTS);
 	memset(counters, 0, N_SLOTS * sizeof(*counters));

@@ -18,9 +18,9 @@ extern struct ingress_knobs *knobs;
 /* A tun device puts so many bytes of a packet of more than a page into the linear part of the skb,
  * and the rest into pages. 0: all are in the linear part. */
 extern uint32_t linear;
-/* Of the map waiting: ingress_reset() makes all of them busy, so that every note goes to the map
- * inflight. */
-extern bool places_busy;
+/* Of the map note_cache: ingress_reset() makes all of them busy, so that every note goes to the map
+ * notes. */
+extern bool buckets_busy;
 
 /* NULL, or why these tests cannot run here. */
 const char *ingress_refused(enum dscp_method method);
@@ -46,15 +46,15 @@ bool raw(void);
 
 /* ingress_inner. noted: the note to put under the skb's address, or NULL. False: this kernel does
  * not let such a packet come about. */
-bool run_inner(const struct delivered *in, const struct dscp_inflight *noted, struct packet *out);
+bool run_inner(const struct delivered *in, const struct dscp_note *noted, struct packet *out);
 /* ingress_inner on a frame with so little room in front of it. */
 bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *out);
 /* ingress_outer. */
 bool run_outer(const struct packet *in, uint32_t segments, struct packet *out);
 
-/* Of the maps waiting and inflight. */
-bool find_note(const struct dscp_inflight_key *key, struct dscp_inflight *note);
-bool delete_note(const struct dscp_inflight_key *key);
+/* Of the maps note_cache and notes. */
+bool find_note(const struct dscp_note_key *key, struct dscp_note *note);
+bool delete_note(const struct dscp_note_key *key);
 unsigned int count_notes(void);
 
 /* The counters of all slots, summed over the CPUs. */

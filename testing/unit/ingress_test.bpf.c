@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include "bpf_compiler.h"
 
-#include "bpf_inflight.h"
+#include "bpf_notes.h"
 
 #include "ingress_knobs.h"
 
@@ -58,7 +58,7 @@ static __always_inline void grow(struct __sk_buff *skb)
 
 static __always_inline void note(struct __sk_buff *skb)
 {
-	struct dscp_inflight_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
+	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
 	knobs.id = key.id;
 	if (knobs.noted)

@@ -363,7 +363,7 @@ static void add_peer(uint32_t slot, const char *address, unsigned int length, ui
 static void set_peers(void)
 {
 	for (uint32_t slot = VXLAN_42; slot < N_USED; slot++)
-		change(slot, DSCP_TUNNEL_PEERS, 1);
+		change(slot, DSCP_TUNNEL_PREFIXES, 1);
 	for (uint32_t slot = VXLAN_42; slot <= VXLAN6_42; slot++) {
 		add_peer(slot, "192.0.2.2", 32, AF41);
 		add_peer(slot, "192.0.2.0", 24, 3);

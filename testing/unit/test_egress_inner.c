@@ -58,50 +58,51 @@ static void inner_collisions(void **state)
 
 static bool is_flow(uint32_t hash)
 {
-	struct dscp_flow flow;
+	struct dscp_stamp flow;
 
-	return !bpf_map_lookup_elem(egress_map("flows"), &hash, &flow);
+	return !bpf_map_lookup_elem(egress_map("stamps"), &hash, &flow);
 }
 
-static struct dscp_flow flow_of(uint32_t hash)
+static struct dscp_stamp flow_of(uint32_t hash)
 {
-	struct dscp_flow flow;
+	struct dscp_stamp flow;
 
-	assert_int_equal(bpf_map_lookup_elem(egress_map("flows"), &hash, &flow), 0);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("stamps"), &hash, &flow), 0);
 	return flow;
 }
 
-static void set_flow(uint32_t hash, struct dscp_flow flow)
+static void set_flow(uint32_t hash, struct dscp_stamp flow)
 {
-	assert_int_equal(bpf_map_update_elem(egress_map("flows"), &hash, &flow, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(egress_map("stamps"), &hash, &flow, BPF_ANY), 0);
 }
 
 static void forget_recent(uint32_t stamp)
 {
-	uint32_t place = stamp % DSCP_RECENT, none = 0;
+	uint32_t bucket = stamp % DSCP_STAMP_CACHE, none = 0;
 
-	assert_int_equal(bpf_map_update_elem(egress_map("recent"), &place, &none, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(egress_map("stamp_cache"), &bucket, &none, BPF_ANY),
+			 0);
 }
 
 static void inner_entry_is_made_once(void **state)
 {
 	struct packet p = udp_packet(4, 4000, 5000, 0, 20), out;
-	uint32_t stamp = stamp_of(EF), place = stamp % DSCP_RECENT, last;
+	uint32_t stamp = stamp_of(EF), bucket = stamp % DSCP_STAMP_CACHE, last;
 
 	(void)state;
 	set_ds(&p, EF << 2);
 	expect_stamp(&p, HASH, EF);
 	assert_int_equal(count_flows(), 1);
-	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("stamp_cache"), &bucket, &last), 0);
 	assert_int_equal(last, stamp);
 	/* Not looked at as long as the cache has it. */
-	set_flow(stamp, (struct dscp_flow){ .ifindex = 99 });
+	set_flow(stamp, (struct dscp_stamp){ .ifindex = 99 });
 	assert_true(transmit("test_inner", &p, HASH, &out));
 	assert_int_equal(flow_of(stamp).ifindex, 99);
 	forget_recent(stamp);
 	assert_true(transmit("test_inner", &p, HASH, &out));
 	assert_int_equal(knobs->after, stamp);
-	assert_int_equal(bpf_map_lookup_elem(egress_map("recent"), &place, &last), 0);
+	assert_int_equal(bpf_map_lookup_elem(egress_map("stamp_cache"), &bucket, &last), 0);
 	assert_int_equal(last, stamp);
 	assert_int_equal(count_flows(), 1);
 	assert_int_equal(flow_of(stamp).ifindex, 99);
@@ -116,7 +117,7 @@ static void stamped_before(uint32_t before, bool is_tunnel)
 	if (is_tunnel)
 		assert_int_equal(
 			bpf_map_update_elem(egress_map("devices"), &before, &slot, BPF_ANY), 0);
-	set_flow(stamp, (struct dscp_flow){ .ifindex = before });
+	set_flow(stamp, (struct dscp_stamp){ .ifindex = before });
 	set_ds(&p, EF << 2);
 	forget_recent(stamp);
 	assert_true(transmit("test_inner", &p, HASH, &out));
@@ -145,7 +146,7 @@ static void inner_hash_is_another_stamp(void **state)
 	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
 
 	(void)state;
-	set_flow(STRANGE, (struct dscp_flow){ .ifindex = 99 });
+	set_flow(STRANGE, (struct dscp_stamp){ .ifindex = 99 });
 	set_ds(&p, AF41 << 2);
 	expect_stamp(&p, STRANGE, AF41);
 	assert_int_equal(flow_of(STRANGE).ifindex, 99);
@@ -183,7 +184,7 @@ static void inner_program(void **state)
 		assert_same(&p, &p, &out);
 	}
 	assert_int_equal(count_flows(), 1);
-	assert_int_equal(bpf_map_get_next_key(egress_map("flows"), NULL, &stamp), 0);
+	assert_int_equal(bpf_map_get_next_key(egress_map("stamps"), NULL, &stamp), 0);
 	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, AF41);
 }
 

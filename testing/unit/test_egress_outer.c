@@ -285,9 +285,9 @@ static void outer_unknown(void **state)
 		set_ds(&p, 0x2a);
 		expect(&p, STRANGE, UNKNOWN, WG, 0);
 		expect(&p, stamp_of(EF) ^ 1, UNKNOWN, WG, 0);
-		/* In the same place of the cache. */
-		expect(&p, stamp_of(EF) ^ DSCP_RECENT, UNKNOWN, WG, 0);
-		/* No hash at all: what empty places of the cache look like. */
+		/* In the same bucket of the cache. */
+		expect(&p, stamp_of(EF) ^ DSCP_STAMP_CACHE, UNKNOWN, WG, 0);
+		/* No hash at all: what empty buckets of the cache look like. */
 		expect(&p, 0, UNKNOWN, WG, 0);
 	}
 }
@@ -1070,7 +1070,7 @@ static void outer_socket_hash_of_peers(void **state)
 	struct packet p, f, later;
 
 	(void)state;
-	set_flags(WG_POLICY, DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PEERS);
+	set_flags(WG_POLICY, DSCP_TUNNEL_EGRESS | DSCP_TUNNEL_PREFIXES);
 	add_socket_stamps(0x10000, one, 2);
 	add_socket_stamps(0x20000, kept, 3);
 	add_socket_stamps(0x30000, two, 2);

@@ -44,28 +44,28 @@ static struct dscp_policy all(uint8_t to)
 	return policy;
 }
 
-static struct dscp_peer peer_of(uint16_t slot, const char *address, unsigned int length)
+static struct dscp_prefix prefix_of(uint16_t slot, const char *address, unsigned int length)
 {
-	struct dscp_peer peer = { .prefixlen = DSCP_PEER_BITS + length, .slot = slot };
+	struct dscp_prefix prefix = { .prefixlen = DSCP_PREFIX_BITS + length, .slot = slot };
 
-	peer.family = strchr(address, ':') ? 6 : 4;
-	assert_int_equal(inet_pton(peer.family == 4 ? AF_INET : AF_INET6, address, peer.address),
-			 1);
-	return peer;
+	prefix.family = strchr(address, ':') ? 6 : 4;
+	assert_int_equal(
+		inet_pton(prefix.family == 4 ? AF_INET : AF_INET6, address, prefix.address), 1);
+	return prefix;
 }
 
 static void add_peer(uint16_t slot, const char *address, unsigned int length, uint8_t to)
 {
-	struct dscp_peer peer = peer_of(slot, address, length);
+	struct dscp_prefix prefix = prefix_of(slot, address, length);
 	struct dscp_policy policy = all(to);
 
-	assert_int_equal(bpf_map_update_elem(egress_map("peers"), &peer, &policy, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(egress_map("prefixes"), &prefix, &policy, BPF_ANY), 0);
 }
 
 /* The device we have is a tunnel, whose own policy makes AF41 of everything. */
 static int set_tunnel(void **state)
 {
-	struct dscp_tunnel tunnel = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PEERS };
+	struct dscp_tunnel tunnel = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PREFIXES };
 
 	set_nothing(state);
 	tunnel.ifindex = own_ifindex();
@@ -147,18 +147,18 @@ static void peers_of_others(void **state)
 /* Puts a prefix into a list; length -8: all the rest. */
 static void add_listed(uint8_t list, const char *address, int length, uint8_t to)
 {
-	struct dscp_peer peer = peer_of(SLOT, address, length);
+	struct dscp_prefix prefix = prefix_of(SLOT, address, length);
 	struct dscp_policy policy = all(to);
 
-	peer.list = list;
-	if (peer.prefixlen == DSCP_PEER_REST)
-		peer.family = 0;
-	assert_int_equal(bpf_map_update_elem(egress_map("peers"), &peer, &policy, BPF_ANY), 0);
+	prefix.list = list;
+	if (prefix.prefixlen == DSCP_PREFIX_REST)
+		prefix.family = 0;
+	assert_int_equal(bpf_map_update_elem(egress_map("prefixes"), &prefix, &policy, BPF_ANY), 0);
 }
 
 /* The list of the tunnel says it for all destinations, and from one number to another all change.
  */
-static void peers_lists(void **state)
+static void prefixes_lists(void **state)
 {
 	struct dscp_tunnel tunnel = world.tunnels[SLOT];
 
@@ -187,7 +187,8 @@ static void peers_lists(void **state)
 /* Every DS field, with a policy that turns them round, and keeps one. */
 static void peers_every_ds(void **state)
 {
-	struct dscp_peer peers[] = { peer_of(SLOT, "10.0.0.5", 32), peer_of(SLOT, "fd00::5", 128) };
+	struct dscp_prefix prefixes[] = { prefix_of(SLOT, "10.0.0.5", 32),
+					  prefix_of(SLOT, "fd00::5", 128) };
 	struct packet p[] = { packet_to("10.0.0.5"), packet_to("fd00::5") };
 	struct dscp_policy policy;
 
@@ -197,7 +198,8 @@ static void peers_every_ds(void **state)
 	policy.to[EF] = DSCP_KEEP;
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(
-			bpf_map_update_elem(egress_map("peers"), &peers[i], &policy, BPF_ANY), 0);
+			bpf_map_update_elem(egress_map("prefixes"), &prefixes[i], &policy, BPF_ANY),
+			0);
 		for (int ds = 0; ds < 256; ds++) {
 			set_ds(&p[i], ds);
 			expect_stamped("test_peers", &p[i], HASH,
@@ -234,16 +236,17 @@ static void peers_collisions(void **state)
 
 static bool is_flow(uint32_t hash)
 {
-	struct dscp_flow flow;
+	struct dscp_stamp flow;
 
-	return !bpf_map_lookup_elem(egress_map("flows"), &hash, &flow);
+	return !bpf_map_lookup_elem(egress_map("stamps"), &hash, &flow);
 }
 
 static void forget_recent(uint32_t stamp)
 {
-	uint32_t place = stamp % DSCP_RECENT, none = 0;
+	uint32_t bucket = stamp % DSCP_STAMP_CACHE, none = 0;
 
-	assert_int_equal(bpf_map_update_elem(egress_map("recent"), &place, &none, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(egress_map("stamp_cache"), &bucket, &none, BPF_ANY),
+			 0);
 }
 
 /* The socket's own hash is never noted. */
@@ -306,7 +309,7 @@ static void peers_program(void **state)
 	assert_true(transmit("egress_inner_peers", &p, 0, &out));
 	assert_same(&p, &p, &out);
 	assert_int_equal(count_flows(), 1);
-	assert_int_equal(bpf_map_get_next_key(egress_map("flows"), NULL, &stamp), 0);
+	assert_int_equal(bpf_map_get_next_key(egress_map("stamps"), NULL, &stamp), 0);
 	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, FINAL(CS2));
 }
 
@@ -445,7 +448,7 @@ int main(void)
 {
 	const struct CMUnitTest frames[] = {
 		PEERS(peers_longest_match),  PEERS(peers_of_others),  PEERS(peers_every_ds),
-		PEERS(peers_lists),	     PEERS(peers_collisions), PEERS(peers_socket_hash),
+		PEERS(prefixes_lists),	     PEERS(peers_collisions), PEERS(peers_socket_hash),
 		PEERS(peers_policy_changes), PEERS(peers_many_flows), PEERS(peers_program),
 		PEERS(peers_not_ip),	     PEERS(peers_tags),	      PEERS(peers_random),
 	};

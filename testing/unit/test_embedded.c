@@ -15,15 +15,15 @@
 
 #include <util/embedded.h>
 
-EMBEDDED(places_test_bpf);
+EMBEDDED(note_cache_test_bpf);
 
-#define LEN (places_test_bpf_end - places_test_bpf_start)
+#define LEN (note_cache_test_bpf_end - note_cache_test_bpf_start)
 
 static void opens(void **state)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "its_name");
 	struct bpf_object *object =
-		embedded_open(places_test_bpf_start, places_test_bpf_end, &opts);
+		embedded_open(note_cache_test_bpf_start, note_cache_test_bpf_end, &opts);
 
 	(void)state;
 	assert_non_null(object);
@@ -41,7 +41,7 @@ static void damage_is_noticed(void **state)
 	assert_non_null(copy);
 	/* In RFC 1952's header: time, extra flags and system, which say nothing of the object. */
 	for (ptrdiff_t i = 10; i < LEN - 4; i += 97) {
-		memcpy(copy, places_test_bpf_start, LEN);
+		memcpy(copy, note_cache_test_bpf_start, LEN);
 		copy[i] ^= 1 << i % 8;
 		assert_null(embedded_open(copy, copy + LEN, NULL));
 		assert_int_equal(errno, EBADMSG);

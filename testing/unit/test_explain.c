@@ -40,7 +40,7 @@ static int prepare(void **state)
 	query.dscp = -1;
 	explanation.status = &status;
 	explanation.query = &query;
-	explanation.peer = -1;
+	explanation.prefix = -1;
 	explanation.n_uplinks = 1;
 	strcpy(uplink->dev, "eth0");
 	uplink->hook = -1;
@@ -179,13 +179,13 @@ static void effects(void **state)
 static bool covers(const char *prefix, const char *address)
 {
 	char first[64], second[64], err[128];
-	struct dscp_peer a, b;
+	struct dscp_prefix a, b;
 
 	snprintf(first, sizeof(first), "%s", prefix);
 	snprintf(second, sizeof(second), "%s", address);
-	assert_int_equal(peers_parse_prefix(&a, first, err, sizeof(err)), 0);
-	assert_int_equal(peers_parse_prefix(&b, second, err, sizeof(err)), 0);
-	return peers_covers(&a, &b);
+	assert_int_equal(prefixes_parse_one(&a, first, err, sizeof(err)), 0);
+	assert_int_equal(prefixes_parse_one(&b, second, err, sizeof(err)), 0);
+	return prefixes_cover(&a, &b);
 }
 
 static void prefixes(void **state)

@@ -261,11 +261,12 @@ static void kinds_not_registered(void **state)
 		struct packet wire = on_wire(&journeys[i], 0);
 
 		expect_noted(&wire);
-		world.arriving = config.arriving =
+		world.ingress_kinds = config.ingress_kinds =
 			1u << (i ? DSCP_KIND_GRE : DSCP_KIND_IPIP) | 1u << DSCP_KIND_WIREGUARD;
 		set_map("config", &zero, &config);
 		expect_passed(&wire);
-		world.arriving = config.arriving = 1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
+		world.ingress_kinds = config.ingress_kinds =
+			1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
 		set_map("config", &zero, &config);
 		expect_noted(&wire);
 	}
@@ -486,9 +487,9 @@ int main(void)
 	if (ingress_refused(method))
 		return cmocka_run_group_tests_name("ingress_tc", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
-	places_busy = true;
-	failed += run_group("frames, places busy", GROUP(frames), load, unload);
-	places_busy = false;
+	buckets_busy = true;
+	failed += run_group("frames, buckets busy", GROUP(frames), load, unload);
+	buckets_busy = false;
 	if (cannot_run_reason())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
 	return failed + run_group("L3 packets", GROUP(packets), load_behind_tun, close_tun);

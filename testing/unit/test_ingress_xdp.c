@@ -291,7 +291,7 @@ static void forged_messages(void **state)
 {
 	struct journey genuine = journey(4), forged = journey(4);
 	struct noted first = note_at(&genuine, 0);
-	struct dscp_inflight note;
+	struct dscp_note note;
 	uint32_t forgeries = effort_rounds(FORGED), end = 0x01000000 + forgeries, n;
 	struct packet wire, out;
 
@@ -302,13 +302,13 @@ static void forged_messages(void **state)
 		assert_true(run_outer(&wire, 1, &out));
 		if (i % 16384)
 			continue;
-		assert_true(count_notes() <= DSCP_WAITING + DSCP_INFLIGHT);
+		assert_true(count_notes() <= DSCP_NOTE_CACHE + DSCP_NOTES);
 		noted_and_marked(&genuine, 0);
 		first = note_at(&genuine, 0);
 	}
 	n = count_notes();
-	assert_true(n >= (forgeries < DSCP_WAITING ? forgeries : DSCP_WAITING));
-	assert_true(n <= DSCP_WAITING + DSCP_INFLIGHT);
+	assert_true(n >= (forgeries < DSCP_NOTE_CACHE ? forgeries : DSCP_NOTE_CACHE));
+	assert_true(n <= DSCP_NOTE_CACHE + DSCP_NOTES);
 	if (find_note(&first.key, &note))
 		expect_arrival(&genuine, &first, MARKED, EF);
 	else
@@ -473,9 +473,9 @@ int main(void)
 		return cmocka_run_group_tests_name("ingress_xdp", none, NULL, NULL);
 	failed = run_group("frames", GROUP(frames), load, unload);
 	failed += run_group("flood", GROUP(flood), load, unload);
-	places_busy = true;
-	failed += run_group("frames, places busy", GROUP(frames), load, unload);
-	places_busy = false;
+	buckets_busy = true;
+	failed += run_group("frames, buckets busy", GROUP(frames), load, unload);
+	buckets_busy = false;
 	if (cannot_run_reason())
 		return failed + cmocka_run_group_tests_name("devices", none, NULL, NULL);
 	return failed + run_group("L3 packets", GROUP(packets), load_behind_tun, close_tun);

@@ -123,7 +123,7 @@ static void parse_line(const char *line, struct options *options)
 static bool same_bytes(const struct options *a, const struct options *b)
 {
 	return !memcmp(&a->request, &b->request, sizeof(a->request)) &&
-	       !memcmp(&a->peers, &b->peers, sizeof(a->peers));
+	       !memcmp(&a->prefixes, &b->prefixes, sizeof(a->prefixes));
 }
 
 static void assert_same(const struct options *a, const struct options *b)
@@ -366,7 +366,7 @@ static void full_lists_are_read_back(void **state)
 		fprintf(t.file, " -u uplink%d", i);
 	for (int i = 0; i < DSCP_MAX_PORTS; i++)
 		fprintf(t.file, " -p %d", 65535 - i);
-	for (int i = 0; i < DSCP_MAX_PEERS / 2; i++)
+	for (int i = 0; i < DSCP_MAX_PREFIXES / 2; i++)
 		fprintf(t.file, " -P 10.0.%d.0/24:EF=%d -P fd00:%x::/%d:%d=keep", 63 - i, i, i,
 			32 + i, i);
 	line = end_text(&t);
@@ -374,7 +374,7 @@ static void full_lists_are_read_back(void **state)
 	free(line);
 	assert_int_equal(options.request.n_uplinks, DSCP_MAX_UPLINKS);
 	assert_int_equal(options.request.n_ports, DSCP_MAX_PORTS);
-	assert_int_equal(options.peers.n, DSCP_MAX_PEERS);
+	assert_int_equal(options.prefixes.n, DSCP_MAX_PREFIXES);
 	assert_read_back(&options);
 }
 
@@ -484,25 +484,27 @@ static void random_requests_are_read_back(void **state)
 }
 
 static void write_list(const struct pins *pins, uint32_t slot, uint8_t list,
-		       const struct peer_maps *peers)
+		       const struct peer_maps *prefixes)
 {
 	struct request request = { .list = list };
 
 	policy_identity(&request.egress_map);
-	assert_int_equal(peers_write(pins, slot, &request, peers), 0);
+	assert_int_equal(prefixes_write(pins, slot, &request, prefixes), 0);
 }
 
 /* How many prefixes there are in a list, and whether it has a policy for the rest. */
 static void assert_list(const struct pins *pins, uint16_t slot, uint8_t list, unsigned int n)
 {
-	const struct dscp_peer rest = { .prefixlen = DSCP_PEER_REST, .slot = slot, .list = list };
-	const struct request request = { .peers = true, .list = list };
-	static struct peer_maps peers;
+	const struct dscp_prefix rest = { .prefixlen = DSCP_PREFIX_REST,
+					  .slot = slot,
+					  .list = list };
+	const struct request request = { .prefixes = true, .list = list };
+	static struct peer_maps prefixes;
 	struct dscp_policy policy;
 
-	assert_int_equal(peers_read(pins, slot, &request, &peers), 0);
-	assert_int_equal(peers.n, n);
-	assert_int_equal(!bpf_map_lookup_elem(pins->maps[MAP_PEERS], &rest, &policy), n != 0);
+	assert_int_equal(prefixes_read(pins, slot, &request, &prefixes), 0);
+	assert_int_equal(prefixes.n, n);
+	assert_int_equal(!bpf_map_lookup_elem(pins->maps[MAP_PREFIXES], &rest, &policy), n != 0);
 }
 
 /* A list goes when neither the tunnel nor its request has it. */
@@ -511,25 +513,25 @@ static void lists_are_kept(const struct pins *pins)
 	struct dscp_tunnel *tunnel = &pins->tunnels[700];
 	struct request *request = &pins->requests[700];
 
-	tunnel->flags = DSCP_TUNNEL_PEERS;
+	tunnel->flags = DSCP_TUNNEL_PREFIXES;
 	tunnel->list = 1;
-	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_int_equal(prefixes_forget(pins, 700), 0);
 	assert_list(pins, 700, 0, 7);
 	assert_list(pins, 700, 1, 1);
 	request->list = 1;
-	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_int_equal(prefixes_forget(pins, 700), 0);
 	assert_list(pins, 700, 0, 0);
 	assert_list(pins, 700, 1, 1);
 	tunnel->flags = 0;
-	assert_int_equal(peers_forget(pins, 700), 0);
+	assert_int_equal(prefixes_forget(pins, 700), 0);
 	assert_list(pins, 700, 1, 1);
-	request->peers = false;
-	assert_int_equal(peers_forget(pins, 700), 0);
+	request->prefixes = false;
+	assert_int_equal(prefixes_forget(pins, 700), 0);
 	assert_list(pins, 700, 1, 0);
 	assert_list(pins, 2, 255, 1);
 	/* Nobody's: of an unload that was killed. */
 	memset(&pins->requests[2], 0, sizeof(pins->requests[2]));
-	assert_int_equal(peers_forget(pins, 2), 0);
+	assert_int_equal(prefixes_forget(pins, 2), 0);
 	assert_list(pins, 2, 255, 0);
 }
 
@@ -545,21 +547,21 @@ static void is_read_from_the_maps(void **state)
 
 	(void)state;
 	memset(pins.maps, -1, sizeof(pins.maps));
-	pins.maps[MAP_PEERS] =
-		bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "peers", sizeof(struct dscp_peer),
-			       sizeof(struct dscp_policy), DSCP_PEERS, &opts);
-	if (pins.maps[MAP_PEERS] < 0 && geteuid())
+	pins.maps[MAP_PREFIXES] =
+		bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "prefixes", sizeof(struct dscp_prefix),
+			       sizeof(struct dscp_policy), DSCP_PREFIXES, &opts);
+	if (pins.maps[MAP_PREFIXES] < 0 && geteuid())
 		skip();
-	assert_true(pins.maps[MAP_PEERS] >= 0);
+	assert_true(pins.maps[MAP_PREFIXES] >= 0);
 	parse_line("dscp-tool load wg0 -P 10.0.0.9:EF=CS1 -P 10.0.0.1:EF=CS2 -P fd00::9:EF=CS3 "
 		   "-P fd00::1:EF=CS4 -P 10.0.0.0/8:copy -P 9.0.0.0/8:copy -P ::/0:EF=EF -m 0=1",
 		   &options);
 	parse_line("dscp-tool load wg1 -P 10.0.0.5:EF=CS1", &other);
 	requests[700] = options.request;
 	requests[2] = other.request;
-	write_list(&pins, 700, 0, &options.peers);
-	write_list(&pins, 700, 1, &other.peers); /* of a load that has not come to the request */
-	write_list(&pins, 2, 255, &other.peers);
+	write_list(&pins, 700, 0, &options.prefixes);
+	write_list(&pins, 700, 1, &other.prefixes); /* of a load that has not come to the request */
+	write_list(&pins, 2, 255, &other.prefixes);
 	requests[2].list = other.request.list = 255;
 	tunnels[700].ifindex = tunnels[2].ifindex = INT32_MAX; /* no device has it */
 	strcpy(tunnels[700].name, "wg0");
@@ -571,7 +573,7 @@ static void is_read_from_the_maps(void **state)
 	assert_int_equal(options_of(&pins, 2, &found), 0);
 	assert_true(options_same(&other, &found));
 	lists_are_kept(&pins);
-	close(pins.maps[MAP_PEERS]);
+	close(pins.maps[MAP_PREFIXES]);
 }
 
 /* A byte of a stored request that the tool does not write. */
@@ -637,7 +639,7 @@ static const struct {
 	MEMBER(method, 8),	  MEMBER(attach, 12),
 	MEMBER(n_uplinks, 16),	  MEMBER(n_ports, 20),
 	MEMBER(flows, 24),	  MEMBER(fixed, 28),
-	MEMBER(outer_dscp, 29),	  MEMBER(peers, 30),
+	MEMBER(outer_dscp, 29),	  MEMBER(prefixes, 30),
 	MEMBER(list, 31),	  MEMBER(netns, 32),
 	MEMBER(uplink_netns, 40), MEMBER(uplink_netns_name, 48),
 	MEMBER(name, 304),	  MEMBER(uplinks, 320),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Notes of packets on their way, when several want one place at a time: none is lost, none mixed.
+/* Notes of packets on their way, when several want one bucket at a time: none is lost, none mixed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,14 +22,14 @@
 #include <dscp/mix.h>
 #include <util/embedded.h>
 
-#include "places_test.h"
+#include "note_cache_test.h"
 
 #define TURNS 100000 /* of each thread in one test */
 
-EMBEDDED(places_test_bpf);
+EMBEDDED(note_cache_test_bpf);
 
 static struct bpf_object *object;
-static const struct places_result *results;
+static const struct note_cache_result *results;
 
 static int map_of(const char *name)
 {
@@ -54,7 +54,7 @@ static int load(void **state)
 	struct bpf_map *map;
 
 	(void)state;
-	object = embedded_open(places_test_bpf_start, places_test_bpf_end, NULL);
+	object = embedded_open(note_cache_test_bpf_start, note_cache_test_bpf_end, NULL);
 	assert_non_null(object);
 	bpf_object__for_each_program (program, object)
 		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
@@ -68,7 +68,7 @@ static int load(void **state)
 static int unload(void **state)
 {
 	(void)state;
-	munmap((void *)results, sizeof(*results) * PLACES_THREADS);
+	munmap((void *)results, sizeof(*results) * NOTE_CACHE_THREADS);
 	results = NULL;
 	bpf_object__close(object);
 	object = NULL;
@@ -77,7 +77,7 @@ static int unload(void **state)
 
 static int run(uint32_t thread, uint64_t id, int turns)
 {
-	struct places_packet packet = { .id = id, .thread = thread };
+	struct note_cache_packet packet = { .id = id, .thread = thread };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &packet, .data_size_in = sizeof(packet),
 		    .repeat = turns);
 	int fd = bpf_program__fd(bpf_object__find_program_by_name(object, "put_and_take"));
@@ -85,12 +85,12 @@ static int run(uint32_t thread, uint64_t id, int turns)
 	return bpf_prog_test_run_opts(fd, &opts);
 }
 
-/* The nth identifier, from 0, whose notes have that place. */
-static uint64_t id_with_place(uint32_t place, unsigned int n)
+/* The nth identifier, from 0, whose notes have that bucket. */
+static uint64_t id_with_bucket(uint32_t bucket, unsigned int n)
 {
 	uint64_t id = 1;
 
-	while (dscp_place(id, 0) != place || n--)
+	while (dscp_bucket_of(id, 0) != bucket || n--)
 		id++;
 	return id;
 }
@@ -122,20 +122,20 @@ static void assert_none_lost(uint32_t thread, uint32_t turns)
 }
 
 /* Four at once, however many CPUs there are. */
-static void one_place(void **state)
+static void one_bucket(void **state)
 {
-	struct turns all[PLACES_THREADS];
+	struct turns all[NOTE_CACHE_THREADS];
 
 	(void)state;
-	for (uint32_t i = 0; i < PLACES_THREADS; i++) {
-		all[i] = (struct turns){ .number = i, .id = id_with_place(77, i) };
+	for (uint32_t i = 0; i < NOTE_CACHE_THREADS; i++) {
+		all[i] = (struct turns){ .number = i, .id = id_with_bucket(77, i) };
 		assert_int_equal(pthread_create(&all[i].thread, NULL, take_turns, &all[i]), 0);
 	}
-	for (uint32_t i = 0; i < PLACES_THREADS; i++) {
+	for (uint32_t i = 0; i < NOTE_CACHE_THREADS; i++) {
 		pthread_join(all[i].thread, NULL);
 		assert_int_equal(all[i].result, 0);
 	}
-	for (uint32_t i = 0; i < PLACES_THREADS; i++) {
+	for (uint32_t i = 0; i < NOTE_CACHE_THREADS; i++) {
 		assert_int_equal(results[i].turns, TURNS);
 		assert_int_equal(results[i].lost, 0);
 		assert_int_equal(results[i].mixed, 0);
@@ -143,32 +143,32 @@ static void one_place(void **state)
 	}
 }
 
-static struct dscp_waiting at(uint32_t place)
+static struct dscp_bucket at(uint32_t bucket)
 {
-	struct dscp_waiting w;
+	struct dscp_bucket w;
 
-	assert_int_equal(bpf_map_lookup_elem(map_of("waiting"), &place, &w), 0);
+	assert_int_equal(bpf_map_lookup_elem(map_of("note_cache"), &bucket, &w), 0);
 	return w;
 }
 
-static void set(uint32_t place, const struct dscp_waiting *w)
+static void set(uint32_t bucket, const struct dscp_bucket *w)
 {
-	assert_int_equal(bpf_map_update_elem(map_of("waiting"), &place, w, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(map_of("note_cache"), &bucket, w, BPF_ANY), 0);
 }
 
-static bool in_hash(uint64_t id, uint32_t receiver, uint32_t method, struct dscp_inflight *note)
+static bool in_hash(uint64_t id, uint32_t receiver, uint32_t method, struct dscp_note *note)
 {
-	struct dscp_inflight_key key = { .id = id, .receiver = receiver, .method = method };
+	struct dscp_note_key key = { .id = id, .receiver = receiver, .method = method };
 
-	return !bpf_map_lookup_elem(map_of("inflight"), &key, note);
+	return !bpf_map_lookup_elem(map_of("notes"), &key, note);
 }
 
-/* Whoever was in the place is in the hash from then on, as it was. */
+/* The note that was in the bucket is in the hash from then on, unchanged. */
 static void another_moves(void **state)
 {
-	struct dscp_waiting other = { .id = 5, .receiver = 6, .state = 8 | DSCP_METHOD_XDP };
-	uint64_t id = id_with_place(77, 0);
-	struct dscp_inflight note;
+	struct dscp_bucket other = { .id = 5, .receiver = 6, .state = 8 | DSCP_METHOD_XDP };
+	uint64_t id = id_with_bucket(77, 0);
+	struct dscp_note note;
 
 	(void)state;
 	memset(&other.note, 0x3c, sizeof(other.note));
@@ -179,15 +179,15 @@ static void another_moves(void **state)
 	assert_memory_equal(&note, &other.note, sizeof(note));
 	assert_false(in_hash(id, 0, DSCP_METHOD_TC, &note));
 	assert_int_equal(at(77).id, id);
-	assert_int_equal(at(77).state, 8 + DSCP_PLACE_NEXT);
+	assert_int_equal(at(77).state, 8 + DSCP_BUCKET_NEXT);
 }
 
 /* What died there with the same key does not. */
 static void same_key(void **state)
 {
-	uint64_t id = id_with_place(77, 0);
-	struct dscp_waiting dead = { .id = id, .state = DSCP_METHOD_TC };
-	struct dscp_inflight note;
+	uint64_t id = id_with_bucket(77, 0);
+	struct dscp_bucket dead = { .id = id, .state = DSCP_METHOD_TC };
+	struct dscp_note note;
 
 	(void)state;
 	set(77, &dead);
@@ -199,21 +199,21 @@ static void same_key(void **state)
 /* The count of notes starts again from 0. */
 static void last_state(void **state)
 {
-	struct dscp_waiting last = { .state = ~DSCP_PLACE_MASK };
-	uint64_t id = id_with_place(77, 0);
+	struct dscp_bucket last = { .state = ~DSCP_BUCKET_MASK };
+	uint64_t id = id_with_bucket(77, 0);
 
 	(void)state;
 	set(77, &last);
 	assert_int_equal(run(1, id, 2), 0);
 	assert_none_lost(1, 2);
-	assert_int_equal(at(77).state, DSCP_PLACE_NEXT);
+	assert_int_equal(at(77).state, DSCP_BUCKET_NEXT);
 }
 
 static void busy(void **state)
 {
-	struct dscp_waiting other = { .id = 5, .state = DSCP_PLACE_BUSY };
-	uint64_t id = id_with_place(77, 0);
-	struct dscp_waiting now;
+	struct dscp_bucket other = { .id = 5, .state = DSCP_BUCKET_BUSY };
+	uint64_t id = id_with_bucket(77, 0);
+	struct dscp_bucket now;
 
 	(void)state;
 	set(77, &other);
@@ -242,10 +242,10 @@ static void cannot_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest none[] = { cmocka_unit_test(cannot_run) };
-	const struct CMUnitTest tests[] = { TEST(one_place), TEST(another_moves), TEST(same_key),
+	const struct CMUnitTest tests[] = { TEST(one_bucket), TEST(another_moves), TEST(same_key),
 					    TEST(last_state), TEST(busy) };
 
 	if (refused())
-		return cmocka_run_group_tests_name("places", none, NULL, NULL);
-	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+		return cmocka_run_group_tests_name("note_cache", none, NULL, NULL);
+	return cmocka_run_group_tests_name("note_cache", tests, NULL, NULL);
 }
