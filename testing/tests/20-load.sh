@@ -132,7 +132,7 @@ test_what_cannot_be_loaded()
 {
 	lone_node
 	refused 2 '^dscp-tool: nope: there is no such device$' "$TOOL" load nope
-	refused 2 'eth0: not a tunnel.*--outer-dscp X --port N$' "$TOOL" load eth0
+	refused 2 'eth0: veth is not a kind of tunnel.*--outer-dscp X --port N$' "$TOOL" load eth0
 	refused 2 '^dscp-tool: uplink nope: there is no such device$' "$TOOL" load vx4 --uplink nope
 	refused 1 'that is the tunnel itself' "$TOOL" load vx4 --uplink vx4
 	# The other words that are refused before the kernel is asked: testing/unit/test_options.c.

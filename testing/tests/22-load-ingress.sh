@@ -122,7 +122,7 @@ test_options()
 	refused 1 'vx4: --ingress-method xdp is for wireguard, this is vxlan: use tc' \
 		vx4 --direction both --ingress-method xdp
 	refused 2 "nope: there is no such device" nope --direction ingress
-	refused 2 'eth0: not a tunnel' eth0 --direction ingress
+	refused 2 'eth0: veth is not a kind of tunnel' eth0 --direction ingress
 	# The same with something loaded.
 	ingress vx4
 	refused 1 'vx4: --ingress-method peek' vx4 --direction both --ingress-method peek

@@ -313,7 +313,7 @@ test_what_status_says()
 	load --peer-map 0.0.0.0/0:EF=CS1 --peer-map 'fd00:7::/64:*=CS0,EF=keep' --peer-map 10.0.0.5:EF=EF
 	check_grep '^  to fd00:7::/64 \*=CS0,EF=keep$' on a "$TOOL" status
 	check_grep '^  to 10.0.0.5/32 copy$' on a "$TOOL" status
-	check_grep '^  to 0.0.0.0/0 EF=CS1$' on a "$TOOL" status
+	check_grep '^  to 0.0.0.0/0   EF=CS1$' on a "$TOOL" status
 	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = \
 		'"fd00:7::/64 10.0.0.5/32 0.0.0.0/0"' ]
 	[ "$(on a "$TOOL" status --json | jq -c '.tunnels[0].peer_maps[1:]')" = \
