@@ -545,7 +545,7 @@ static __always_inline bool is_stamp(__u32 hash)
 	return hash && ((last && *last == hash) || bpf_map_lookup_elem(&stamps, &hash));
 }
 
-/* DSCP_MARK_*, by the hash of the outer packet: the stamp itself tells it. */
+/* DSCP_STAMP_*, by the hash of the outer packet: the stamp itself tells it. */
 static __always_inline __u32 stamped_value(__u32 hash)
 {
 	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_STAMP_BITS : UNKNOWN;

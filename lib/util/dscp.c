@@ -72,7 +72,8 @@ const char *dscp_why_not(const char *text, const char *others)
 			 dscp_name(field >> 2));
 	else
 		snprintf(why, sizeof(why),
-			 "is not a DSCP: use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF, BE) or "
+			 "is not a DSCP: use a name (CS0-CS7, AF11-AF43, EF, VA, LE, NQB, DF, BE) "
+			 "or "
 			 "a number from 0 to 63%s",
 			 others);
 	return why;

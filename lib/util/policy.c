@@ -81,9 +81,10 @@ static int read_priority(const struct entry *entry, const char *text)
 	unsigned long priority;
 
 	if (args_number(text, 0, DSCP_PRIORITIES - 1, &priority, NULL, 0))
-		return refuse(entry, text,
-			      "is not a priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast "
-			      "or fq");
+		return refuse(
+			entry, text,
+			"is not a priority: use a number from 0 to 15, keep, 802.1p, pfifo_fast "
+			"or fq");
 	return priority + 1;
 }
 

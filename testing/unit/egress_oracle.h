@@ -24,7 +24,7 @@
 struct stamp {
 	uint32_t hash;
 	uint32_t ifindex;
-	uint8_t value; /* DSCP_MARK_* */
+	uint8_t value; /* DSCP_STAMP_* */
 	bool in_flows;
 	bool in_recent;
 };
