@@ -78,8 +78,15 @@ reached()
 # sent OUTER: $sent are the options to send through that tunnel
 sent() { sent=(--dst "$(inner "$1" $((10 - $1)) 2)" --dport "500$1" --send-ecn 2 --ecn 2); }
 
+# The DSCP of handshakes: AF41, as WireGuard sends them.
+handshake=34
+
 # seen DEV OUTER: $seen are the options to judge what is on the wire then
-seen() { seen=(--at "$1" --tunnel wireguard --from "$(outer "$2" 1)" --port "5182$2"); }
+seen()
+{
+	seen=(--at "$1" --tunnel wireguard --from "$(outer "$2" 1)" --port "5182$2")
+	[ "$2" = 4 ] || seen+=(--handshake $handshake)
+}
 
 # at_once COMMAND...: with 4 and with 6 as last word, both at the same time
 at_once()
@@ -343,9 +350,10 @@ both_flows_tagged()
 	done
 }
 
-# with_priorities MAP
+# with_priorities MAP: the handshakes of wg6 are CS6
 with_priorities()
 {
+	handshake=48
 	check on a "$TOOL" load wg4 --priority-map "$1"
 	check on a "$TOOL" load wg6 --priority-map "$1" --handshake-dscp CS6
 }
@@ -363,7 +371,7 @@ test_priority_on_a_vlan()
 }
 
 # bands: how many bytes each of the three has passed on
-bands() { on a tc -s -j class show dev eth0 | jq -c '[.[] | .stats.bytes // .bytes]'; }
+bands() { on a tc -s class show dev eth0 | awk '$1 == "Sent" { print $2 }' | jq -cs .; }
 
 # The bands of prio, as pfifo_fast has them, by bytes.
 test_priority_bands()
