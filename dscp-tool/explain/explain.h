@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The model of `dscp-tool explain` (model.c), and the forms of output, a file each. */
+/* The model of `dscp-tool explain` (model.c, peer.c), and the forms of output, a file each. */
 #ifndef EXPLAIN_EXPLAIN_H
 #define EXPLAIN_EXPLAIN_H
 
@@ -39,6 +39,7 @@ struct explanation {
 	const struct tunnel_status *status; /* with the problems that stand in the way */
 	const struct explain_query *query;
 	int prefix; /* of status->prefixes[0], the prefix that decides; negative: none */
+	struct nl_endpoint endpoint; /* of the peer of query->to; of family AF_UNSPEC: not known */
 	bool made_as_cs0; /* so the device makes all outer headers; else that is not known */
 	struct explain_uplink uplinks[DSCP_MAX_UPLINKS];
 	unsigned int n_uplinks;
@@ -47,6 +48,10 @@ struct explanation {
 /* Explains a tunnel of this network namespace. */
 void explain_tunnel(struct tunnel_status *status, const struct explain_query *query,
 		    struct explanation *e);
+
+/* Finds the peer of WireGuard that query->to leads to, and the uplink on the way to that peer.
+ * False: the query or the kind of the tunnel asks for no peer. */
+bool explain_find_peer(struct explanation *e, struct tunnel_status *status);
 
 /* Returns the DSCP that a packet leaves by an uplink with; DSCP_KEEP: it is not known. */
 unsigned int explain_outer(const struct explanation *e, const struct explain_uplink *uplink,

@@ -131,7 +131,7 @@ struct json_object *explain_json(const struct explanation *e)
 {
 	struct json_object *object = json_object_new_object();
 	const struct tunnel_status *status = e->status;
-	char to[INET6_ADDRSTRLEN];
+	char to[INET6_ADDRSTRLEN], endpoint[INET6_ADDRSTRLEN];
 	const int family = e->query->to.family == 4 ? AF_INET : AF_INET6;
 
 	json_string(object, "tunnel", status->name);
@@ -140,6 +140,8 @@ struct json_object *explain_json(const struct explanation *e)
 	json_string(object, "to",
 		    e->query->has_to ? inet_ntop(family, e->query->to.address, to, sizeof(to))
 				     : NULL);
+	json_string(object, "endpoint",
+		    inet_ntop(e->endpoint.family, &e->endpoint.v6, endpoint, sizeof(endpoint)));
 	json_object_object_add(object, "problems", status_json_problems(status));
 	json_object_object_add(object, "came_with", status_json_dscps(status->egress.came_with));
 	json_object_object_add(object, "policy", json_policy(e));

@@ -182,15 +182,28 @@ static void look_at_uplink(struct explanation *e, struct tunnel_status *status,
 		read_queues(uplink, &search, search.devices.list[i]);
 }
 
-/* Finds the uplinks by the look-ups of a load, unless they were named then. */
-static const struct dscp_tunnel *find_uplinks(struct tunnel_status *status, struct dscp_tunnel *now)
+/* Takes the uplinks from the look-ups of a load, unless they were named then. */
+static void find_uplinks(struct explanation *e, struct tunnel_status *status)
 {
-	if (status->request.n_uplinks || status->device_gone)
-		return &status->tunnel;
-	if (!discover_egress(&status->request, status->name, now))
-		return now;
-	problems_add(status, "%s", reason_first());
-	return &status->tunnel;
+	const struct dscp_tunnel *found = &status->tunnel;
+	struct dscp_tunnel now;
+
+	if (!status->request.n_uplinks && !status->device_gone) {
+		if (!discover_egress(&status->request, status->name, &now))
+			found = &now;
+		else
+			problems_add(status, "%s", reason_first());
+		reason_clear();
+	}
+	for (int i = 0; i < found->n_uplinks; i++) {
+		struct explain_uplink *uplink = &e->uplinks[e->n_uplinks];
+
+		if (found->uplinks[i] == DSCP_UPLINK_ABSENT)
+			continue;
+		uplink->ifindex = found->uplinks[i];
+		memcpy(uplink->dev, found->uplink_names[i], sizeof(uplink->dev));
+		e->n_uplinks++;
+	}
 }
 
 static void check_tunnel(struct tunnel_status *status)
@@ -206,9 +219,6 @@ static void check_tunnel(struct tunnel_status *status)
 void explain_tunnel(struct tunnel_status *status, const struct explain_query *query,
 		    struct explanation *e)
 {
-	const struct dscp_tunnel *found;
-	struct dscp_tunnel now;
-
 	e->status = status;
 	e->query = query;
 	e->prefix = query->has_to && status->prefixes
@@ -217,16 +227,8 @@ void explain_tunnel(struct tunnel_status *status, const struct explain_query *qu
 	e->made_as_cs0 = status->tunnel.kind == DSCP_KIND_WIREGUARD;
 	e->n_uplinks = 0;
 	check_tunnel(status);
-	found = find_uplinks(status, &now);
-	reason_clear();
-	for (int i = 0; i < found->n_uplinks; i++) {
-		struct explain_uplink *uplink = &e->uplinks[e->n_uplinks];
-
-		if (found->uplinks[i] == DSCP_UPLINK_ABSENT)
-			continue;
-		uplink->ifindex = found->uplinks[i];
-		memcpy(uplink->dev, found->uplink_names[i], sizeof(uplink->dev));
-		look_at_uplink(e, status, uplink);
-		e->n_uplinks++;
-	}
+	if (!explain_find_peer(e, status))
+		find_uplinks(e, status);
+	for (unsigned int i = 0; i < e->n_uplinks; i++)
+		look_at_uplink(e, status, &e->uplinks[i]);
 }

@@ -3,6 +3,7 @@
 /* Prints an explanation for people: a line for each step, with the words that status has. */
 #include "explain/explain.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -36,6 +37,16 @@ static void print_priorities(const struct tunnel_status *status)
 	if (status->tunnel.handshake)
 		printf("  policy         --handshake-dscp %s\n",
 		       dscp_name(status->tunnel.handshake - 1));
+}
+
+static void print_endpoint(const struct nl_endpoint *endpoint)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (endpoint->family)
+		printf("  endpoint       %s, port %u\n",
+		       inet_ntop(endpoint->family, &endpoint->v6, address, sizeof(address)),
+		       endpoint->port);
 }
 
 static void print_queue(const struct explain_queue *queue)
@@ -140,6 +151,7 @@ void explain_print_text(const struct explanation *e)
 	for (unsigned int i = 0; i < status->n_hooks; i++)
 		if (status->hooks[i].role == ROLE_EGRESS_INNER)
 			status_print_hook(status, i);
+	print_endpoint(&e->endpoint);
 	for (unsigned int i = 0; i < e->n_uplinks; i++)
 		print_uplink(e, &e->uplinks[i]);
 	if (!has_ingress(status))

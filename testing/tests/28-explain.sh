@@ -52,6 +52,31 @@ test_packets_are_as_it_says()
 }
 
 # What WireGuard makes has CS0, also where a program is not at work.
+# The address leads to a peer, and only the uplink on the way to that one is shown.
+peers_of_wireguard()
+{
+	local key
+
+	explains 0 wg4 --to 10.0.4.2 -d AF41
+	says '  endpoint       192.0.2.2, port 51824'
+	key=$(wg genkey | wg pubkey)
+	problem 'no peer has 10.0.5.2 among its allowed IPs, so wg4 drops the packet' wg4 --to 10.0.5.2
+	check on a wg set wg4 peer "$key" allowed-ips 10.0.5.0/24
+	problem 'the peer with 10.0.5.2 has no endpoint, so wg4 cannot send to it' wg4 --to 10.0.5.2
+	check on a wg set wg4 peer "$key" endpoint 198.51.100.2:1
+	problem 'no way to 198.51.100.2, the endpoint: .*' wg4 --to 10.0.5.2
+	on a sh -ec 'ip link add d0 type dummy; ip link set d0 up
+		ip address add 198.51.100.1/24 dev d0'
+	explains 4 wg4 --to 10.0.5.2 -d AF41
+	says '  uplink         d0: egress_outer is not there'
+	[ "$(on a "$TOOL" explain wg4 --to 10.0.5.2 --json |
+		jq -c '.tunnels[0] | [.endpoint, .uplinks[].dev]')" = '["198.51.100.2","d0"]' ]
+	check on a wg set wg4 peer "$key" remove
+	on a ip link delete d0
+	explains 0 wg4 --to fd00:4::2 -d AF41
+	says '  endpoint       192.0.2.2, port 51824'
+}
+
 test_wireguard()
 {
 	kind=wireguard
@@ -62,6 +87,7 @@ test_wireguard()
 	[ "$(on a "$TOOL" explain wg4 --json | jq -c '.tunnels[0].uplinks[0].egress[46] | del(.tins)')" = \
 		'{"dscp":"EF","becomes":"keep","outer":"CS0","priority":null}' ]
 	check_grep '^  hook           wg4 egress: egress_inner, ' on a "$TOOL" explain wg4
+	peers_of_wireguard
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_inner; tc qdisc del dev wg4 clsact 2>/dev/null || true'
 	problem 'egress_inner is not attached to wg4: reload the tunnel' wg4 -d AF41
 	explains 4 wg4 -d AF41
