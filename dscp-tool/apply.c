@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool apply: loads what a file lists, and unloads the rest. */
+/* dscp-tool apply: loads the tunnels that a file lists, and unloads the rest. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +128,7 @@ static int read_file(struct plan *plan)
 		return failed(-errno, "cannot open %s: %s", plan->path, strerror(errno));
 	while (!err && getline(&text, &size, file) >= 0)
 		err = read_line(plan, ++number, text);
-	/* What has not been read would be unloaded. */
+	/* A line that has not been read would be unloaded. */
 	if (!err && !feof(file))
 		err = failed(-errno, "cannot read %s: %s", plan->path, strerror(errno));
 	free(text);
@@ -188,7 +188,7 @@ static int refresh(const struct plan *plan, const char *name)
 	return err;
 }
 
-/* old: NULL: not loaded. same: what is asked for is what was. */
+/* old: NULL: not loaded. same: the options are unchanged. */
 static int load_line(const struct plan *plan, const struct options *options,
 		     const struct options *old, bool same)
 {
@@ -243,7 +243,7 @@ int run_apply(int argc, char **argv)
 		status = lock < 0 ? EXIT_REFUSED : EXIT_DONE;
 	}
 	ready = status == EXIT_DONE;
-	/* What is not listed goes first: it may be in the way. */
+	/* Unlisted tunnels go first: they may be in the way. */
 	if (ready && sets_for_each(unload_rest, sets_refuse_ours, &plan)) {
 		reason_print(); /* else the next line that succeeds clears that */
 		status = EXIT_REFUSED;

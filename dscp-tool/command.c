@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the commands have in common. */
+/* Gives the commands the parts that they share. */
 #include "command.h"
 
 #include "state/sets.h"

@@ -62,7 +62,7 @@ struct view {
 	void (*end)(void);
 };
 
-/* What is asked for, and where the reading is. */
+/* The request, and the state of the reading. */
 struct dump {
 	uint64_t set;
 	uint32_t slot; /* only this tunnel, of that set; 0: all */
@@ -70,8 +70,8 @@ struct dump {
 	const struct source *source;
 	const struct view *view;
 	bool first; /* the next entry, of its map */
-	/* The last flow's device. To look for it among all slots each time would be most of what a
-	 * million entries cost. */
+	/* The last flow's device. To look for it among all slots each time would be most of the
+	 * cost of a million entries. */
 	uint32_t ifindex;
 	const char *name;
 };
@@ -114,7 +114,7 @@ static const char *fragment_dscp(const struct dscp_fragment *note)
 	return note->dscp < DSCP_VALUES ? dscp_name(note->dscp) : "unknown";
 }
 
-/* Of an IPv4 packet the identification is two bytes, as they are in the header. */
+/* The identification of an IPv4 packet is two bytes, as they are in the header. */
 static uint32_t fragment_id(const struct dscp_fragment_key *key)
 {
 	uint8_t bytes[sizeof(key->id)];
@@ -167,7 +167,7 @@ static void read_note(void *ctx, const void *key, const void *value)
 	print(dump, &entry);
 }
 
-/* Index of a place; what is there. */
+/* Index of a bucket; its content. */
 static void read_bucket(void *dump, const void *key, const void *value)
 {
 	const struct dscp_bucket *bucket = value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool explain: what would happen to a packet of a tunnel, step by step. */
+/* dscp-tool explain: says step by step how a packet of a tunnel would be treated. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool features: whether this kernel and this build can mark packets, and what is missing. */
+/* dscp-tool features: says whether this kernel and this build can mark packets, and lists missing
+ * features. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <sched.h>
@@ -65,7 +66,7 @@ static bool has_relative_load(void)
 				       NULL) == 1;
 }
 
-/* What it takes to try clsact is not permitted. */
+/* The capabilities to try clsact are not permitted. */
 static bool no_try;
 
 /* Returns 0: there is clsact; 1: not; 2: not permitted. */
@@ -174,7 +175,7 @@ static const struct {
 	const char *name;
 	bool (*present)(void);
 	enum need need;
-	const char *without; /* what follows when it is missing */
+	const char *without; /* the consequence when it is missing */
 	const char *(*why_not)(void); /* in place of present(): why it is missing, or NULL */
 	const char *(*blind)(void); /* NULL: the answer is always true */
 } rows[] = {
@@ -213,7 +214,8 @@ static const struct {
 struct features {
 	struct feature {
 		enum answer present;
-		/* What follows when it is missing, and why it is; or what it takes to know. */
+		/* Says the consequence of a missing feature, and why it is missing; or how to find
+		 * out. */
 		char why[200];
 	} list[ARRAY_SIZE(rows)];
 	enum answer egress, ingress; /* are possible */
@@ -231,7 +233,7 @@ static void find(struct feature *feature, unsigned int i)
 		 reason && !blind ? ": " : "", reason && !blind ? reason : "");
 }
 
-/* Nothing is possible without what is needed. */
+/* Nothing is possible without the needed features. */
 static void require(enum answer *possible, enum answer present)
 {
 	if (present == NO || (present == UNKNOWN && *possible == YES))

@@ -30,7 +30,7 @@ static int find(const struct options *options, struct wanted *wanted)
 	return err ? err : discover_tunnel(request, false, &wanted->tunnel);
 }
 
-/* What was found, for --verbose. */
+/* Prints the findings, for --verbose. */
 static void tell(const struct dscp_tunnel *tunnel)
 {
 	char text[DSCP_MAX_PORTS * 8 + DSCP_MAX_UPLINKS * (DSCP_IFNAMSIZ + 1) + 32] = "";

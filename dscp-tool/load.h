@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What load does, for other commands. */
+/* The steps of load, for other commands. */
 #ifndef LOAD_H
 #define LOAD_H
 
@@ -13,7 +13,7 @@ int load_tunnel(const struct options *options);
 /* Says why that would not succeed, as far as can be known without a change. Returns the same. */
 int load_check(const struct options *options);
 
-/* What was asked for the loaded tunnel of that name. Returns 1: it is loaded; 0: it is not; a
+/* Reads the request of the loaded tunnel of that name. Returns 1: it is loaded; 0: it is not; a
  * negative errno, after a sentence. */
 int load_old(const char *name, struct options *old);
 

@@ -152,7 +152,7 @@ static int netns_option(const char *option, const char *next, const char **value
 	return 1;
 }
 
-/* Takes the options in front of the command: what follows is done in another network namespace, as
+/* Takes the options in front of the command: the rest is done in another network namespace, as
  * ip(8) -n does, but with the mounts of this process. Returns an exit status; negative: go on with
  * argv. */
 static int before_command(int *argc, char ***argv)
@@ -173,7 +173,7 @@ static int before_command(int *argc, char ***argv)
 	return -1;
 }
 
-/* True if there is --json among the words, rightly or not: its errors are JSON, too. */
+/* Tells whether there is --json among the words, rightly or not: its errors are JSON, too. */
 static bool asks_for_json(const struct command *command, char *const *words)
 {
 	const struct arg_option *o = command ? command->command->options : NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Keeps loaded tunnels right. What is wanted is in the pinned map of tunnels, so there is nothing
- * to remember: whenever something has changed, each tunnel is discovered anew, as load does it,
- * and loaded again if the answer or a hook is not what it was. rtnetlink tells of most changes;
+ * dscp-tool monitor: keeps loaded tunnels right. The requests are in the pinned maps, so there is
+ * nothing to remember: whenever something has changed, each tunnel is discovered anew, as load does
+ * it, and loaded again if the answer or a hook differs. rtnetlink tells of most changes;
  * WireGuard's ports and endpoints, and TCX links, have no notifications, hence the timer.
  */
 #include <errno.h>
@@ -44,12 +44,12 @@
 
 #define TEXT 512
 
-/* A place for a tunnel, and what is known of the one that was there at the last look. */
+/* A slot for a tunnel, with the knowledge of the last look at the tunnel in it. */
 struct followed {
 	uint64_t set;
 	uint32_t slot;
 	uint32_t ifindex; /* of the tunnel, if it had one of the names; else 0 */
-	/* What was said of it last, so that it is not said again and again. */
+	/* The last sentence about it, so that it is not said again and again. */
 	char name[DSCP_IFNAMSIZ];
 	char said[TEXT];
 };
@@ -66,7 +66,7 @@ struct monitor {
 	bool watching; /* the first look is over */
 	char watched[TEXT]; /* names of tunnels, at the first look */
 	unsigned int n_busy; /* so many looks ago another process took the lock, and has it still */
-	/* Of the last look with the lock: */
+	/* From the last look with the lock: */
 	unsigned int n_tunnels, n_loaded, n_broken;
 	bool failed; /* a repair */
 };
@@ -181,7 +181,7 @@ static void say(struct followed *f, const struct dscp_tunnel *tunnel, const char
 		log_info("%s", text);
 }
 
-/* What could not be repaired is said once, with the change that asked for it. */
+/* A failed repair is said once, with the change that asked for it. */
 static void note(struct monitor *m, struct followed *followed, const struct dscp_tunnel *old,
 		 const struct recheck *recheck, int err)
 {
@@ -228,7 +228,7 @@ static void begin_look(struct monitor *m, bool busy)
 	m->failed = false;
 }
 
-/* What is not loaded yet is watched when it is. */
+/* A tunnel that is not loaded yet is watched when it is. */
 static void begin_watching(struct monitor *m)
 {
 	char awaited[TEXT] = "";
@@ -321,8 +321,8 @@ static int refuse_own(struct pins *pins, int err, void *ctx)
 	return pins_are_own(pins) ? sets_refuse(pins, err, ctx) : 0;
 }
 
-/* Under the lock, so that what has been read stays true but for what is done here. -EBUSY: another
- * process has it. Other errors have been said. */
+/* Under the lock, so that the maps stay as they were read but for changes made here. -EBUSY:
+ * another process has it. Other errors have been said. */
 static int check_all(struct monitor *m)
 {
 	_cleanup_lock_ int lock = root_try_lock();
@@ -346,7 +346,7 @@ static long milliseconds(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The timer, in ms. What was not done is tried again soon, even if the interval is long. */
+/* The timer, in ms. A failed step is tried again soon, even if the interval is long. */
 static long time_to_wait(const struct monitor *m)
 {
 	unsigned long seconds = m->n_busy ? AFTER_BUSY : m->failed ? AFTER_FAILURE : m->interval;
@@ -354,8 +354,8 @@ static long time_to_wait(const struct monitor *m)
 	return 1000L * (seconds < m->interval ? seconds : m->interval);
 }
 
-/* Until something happens, and has settled; or until the timer. After a repair that failed only
- * the timer: taking it back makes events of its own. */
+/* Waits until something happens, and has settled; or until the timer. After a repair that failed
+ * only the timer counts: taking the repair back makes events, too. */
 static void wait_for_change(const struct monitor *m)
 {
 	struct pollfd poll = { .fd = m->failed ? -1 : m->events, .events = POLLIN };

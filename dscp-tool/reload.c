@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool reload: finds everything anew for loaded tunnels, as they were asked for; what monitor
- * does, once. */
+/* dscp-tool reload: discovers loaded tunnels anew, by their requests, as monitor does, once. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,7 @@ struct reload_config {
 	const char *names[MAX_NAMES];
 	unsigned int n_names; /* 0: all tunnels of this network namespace */
 	bool found[MAX_NAMES];
-	bool all; /* and those of the other ones */
+	bool all; /* and the hooks of the other ones */
 };
 
 static const struct arg_option reload_options[] = {
@@ -57,7 +56,7 @@ static int reload_tunnel(const struct pins *pins, uint32_t slot)
 				      ? "in a network namespace that is not visible from here"
 				      : "its network namespace is gone");
 	err = recheck_find(pins, slot, &recheck);
-	/* Also without a change: a program of others may have come in between. */
+	/* Also without a change: a foreign program may have come in between. */
 	if (!err)
 		err = change_tunnel(&recheck.wanted, NULL, 0);
 	if (!err && *recheck.change)
@@ -101,7 +100,7 @@ static int reload_set(struct pins *pins, void *ctx)
 	return err;
 }
 
-/* Says what is not loaded any more, and how it was. */
+/* Names a tunnel that is not loaded any more, and its options. */
 static void lost(const struct request *request, const struct peer_maps *prefixes)
 {
 	char *command = options_text("", request, prefixes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool save: prints the commands that load what is loaded. */
+/* dscp-tool save: prints the commands that load the present tunnels. */
 #include "command.h"
 #include "state/options.h"
 #include "state/recheck.h"
@@ -28,7 +28,7 @@ static int save_tunnel(const struct pins *pins, uint32_t slot)
 
 	if (err)
 		return err;
-	/* Of two lines with one name apply would take neither. */
+	/* apply would take neither of two lines with one name. */
 	if (recheck_is_succeeded(pins, slot))
 		printf("# %.15s: the device is gone, and its name is another loaded tunnel's "
 		       "now:\n# ",

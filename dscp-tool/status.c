@@ -64,7 +64,7 @@ static void print(const struct status_config *config, const struct status *statu
 		status_print_text(status);
 }
 
-/* Each block has what has been counted since the one before, unless programs read it. */
+/* Each block counts from the one before, unless programs read it. */
 static void compare(struct status_config *config, struct status *status)
 {
 	struct timespec now;
@@ -77,9 +77,9 @@ static void compare(struct status_config *config, struct status *status)
 	config->when = now;
 }
 
-/* What another process is changing looks like a fault: the change is awaited, and the next one
- * begins after the second look. Returns the lock, or -ENOENT: nothing is loaded any more. Another
- * negative errno: without the lock it stays as it was seen. */
+/* A change by another process looks like a fault: the change is awaited, and the next one begins
+ * after the second look. Returns the lock, or -ENOENT: nothing is loaded any more. Another negative
+ * errno: without the lock the first answer is shown. */
 static int await_change(void)
 {
 	int lock = root_lock_to_look();
@@ -124,8 +124,8 @@ static int show(struct status_config *config)
 	return exit_status;
 }
 
-/* Nothing has to be put in order, and a write may wait for a reader that never comes: so it ends at
- * once. What the buffer holds by then is the beginning of a block, and is not written. */
+/* Exit at once: there is nothing to clean up, and a write may block on a reader that never comes. A
+ * half-filled buffer is dropped. */
 static void on_signal(int number)
 {
 	(void)number;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool test: sends packets of each DSCP to a peer, and says what becomes of them. */
+/* dscp-tool test: sends packets of each DSCP to a peer, and shows the result of each. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

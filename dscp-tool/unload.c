@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* dscp-tool unload: takes away what load has set up. */
+/* dscp-tool unload: takes away all that load has set up. */
 #include <errno.h>
 
 #include "command.h"
@@ -47,7 +47,7 @@ static int unload_slots(struct pins *pins, uint32_t first, uint32_t last)
 	return err ? err : failure;
 }
 
-/* Unloads the slots up to *ctx. What a load or an unload has left that was killed goes as well. */
+/* Unloads the slots up to *ctx. The remains of a killed load or unload go as well. */
 static int unload_set(struct pins *pins, void *ctx)
 {
 	const uint32_t *last = ctx;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The outer headers that lie in memory in front of a packet of a tunnel in clear text, for packets
- * that have no note: a queue between uplink and tunnel has split what GRO had merged, and each
- * segment has an skb of its own.
+ * Reads the outer headers that lie in memory in front of a packet of a tunnel in clear text, for
+ * packets that have no note: a queue between uplink and tunnel has split a packet that GRO had
+ * merged, and each segment has a new skb.
  *
  * Memory in front of a packet can hold anything. So the headers are looked for at one distance only
  * and in their plainest form, and are believed only if every field of them is as this packet in
@@ -19,7 +19,7 @@
 #define VXLAN_HEADER 0x08000000 /* a VNI is there, and nothing else */
 #define GENEVE_HEADER ETH_P_TEB /* version 0, no options, Ethernet inside */
 
-/* Behind the longest IPv4 header is what the tunnel puts there, up to 16 bytes. */
+/* Behind the longest IPv4 header comes the tunnel's header, up to 16 bytes. */
 struct clear_front {
 	__u8 options[CLEAR_MAX_IHL * 4 - sizeof(struct ip6_header)];
 	struct ip6_header ip6; /* an IPv4 header is its last 20 bytes */
@@ -28,7 +28,7 @@ struct clear_front {
 
 #define CLEAR_IP_BYTES offsetof(struct clear_front, tunnel)
 
-/* What a packet of this tunnel must have in front of it. */
+/* The headers that a packet of this tunnel must have in front. */
 struct clear_layout {
 	__u32 bytes; /* of the headers between IP and the inner packet */
 	__u32 protocol; /* of IP */
@@ -37,8 +37,8 @@ struct clear_layout {
 	bool frame; /* the inner packet begins with a link-layer header */
 };
 
-/* True if such a packet has been made from one of that length. A merged one has the headers of its
- * first segment; the last segment may be shorter. */
+/* Tells whether such a packet has been made from one of that length. A merged one has the headers
+ * of its first segment; the last segment may be shorter. */
 static __always_inline bool clear_length_fits(struct __sk_buff *skb, __u32 length)
 {
 	__u32 segments = skb->gso_segs, size = skb->gso_size;
@@ -63,9 +63,9 @@ static __always_inline bool is_tcp(struct __sk_buff *skb, struct clear_layout *l
 	       ip6->next == IP_PROTO_TCP;
 }
 
-/* True for TCP of this machine that VXLAN has handed over without an outer header
- * (vxlan_encap_bypass()). The IP stack takes the socket from what arrives. Other sockets than
- * TCP's, such as that of a tun device or of a test run, have no port. */
+/* Tells whether the packet is TCP of this machine that VXLAN has handed over without an outer
+ * header (vxlan_encap_bypass()). The IP stack takes the socket from arriving packets. Sockets other
+ * than TCP's, such as a tun device's or a test run's, have no port. */
 static __always_inline bool is_local(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -123,7 +123,8 @@ static __always_inline bool tunnel_fits(const struct dscp_tunnel *tunnel,
 	return kind == DSCP_KIND_IPIP && !layout->frame;
 }
 
-/* True if the packet was sent with so many bytes behind the IP header, also by what UDP says. */
+/* Tells whether the packet was sent with so many bytes behind the IP header, also by UDP's own
+ * length. */
 static __always_inline bool payload_fits(struct __sk_buff *skb, const struct clear_front *front,
 					 const struct clear_layout *layout, __u32 payload)
 {
@@ -134,8 +135,8 @@ static __always_inline bool payload_fits(struct __sk_buff *skb, const struct cle
 	return clear_length_fits(skb, payload - layout->bytes - layout->tag);
 }
 
-/* An address that is not set is that of any packet. The empty asm keeps clang from comparing the
- * bytes one by one, since the verifier would go through every combination. */
+/* An unset address matches any packet. The empty asm keeps clang from comparing the bytes one by
+ * one, since the verifier would go through every combination. */
 static __always_inline bool address_fits(const __u8 *wanted, const __u8 *address, __u32 bytes)
 {
 	__u32 set = 0, other = 0;
@@ -180,8 +181,8 @@ static __always_inline bool clear_ip6_fits(struct __sk_buff *skb, const struct d
 	       addresses_fit(e, ip->source, ip->dest, 16);
 }
 
-/* True if an IPv4 header with options could be read there too. GRO merges no packets that have
- * options, but a sender could make the end of them look like a header. */
+/* Tells whether an IPv4 header with options could be read there too. GRO merges no packets that
+ * have options, but a sender could make the end of them look like a header. */
 static __always_inline bool options_may_be(const struct clear_front *front,
 					   const struct clear_layout *layout)
 {

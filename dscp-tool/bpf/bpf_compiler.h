@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What clang and GCC do not do alike; in place of <bpf/bpf_helpers.h> and <bpf/bpf_endian.h>. */
+/* Hides the differences between clang and GCC, in place of <bpf/bpf_helpers.h> and
+ * <bpf/bpf_endian.h>. */
 #ifndef DSCP_BPF_COMPILER_H
 #define DSCP_BPF_COMPILER_H
 
@@ -11,11 +12,11 @@
 #ifdef __clang__
 
 /*
- * A function of numbers that the verifier goes through once, not again for each state that it is
- * called in: a global one (Linux 5.6). Not a function of the packet: a kernel without BTF of its
- * own (OpenWrt's, and Debian's for armhf and s390x) does not know the context among the arguments
- * of a global function, and takes the context for memory. libbpf does not take GCC 12's, which have
- * no function information.
+ * Makes a function of numbers global (Linux 5.6), so that the verifier goes through it once, not
+ * again for each state that it is called in. Not a function of the packet: a kernel without BTF
+ * (OpenWrt's, and Debian's for armhf and s390x) does not know the context among the arguments of a
+ * global function, and takes the context for memory. libbpf does not take GCC 12's, which have no
+ * function information.
  */
 #define VERIFIED_ONCE __noinline
 
@@ -38,7 +39,7 @@
  * its bytes on the stack and take eight from there. */
 #define AT_ONCE(field) (*(const __typeof__(field) *)(const void *)&(field))
 
-/* libbpf's helpers are pointers whose value is the helper's number. Where the same number is wanted
+/* libbpf's helpers are pointers with the helper's number as value. Where the same number is wanted
  * for something else, GCC 12 takes both from one register and then refuses the indirect call. */
 #define HELPER(name)                                                                               \
 	extern __typeof__(*bpf_##name) helper_##name __attribute__((kernel_helper(BPF_FUNC_##name)))
@@ -101,7 +102,7 @@ static __always_inline __u32 swap_bytes(__u32 value)
 
 #if defined __clang__ || defined __GCC_HAVE_SYNC_COMPARE_AND_SWAP_4
 
-/* Returns what was there. */
+/* Returns the previous value. */
 static __always_inline __u32 compare_and_swap(__u32 *p, __u32 old, __u32 new)
 {
 	return __sync_val_compare_and_swap(p, old, new);

@@ -55,8 +55,8 @@ static __always_inline bool message_fits(struct __sk_buff *skb, const struct fro
 	return length_fits(skb, wireguard_inner(bpf_ntohs(front->udp.length)), WIREGUARD_PADDING);
 }
 
-/* The DSCP of the header in front of the UDP header, without options; UNKNOWN and the reason if
- * there is none, or if what is there reads well as either version. */
+/* Returns the DSCP of the header in front of the UDP header, without options; UNKNOWN and the
+ * reason if there is none, or if the bytes read well as either version. */
 static __always_inline __u32 plain_dscp(const struct front *front)
 {
 	const struct ip4_header *ip4 = (const void *)&front->ip6 + FRONT_IP4;

@@ -19,7 +19,7 @@ struct {
 	__type(value, struct dscp_counters);
 } ingress_counters SEC(".maps");
 
-/* What ingress_inner finds out about a packet. */
+/* The facts that ingress_inner finds out about a packet. */
 struct arrival {
 	__u32 slot;
 	__u32 dscp; /* of its outer header, or UNKNOWN and the reason */
@@ -37,7 +37,8 @@ static __always_inline __u32 wireguard_inner(__u32 udp_length)
 	return udp_length - sizeof(struct udp_header) - WIREGUARD_KEEPALIVE;
 }
 
-/* Does the length fit, if the packet is still as it was sent? What GRO has merged is longer. */
+/* Tells whether the length fits, if the packet is still as it was sent. A packet that GRO has
+ * merged is longer. */
 static __always_inline bool length_fits(struct __sk_buff *skb, __u32 length, __u32 padding)
 {
 	return skb->gso_segs > 1 || length - skb->len <= padding;
@@ -60,8 +61,8 @@ static __always_inline bool is_slot_of(struct __sk_buff *skb, __u32 slot)
 	return tunnel && tunnel->ifindex == skb->ifindex;
 }
 
-/* The DSCP that the inner header should have. Plain tc has no policy: as it is, but a network that
- * sets all to CS0 must not erase what is inside. */
+/* Returns the DSCP that the inner header should have. Plain tc has no policy and copies, but a
+ * network that sets all to CS0 must not erase the inner DSCP. */
 static __always_inline __u32 wanted_inner(const struct arrival *a)
 {
 	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &a->slot);
@@ -128,7 +129,7 @@ static __always_inline __u32 wanted_ds(const struct arrival *a, __u32 ds)
 	return ds_with_dscp(ds, dscp);
 }
 
-/* Also what has no DS field. */
+/* Counts a packet without a DS field as well. */
 static __always_inline void count_passed(__u32 slot)
 {
 	struct dscp_counters *c = bpf_map_lookup_elem(&ingress_counters, &slot);

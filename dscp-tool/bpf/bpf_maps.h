@@ -24,7 +24,7 @@ struct {
 	__type(value, struct dscp_tunnel);
 } tunnels SEC(".maps");
 
-/* An array, not a hash: its look-up is inlined, so a UDP packet of others costs two loads. */
+/* An array, not a hash: its look-up is inlined, so a UDP packet outside tunnels costs two loads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);

@@ -9,18 +9,19 @@
 #define MAX_IP6_HEADERS 0x1ff8 /* mask, for the verifier: 40 bytes, twice 256 * 8 and 8 at most */
 
 enum verdict {
-	OTHER, /* not what is looked for */
-	CUT, /* the headers go on behind what can be read */
+	OTHER, /* not a packet that the caller looks for */
+	CUT, /* the headers go on behind the readable bytes */
 	FOUND,
 };
 
-/* Of a packet that may be in fragments. */
+/* Parts of a packet that may be in fragments. */
 enum part { PART_ALL, PART_FIRST, PART_LATER, PART_LAST };
 
 struct outer {
 	void *ip; /* the IP header */
-	void *payload; /* what follows it and its extension headers; not of a later fragment */
-	void *end; /* of what can be read */
+	void *payload; /* the protocol behind it and its extension headers; not of a later fragment
+			*/
+	void *end; /* of the readable bytes */
 	__u32 headers; /* length of the IP header and its extension headers */
 	__u32 protocol; /* of the payload */
 	__u32 id; /* of a fragment: its identification, as it is in memory */
@@ -118,7 +119,7 @@ static __always_inline enum verdict parse_ip6(struct outer *o)
 	return FOUND;
 }
 
-/* Fills in what is behind ip and end, given the ethertype. */
+/* Parses the bytes between ip and end, given the ethertype. */
 static __always_inline enum verdict parse_outer(struct outer *o, __be16 type)
 {
 	if (type == bpf_htons(ETH_P_IP))

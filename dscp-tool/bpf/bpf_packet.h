@@ -54,9 +54,9 @@
 #define UNKNOWN DSCP_UNKNOWN
 
 /*
- * What is longer than two bytes in a packet is declared to be at any even address. Without Ethernet
- * in front the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do
- * not load from such an address (MIPS) it refuses the program.
+ * A field longer than two bytes is declared to be at any even address. Without Ethernet in front
+ * the verifier takes an IP header to be at 4 n + 2 (NET_IP_ALIGN), and where processors do not load
+ * from such an address (MIPS) it refuses the program.
  */
 #define PACKET_ALIGNED __attribute__((packed, aligned(2)))
 typedef __be32 packet_be32 __attribute__((aligned(2)));
@@ -121,7 +121,7 @@ static __always_inline void *packet_end(const struct __sk_buff *skb)
 	return end;
 }
 
-/* Of the packet, in the linear part. */
+/* Points to the packet, in the linear part. */
 static __always_inline __u32 linear_bytes(const struct __sk_buff *skb)
 {
 	unsigned long bytes = (unsigned long)skb->data_end - (unsigned long)skb->data;
@@ -144,7 +144,7 @@ static __always_inline int is_vlan(__be16 type)
 	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
-/* True if the byte is how an IP header of that ethertype begins. */
+/* Tells whether an IP header of that ethertype can begin with the byte. */
 static __always_inline int ip_begins(__be16 type, __u8 first)
 {
 	return (type == bpf_htons(ETH_P_IP) && first >> 4 == 4) ||
@@ -153,7 +153,8 @@ static __always_inline int ip_begins(__be16 type, __u8 first)
 
 /*
  * Headers are in the linear part of nearly every packet: the IP stack and the tunnels put them
- * there. What a bridge hands on from a driver that uses pages may be shorter.
+ * there. A packet that a bridge hands on from a driver that uses pages may have a shorter linear
+ * part.
  */
 static __always_inline bool headers_in_pages(const struct __sk_buff *skb, __u32 bytes)
 {
@@ -227,8 +228,8 @@ static __always_inline bool is_wireguard(__be32 word)
 	return !(type & 0x00ffffff) && type - 0x01000000 <= 0x03000000;
 }
 
-/* True if a WireGuard message carries a packet: a keepalive is a data message with nothing inside.
- */
+/* Tells whether a WireGuard message carries a packet: a keepalive is a data message with nothing
+ * inside. */
 static __always_inline bool wireguard_carries(const struct udp_header *udp, __be32 type)
 {
 	return type == WIREGUARD_DATA &&
@@ -276,7 +277,7 @@ static __always_inline __u32 ip4_length(const struct ip4_header *ip)
 	return (ip->version_ihl & 0xf) * 4;
 }
 
-/* What UDP gets is whole: reassembly makes a header without offset (ip_frag_reasm()). */
+/* UDP gets whole packets: reassembly makes a header without offset (ip_frag_reasm()). */
 static __always_inline bool ip4_is_whole(const struct ip4_header *ip)
 {
 	return !(ip->fragment & bpf_htons(IP4_OFFSET_MASK | IP4_MORE));
@@ -302,7 +303,8 @@ static __always_inline __u32 ip6_dscp(const struct ip6_header *ip)
 	return ip6_word_dscp(bpf_ntohs(ip->version_ds));
 }
 
-/* That DS field with another DSCP. ECN is the tunnel's, which may just have set CE (RFC 6040). */
+/* Returns the DS field with another DSCP. ECN is the tunnel's, which may just have set CE (RFC
+ * 6040). */
 static __always_inline __u32 ds_with_dscp(__u32 ds, __u32 dscp)
 {
 	return (dscp << 2 | (ds & DSCP_ECN_MASK)) & 0xff;
@@ -343,7 +345,7 @@ static __always_inline bool is_unknown(__u32 dscp)
 	return dscp & UNKNOWN;
 }
 
-/* The reason of what is unknown, as an index. */
+/* Returns the reason in an unknown DSCP, as an index. */
 static __always_inline __u64 reason_index(__u64 unknown)
 {
 	asm volatile("" : "+r"(unknown));

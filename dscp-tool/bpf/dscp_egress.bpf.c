@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Egress: the DSCP of the inner packet onto the outer header.
+ * Copies the DSCP of the inner packet to the outer header (egress).
  *
  *   egress_inner        at the tunnel device's egress stamps skb->hash with the inner DSCP
- *   egress_inner_peers  the same where the policy is by inner destination, with what that makes of
- *                       the DSCP
+ *   egress_inner_peers  the same where the policy is by inner destination, with the policy's result
  *   egress_outer        at the uplink's egress finds the stamp again and rewrites the outer header
  *
  * The kernel keeps skb->hash across encapsulation (wg_reset_packet(), iptunnel_xmit()), provided
@@ -68,8 +67,9 @@ struct {
 	__type(value, __u32);
 } slots SEC(".maps");
 
-/* What the first fragment of an outer packet was to have, for those behind it. Egress passes the
- * fragments of one packet one behind the other, the first one first (ip_do_fragment()). */
+/* Remembers the DSCP of the first fragment of an outer packet, for the fragments behind it. Egress
+ * passes the fragments of one packet one behind the other, the first one first
+ * (ip_do_fragment()). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, DSCP_FRAGMENTS);
@@ -85,7 +85,7 @@ struct {
 } counters SEC(".maps");
 
 #define MAX_INNER_OFFSET 0xffe /* mask, for the verifier: no headers are as long, or odd */
-#define USUAL_PAYLOAD 16 /* UDP header and what is read of the tunnel's */
+#define USUAL_PAYLOAD 16 /* UDP header and the bytes that are read of the tunnel's */
 /* In place of a DSCP: */
 #define NOT_OURS 0x200u /* no tunnel's packet after all */
 /* The tunnel's, but there is no packet inside; the low bits are as dscp_tunnel.handshake. */
@@ -94,7 +94,7 @@ struct {
 
 #define VXLAN_GPE 0x04000000u /* the P bit: the low byte is the next protocol */
 
-/* Of sockets. <sys/socket.h> is not for BPF. */
+/* Constants of sockets. <sys/socket.h> is not for BPF. */
 #define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define SOCKET_RAW 3 /* on MIPS too, where the first two are exchanged */
@@ -108,9 +108,9 @@ static __always_inline void set_destination(struct dscp_prefix *prefix, __u32 fa
 }
 
 /*
- * True if this is not an inner packet but the prototype of the outer header, which GRE without a
- * remote address shows to the device's TC (ipgre_header(), ip6gre_header()): the inner packet,
- * where the network header is, comes behind it.
+ * Tells whether this is not an inner packet but the prototype of the outer header, which GRE
+ * without a remote address shows to the device's TC (ipgre_header(), ip6gre_header()): the inner
+ * packet, where the network header is, comes behind it.
  */
 static __always_inline bool is_prototype(struct __sk_buff *skb, int offset, __u32 protocol)
 {
@@ -162,7 +162,7 @@ static __always_inline int inner_dscp(struct __sk_buff *skb, struct dscp_prefix 
 	return read_inner(skb, prefix);
 }
 
-/* Only what is absent is written: of the same stamp every entry is as good. */
+/* Writes only an absent entry: every entry for the same stamp is as good. */
 static __noinline int note_stamp(struct __sk_buff *skb, __u32 stamp)
 {
 	struct dscp_stamp entry = { .ifindex = skb->ifindex };
@@ -242,8 +242,8 @@ int egress_inner(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* What the policy for that destination, or else the tunnel's, makes of a DSCP: another, or
- * DSCP_KEEP. The list that the tunnel has at that moment says it for all destinations. */
+/* Applies the policy for that destination, or else the tunnel's, to a DSCP. Returns another DSCP,
+ * or DSCP_KEEP. The list that the tunnel has at that moment decides for all destinations. */
 static __always_inline __u32 prefix_policy(struct dscp_prefix *prefix, struct dscp_tunnel *tunnel,
 					   __u32 dscp)
 {
@@ -294,7 +294,7 @@ int egress_inner_peers(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* What egress_outer finds out about a packet. */
+/* The facts that egress_outer finds out about a packet. */
 struct leaving {
 	struct outer o;
 	__u32 offset; /* of the outer IP header, from skb->data */
@@ -342,7 +342,7 @@ static __always_inline void find_in_geneve(struct leaving *l, __u32 word)
 	l->type = word & 0xffff;
 }
 
-/* By what follows the UDP header, of which two words can be read. */
+/* Decides by the payload of UDP, of which two words can be read. */
 static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source,
 					  const struct dscp_port *by_dest)
 {
@@ -401,9 +401,9 @@ static __always_inline bool match_other(struct __sk_buff *skb)
 }
 
 /*
- * Whose UDP packet is it? False: nobody's we know. The source port of VXLAN and geneve is a hash,
- * and may happen to be a tunnel's: WireGuard's messages are known by their type, then the
- * destination port decides, and a user space tunnel comes last.
+ * Finds the tunnel of a UDP packet. False: of no tunnel that we know. The source port of VXLAN and
+ * geneve is a hash, and may happen to be a tunnel's: WireGuard's messages are known by their type,
+ * then the destination port decides, and a user space tunnel comes last.
  */
 static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 {
@@ -430,7 +430,7 @@ static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 	return match_other(skb);
 }
 
-/* Which tunnel has these outer addresses? One with both configured comes first. */
+/* Finds the tunnel with these outer addresses. One with both configured comes first. */
 static __noinline int slot_by_address(struct dscp_endpoint *key)
 {
 	const struct dscp_endpoint full = *key;
@@ -458,7 +458,7 @@ static __always_inline void find_in_gre(struct leaving *l, __u32 word)
 		l->type = word & 0xffff;
 }
 
-/* No kind that is served: a device of its own, whose key is not in GRE's header. */
+/* Not a kind that is served: its device is another one, and its key is not in GRE's header. */
 static __always_inline bool is_erspan(__u32 type)
 {
 	return type == ETH_P_ERSPAN || type == ETH_P_ERSPAN2;
@@ -514,7 +514,8 @@ static __always_inline bool match_ip(struct leaving *l, struct dscp_endpoint *ke
 	return l->slot;
 }
 
-/* Whose packet is it? False: nobody's we know. Nor is a later fragment: it has no port. */
+/* Finds the tunnel of a packet. False: of no tunnel that we know, or a later fragment, which has no
+ * port. */
 static __always_inline bool match_tunnel(struct __sk_buff *skb, struct leaving *l)
 {
 	const struct ip4_header *ip4 = l->o.ip;
@@ -557,7 +558,8 @@ static __always_inline __u32 stamped_value(__u32 hash)
  * stamp. So look which values the packets of that socket were stamped with, from first on. With
  * more than one, the right one is unknown. Both sums begin with a number that the verifier does not
  * know, so that it need not go through every combination. The counter has eight bytes, since GCC 12
- * keeps the counter on the stack and the verifier of Linux 6.1 forgets there what has four.
+ * keeps the counter on the stack and the verifier of Linux 6.1 forgets variables of four bytes
+ * there.
  */
 VERIFIED_ONCE int value_of_socket(__u32 hash, __u32 first)
 {
@@ -579,7 +581,7 @@ VERIFIED_ONCE int value_of_socket(__u32 hash, __u32 first)
 	return count - hash == 1 ? sum - hash : UNKNOWN;
 }
 
-/* What the tunnel's policy makes of a stamped value. */
+/* Applies the tunnel's policy to a stamped value. */
 static __always_inline __u32 dscp_by_value(struct dscp_tunnel *tunnel, __u32 slot, __u32 value)
 {
 	if (value & DSCP_STAMP_FINAL)
@@ -598,13 +600,14 @@ struct clear {
 
 #define CAME_SHIFT 16
 
-/* What clear_dscp() returns: what the packet should have, and the DSCP that it came with. */
+/* The result of clear_dscp(): the DSCP that the packet should have, and the DSCP that it came
+ * with. */
 static __always_inline __u32 both_dscps(__u32 wanted, __u32 dscp)
 {
 	return wanted | (dscp + 1) << CAME_SHIFT;
 }
 
-/* Reads the ethertype of a frame and what follows behind up to two VLAN tags. */
+/* Reads the ethertype of a frame and the header behind up to two VLAN tags. */
 static __always_inline bool load_frame(struct __sk_buff *skb, struct clear *c, __u32 *type)
 {
 	__be16 words[2];
@@ -624,8 +627,8 @@ static __always_inline bool load_frame(struct __sk_buff *skb, struct clear *c, _
 	return true;
 }
 
-/* False: no IP inside, or not to be found. bpf_skb_load_bytes() also reaches what is not in the
- * linear part, and packet pointers stay good. */
+/* Returns false if no IP is inside, or none can be found. bpf_skb_load_bytes() also reaches bytes
+ * outside the linear part, and packet pointers stay good. */
 static __always_inline bool load_clear(struct __sk_buff *skb, struct clear *c, __u32 type)
 {
 	__be16 word;
@@ -691,12 +694,12 @@ static __always_inline bool may_carry_udp(struct __sk_buff *skb, const struct cl
 }
 
 /*
- * True if a local program has written this outer packet itself: skb->sk is a socket that sends from
- * its port, or a raw one of its protocol. But of a tunnel's packet skb->sk is the socket of the
- * innermost packet, which may happen to be of the same protocol and port. So the packet is the
- * program's own only if that socket's packet cannot be inside. When in doubt it is the tunnel's, or
- * a policy would leak: a program that writes a message with UDP inside gets the policy. A packet
- * socket's (AF_PACKET) can be either, and counts as the inner packet's.
+ * Tells whether a local program has written this outer packet itself: skb->sk is a socket that
+ * sends from its port, or a raw one of its protocol. But the skb->sk of a tunnel's packet is the
+ * socket of the innermost packet, which may happen to be of the same protocol and port. So the
+ * packet is the program's only if that socket's packet cannot be inside. When in doubt it is the
+ * tunnel's, or a policy would leak: a program that writes a message with UDP inside gets the
+ * policy. A packet socket's (AF_PACKET) can be either, and counts as the inner packet's.
  */
 static __noinline int is_program(struct __sk_buff *skb, __u32 protocol, __u32 source, __u32 offset,
 				 __u32 type)
@@ -753,7 +756,8 @@ static __always_inline bool clear_usual(struct __sk_buff *skb, const struct dscp
 	return true;
 }
 
-/* A tunnel's own packets do not leave by its device: what looks like them there is inside it. */
+/* A tunnel's own packets do not leave by its device: a packet that looks like them there is inside
+ * it. */
 static __always_inline bool leaves_here(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
 {
 	return tunnel->flags & DSCP_TUNNEL_EGRESS &&
@@ -769,7 +773,7 @@ static __always_inline __u32 outer_protocol(const struct leaving *l, __u32 kind)
 	return IP_PROTO_UDP;
 }
 
-/* By a slot of its own: a struct of which the address is taken cannot be in registers. */
+/* A separate slot: a struct cannot be in registers once its address is taken. */
 static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 {
 	return bpf_map_lookup_elem(&tunnels, &slot);
@@ -927,8 +931,8 @@ static __always_inline void set_key(struct dscp_fragment_key *key, const struct 
 	}
 }
 
-/* Notes whose packet a first fragment begins, or that it is nobody's: the identification of an
- * earlier packet is used again. */
+/* Notes the tunnel of the packet that a first fragment begins, or that it has none: the
+ * identification of an earlier packet is used again. */
 static __always_inline void note_fragment(const struct dscp_fragment_key *key,
 					  const struct dscp_fragment *note)
 {
@@ -939,8 +943,8 @@ static __always_inline void note_fragment(const struct dscp_fragment_key *key,
 }
 
 /*
- * A later fragment has no port: it is the tunnel's if the first one of the same packet was. What
- * has been read counts only if the note was there before and afterwards: in between another CPU may
+ * A later fragment has no port: it is the tunnel's if the first one of the same packet was. The
+ * value counts only if the note was there before and after it was read: in between another CPU may
  * have used the element of an LRU map for something else.
  */
 static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct leaving *l,
@@ -1048,8 +1052,8 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 	__be16 type;
 	int offset;
 
-	/* Encapsulation clears skb_iif (skb_scrub_packet()): what came in by another device is
-	 * forwarded, and may well be the WireGuard of a host behind us, with our port. */
+	/* Encapsulation clears skb_iif (skb_scrub_packet()): a packet that came in by another
+	 * device is forwarded, and may well be the WireGuard of a host behind us, with our port. */
 	if (skb->ingress_ifindex)
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */

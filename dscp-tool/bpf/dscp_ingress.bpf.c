@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Ingress, the method "tc": the DSCP of the outer header onto the packet that comes out of a
+ * Ingress, the method "tc": copies the DSCP of the outer header to the packet that comes out of a
  * tunnel.
  *
  *   ingress_outer  at the uplink's ingress notes the outer header under the address of the skb
@@ -11,7 +11,7 @@
  * tunnel of the kernel, and decapsulation leaves the outer header in memory in front of the packet.
  * An address alone proves nothing: packets die on their way, and another one, which came in by
  * another device, gets the same skb. So a note is believed only if the outer header it was made
- * from lies in front of the inner packet. The DSCP is a part of what is compared.
+ * from lies in front of the inner packet. The DSCP is among the compared fields.
  * Of a tunnel in clear text, a packet without a note may show its outer header by itself
  * (bpf_cleartext.h).
  *
@@ -30,7 +30,7 @@
 #define TUNNEL_HEADER 8 /* VXLAN's and geneve's */
 #define MAX_DISTANCE 511 /* 60 bytes of IPv4, 8 of UDP, 260 of geneve */
 
-/* What kind of tunnel has this UDP port? */
+/* Returns the kind of the tunnel with this UDP port. */
 static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 {
 	struct dscp_port *entry = bpf_map_lookup_elem(&ports, &port);
@@ -183,9 +183,9 @@ int ingress_outer(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* True if these are the first bytes of one header. Between uplink and tunnel a queue may have set
- * CE, and a router have decremented the hop limit. The bytes of a number are as they are in memory.
- */
+/* Tells whether these are the first bytes of one header. Between uplink and tunnel a queue may have
+ * set CE, and a router have decremented the hop limit. The bytes of a number are as they are in
+ * memory. */
 static __always_inline bool is_same_header(__u64 header, __u64 noted)
 {
 	const __u64 ip4 = bpf_cpu_to_be64(0xfffcffffffffffff); /* all but ECN */
@@ -195,8 +195,8 @@ static __always_inline bool is_same_header(__u64 header, __u64 noted)
 	return !((header ^ noted) & (is_ip4 ? ip4 : ip6));
 }
 
-/* True if the outer header that the note was made from is in front of this packet; else sets why
- * not. */
+/* Tells whether the outer header that the note was made from is in front of this packet; else sets
+ * why not. */
 static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_note *note,
 					 __u32 *unknown)
 {
@@ -219,8 +219,8 @@ static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dsc
 	return is_same_header(header, note_bytes(note));
 }
 
-/* Of the bytes that have been compared, not of the rest of the note: the kernel uses elements of an
- * LRU map again while they are read, so that the two may be of different packets. */
+/* Read from the bytes that have been compared, not from the rest of the note: the kernel uses
+ * elements of an LRU map again while they are read, so that the two may be of different packets. */
 static __always_inline __u32 header_dscp(const __u8 *ip)
 {
 	return ip[0] >> 4 == 4 ? ip[1] >> 2 : (ip[0] << 2 & 0x3c) | ip[1] >> 6;

@@ -14,7 +14,7 @@
 
 #include "bpf_front.h"
 
-/* Of the kernel's struct sk_buff, for the offsets. Any name behind ___ will do. */
+/* The kernel's struct sk_buff, for the offsets. Any name behind ___ will do. */
 struct sk_buff___front {
 	unsigned char *head;
 	unsigned char *data;
@@ -64,8 +64,9 @@ struct long_front {
 	struct front front;
 };
 
-/* What lies in front of the buffer may be read, since it is looked at only to find more readings
- * than one. If it cannot be read, the headers alone; zeros in place of what is missing. */
+/* Reads the headers and the bytes in front of the buffer, which are looked at only to find more
+ * readings than one. If those cannot be read, the headers alone; zeros in place of missing
+ * bytes. */
 static __always_inline bool read_front(struct long_front *l, __u64 data, __u64 room)
 {
 	const __u32 ip4 = sizeof(l->front) - FRONT_IP4;
@@ -84,10 +85,11 @@ static __always_inline bool read_front(struct long_front *l, __u64 data, __u64 r
 	return !bpf_probe_read_kernel((void *)&l->front + FRONT_IP4, ip4, (void *)(data - ip4));
 }
 
-/* Could this be how an IPv4 header with options begins, by what the network or this host cannot
- * have changed? Options may be rewritten without a new checksum, and UDP may be shorter than IP.
- * In front of the real header may be what the buffer held before, such as an encrypted packet: 30
- * bits have to fit, for that not to look like a header once in a few thousand packets. */
+/* Tells whether an IPv4 header with options could begin like this, by the fields that the network
+ * or this host cannot have changed. Options may be rewritten without a new checksum, and UDP may be
+ * shorter than IP. In front of the real header may be older content of the buffer, such as an
+ * encrypted packet: 30 bits have to fit, so that it looks like a header less than once in a few
+ * thousand packets. */
 static __always_inline bool ip4_may_begin(const struct ip4_header *ip, __u32 ihl, __u32 udp_length)
 {
 	return ip->version_ihl == (0x40 | ihl) && ip->protocol == IP_PROTO_UDP &&
@@ -124,8 +126,8 @@ static __noinline __u32 optional_dscp(const struct long_front *l, __u32 found)
 	return UNKNOWN | DSCP_OTHER_HEADER;
 }
 
-/* Whoever sends options can make them look like a header, of another DSCP: so only one reading may
- * be possible. */
+/* A sender of options can make them look like a header, of another DSCP: so only one reading may be
+ * possible. */
 static __always_inline __u32 only_dscp(const struct long_front *l, __u64 room)
 {
 	const struct ip4_header *ip4 = (const void *)&l->front + FRONT_IP4;
@@ -138,8 +140,8 @@ static __always_inline __u32 only_dscp(const struct long_front *l, __u64 room)
 	return optional_dscp(l, ihl);
 }
 
-/* Which tunnel's port did the message come to? 0: not of the one that this device is; plain tc has
- * but one. */
+/* Finds the tunnel by the port that the message came to. 0: not the tunnel of this device; plain tc
+ * has but one. */
 static __always_inline __u32 slot_by_port(struct __sk_buff *skb, __be16 dest)
 {
 	__u32 number = bpf_ntohs(dest);

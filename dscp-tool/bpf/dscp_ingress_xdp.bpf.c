@@ -18,7 +18,7 @@
 #include "bpf_notes.h"
 #include "bpf_outer.h"
 
-/* Passes over Ethernet and VLAN tags. Returns the ethertype of what is there, or 0. */
+/* Passes over Ethernet and VLAN tags. Returns the ethertype behind them, or 0. */
 static __always_inline __be16 skip_link(void **at, const void *end)
 {
 	struct ethhdr *eth = *at;
@@ -41,7 +41,7 @@ static __always_inline __be16 skip_link(void **at, const void *end)
 	return type;
 }
 
-/* Both ports and the length. The checksum is changed when segments are made of what GRO merged. */
+/* Both ports and the length. The checksum changes when a packet that GRO merged is segmented. */
 static __always_inline void note_udp(struct dscp_note *note, const struct udp_header *udp)
 {
 	__builtin_memset(note->header, 0, sizeof(note->header));
@@ -95,7 +95,7 @@ static __always_inline void note_message(const struct outer *o)
 	keep_note(&key, &note);
 }
 
-/* Of a packet in fragments the first one has all that is noted. */
+/* The first fragment of a packet has all the fields that are noted. */
 static __always_inline void note_packet(void *start, void *end)
 {
 	struct outer o = { .ip = start, .end = end };

@@ -11,7 +11,7 @@
 #include "status/status.h"
 #include "util/netlink.h"
 
-#define MAX_QUEUES 8 /* of an uplink and what is below it */
+#define MAX_QUEUES 8 /* of an uplink and of the devices below it */
 
 struct explain_query {
 	int dscp; /* of the packet; negative: each */
@@ -29,7 +29,7 @@ struct explain_uplink {
 	int ifindex;
 	char dev[IFNAMSIZ];
 	int hook; /* of the status; negative: egress_outer is not to be there */
-	struct dscp_policy leaves; /* with what DSCP, by the inner one; DSCP_KEEP: as it was made */
+	struct dscp_policy leaves; /* the DSCP by the inner one; DSCP_KEEP: as it was made */
 	struct dscp_policy priority; /* as dscp_tunnel.priority */
 	struct explain_queue queues[MAX_QUEUES];
 	unsigned int n_queues;
@@ -65,7 +65,7 @@ int explain_tin(const struct explanation *e, const struct explain_uplink *uplink
 int explain_priority(const struct explanation *e, const struct explain_uplink *uplink,
 		     unsigned int inner);
 
-/* True if the qdisc has tins, and the DSCP decides on one. */
+/* Tells whether the qdisc has tins, and the DSCP decides on one. */
 bool explain_has_tins(const struct nl_qdisc *qdisc);
 /* Returns a sentence on the part that a DSCP has in that qdisc. */
 const char *explain_qdisc(const struct nl_qdisc *qdisc);

@@ -102,7 +102,7 @@ static struct json_object *json_uplinks(const struct explanation *e)
 	return list;
 }
 
-/* Which option says what becomes of the DSCP, and with what value. */
+/* Names the option that decides about the DSCP, and its value. */
 static struct json_object *json_policy(const struct explanation *e)
 {
 	const struct tunnel_status *status = e->status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds out what would happen to a packet: by what is loaded, and by what the kernel says of the
+/* Finds out the fate of a packet: by the loaded tunnels, and by the kernel's answers about the
  * devices that the packet leaves by. */
 #include "explain/explain.h"
 
@@ -89,7 +89,8 @@ static struct dscp_policy policy_of(const struct explanation *e)
 	return policy;
 }
 
-/* True of a hook that is fine. So is one that cannot be seen from here, as in status. */
+/* Tells whether a hook is fine. A hook that cannot be seen from here counts as fine, as in
+ * status. */
 static bool is_at_work(const struct tunnel_status *status, unsigned int i)
 {
 	return status->states[i].health == HOOK_OK || status->states[i].health == HOOK_ELSEWHERE;
@@ -119,10 +120,10 @@ static void find_hook(struct explanation *e, struct explain_uplink *uplink)
 	uplink->priority = status->tunnel.priority;
 }
 
-/* Devices whose queues are still to be read. */
+/* Devices with queues that are still to be read. */
 struct search {
 	struct nl_devices devices;
-	int above; /* the device whose ports are looked for */
+	int above; /* the device that has the ports */
 };
 
 static void add_port(const struct nl_link *link, void *ctx)
@@ -133,7 +134,7 @@ static void add_port(const struct nl_link *link, void *ctx)
 		nl_add_device(&search->devices, link->ifindex);
 }
 
-/* Reads the queues of a device; where it has none, the packet goes on to what is below. */
+/* Reads the queues of a device; where it has none, the packet goes on to the device below. */
 static void read_queues(struct explain_uplink *uplink, struct search *search, int ifindex)
 {
 	struct nl_qdisc list[MAX_QUEUES];

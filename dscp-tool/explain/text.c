@@ -29,7 +29,7 @@ static void print_policy(const struct explanation *e)
 	}
 }
 
-/* What is said of the other packets, and of all. */
+/* Prints the lines about other packets, and about all. */
 static void print_priorities(const struct tunnel_status *status)
 {
 	if (status->tunnel.flags & DSCP_TUNNEL_PRIORITY)
@@ -78,7 +78,7 @@ static void print_tins(const struct explanation *e, const struct explain_uplink 
 	}
 }
 
-/* True if the queues treat packets with these DSCPs alike. */
+/* Tells whether the queues treat packets with these DSCPs alike. */
 static bool same_tins(const struct explanation *e, const struct explain_uplink *uplink,
 		      unsigned int a, unsigned int b)
 {
@@ -90,8 +90,8 @@ static bool same_tins(const struct explanation *e, const struct explain_uplink *
 	return true;
 }
 
-/* Prints what a policy makes of the DSCPs, of a row of those that go alike a line. uplink: NULL at
- * ingress. */
+/* Prints the result of a policy for the DSCPs, a line for each row of them with like results.
+ * uplink: NULL at ingress. */
 static void print_rows(const struct explanation *e, const struct explain_uplink *uplink,
 		       const struct dscp_policy *policy)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Lists the programs and filters of others that run before or behind ours. */
+/* Lists foreign programs and filters that run before or behind ours. */
 #include "hook/around.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static void name_program(uint32_t prog_id, char *name, size_t size)
 		snprintf(name, size, "%s", info.name);
 }
 
-/* Our own are none: those that are known, and what a load that was killed has left. */
+/* Our own are no neighbours: known programs, and the remains of a killed load. */
 static bool is_own(struct around *around, const struct hook_neighbour *neighbour)
 {
 	const struct hook_state *state = around->state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Programs and filters of others at the point of a TC hook of ours. */
+/* Foreign programs and filters at the point of one of our TC hooks. */
 #ifndef HOOK_AROUND_H
 #define HOOK_AROUND_H
 
@@ -15,7 +15,7 @@ struct beside {
 	const struct hook *hook; /* given */
 	uint32_t ids[8];
 	unsigned int n;
-	unsigned int kinds; /* of those of another role, bits 1 << enum attach_kind */
+	unsigned int kinds; /* of the programs of another role, bits 1 << enum attach_kind */
 };
 
 struct around {

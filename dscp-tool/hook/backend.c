@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Says what the ways of attaching a program have in common to say. */
+/* Says the sentences that all back ends of a hook share. */
 #include "hook/backend.h"
 
 #include "util/reason.h"

@@ -11,11 +11,11 @@
 #include "hook/hook.h"
 
 struct hook_backend {
-	/* Fills in the state of a hook whose pin is of this kind; state is HOOK_MISSING before.
+	/* Fills in the state of a hook with a pin of this kind; state is HOOK_MISSING before.
 	 * Without a sentence. */
 	int (*query)(const struct hook *hook, int pin, struct hook_state *state);
-	/* Attaches the program where nothing of this kind is attached, and pins it in place of
-	 * what is pinned for the hook. After a failure that pin may be gone. */
+	/* Attaches the program where nothing of this kind is attached, and pins it in place of the
+	 * hook's present pin. After a failure that pin may be gone. */
 	int (*attach)(const struct hook *hook, int prog_fd);
 	/* Puts the program in place of the one of a live hook, in one step. Without a sentence. */
 	int (*replace)(const struct hook *hook, int prog_fd, const struct hook_state *state);
@@ -23,7 +23,7 @@ struct hook_backend {
 	int (*detach)(const struct hook *hook, int pin, const struct hook_state *state);
 };
 
-/* Leaves the sentence "DEVICE: WHAT PROGRAM: why". */
+/* Leaves the sentence "DEVICE: TEXT PROGRAM: why". */
 int hook_refused(const struct hook *hook, const char *what, int err);
 
 #endif

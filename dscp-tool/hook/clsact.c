@@ -22,8 +22,8 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* Of our filters, for people who read `tc filter show`. It proves nothing: other copies of the tool
- * use it too. */
+/* Name of our filters, for people who read `tc filter show`. It proves nothing: other copies of the
+ * tool use it too. */
 #define HANDLE 0xd5c9
 /* First priority that is tried. Low, because a filter that ends the chain, like the mirred that
  * sqm-scripts puts at 10, hides all behind it; and the automatic one is 49152. */
@@ -42,7 +42,7 @@ struct search {
 	uint32_t prog_id;
 	const char *program; /* the beginning of its name */
 	uint32_t except; /* a priority, if not 0 */
-	struct nl_filter found; /* the last of ours; with that id, if there is one */
+	struct nl_filter found; /* our last one; with that id, if there is one */
 };
 
 static int match(const struct nl_filter *filter, void *ctx)
@@ -86,7 +86,7 @@ static int find(const struct hook *hook, uint32_t prog_id, uint32_t except, stru
 	return err;
 }
 
-/* What is not there, or its qdisc or device, need not be removed. */
+/* Takes it for removed if the filter, its qdisc or its device is not there. */
 static int if_there(int err)
 {
 	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
@@ -142,8 +142,8 @@ static int count(const struct nl_filter *filter, void *ctx)
 	return 0;
 }
 
-/* Removes a qdisc that has no filters. 1: the pin stays while other programs of ours are on the
- * device: a filter may be one of ours that clsact_sweep() of another hook will remove. */
+/* Removes a qdisc that has no filters. 1: the pin stays while our other programs are on the device:
+ * a filter may be ours, one that clsact_sweep() of another hook will remove. */
 static int remove_unused(const struct hook *hook, bool others)
 {
 	struct bpf_tc_hook tc = tc_hook(hook);
@@ -284,7 +284,7 @@ static int remove_but(const struct hook *hook, uint32_t prog_id, uint32_t except
 	return if_there(err);
 }
 
-/* Of chain 0, which is where packets come in. */
+/* Filters of chain 0, which is where packets come in. */
 static int find_highest(const struct nl_filter *filter, void *ctx)
 {
 	uint32_t *highest = ctx;
@@ -342,7 +342,7 @@ static int attach(const struct hook *hook, int prog_fd)
 		pin_remove(hook);
 		return err;
 	}
-	/* Ours, whose pin somebody has removed: not to be there twice. */
+	/* Our filter without its pin, which somebody has removed: not to be there twice. */
 	if (!find(hook, 0, 0, &left) && !put(hook, prog_fd, left.priority, true))
 		return 0;
 	priority = choose_priority(hook);

@@ -6,7 +6,7 @@
  *   DIR/../qdisc-NETNS-IFINDEX   a devmap with the device: its clsact qdisc was made by us
  *
  * Filters are found by the id of their program. After a kill between pin and filter that is another
- * one: then by a map that the filter's program shares with what is pinned.
+ * one: then by a map that the filter's program shares with the pinned program.
  */
 #ifndef HOOK_CLSACT_H
 #define HOOK_CLSACT_H
@@ -18,14 +18,14 @@
 
 extern const struct hook_backend clsact_backend;
 
-/* What nl_filters() takes: where the filters of the hook's point are. */
+/* Returns the parent that nl_filters() takes: where the filters of the hook's point are. */
 uint32_t clsact_parent(const struct hook *hook);
 
-/* True unless another qdisc is at the place of clsact. */
+/* Returns false if another qdisc is in the position of clsact. */
 bool clsact_is_possible(const struct hook *hook);
 
-/* Puts the live filter of a hook behind all others, if others are behind it. What a load that was
- * killed has left is removed in any case. */
+/* Puts the live filter of a hook behind all others, if others are behind it. The remains of a
+ * killed load are removed in any case. */
 int clsact_go_last(const struct hook *hook, int prog_fd, const struct hook_state *state,
 		   bool others_behind);
 
@@ -42,8 +42,8 @@ int clsact_adopt(const struct hook *hook);
  * the qdisc, also of a filter that somebody has taken away. */
 int clsact_sweep(const struct hook *hook);
 
-/* True if a filter went away with a qdisc at ffff: that somebody else had made, and has not made
- * again: a clsact of ours would stand in the way of that. */
+/* Tells whether a filter went away with a qdisc at ffff: that somebody else had made, and has not
+ * made again: our clsact would stand in the way of that. */
 bool clsact_awaits_qdisc(const struct hook *hook, const struct hook_state *state);
 
 #endif

@@ -11,8 +11,8 @@
 /* If the kernel does not answer, the device counts as there: nothing is to be forgotten then. */
 bool device_exists(int ifindex);
 
-/* True where the hook's number means the hook's device: what is attached by number can be looked
- * for only there. False: health says why not. */
+/* Tells whether the hook's number means the hook's device: only then can a program be looked for by
+ * number there. False: health says why not. */
 bool device_in_reach(const struct hook *hook, enum hook_health *health);
 /* 0 if this process is in the network namespace of the hook; else -EXDEV, with a sentence. */
 int device_need_reach(const struct hook *hook);

@@ -88,7 +88,7 @@ int hook_query(const struct hook *hook, struct hook_state *state)
 	return kind < 0 ? kind : 0;
 }
 
-/* Who else is there */
+/* Foreign programs at the hook */
 
 static int add_beside(const struct hook *other, int pin, enum attach_kind kind, void *ctx)
 {
@@ -136,7 +136,7 @@ unsigned int hook_neighbours(const struct hook *hook, const struct hook_state *s
 	return n < 0 ? 0 : (unsigned int)n < max ? (unsigned int)n : max;
 }
 
-/* 1 if filters of others are there, which a TCX program would run before and should not. */
+/* Returns 1 if there are foreign filters, which a TCX program would run before and should not. */
 static int has_filters(const struct hook *hook, const struct beside *beside)
 {
 	const struct hook_state tcx = { .attach = ATTACH_TCX };
@@ -152,8 +152,8 @@ static int has_filters(const struct hook *hook, const struct beside *beside)
 	return n < 0 ? n : around.clsact;
 }
 
-/* TCX runs before clsact, whatever the priority there. Returns the kind of another program of ours
- * that would run on the wrong side; AUTO: none would. */
+/* TCX runs before clsact, whatever the priority there. Returns the kind of our other program that
+ * would run on the wrong side; AUTO: none would. */
 static enum attach_kind wrong_order(const struct hook *hook, const struct beside *beside,
 				    enum attach_kind kind)
 {
@@ -204,8 +204,8 @@ static int choose_kind(const struct hook *hook, int kind)
 
 /* Attaching */
 
-/* Puts the program in place of that of a live hook, which stays where it is. What a load that was
- * killed has left beside a TCX link is then to be swept. */
+/* Replaces the program of a live hook, which keeps its position. The remains of a killed load
+ * beside a TCX link are then to be swept. */
 static int keep(const struct hook *hook, int prog_fd, struct hook_state *state)
 {
 	const uint32_t id = pin_program_id(prog_fd);
@@ -238,9 +238,8 @@ static int convert(const struct hook *hook, int prog_fd, const struct hook_state
 	return err ? hook_refused(hook, "cannot remove the qdisc of", err) : 0;
 }
 
-/* Goes behind TCX programs of others, where the same program cannot be attached a second time:
- * clsact has its place meanwhile. Where there can be no clsact, packets pass unmarked for a moment.
- */
+/* Goes behind foreign TCX programs, where the same program cannot be attached a second time: clsact
+ * has its position meanwhile. Where there can be no clsact, packets pass unmarked for a moment. */
 static int move_behind_tcx(const struct hook *hook, int prog_fd, const struct hook_state *tcx)
 {
 	const struct hook_state clsact = {
@@ -259,7 +258,8 @@ static int move_behind_tcx(const struct hook *hook, int prog_fd, const struct ho
 	return err ? err : convert(hook, prog_fd, &clsact, ATTACH_TCX);
 }
 
-/* Finds who runs behind a live hook. Returns 0, or a negative errno after a sentence. */
+/* Lists the programs that run behind a live hook. Returns 0, or a negative errno after a
+ * sentence. */
 static int look_behind(const struct hook *hook, const struct hook_state *state,
 		       struct around *behind)
 {

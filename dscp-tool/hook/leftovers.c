@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Removes the pins of libxdp whose dispatcher runs no more. */
+/* Removes the pins of libxdp's dispatchers that run no more. */
 #include "hook/leftovers.h"
 
 #ifdef HAVE_LIBXDP
@@ -34,7 +34,7 @@ static uint32_t program_of_link(const char *path)
 	return info.prog_id;
 }
 
-/* Of a dispatcher that was being pinned there may be the link alone. */
+/* A dispatcher that was being pinned may have left the link alone. */
 static int pinned_program(const char *program, const char *link)
 {
 	int fd = bpf_obj_get(program);
@@ -65,8 +65,8 @@ static bool exists(const char *dir, const char *name)
 	return !access(path, F_OK);
 }
 
-/* Only where ours is the only one: nobody can tell from here whether the dispatcher does not run on
- * in another network namespace, where the device was moved to, with programs of others. */
+/* Only where our program is the only one: nobody can tell from here whether the dispatcher does not
+ * run on in another network namespace, where the device was moved to, with foreign programs. */
 static void remove_pins(const struct leftovers *what, int ifindex, const char *dir)
 {
 	char program[PATH_MAX + 16], link[PATH_MAX + 16];

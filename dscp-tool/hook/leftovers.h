@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Pins of dispatchers, BPFFS/xdp/dispatch-IFINDEX-ID/, that libxdp has left: libxdp unpins what it
- * detaches, but nobody tells it that a device was deleted, or that ip(8) took a dispatcher away.
- * Without removal, program and maps would stay until the next boot.
+ * Pins of dispatchers, BPFFS/xdp/dispatch-IFINDEX-ID/, that libxdp has left: libxdp unpins a
+ * program that it detaches, but nobody tells it that a device was deleted, or that ip(8) took a
+ * dispatcher away. Without removal, program and maps would stay until the next boot.
  */
 #ifndef HOOK_LEFTOVERS_H
 #define HOOK_LEFTOVERS_H
@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Those that are to go: of dispatchers that have one program alone, ours. */
+/* The dispatchers to remove: those with one program alone, ours. */
 struct leftovers {
-	/* Of a program that is detached: the device and the id of the program. */
+	/* For a program that is detached: the device and the id of the program. */
 	int ifindex;
 	uint32_t prog_id;
 	/* Or, if name is not NULL, of a process that was killed inside libxdp: of programs of that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Attaches and detaches an XDP program beside those of others, through libxdp. */
+/* Attaches and detaches an XDP program beside foreign ones, through libxdp. */
 #include "hook/libxdp.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ static void capture_messages(void)
 	log_reason_reset();
 }
 
-/* What runs at a device; *there is NULL if nothing does. */
+/* Finds the programs that run at a device; *there is NULL if none does. */
 static int get_programs(int ifindex, struct xdp_multiprog **there)
 {
 	struct xdp_multiprog *programs = xdp_multiprog__get_from_ifindex(ifindex);
@@ -240,7 +240,7 @@ static int put(struct xdp_program *program, int ifindex, const char *dev, enum x
 	return err ? refused(err, "%s: cannot attach the XDP program", dev) : 0;
 }
 
-/* Into the dispatcher, beside an older one of ours. */
+/* Puts the program into the dispatcher, beside our older one. */
 static int join(int ifindex, const char *dev, struct bpf_object *object, const char *name)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = name);
@@ -260,7 +260,7 @@ static int join(int ifindex, const char *dev, struct bpf_object *object, const c
 }
 
 /* A kernel that cannot put a program into another (BPF_PROG_TYPE_EXT) has no dispatcher: libxdp
- * then attaches a single program. *mode is that of ours. */
+ * then attaches a single program. *mode is our program's. */
 static bool is_alone(int ifindex, uint32_t prog_id, enum xdp_attach_mode *mode)
 {
 	struct xdp_multiprog *there;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * One XDP program of ours at one device, beside those of others: through the dispatcher of libxdp,
- * whose protocol all programs that share a device have to follow. libxdp is optional; without it
- * libxdp_attach() says so.
+ * Attaches one of our XDP programs at a device, beside foreign ones, through the dispatcher of
+ * libxdp: all programs that share a device have to follow its protocol. libxdp is optional; without
+ * it libxdp_attach() says so.
  *
- * libxdp keeps pins of its own, BPFFS/xdp/dispatch-IFINDEX-ID/, where BPFFS is /sys/fs/bpf or
+ * libxdp has separate pins, BPFFS/xdp/dispatch-IFINDEX-ID/, where BPFFS is /sys/fs/bpf or
  * $LIBXDP_BPFFS. They go with the last program; the directory BPFFS/xdp, which is its lock,
  * stays. It has to be the same bpffs each time, or libxdp does not find its own programs.
  * ifindex is of the network namespace that this process is in.
@@ -33,7 +33,7 @@ struct xdp_hook_state {
 	uint32_t prog_id; /* 0 if not attached */
 };
 
-/* True if built with libxdp. */
+/* Tells whether the tool was built with libxdp. */
 bool libxdp_supported(void);
 
 /* Makes the XDP program called name (of the function) run at a device, early in the chain, and
@@ -49,8 +49,8 @@ bool libxdp_supported(void);
 int libxdp_attach(int ifindex, const char *dev, struct bpf_object *object, const char *name,
 		  uint32_t old_prog_id, int *prog_fd);
 
-/* Takes our program away and leaves the others. Nothing there, or no such device: 0; what libxdp
- * pinned for the program may be there still, see leftovers_remove(). */
+/* Takes our program away and leaves the others. Nothing there, or no such device: 0; pins that
+ * libxdp made for the program may be there still, see leftovers_remove(). */
 int libxdp_detach(int ifindex, const char *dev, uint32_t prog_id);
 
 /* The id of a program of that name which is attached there and has a map in common with the program

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Tells our programs from those of another copy of the tool, by the maps that they use. */
+/* Tells our programs from another copy's of the tool, by the maps that they use. */
 #include "hook/owner.h"
 
 #include <dirent.h>
@@ -12,7 +12,7 @@
 
 #include <bpf/bpf.h>
 
-#define MAX_MAPS 16 /* of a program of ours there are fewer */
+#define MAX_MAPS 16 /* none of our programs has more */
 
 /* A program's name, and up to MAX_MAPS of its maps. */
 struct program {

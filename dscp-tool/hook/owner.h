@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Whose a BPF program is. Names, tags and handles are the same in each copy of the tool, and a
- * machine may have several, each with a bpffs of its own; maps are not.
+ * Finds the owner of a BPF program. Names, tags and handles are the same in each copy of the tool,
+ * and a machine may have several copies with separate bpffs; maps are not.
  */
 #ifndef HOOK_OWNER_H
 #define HOOK_OWNER_H
@@ -22,12 +22,12 @@ struct owner {
 	unsigned int n_maps, n_programs;
 };
 
-/* True if the two programs have a map in common. */
+/* Tells whether the two programs have a map in common. */
 bool owner_shares_map(int prog_fd, int like_fd);
 
-/* True if the program is of that owner and its name begins with name: it has one of the owner's
- * maps, or is pinned. Without CAP_SYS_ADMIN the kernel does not show a program's maps to somebody
- * who knows only the id; then it has to be pinned. */
+/* Tells whether the program is that owner's and its name begins with name: it has one of the
+ * owner's maps, or is pinned. Without CAP_SYS_ADMIN the kernel does not show a program's maps to a
+ * caller that knows only the id; then it has to be pinned. */
 bool owner_has(struct owner *owner, uint32_t prog_id, const char *name);
 
 #endif

@@ -69,7 +69,7 @@ struct arrival {
 	int prog_fd, link; /* -ENOENT: not made yet */
 };
 
-/* Attaches the program behind another one of ours that has to run before it. */
+/* Attaches the program behind our other program that has to run before it. */
 static int create_behind(const struct hook *other, int pin, enum attach_kind kind, void *ctx)
 {
 	struct arrival *arrival = ctx;
@@ -98,8 +98,8 @@ static int attach(const struct hook *hook, int prog_fd)
 	return err ? hook_refused(hook, "cannot pin the link of", err) : 0;
 }
 
-/* True if that program runs at the device that has the number in this network namespace; and if the
- * kernel does not tell. */
+/* Tells whether that program runs at the device that has the number in this network namespace; true
+ * also if the kernel does not tell. */
 static bool runs(const struct hook *hook, uint32_t prog_id)
 {
 	uint32_t ids[TCX_MAX];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Programs attached by TCX links (Linux 6.6), which run in a list of their own. */
+/* Programs attached by TCX links (Linux 6.6), which run in a separate list. */
 #ifndef HOOK_TCX_H
 #define HOOK_TCX_H
 
@@ -13,7 +13,7 @@
 
 extern const struct hook_backend tcx_backend;
 
-/* True if this kernel has TCX. */
+/* Tells whether this kernel has TCX. */
 bool tcx_supported(void);
 
 /* Fills in the ids of the programs at that point of the device, in their order. Returns how many

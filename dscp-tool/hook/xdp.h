@@ -17,7 +17,7 @@ extern const struct hook_backend xdp_backend;
  * kill in between leaves nothing that cannot be found. */
 int xdp_attach(const struct hook *hook, struct bpf_object *object, int sibling_fd);
 
-/* Takes away what libxdp has left of our XDP programs, where a process was killed inside it: for
+/* Takes away the remains of our XDP programs in libxdp, where a process was killed inside it: for
  * device numbers of which no XDP pin is in DIR/hooks. sibling_fd: as above. */
 void xdp_sweep(const char *dir, int sibling_fd);
 

@@ -68,8 +68,8 @@ static void read_devices(void)
 	devices_of = netns_own();
 }
 
-/* Uplinks come first, and last what no packet of a tunnel should leave by: other tunnels and the
- * ports of bridges, of which there may be hundreds, and lo. */
+/* Uplinks come first, and last the devices that no packet of a tunnel should leave by: other
+ * tunnels and the ports of bridges, of which there may be hundreds, and lo. */
 static int rank(const struct dscp_tunnel *tunnel, const struct device *device)
 {
 	if (uplinks_has(tunnel, device->ifindex))
@@ -173,8 +173,8 @@ static int read_both(const struct pins *pins, uint32_t slot, struct balance_read
 	return read_counters(pins, slot, after);
 }
 
-/* Whoever does not hold the lock has opened the pins for reading. Where the record cannot be
- * written, the next look begins where this one did. */
+/* Without the lock the pins are opened for reading. Where the record cannot be written, the next
+ * look begins where this one did. */
 static void write_record(const struct pins *pins, uint32_t slot, const struct balance *balance)
 {
 	char path[PINS_DIR + sizeof("/maps/balance")];
@@ -271,7 +271,8 @@ struct waiting {
 	bool was; /* one may not have answered before */
 };
 
-/* True of an uplink, and of what is made on one: a neighbour of that, too, gets packets by it. */
+/* Tells whether a device is an uplink, or is made on one: a neighbour there, too, gets packets by
+ * it. */
 static bool leads_to_uplink(const struct dscp_tunnel *tunnel, uint32_t ifindex)
 {
 	if (uplinks_has(tunnel, ifindex))
@@ -326,7 +327,7 @@ static enum balance_fault judge_missing(const struct dscp_tunnel *tunnel,
 	return window->fault;
 }
 
-/* Of a user space tunnel: with packets that come in from the peer, some have to leave. */
+/* Judges a user space tunnel: with packets that come in from the peer, some have to leave. */
 static enum balance_fault judge_program(const struct balance_reading *since)
 {
 	if (since->passed || since->sent < BALANCE_LEAST)
@@ -370,8 +371,8 @@ static bool has_begun_anew(const struct balance_reading *now, const struct balan
 	       now->passed < last->passed || now->arrived < last->arrived;
 }
 
-/* What a look finds in one direction, given what it would find by the packets since the last one.
- */
+/* Returns the result of a look in one direction, given the result for the packets since the last
+ * one. */
 static void decide(struct balance_window *window, enum balance_fault fault,
 		   const struct balance_reading *before)
 {

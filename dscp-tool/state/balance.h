@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Compares what went through a tunnel device with what the programs saw of it, over time. Programs
- * that are attached prove nothing: packets may leave by another device, or in another form.
+ * Compares the packets of a tunnel device with those that the programs saw, over time.
  *
- * The other side are the device's own counters. A tunnel of the kernel counts a packet as sent when
- * the IP stack has taken it (iptunnel_xmit_stats()), handshakes included, and not what it drops
- * for want of a peer, a key or a route; by then egress_outer has seen the packet. A tun device
- * counts what its program has read, which proves nothing by itself.
+ * Programs that are attached prove nothing: packets may leave by another device, or in another
+ * form. The other side are the device's own counters. A tunnel of the kernel counts a packet as
+ * sent when the IP stack has taken it (iptunnel_xmit_stats()), handshakes included, and not the
+ * packets that it drops for want of a peer, a key or a route; by then egress_outer has seen the
+ * packet. A tun device counts the packets that its program has read, which proves nothing by
+ * itself.
  */
 #ifndef STATE_BALANCE_H
 #define STATE_BALANCE_H
@@ -44,7 +45,7 @@ enum balance_fault {
 	BALANCE_FAULTS,
 };
 
-/* Of one direction: since the last look that decided, and since it has been at fault. */
+/* One direction: since the last look that decided, and since it has been at fault. */
 struct balance_window {
 	struct balance_reading start, last;
 	__u32 fault; /* enum balance_fault */
@@ -55,10 +56,10 @@ struct balance {
 	struct balance_window egress, ingress;
 };
 
-/* Begins anew: what was before is no reason to complain. */
+/* Begins anew: earlier packets are no reason to complain. */
 void balance_begin(const struct pins *pins, uint32_t slot);
 
-/* What is wrong with a direction, and what has been counted since. */
+/* The fault of a direction, and the counts since. */
 struct balance_sum {
 	enum balance_fault fault;
 	struct balance_reading since; /* seconds: how many it has been */
@@ -66,7 +67,7 @@ struct balance_sum {
 };
 
 /* Looks at a tunnel of this network namespace. Fewer packets than BALANCE_LEAST since the last look
- * do not change what that one has found. keep: the next look is compared with this one. */
+ * leave its result as it is. keep: the next look is compared with this one. */
 void balance_look(const struct pins *pins, uint32_t slot, bool keep, struct balance_sum *egress,
 		  struct balance_sum *ingress);
 

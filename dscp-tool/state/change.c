@@ -86,8 +86,8 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 		prefixes_forget(pins, slot);
 }
 
-/* A tunnel whose device is gone keeps its slot and options: it may be made anew. But the number is
- * another device's now, and with the number go the pins of hooks. */
+/* A tunnel without its device keeps its slot and options: the device may be made anew. But the
+ * number is another device's now, and with the number go the pins of hooks. */
 static int set_aside(struct pins *pins, uint32_t slot)
 {
 	struct dscp_tunnel tunnel = pins->tunnels[slot];
@@ -97,8 +97,8 @@ static int set_aside(struct pins *pins, uint32_t slot)
 	return registry_write(pins, slot, &tunnel, &request);
 }
 
-/* A tunnel that is going to be loaded has its number for itself: what the pins of a device say that
- * had the number before, and is gone, goes. */
+/* A tunnel that is going to be loaded has its number for itself: the pins of an earlier device with
+ * the number, which is gone, are removed. */
 static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 {
 	bool any = false;
@@ -114,7 +114,7 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 	return any && !err ? install_prune(pins) : err;
 }
 
-/* There is a slot, and what is in it may be changed. */
+/* There is a slot, and its content may be changed. */
 static int check_slot(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
 	return slot ? check_permitted(&pins->tunnels[slot])
@@ -155,7 +155,7 @@ int change_remove(struct pins *pins, uint32_t slot)
 	return err ? err : prefixes_forget(pins, slot);
 }
 
-/* True of a set whose network namespaces are all gone, and with them all that was attached. */
+/* Tells whether all network namespaces of a set are gone, and with them all that was attached. */
 static bool is_left_over(const struct pins *pins)
 {
 	for_each_tunnel (slot, pins)
@@ -194,8 +194,8 @@ static uint32_t find_old(const struct pins *pins, const struct place *place)
 	return old || place->known ? old : registry_find(pins, place->name);
 }
 
-/* What was loaded of a tunnel in another set, since its packets left elsewhere, goes; and so does
- * what nothing can be found by any more. */
+/* Removes a tunnel from another set, where its packets left before; and a tunnel that nothing can
+ * be found by any more. */
 static int tidy_up(struct pins *pins, void *ctx)
 {
 	const struct place *place = ctx;
@@ -244,9 +244,9 @@ int change_check(const struct wanted *wanted)
 	return err;
 }
 
-/* Clears a slot of what is not the tunnel's. That is its predecessor, whose network namespace is
- * gone: half of each would be a tunnel that is not here and not gone either, and that keeps its
- * ports for itself. And lists of prefixes that a process which was killed has left. */
+/* Clears the predecessor of a tunnel from the slot, in a network namespace that is gone: half of
+ * each would be a tunnel that is not here and not gone either, and that keeps its ports for itself.
+ * Clears as well the lists of prefixes that a killed process has left. */
 static int clear_slot(struct pins *pins, uint32_t slot, bool anew)
 {
 	const struct dscp_tunnel none = {};
@@ -274,10 +274,10 @@ static int give_list(const struct pins *pins, uint32_t slot, struct wanted *want
 	return prefixes->n ? prefixes_write(pins, slot, &wanted->request, prefixes) : 0;
 }
 
-/* What the slot tells. */
+/* Takes from the slot: */
 static void complete(const struct pins *pins, uint32_t slot, struct wanted *wanted)
 {
-	if (!wanted->request.flows) /* the size stays, and so does who asked for it */
+	if (!wanted->request.flows) /* the size stays, and so does the request for it */
 		wanted->request.flows = pins->requests[slot].flows;
 	if (wanted->tunnel.ifindex == DSCP_IFINDEX_GONE)
 		wanted->tunnel.ifindex |= slot;
@@ -295,7 +295,7 @@ static int admit(struct pins *pins, uint32_t slot, struct wanted *wanted)
 	return err ? err : conflict_check(pins, slot, &wanted->tunnel);
 }
 
-/* Makes the change, or takes back what was begun of one. */
+/* Makes the change, or takes back the steps that were made of one. */
 static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
 		     const struct peer_maps *prefixes)
 {
@@ -359,8 +359,8 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *prefixes, uint3
 		err = pruned;
 	if (err || wanted->tunnel.ifindex & DSCP_IFINDEX_GONE)
 		return err;
-	/* Sets of another version are taken over one after the other, and what a damaged one has is
-	 * left to who asks for that. */
+	/* Sets of another version are taken over one after the other, and a damaged set is left to
+	 * a caller that asks for it. */
 	return sets_for_each(tidy_up, sets_pass_over, &place);
 }
 

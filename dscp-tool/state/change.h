@@ -10,7 +10,7 @@
 
 struct peer_maps;
 
-/* A tunnel that is to be loaded: what was asked for, and what became of that. */
+/* A tunnel that is to be loaded: the request, and the result. */
 struct wanted {
 	struct request request;
 	struct dscp_tunnel tunnel;
@@ -24,15 +24,15 @@ int change_tunnel(struct wanted *wanted, const struct peer_maps *prefixes, uint3
 /* In the place of a kind, of a tunnel that was never found. */
 #define KIND_UNKNOWN "unknown"
 
-/* Makes of it a tunnel whose device is gone, which keeps what was asked for: change_tunnel() puts
- * it in its place, and the next reload loads it. */
+/* Makes of it a tunnel without a device, which keeps the request: change_tunnel() puts it in its
+ * place, and the next reload loads it. */
 void change_without_device(struct wanted *wanted);
 
 /* Says whether another tunnel is in the way of that one, and changes nothing. */
 int change_check(const struct wanted *wanted);
 
-/* Frees the slot of a loaded tunnel. What is attached for it goes with install_prune(). Returns 0
- * or a negative errno, after a sentence. */
+/* Frees the slot of a loaded tunnel. Its hooks go with install_prune(). Returns 0 or a negative
+ * errno, after a sentence. */
 int change_remove(struct pins *pins, uint32_t slot);
 
 #endif

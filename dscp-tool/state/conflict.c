@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds tunnels whose outer packets are indistinguishable. */
+/* Finds tunnels with indistinguishable outer packets. */
 #include "state/conflict.h"
 
 #include <errno.h>
@@ -44,9 +44,9 @@ static bool is_any(const __u8 address[16])
 	return !memcmp(address, any, sizeof(any));
 }
 
-/* True if both can send packets of the same addresses and number. A tunnel without a local address
- * takes that of a route, which may be the other one's. If one alone has a remote address, that one
- * comes first, for the kernel too when it receives. */
+/* Tells whether both can send packets with the same addresses and number. A tunnel without a local
+ * address takes a route's, which may be the other one's. If one alone has a remote address, that
+ * one comes first, for the kernel too when it receives. */
 static bool same_endpoint(const struct dscp_endpoint *a, const struct dscp_endpoint *b)
 {
 	if (!a->kind || a->kind != b->kind || a->family != b->family || a->port != b->port ||
@@ -112,7 +112,7 @@ static bool address_fits(const __u8 of_tunnel[16], const __u8 of_device[16])
 	return is_any(of_tunnel) || !memcmp(of_tunnel, of_device, 16);
 }
 
-/* True if egress_outer takes packets of that device for those of the tunnel. */
+/* Tells whether egress_outer takes packets of that device for the tunnel's. */
 static bool taken_for(const struct dscp_tunnel *device, const struct dscp_tunnel *t)
 {
 	const struct dscp_endpoint *a = &device->endpoint, *b = &t->endpoint;
@@ -148,7 +148,7 @@ static void look_at(const struct nl_link *link, void *ctx)
 			look->each(look->ctx, slot, sane_name(link->name) ? link->name : "?");
 }
 
-/* A tunnel whose device was made anew since is not its own stranger. */
+/* A tunnel with a device that was made anew since is not its own stranger. */
 static void find_marked(struct look *look)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
@@ -194,7 +194,7 @@ void conflict_strangers(const struct pins *pins,
 	look_around(&(struct look){ .pins = pins, .each = each, .ctx = ctx });
 }
 
-/* Of a device and the tunnel whose packets its own are taken for. */
+/* A device, and the tunnel that its packets are taken for. */
 struct stranger {
 	const struct dscp_tunnel *new; /* the tunnel that is going to be loaded */
 	uint32_t slot;
@@ -232,7 +232,7 @@ static bool is_new_netns(const struct pins *pins, uint64_t netns)
 	return true;
 }
 
-/* egress_outer reads what is behind the outer header, whoever has sent it. */
+/* egress_outer reads the bytes behind the outer header, whichever device has sent it. */
 static int check_strangers(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
 	struct stranger stranger = { .new = new,

@@ -101,7 +101,7 @@ struct dscp_counters counters_since(const struct dscp_counters *now,
 	return since;
 }
 
-/* Adds what an array has; of a slot that it has no room for, nothing. */
+/* Adds the counts of an array; of a slot that it has no room for, nothing. */
 static int add_array(int fd, uint32_t slot, struct dscp_counters *sum)
 {
 	int cpus, err = 0;
@@ -123,7 +123,7 @@ static uint32_t carried_key(enum pinned_map map, uint32_t slot)
 	return map == MAP_INGRESS_COUNTERS ? slot | DSCP_CARRIED_INGRESS : slot;
 }
 
-/* What arrays of before have counted; all zero if there is nothing. */
+/* Reads the counts of earlier arrays; all zero if there is nothing. */
 static int read_carried(const struct pins *pins, uint32_t key, struct dscp_carried *carried)
 {
 	memset(carried, 0, sizeof(*carried));
@@ -212,7 +212,7 @@ static int make_carried(struct pins *pins)
 		return with_reason(pins, fd);
 	pins->maps[MAP_CARRIED] = fd;
 	err = pins_put_map(pins, MAP_CARRIED);
-	if (err) { /* what is counted there would be lost with this process */
+	if (err) { /* later counts there would be lost with this process */
 		close(fd);
 		pins->maps[MAP_CARRIED] = -1;
 	}
@@ -239,7 +239,7 @@ int counters_carry(struct pins *pins, enum pinned_map map, int old)
 	return err ? err : for_slots(pins, map, old, carry_slot);
 }
 
-/* The sum with what the array has is as it was, and grows with the array again. */
+/* The sum with the array's counts is as it was, and grows with the array again. */
 static int take_back_slot(struct pins *pins, int array, uint32_t id, uint32_t slot, uint32_t key)
 {
 	struct dscp_counters sum = {};

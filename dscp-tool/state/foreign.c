@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Sets of another version of dscp-tool, whose maps mean something else. */
+/* Removes or takes over sets of another version of dscp-tool, where maps mean something else. */
 #include "state/foreign.h"
 
 #include <errno.h>
@@ -132,7 +132,7 @@ static int renumber(struct pins *pins, uint64_t set)
 	return 0;
 }
 
-/* True if a process was killed when all was loaded, and before all was removed. */
+/* Tells whether a process was killed when all was loaded, and before all was removed. */
 static bool is_taken_over(const struct pins *pins)
 {
 	char path[PATH_MAX];
@@ -141,7 +141,7 @@ static bool is_taken_over(const struct pins *pins)
 	return pins->set & PINS_ASIDE && access(path, F_OK) && errno == ENOENT;
 }
 
-/* A set that is going away, and what is called for its requests. */
+/* A set that is going away, and the function to call for its requests. */
 struct take_over {
 	struct pins
 		pins; /* with the maps that can be read as this version's: of prefixes, present */
@@ -153,8 +153,8 @@ struct take_over {
 	int err;
 };
 
-/* What both versions know of a request. Returns -1 if it cannot be read, and more than 0 if a newer
- * version has something else in it: zero is what nobody has asked for. */
+/* Reads the members of a request that both versions know. Returns -1 if it cannot be read, and more
+ * than 0 if a newer version has something else in it: zero means that nobody has asked for it. */
 static int read_request(struct request *request, const char *value, size_t size)
 {
 	uint32_t known;
@@ -190,7 +190,7 @@ static int find_place(const struct take_over *t, uint32_t slot, const struct req
 		      request->name);
 }
 
-/* Without its prefixes, what they hide would show. */
+/* Without its prefixes, DSCPs that they hide would show. */
 static int read_prefixes(const struct take_over *t, uint32_t slot, const struct request *request,
 			 struct peer_maps *prefixes)
 {
@@ -209,7 +209,7 @@ static int read_prefixes(const struct take_over *t, uint32_t slot, const struct 
 		request->name);
 }
 
-/* That option may hide what would show without it. */
+/* The option may hide DSCPs that would show without it. */
 static int not_known(const struct request *request)
 {
 	return failed(-EPROTO,
@@ -268,8 +268,8 @@ static int follow_uplinks(const struct take_over *t, uint32_t slot, const void *
 	return pins_failed(&t->pins, copy ? -errno : -ENOMEM, "cannot write", "/" REQUESTS);
 }
 
-/* What cannot be found now is marked by the old programs until it can. But the request is kept of a
- * set whose programs may be gone already. */
+/* A tunnel that cannot be found now is marked by the old programs until it can. But its request is
+ * kept if the programs of the set may be gone already. */
 static int check_found(const struct take_over *t, const struct request *request)
 {
 	NETNS_VISIT(request->netns);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Sets of another version of dscp-tool, whose maps mean something else. What is certain in each:
- * the pins of hooks, and the requests (tunnel/request.h). Functions return 0 or a negative errno
- * after a sentence.
+ * Sets of another version of dscp-tool, where maps mean something else. Two things are certain in
+ * each: the pins of hooks, and the requests (tunnel/request.h). Functions return 0 or a negative
+ * errno after a sentence.
  */
 #ifndef STATE_FOREIGN_H
 #define STATE_FOREIGN_H
@@ -23,11 +23,11 @@ enum foreign_state {
 	FOREIGN_NO_NETNS,
 };
 
-/* The same, and then calls each with what was asked for its tunnels, once all that can be is known:
- * that the requests can be read, their network namespaces entered, and each tunnel found whose
- * device is there. If not, nothing is changed, and the old programs go on. each returns 0, or 1: it
- * has said something; or a negative errno: the request has to be kept, and so the old set is, for
- * the next call. */
+/* The same, and then calls each with the requests of its tunnels, once all that can be is known:
+ * that the requests can be read, their network namespaces entered, and each tunnel found that has
+ * its device. If not, nothing is changed, and the old programs go on. each returns 0, or 1: it has
+ * said something; or a negative errno: the request has to be kept, and so the old set is, for the
+ * next call. */
 typedef int foreign_each(const struct request *request, const struct peer_maps *prefixes,
 			 enum foreign_state state);
 int foreign_take_over(struct pins *pins, foreign_each *each);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which hooks the tunnels need, and what is attached there. */
+/* Finds the hooks that the tunnels need, and the programs that are attached there. */
 #include "state/hooks.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static const struct dscp_tunnel *tunnel_of(const struct pins *pins, const struct
 	return NULL;
 }
 
-/* The program for a hook. tunnel: whose device it is, if it is at a tunnel's. */
+/* Returns the program for a hook. tunnel: the tunnel of the device, if the hook is at one. */
 static int program_fd(const struct pins *pins, const struct hook *hook,
 		      const struct dscp_tunnel *tunnel)
 {
@@ -146,7 +146,8 @@ void hooks_judge(const struct pins *pins, uint32_t slot, const struct hook *hook
 							     : PRESENT_UPLINK_NETNS;
 	char path[NETNS_PATH];
 
-	/* A device that has only the number, or is in a namespace that has, has nothing of ours. */
+	/* A device that has only the number, or is in a namespace that has, has none of our
+	 * programs. */
 	if (!present_is(pins, slot, what))
 		state->health = HOOK_GONE;
 	else if (state->health == HOOK_GONE && state->attach != ATTACH_TCX &&
@@ -186,7 +187,7 @@ static bool same_program(uint32_t prog_id, int fd)
 	struct bpf_prog_info wanted = {};
 	__u32 len = sizeof(wanted);
 
-	/* True also if that cannot be known. */
+	/* Returns true also if that cannot be known. */
 	return bpf_obj_get_info_by_fd(fd, &wanted, &len) || wanted.id == prog_id;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which hooks the tunnels need, and what is attached there. */
+/* The hooks that the tunnels need, and the programs that are attached there. */
 #ifndef STATE_HOOKS_H
 #define STATE_HOOKS_H
 
@@ -16,7 +16,7 @@
 unsigned int hooks_of(const struct pins *pins, const struct dscp_tunnel *tunnel,
 		      struct hook *hooks);
 
-/* True if a tunnel needs that hook. */
+/* Tells whether a tunnel needs that hook. */
 bool hooks_needed(const struct pins *pins, const struct hook *hook);
 
 /* Functions return 0, or a negative errno after a sentence. */
@@ -30,9 +30,9 @@ int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum
  * install_prune(). */
 int hooks_states(const struct pins *pins, const struct dscp_tunnel *tunnel,
 		 struct hook_state *states);
-/* Corrects what was found of a hook of a tunnel by what is known to be gone: not all numbers are
- * still those of the device or the network namespace that was loaded, and one that cannot be seen
- * from here is elsewhere. */
+/* Corrects the state that was found for a hook of a tunnel by the knowledge of gone devices: not
+ * every number is still the number of the device or the network namespace that was loaded, and one
+ * that cannot be seen from here is elsewhere. */
 void hooks_judge(const struct pins *pins, uint32_t slot, const struct hook *hook,
 		 struct hook_state *state);
 void hooks_back(const struct pins *pins, const struct dscp_tunnel *tunnel,

@@ -30,7 +30,7 @@ static void copy_stamp(void *to, const void *stamp, const void *flow)
 }
 
 /* Fills a map stamps of another size, as far as it has room: a stamp in stamp_cache is taken for
- * noted there, and packets are on their way whose stamp only the old one knows. */
+ * noted there, and packets are on their way with stamps that only the old one knows. */
 static int copy_stamps(int from, int to)
 {
 	long n = map_for_each(from, sizeof(__u32), sizeof(struct dscp_stamp), copy_stamp, &to);
@@ -117,7 +117,7 @@ int install_need(struct pins *pins, const struct dscp_tunnel *tunnel)
 	return err ? err : pins_put_programs(pins, id);
 }
 
-/* Programs, and maps that are made anew, with what was in their place. */
+/* Programs, and maps that are made anew, with their predecessors. */
 struct renewal {
 	struct object_sizes sizes;
 	int maps[N_MAPS], programs[N_PROGRAMS]; /* -1: none, or not made anew */
@@ -185,7 +185,7 @@ static int each_counting(struct pins *pins, const struct renewal *before,
 	return err;
 }
 
-/* The maps and programs that are in force, in the pins of those of before. */
+/* Puts the maps and programs in force into the pins of their predecessors. */
 static int put_pins(struct pins *pins, const struct renewal *before)
 {
 	int err = 0;
@@ -199,13 +199,13 @@ static int put_pins(struct pins *pins, const struct renewal *before)
 	return err;
 }
 
-/* What the maps of before have, once every hook has its new program. */
+/* Copies the content of the earlier maps, once every hook has its new program. */
 static int carry_on(struct pins *pins, const struct renewal *before)
 {
 	int old_flows = before->maps[MAP_STAMPS], err;
 
 	kernel_wait_for_programs();
-	/* What was noted meanwhile. */
+	/* Copies the notes that were made meanwhile. */
 	if (old_flows >= 0 && copy_stamps(old_flows, pins->maps[MAP_STAMPS]))
 		registry_forget_stamp_cache(pins);
 	err = each_counting(pins, before, counters_carry);
@@ -223,7 +223,8 @@ static int go_back(struct pins *pins, struct renewal *before)
 	return err ? err : put_pins(pins, before);
 }
 
-/* And what was noted and counted meanwhile. err: not every hook has its program of before. */
+/* And the notes and counts that were made meanwhile. err: not every hook has its earlier
+ * program. */
 static void arrive_back(struct pins *pins, const struct renewal *before, uint64_t build, int err)
 {
 	kernel_wait_for_programs();
@@ -323,8 +324,8 @@ int install_renew(struct pins *pins, uint32_t flows)
 		return pins_failed(pins, err, "cannot read", "/maps/config");
 	if (flows != map_capacity(pins->maps[MAP_STAMPS]))
 		entries[MAP_STAMPS] = flows;
-	/* Of the load that was killed there may be an array whose counts are carried already; but
-	 * where nothing is carried, the array is the one that counts. */
+	/* A killed load may have left an array with counts that are carried already; but where
+	 * nothing is carried, the array is the one that counts. */
 	if (config.build != objects_digest() && pins->maps[MAP_CARRIED] >= 0) {
 		entries[MAP_COUNTERS] = map_capacity(pins->maps[MAP_COUNTERS]);
 		if (pins->maps[MAP_INGRESS_COUNTERS] >= 0)

@@ -13,7 +13,7 @@
 
 #include "state/pins.h"
 
-/* Opens what is loaded in a set, or makes the set. flows: capacity of the map stamps, 0:
+/* Opens the maps and programs of a set, or makes the set. flows: capacity of the map stamps, 0:
  * DSCP_DEFAULT_FLOWS. */
 int install_open(struct pins *pins, uint64_t set, uint32_t flows);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the kernel says, and what it is asked to wait for. */
+/* Reports the kernel's reasons, and waits for the kernel. */
 #include "state/kernel.h"
 
 #include <errno.h>

@@ -101,7 +101,7 @@ bool objects_map_fits(enum pinned_map map, int fd)
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 
-	/* Of a program or a link the kernel tells something else, which does not fit. */
+	/* The kernel describes a program or a link in another way, which does not fit. */
 	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == maps[map].type &&
 	       info.key_size == maps[map].key_size && info.value_size == maps[map].value_size &&
 	       capacity_fits(map, info.max_entries);
@@ -185,8 +185,8 @@ struct bpf_object *objects_open(enum object_id id, const char *dir, const int fd
 	struct bpf_object *object = open_object(id, dir, fds, sizes);
 	struct bpf_program *program;
 
-	/* The sections have names of their own, so that `tc ... sec NAME` can tell them apart;
-	 * libbpf does not derive the type from those. */
+	/* Each section has a separate name, so that `tc ... sec NAME` can tell them apart; libbpf
+	 * does not derive the type from those. */
 	if (object)
 		bpf_object__for_each_program (program, object) {
 			if (is_xdp(program))

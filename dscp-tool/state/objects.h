@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The BPF objects that the tool carries (embed.S), and what is in them. */
+/* The BPF objects that the tool carries (embed.S), and their maps and programs. */
 #ifndef STATE_OBJECTS_H
 #define STATE_OBJECTS_H
 
@@ -22,7 +22,7 @@ enum pinned_map {
 	MAP_STAMP_CACHE,
 	MAP_FRAGMENTS,
 	MAP_COUNTERS,
-	/* Of the tool, in none of the objects: see pins_make_map(). */
+	/* Maps of the tool, in none of the objects: see pins_make_map(). */
 	MAP_PRESENT,
 	MAP_REQUESTS,
 	MAP_BALANCE,
@@ -35,7 +35,7 @@ enum pinned_map {
 	N_MAPS,
 };
 
-/* Of a tunnel, in the map present. */
+/* The entries of a tunnel, in the map present. */
 enum presence { PRESENT_DEVICE, PRESENT_NETNS, PRESENT_UPLINK_NETNS, N_PRESENT };
 #define PRESENT_ENTRIES (N_PRESENT * DSCP_MAX_TUNNELS)
 
@@ -47,29 +47,29 @@ struct bpf_object;
 const char *objects_map_name(enum pinned_map map);
 /* Makes a map that is in no object. Returns its descriptor, or a negative errno. */
 int objects_make_map(enum pinned_map map);
-/* That descriptor is of a map of this type and these sizes. */
+/* Tells whether the descriptor is a map of this type and these sizes. */
 bool objects_map_fits(enum pinned_map map, int fd);
-/* That descriptor is of a program of this name, for TC. */
+/* Tells whether the descriptor is a program of this name, for TC. */
 bool objects_program_fits(enum program program, int fd);
-/* Returns the object whose programs do ingress by that method. */
+/* Returns the object for ingress by that method. */
 enum object_id objects_of_method(enum dscp_method method);
 
 /* False for the object of the method peek if the BPF compiler lacks CO-RE. */
 bool objects_has(enum object_id id);
 
-/* Of all objects: tells whether pinned programs are this tool's. Not of their packed form, so that
- * another gzip makes no difference. */
+/* Returns the digest of all objects, which tells whether pinned programs are this tool's. It does
+ * not depend on their packed form, so that another gzip makes no difference. */
 uint64_t objects_digest(void);
 
-/* Of maps that are to be made: their capacities, if not 0, and whether a map with a capacity given
+/* Maps that are to be made: their capacities, if not 0, and whether a map with a capacity given
  * here is pinned (as NAME in dir, like the others). */
 struct object_sizes {
 	uint32_t entries[N_MAPS];
 	bool unpinned;
 };
 
-/* Opens an object so that its maps are those of these descriptors, and where there is none (-1) new
- * ones. NULL: errno tells why. */
+/* Opens an object with the maps of these descriptors, and new ones where there is none (-1). NULL:
+ * errno tells why. */
 struct bpf_object *objects_open(enum object_id id, const char *dir, const int fds[N_MAPS],
 				const struct object_sizes *sizes);
 

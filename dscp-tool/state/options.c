@@ -26,7 +26,7 @@ static int set_map(void *member, const char *value, char *err, size_t err_len)
 	return policy_parse(&policy_dscps, member, value, err, err_len);
 }
 
-/* What differs from the default, in one map. */
+/* Prints the difference to the default, in one map. */
 static void get_map(FILE *to, const struct arg_option *option, const void *config, const void *base)
 {
 	const struct dscp_policy *policy = (const void *)((const char *)config + option->offset);
@@ -38,7 +38,7 @@ static void get_map(FILE *to, const struct arg_option *option, const void *confi
 	fprintf(to, " --%s '%s'", option->name, policy_text(&policy_dscps, policy, other));
 }
 
-/* Each prefix, by what differs from the tunnel's own map. */
+/* Prints each prefix, by its difference to the tunnel's own map. */
 static void get_peer_maps(FILE *to, const struct arg_option *option, const void *config,
 			  const void *base)
 {
@@ -144,13 +144,13 @@ static const char *word_of_method(unsigned int method)
 	return method <= DSCP_METHOD_XDP ? method_name(method) : NULL;
 }
 
-/* Those that can be asked for. */
+/* Names the values that can be asked for. */
 static const char *attach_name(unsigned int attach)
 {
 	return attach <= ATTACH_CLSACT ? hook_kind_name(attach) : NULL;
 }
 
-/* --peer-map has a sentence of its own. */
+/* --peer-map has a separate sentence. */
 #define NEED_EGRESS                                                                                \
 	{                                                                                          \
 		offsetof(struct options, request.direction), DIRECTION_INGRESS,                    \

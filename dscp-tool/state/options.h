@@ -21,13 +21,13 @@ struct options {
 	bool dry_run;
 };
 
-/* Parses "load TUNNEL [OPTION]..."; argv[0] is "load". Returns what args_parse() does. */
+/* Parses "load TUNNEL [OPTION]..."; argv[0] is "load". Returns as args_parse() does. */
 int options_parse(int argc, char **argv, struct options *options);
 
-/* What was asked for a loaded tunnel. Returns 0, or a negative errno after a sentence. */
+/* Reads the request of a loaded tunnel. Returns 0, or a negative errno after a sentence. */
 int options_of(const struct pins *pins, uint32_t slot, struct options *options);
 
-/* True if both ask for the same. */
+/* Tells whether both ask for the same. */
 bool options_same(const struct options *a, const struct options *b);
 
 /* Prints a line for everything that a loaded tunnel loses or that changes, if it gets the new ones.
@@ -39,7 +39,7 @@ void options_print_changes(FILE *to, const char *prefix, const struct options *o
  * end of line. netns: for -n; "": the command is for the tunnel's network namespace. */
 void options_print(FILE *to, const char *netns, const struct options *options);
 
-/* The same of a request in memory of its own, to be freed. prefixes: NULL: none. NULL: there is no
+/* The same for a request in separate memory, to be freed. prefixes: NULL: none. NULL: there is no
  * memory. */
 char *options_text(const char *netns, const struct request *request,
 		   const struct peer_maps *prefixes);

@@ -77,7 +77,7 @@ int pins_config(const struct pins *pins, struct dscp_config *config)
 	return bpf_map_lookup_elem(pins->maps[MAP_CONFIG], &zero, config) ? -errno : 0;
 }
 
-/* Never guess what something may be that is not as we make it, and touch nothing then. */
+/* Never guess the meaning of something that is not as we make it, and touch nothing then. */
 static int not_ours(const struct pins *pins, const char *path)
 {
 	return failed(-EPROTO,
@@ -153,8 +153,8 @@ static int read_all(struct pins *pins)
 	return n < 0 ? n : 0;
 }
 
-/* A tunnel whose request is missing, when it was read without the lock: an unload takes the tunnel
- * away first, and then the request. */
+/* A tunnel without its request was read without the lock: an unload takes the tunnel away first,
+ * and then the request. */
 static void read_again(struct pins *pins, uint32_t slot)
 {
 	struct dscp_tunnel *tunnel = &pins->tunnels[slot];
@@ -189,7 +189,7 @@ int pins_read_tunnels(struct pins *pins)
 	return 0;
 }
 
-/* Who does not hold the lock only reads. (libbpf before 1.0 cannot say so.) */
+/* Without the lock only reading is allowed. (libbpf before 1.0 cannot say so.) */
 static int open_object(const char *path)
 {
 	union bpf_attr attr;
@@ -336,8 +336,8 @@ static void take_build_away(const struct pins *pins)
 /* The first error is kept, with its sentence. */
 static void take_away(const char *path, int *err)
 {
-	/* Not empty: what could not be removed has its sentence, what is others' is left alone. Of
-	 * a mount that is read only nothing can be removed, what is not there included. */
+	/* Not empty: a pin that could not be removed has its sentence, and foreign files are left
+	 * alone. On a read-only mount nothing can be removed, absent pins included. */
 	if (remove(path) && errno != ENOTEMPTY && !*err && !access(path, F_OK))
 		*err = kernel_failed(-errno, "cannot remove", path);
 }

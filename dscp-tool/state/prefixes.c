@@ -52,7 +52,7 @@ static int find(const struct peer_maps *prefixes, const struct dscp_prefix *pref
 	return -1;
 }
 
-/* Clears what is beyond the length. False: nothing was there. */
+/* Clears the bits beyond the length. False: nothing was there. */
 static bool clear_host_bits(struct dscp_prefix *prefix)
 {
 	bool any = false;

@@ -28,17 +28,17 @@ struct peer_maps {
 };
 
 /* Adds PREFIX:MAP; several of one prefix add up. On error -EINVAL, with a sentence in err. Until
- * prefixes_complete() the policies say only what their maps name. */
+ * prefixes_complete() the policies have only the DSCPs that their maps name. */
 int prefixes_parse(struct peer_maps *prefixes, const char *text, char *err, size_t err_len);
 
 /* Reads ADDRESS[/LENGTH], and changes text. On error -EINVAL, with a sentence in err. */
 int prefixes_parse_one(struct dscp_prefix *prefix, char *text, char *err, size_t err_len);
-/* True if the prefix has all addresses of the other one. */
+/* Tells whether the prefix has all addresses of the other one. */
 bool prefixes_cover(const struct dscp_prefix *prefix, const struct dscp_prefix *other);
 /* Index of the prefix that decides for an address, the longest that has it; -1: none. */
 int prefixes_deciding(const struct peer_maps *prefixes, const struct dscp_prefix *address);
 
-/* What a prefix's map does not name is as in the tunnel's own policy. */
+/* Takes DSCPs that a prefix's map does not name from the tunnel's own policy. */
 void prefixes_complete(struct peer_maps *prefixes, const struct dscp_policy *own);
 
 void prefixes_name(const struct dscp_prefix *prefix, char name[PREFIX_NAME_LEN]);
@@ -51,14 +51,14 @@ void prefixes_lists(const struct dscp_tunnel *tunnel, const struct request *requ
 
 /* These functions return 0, or a negative errno after a sentence. */
 
-/* What the map has, of all slots and lists, in no order. */
+/* Reads the map, all slots and lists, in no order. */
 int prefixes_for_each(const struct pins *pins, void (*each)(void *ctx, const struct peer_map *map),
 		      void *ctx);
 /* The prefixes of the request of a slot. */
 int prefixes_read(const struct pins *pins, uint32_t slot, const struct request *request,
 		  struct peer_maps *prefixes);
 
-/* Writes the list that the request names, for what else it says. */
+/* Writes the list that the request names, completed by the rest of the request. */
 int prefixes_write(const struct pins *pins, uint32_t slot, const struct request *request,
 		   const struct peer_maps *prefixes);
 /* Takes away all lists of that slot but those that the tunnel or its request has. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Which devices and network namespaces are still those that were loaded. The kernel gives a number
- * (ifindex, inode) to another device or namespace as soon as the first one is gone, so a number
- * proves nothing. A devmap does: it holds a device itself, and the kernel takes the entry away when
- * the device is deleted or leaves its namespace (dev_map_notification()). A namespace is held by
- * its loopback device, which lives as long. Nothing is attached, and no packet pays for it.
+ * Tells which devices and network namespaces are still those that were loaded. The kernel gives a
+ * number (ifindex, inode) to another device or namespace as soon as the first one is gone, so a
+ * number proves nothing. A devmap does: it holds a device itself, and the kernel takes the entry
+ * away when the device is deleted or leaves its namespace (dev_map_notification()). A namespace is
+ * held by its loopback device, which lives as long. Nothing is attached, and no packet pays for it.
  */
 #include "state/present.h"
 
@@ -27,8 +27,8 @@ bool present_is(const struct pins *pins, uint32_t slot, enum presence what)
 {
 	__u32 key = key_of(slot, what), number;
 
-	/* Whom the kernel does not tell, it is as before: a tunnel is set aside only for what is
-	 * known to be gone. */
+	/* If the kernel does not tell, nothing is taken to have changed: a tunnel is set aside only
+	 * for a device or namespace that is known to be gone. */
 	if (bpf_map_lookup_elem(pins->maps[MAP_PRESENT], &key, &number))
 		return errno != ENOENT;
 	return what != PRESENT_DEVICE || number == pins->tunnels[slot].ifindex;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which devices and network namespaces are still those that were loaded. */
+/* Tells which devices and network namespaces are still those that were loaded. */
 #ifndef STATE_PRESENT_H
 #define STATE_PRESENT_H
 
@@ -9,15 +9,15 @@
 
 #include "state/pins.h"
 
-/* True if the device or namespace of a loaded tunnel is still the one that was loaded, whatever now
- * has its number. */
+/* Tells whether the device or namespace of a loaded tunnel is still the one that was loaded,
+ * whatever now has its number. */
 bool present_is(const struct pins *pins, uint32_t slot, enum presence what);
 
 /* The number of that device; 0: it is gone. */
 uint32_t present_number(const struct pins *pins, uint32_t slot);
 
-/* From now on a tunnel's device and namespaces, those that have the numbers now, are those of slot;
- * or none are. A tunnel may have no device (DSCP_IFINDEX_GONE). */
+/* Sets a tunnel's device and namespaces, as found by number now, as slot's; or sets none. A tunnel
+ * may have no device (DSCP_IFINDEX_GONE). */
 int present_note(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel);
 void present_forget(const struct pins *pins, uint32_t slot);
 

@@ -90,7 +90,7 @@ bool program_role_is_needed(enum role role, const struct dscp_tunnel *tunnel)
 	       (!row->methods || row->methods >> tunnel->method & 1);
 }
 
-/* True of the first program of each role, which asks for nothing. */
+/* Tells whether this is the first program of a role, which asks for nothing. */
 static bool is_for(const struct program_row *program, const struct dscp_tunnel *tunnel)
 {
 	if (!tunnel)

@@ -28,10 +28,10 @@ enum role {
 	N_ROLES,
 };
 
-/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the DSCP has to
- * go from one to the next: outwards onto the outer header of the first, which is the inner one of
- * the second; inwards the same in the reverse order. And egress_inner reads what others at that
- * hook have made of the packet. */
+/* A device can be a tunnel and the uplink of another (WireGuard in VXLAN). Then the DSCP has to go
+ * from one to the next: outwards onto the outer header of the first, which is the inner one of the
+ * second; inwards the same in the reverse order. And egress_inner reads the packet as others at
+ * that hook have left it. */
 struct role_row {
 	const char *name; /* in messages; the name of each program of the role begins with it */
 	const char *pin; /* of its hooks: NETNS-IFINDEX-PIN */
@@ -50,7 +50,7 @@ extern const struct role_row program_roles[N_ROLES];
 enum object_id { OBJECT_EGRESS, OBJECT_INGRESS, OBJECT_PEEK, OBJECT_XDP, N_OBJECTS };
 
 /* The TC programs, which are pinned. The program of ROLE_INGRESS_OUTER_XDP is not here: libxdp
- * loads it from OBJECT_XDP, once per uplink, and its name is that of the role. */
+ * loads it from OBJECT_XDP, once per uplink, and its name is the role's. */
 enum program {
 	EGRESS_INNER,
 	EGRESS_INNER_PEERS,
@@ -67,20 +67,21 @@ struct program_row {
 	enum object_id object;
 	const char *name; /* in the object */
 	const char *pin;
-	/* Which tunnels of the role's take this program instead of the role's first: */
+	/* Condition for tunnels of the role to take this program instead of the role's first: */
 	uint32_t flags; /* with all of these flags */
 	uint8_t method; /* the program's; DSCP_METHOD_NONE: any */
 };
 
 extern const struct program_row programs[N_PROGRAMS];
 
-/* The role whose hooks have that pin; N_ROLES: none has. */
+/* Returns the role with hooks of that pin; N_ROLES: none. */
 enum role program_role_of_pin(const char *pin);
 
-/* True if the tunnel needs a program of that role, on its device or on each of its uplinks. */
+/* Tells whether the tunnel needs a program of that role, on its device or on each of its
+ * uplinks. */
 bool program_role_is_needed(enum role role, const struct dscp_tunnel *tunnel);
 
-/* The program for a role at a device. tunnel: the tunnel whose device it is, NULL: none's. Of
+/* Returns the program for a role at a device. tunnel: the tunnel of the device, NULL: none. For
  * ROLE_INGRESS_OUTER_XDP: N_PROGRAMS. */
 enum program program_for(enum role role, const struct dscp_tunnel *tunnel);
 

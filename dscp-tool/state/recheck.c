@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Discovers a loaded tunnel anew, as load does it, and says whether the answer or a hook is not
- * what it was. */
+/* Discovers a loaded tunnel anew, as load does it, and says whether the answer or a hook
+ * differs. */
 #include "state/recheck.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ static void add_uplinks(char *text, const struct dscp_tunnel *tunnel)
 	add(text, word);
 }
 
-/* What is different, in words; "" if nothing is. */
+/* Names the differences, in words; "" if there are none. */
 static void describe(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
 		     char *text)
 {
@@ -107,9 +107,9 @@ bool recheck_is_succeeded(const struct pins *pins, uint32_t slot)
 	return is_other;
 }
 
-/* Finds what a tunnel's device is called now. A device that is still the one that was loaded has
- * any name. Another device is the tunnel only by the name that was loaded, whatever its number is.
- */
+/* Finds the present name of a tunnel's device. A device that is still the one that was loaded has
+ * any name. Another device is the tunnel only by the name that was loaded, whatever its number
+ * is. */
 static void find_name(const struct pins *pins, uint32_t slot, char *name)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];
@@ -132,7 +132,7 @@ static void add_stranger(const struct dscp_tunnel *old)
 	       old->ifindex, stranger);
 }
 
-/* True if a hook of ours shows that an uplink is still the device that was loaded. */
+/* Tells whether one of our hooks shows that an uplink is still the device that was loaded. */
 static bool has_live_hook(const struct pins *pins, const struct dscp_tunnel *tunnel,
 			  uint32_t ifindex)
 {
@@ -185,7 +185,7 @@ static int check_namespaces(const struct pins *pins, uint32_t slot)
 	return 0;
 }
 
-/* Finds out what load would make of the tunnel now, by the device's present name. */
+/* Finds out how load would set up the tunnel now, by the device's present name. */
 static int discover(const struct pins *pins, uint32_t slot, struct wanted *wanted)
 {
 	const struct dscp_tunnel *old = &pins->tunnels[slot];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What load would make of a loaded tunnel now, and what is different then. */
+/* Finds how load would set up a loaded tunnel now, and the differences. */
 #ifndef STATE_RECHECK_H
 #define STATE_RECHECK_H
 
@@ -10,23 +10,23 @@
 
 struct recheck {
 	struct wanted wanted; /* as it is to be loaded, by the device's present name */
-	char change[RECHECK_TEXT]; /* what is not as it was, in words; "": nothing */
+	char change[RECHECK_TEXT]; /* the differences, in words; "": none */
 };
 
-/* What the device of a loaded tunnel is called now. Where it is gone, or has a name that cannot be
- * shown, what it was called. */
+/* Finds the present name of a loaded tunnel's device. Where it is gone, or has a name that cannot
+ * be shown, its former name. */
 void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
 
-/* True if the device is gone, and its name means another loaded tunnel now. */
+/* Tells whether the device is gone, and its name means another loaded tunnel now. */
 bool recheck_is_succeeded(const struct pins *pins, uint32_t slot);
 
-/* What the uplinks that a request names are called now, if hooks of the tunnel are at work on them.
- */
+/* Finds the present names of the uplinks that a request names, if hooks of the tunnel are at work
+ * on them. */
 void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
 		     struct request *request);
 
-/* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook are not
- * what they were. Returns 0, or a negative errno after a sentence and with no change. */
+/* Discovers the tunnel of slot anew. A change: its device, its ports, its uplinks or a hook differ.
+ * Returns 0, or a negative errno after a sentence and with no change. */
 int recheck_find(const struct pins *pins, uint32_t slot, struct recheck *recheck);
 
 #endif

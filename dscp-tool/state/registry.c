@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which tunnels are loaded, and the maps that follow from them. */
+/* Keeps the loaded tunnels, and the maps that follow from them. */
 #include "state/registry.h"
 
 #include <errno.h>
@@ -271,7 +271,7 @@ int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *t
 
 	if (err)
 		return pins_failed(pins, err, "cannot read", "/maps/config");
-	/* Who is killed from here on has left a request that the next reload makes true. */
+	/* A kill from here on leaves a request that the next reload carries out. */
 	if (tunnel->ifindex)
 		err = write_request(pins, slot, request);
 	/* No packet may find a slot that says nothing: entries that point to it go first. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which tunnels are loaded, and the maps that follow from them. */
+/* The loaded tunnels, and the maps that follow from them. */
 #ifndef STATE_REGISTRY_H
 #define STATE_REGISTRY_H
 
@@ -12,16 +12,17 @@
 /* Slot of the tunnel of this network namespace with that name: its device has the name now, or it
  * was loaded under the name and its device is gone; 0: not loaded. */
 uint32_t registry_find(const struct pins *pins, const char *name);
-/* The same of a tunnel that was loaded under the name, and whose device has no other name now. */
+/* The same for a tunnel that was loaded under the name, with a device that has no other name
+ * now. */
 uint32_t registry_find_named(const struct pins *pins, const char *name);
-/* Slot of a tunnel with that name whose network namespace is gone, and with it all that was
- * attached there: that of a container which was started again. Not one that is only out of sight.
- * 0: none. */
+/* Finds the slot of a tunnel with that name from a network namespace that is gone, with all that
+ * was attached there: such as a container which was started again. Not one that is only out of
+ * sight. 0: none. */
 uint32_t registry_find_gone(const struct pins *pins, const char *name);
-/* Slot of the tunnel whose device has that number in this network namespace, and is the one that
- * was loaded. */
+/* Finds the slot of the tunnel with that device number in this network namespace, if it is the
+ * device that was loaded. */
 uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex);
-/* True of a tunnel whose device is in this network namespace, or was. */
+/* Tells whether the device of a tunnel is in this network namespace, or was. */
 bool registry_is_here(const struct pins *pins, uint32_t slot);
 /* 0: all are taken. */
 uint32_t registry_free_slot(const struct pins *pins);
@@ -30,8 +31,8 @@ const char *registry_device_name(const struct pins *pins, uint32_t ifindex);
 
 /* The other functions return 0, or a negative errno after a sentence. */
 
-/* Makes slot say what tunnel and request say; an all-zero tunnel frees it. Ports, endpoints and the
- * rest of the maps follow. */
+/* Writes tunnel and request to slot; an all-zero tunnel frees it. Ports, endpoints and the rest of
+ * the maps follow. */
 int registry_write(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel,
 		   const struct request *request);
 

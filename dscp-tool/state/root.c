@@ -75,8 +75,8 @@ static char *read_all(const char *path)
 	return text;
 }
 
-/* True if this mount namespace is a copy of that of a process, as `ip netns exec` makes one: with
- * another /sys, and mounts of its own in /etc. */
+/* Tells whether this mount namespace is a copy of a process's, as `ip netns exec` makes one: with
+ * another /sys, and separate mounts in /etc. */
 static bool is_copy_of(int process)
 {
 	_cleanup_free_ char *own = read_all("/proc/self/mountinfo"), *theirs = NULL;
@@ -92,8 +92,8 @@ static bool is_copy_of(int process)
 	return same && theirs;
 }
 
-/* True if it took the rights that this process has to make a mount namespace. In one of a user
- * namespace below, who has made that decides what this process sees. */
+/* Tells whether it took this process's rights to make a mount namespace. In one of a user namespace
+ * below, its maker decides on the mounts that this process sees. */
 static bool is_trusted(int mounts)
 {
 	_cleanup_close_ int owner = ioctl(mounts, NS_GET_USERNS);
@@ -104,7 +104,7 @@ static bool is_trusted(int mounts)
 }
 
 /* Enters the mount namespace of a process that sees a bpffs. The process may end meanwhile: its
- * directory in /proc never becomes that of the next one with the number. */
+ * directory in /proc never becomes the next process's with the number. */
 static bool enter_mounts_of(int pid)
 {
 	_cleanup_close_ int process = -1, mounts = -1, here = -1;
@@ -119,11 +119,11 @@ static bool enter_mounts_of(int pid)
 	if (mounts < 0 || !is_trusted(mounts))
 		return false;
 	here = open(".", O_PATH | O_CLOEXEC);
-	/* Relative paths on the command line mean what they meant. */
+	/* Relative paths on the command line keep their meaning. */
 	return !setns(mounts, CLONE_NEWNS) && !fchdir(here) && kernel_has_bpffs();
 }
 
-/* False where /proc is that of another PID namespace: its numbers are those of other processes. */
+/* Returns false where /proc belongs to another PID namespace: its numbers mean other processes. */
 static bool is_own_proc(void)
 {
 	char pid[16] = "";
@@ -160,8 +160,8 @@ int root_reach(void)
 		      "copy of: mount one first (mount -t bpf bpf " BPFFS ")");
 }
 
-/* A bpffs that nobody has given a mode is open to all, and who was there first has made what it
- * likes: whoever can write there decides what root attaches. */
+/* A bpffs without a mode is open to all, and anybody may have made things there first: a process
+ * that can write there decides which programs root attaches. */
 static int judge_owner(const char *path, const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode) && !(st->st_mode & (S_IWGRP | S_IWOTH)) &&
@@ -220,7 +220,7 @@ static sigset_t unlocked; /* the signals that were blocked before */
 static bool held;
 
 /* A change that has begun is finished, and then the signal ends the process; SIGPIPE too, if nobody
- * reads what is said meanwhile. */
+ * reads the output meanwhile. */
 static void hold_signals(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM };
@@ -247,7 +247,7 @@ static void release_signals(void)
 	held = false;
 }
 
-/* What has to be so before anything is made or locked. */
+/* Checks the conditions for making or locking anything. */
 static int prepare(void)
 {
 	int err = privileges_check();
@@ -314,8 +314,8 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* Asleep in the kernel, which wakes us when the lock is free. Who tries again after pauses hardly
- * ever finds it so while a shell makes one call after another. */
+/* Sleep in flock() until the lock is free. A poll would hardly ever find it free while a script
+ * makes one call after another. */
 static int lock_within(unsigned int seconds, bool make)
 {
 	const struct sigaction action = { .sa_handler = on_alarm }; /* ends flock() with EINTR */
@@ -358,7 +358,7 @@ void root_unlock(const int *fd)
 		return;
 	gone = !rmdir(STATE_ROOT);
 	close(*fd);
-	/* Not what another process has opened there meanwhile. */
+	/* Not the object that another process has opened there meanwhile. */
 	if (gone && mounted)
 		umount(BPFFS);
 	release_signals();

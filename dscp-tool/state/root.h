@@ -33,14 +33,13 @@ int root_try_lock(void);
 int root_lock_to_look(void);
 /* Takes the directory away if nothing is in it. Of a negative number: nothing. */
 void root_unlock(const int *fd);
-/* True if this process holds the lock. */
+/* Tells whether this process holds the lock. */
 bool root_is_locked(void);
 
 #define _cleanup_lock_ __attribute__((cleanup(root_unlock)))
 
-/* Refuses what somebody else than root can write to: the directory, or a set in it. Nothing there:
- * 0.
- */
+/* Refuses a directory, or a set in it, that somebody else than root can write to. Nothing there:
+ * 0. */
 int root_check_owner(const char *path);
 
 /* Numbers of the sets that there are, in ascending order; to be freed. 0 is the set of version 5 or

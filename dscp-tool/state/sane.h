@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Whether the tool could have written what is read from the maps. */
+/* Checks whether the tool could have written the values that are read from the maps. */
 #ifndef STATE_SANE_H
 #define STATE_SANE_H
 

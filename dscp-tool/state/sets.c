@@ -36,8 +36,8 @@ int sets_for_each(each_set *each, other_set *other, void *ctx)
 		pins_close(&pins);
 		err = err || failure == -ENOENT ? err : failure;
 	}
-	/* Last: what succeeds for another set clears the sentences. That about a set which is
-	 * passed over is dropped. */
+	/* Last: success for another set clears the sentences. The one about a set which is passed
+	 * over is dropped. */
 	for (int i = 0; i < n_others; i++) {
 		const unsigned int before = reason_count();
 
@@ -65,7 +65,7 @@ int sets_refuse(struct pins *pins, int err, void *ctx)
 	return err == -ESTALE ? pins_foreign(pins) : err;
 }
 
-/* ctx: the number of a device; 0: any. What cannot be read now may be there. */
+/* ctx: the number of a device; 0: any. A set that cannot be read now may have it. */
 static int is_at_work_here(const struct hook *hook, void *ctx)
 {
 	const uint32_t ifindex = *(const uint32_t *)ctx;
@@ -85,8 +85,8 @@ int sets_refuse_ours(struct pins *pins, int err, void *ctx)
 }
 
 /* How a tunnel answers to a name, the better the later: a device that has the name now is meant
- * before one that had it, and what is here before what is gone, whichever set has the lower number.
- */
+ * before one that had it, and a tunnel that is here before one that is gone, whichever set has the
+ * lower number. */
 enum answer { NOT_AT_ALL, AS_GONE, BY_NAME, BY_DEVICE };
 
 /* ifindex: of the device that has the name; 0: none has. */

@@ -21,8 +21,8 @@ typedef int each_set(struct pins *pins, void *ctx);
 typedef int other_set(struct pins *pins, int err, void *ctx);
 int sets_pass_over(struct pins *pins, int err, void *ctx);
 int sets_refuse(struct pins *pins, int err, void *ctx);
-/* Refuses what concerns this network namespace: the set of uplinks here, and one that has a program
- * on a device here. What others have is passed over. */
+/* Refuses a set that concerns this network namespace: the set of uplinks here, and one that has a
+ * program on a device here. Sets of other namespaces are passed over. */
 int sets_refuse_ours(struct pins *pins, int err, void *ctx);
 
 /* Calls one of these for each set. One that fails is no reason to leave out the others: the first
@@ -30,18 +30,17 @@ int sets_refuse_ours(struct pins *pins, int err, void *ctx);
 int sets_for_each(each_set *each, other_set *other, void *ctx);
 
 /* Opens the set that has the tunnel of this network namespace with that name. slot 0, and nothing
- * is open: none has, or one that may have it is refused: that of uplinks here, and one that has a
- * program on the device. gone: takes also a tunnel whose namespace is gone, see
- * registry_find_gone().
- */
+ * is open: none has, or one that may have it is refused: the set of uplinks here, and one that has
+ * a program on the device. gone: takes also a tunnel of a namespace that is gone, see
+ * registry_find_gone(). */
 int sets_find(const char *name, bool gone, struct pins *pins, uint32_t *slot);
 
-/* True if a tunnel of that name is loaded in another network namespace. place: something that leads
- * there; "": it is not visible from here. False, after a sentence: that could not be seen in all
- * sets. */
+/* Tells whether a tunnel of that name is loaded in another network namespace. place: something that
+ * leads there; "": it is not visible from here. False, after a sentence: that could not be seen in
+ * all sets. */
 bool sets_elsewhere(const char *name, char place[static NETNS_PATH]);
 
-/* True if a tunnel of this network namespace, or one whose packets leave here. */
+/* Tells whether a tunnel is of this network namespace, or its packets leave here. */
 bool sets_is_here(const struct pins *pins, uint32_t slot);
 
 #endif

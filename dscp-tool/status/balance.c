@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Says that packets of a tunnel are not seen where they are looked for, how many, and what it most
- * likely is. The kernel does not tell where a packet went: devices that have sent as many within
+ * Says that packets of a tunnel are not seen where they are looked for, how many, and the most
+ * likely cause. The kernel does not tell where a packet went: devices that have sent as many within
  * the same time are the evidence.
  */
 #include "state/balance.h"
@@ -56,8 +56,8 @@ static void add_uplinks(struct text *t, const struct tunnel_status *status)
 		add(t, "%s%s", i ? " and " : "", tunnel->uplink_names[i]);
 }
 
-/* Which devices have had at least so many packets, uplinks or others, as "eth0 (20)". Returns how
- * many. */
+/* Lists the devices that have had at least so many packets, uplinks or others, as "eth0 (20)".
+ * Returns how many. */
 static unsigned int add_devices(struct text *t, const struct tunnel_status *status,
 				const struct balance_sum *sum, bool uplinks, bool sent,
 				uint64_t least)
@@ -96,7 +96,7 @@ static bool add_port(struct text *t, const struct tunnel_status *status, const s
 	return true;
 }
 
-/* What may come before egress_outer and take packets away. */
+/* Lists the causes that may come before egress_outer and take packets away. */
 static const char *who_is_ahead(const struct tunnel_status *status, enum role role)
 {
 	for (unsigned int i = 0; i < status->n_hooks; i++)
@@ -231,7 +231,7 @@ void problems_add_balance(struct tunnel_status *status, const struct pins *pins,
 
 	if (netns_own() != status->tunnel.netns)
 		return;
-	/* What is said already explains it. */
+	/* Tells whether a problem that is said already explains it. */
 	if (status->n_problems) {
 		if (keep)
 			balance_begin(pins, status->slot);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Collects what status shows: one model for all forms of output. */
+/* Collects the content of status: one model for all forms of output. */
 #include "status/status.h"
 
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ static void find_netns(struct tunnel_status *status, const struct pins *pins, ui
 	log_printable(status->uplink_netns);
 }
 
-/* Finds what the device is called now. Out of reach: what it was called. */
+/* Finds the present name of the device. Out of reach: its former name. */
 static void find_name(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
 	memcpy(status->name, status->tunnel.name, DSCP_IFNAMSIZ);
@@ -81,8 +81,8 @@ static bool find_device(struct tunnel_status *status, const struct pins *pins, u
 	return true;
 }
 
-/* Finds what the device of a hook that lives is like now: it may have been renamed since the load.
- */
+/* Finds the present name and state of a live hook's device: it may have been renamed since the
+ * load. */
 static void look_at_device(struct tunnel_status *status, unsigned int i)
 {
 	struct hook *hook = &status->hooks[i];
@@ -97,7 +97,8 @@ static void look_at_device(struct tunnel_status *status, unsigned int i)
 	status->hook_up[i] = link.up ? UP : DOWN;
 }
 
-/* Who is in front of our program and behind, and what queues what it has marked. */
+/* Finds the programs in front of our program and behind, and the qdisc that queues the marked
+ * packets. */
 static void look_around(const struct pins *pins, struct tunnel_status *status, unsigned int i)
 {
 	const struct hook *hook = &status->hooks[i];
@@ -162,7 +163,7 @@ static void find_same_names(struct tunnel_status *tunnels, unsigned int n)
 	}
 }
 
-/* Those of one set. */
+/* The tunnels of one set. */
 struct part {
 	struct tunnel_status *tunnels;
 	unsigned int n;
@@ -232,13 +233,13 @@ static int collect_flows(const struct pins *pins, struct status *status)
 	return 0;
 }
 
-/* What is asked for, and what is known so far. */
+/* The request, and the model so far. */
 struct collection {
 	struct status_query *query;
 	struct status *status;
 };
 
-/* True of a slot that is asked for; by_name: the slots that the names have in this set. */
+/* Tells whether a slot is asked for; by_name: the slots that the names have in this set. */
 static bool is_asked_for(const struct status_query *query, const struct pins *pins, uint32_t slot,
 			 const uint32_t by_name[MAX_NAMES])
 {
@@ -296,7 +297,7 @@ static int collect_rest(const struct collection *c, const struct pins *pins, str
 	return err ? err : collect_flows(pins, c->status);
 }
 
-/* What is known of a set by half is left out: the rest can be shown. */
+/* A set that is known by half is left out: the rest can be shown. */
 static int collect_set(struct pins *pins, void *ctx)
 {
 	const struct collection *c = ctx;

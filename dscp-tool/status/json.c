@@ -29,7 +29,7 @@ static struct json_object *json_policy(const struct dscp_policy *policy)
 	return map;
 }
 
-/* What is not kept. */
+/* Lists the DSCPs that are not kept. */
 static struct json_object *json_priorities(const struct dscp_policy *policy)
 {
 	struct json_object *map = json_object_new_object();
@@ -68,7 +68,7 @@ struct json_object *status_json_dscps(const __u64 packets[DSCP_VALUES])
 	return dscps;
 }
 
-/* The total, and those of each reason that the direction has. */
+/* The total, and the number for each reason that the direction has. */
 static struct json_object *json_unknown(const struct dscp_counters *c, bool ingress, uint64_t total)
 {
 	struct json_object *object = json_object_new_object();
@@ -200,7 +200,7 @@ static struct json_object *json_command(const struct tunnel_status *status)
 	return object;
 }
 
-/* What the device has: null where it has none, or cannot be asked. */
+/* Reads the device's answer: null where it has none, or cannot be asked. */
 static void add_ends(struct json_object *object, const struct tunnel_status *status)
 {
 	json_object_object_add(object, "vni",

@@ -42,9 +42,9 @@ static void print_label(const char *name, const char *value)
 	putchar('"');
 }
 
-/* A sample's name and first labels. Two network namespaces may have tunnels of the same name: those
- * of others say which. And a device that is gone may have had the name that another has now: then
- * their numbers do. */
+/* Prints a sample's name and first labels. Two network namespaces may have tunnels of the same
+ * name: foreign tunnels say which. And a device that is gone may have had the name that another has
+ * now: then the numbers tell them apart. */
 static void open_sample(const char *metric, const struct tunnel_status *status)
 {
 	printf("%s{", metric);
@@ -153,7 +153,7 @@ static void print_problems(const struct tunnel_status *status)
 	}
 }
 
-/* What cannot be judged from this network namespace has no sample. */
+/* A value that cannot be judged from this network namespace has no sample. */
 static void print_hooks(const struct tunnel_status *status)
 {
 	for (unsigned int i = 0; i < status->n_hooks; i++) {

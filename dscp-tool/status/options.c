@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Writes what is in force for a tunnel as options of load have it, for text and JSON alike. */
+/* Writes the settings in force for a tunnel as options of load, for text and JSON alike. */
 #include "status/status.h"
 
 #include <string.h>

@@ -39,7 +39,7 @@ static void check_netns(struct tunnel_status *status)
 			status->tunnel.uplink_netns);
 }
 
-/* True of what check_netns() or check_device() says, once. */
+/* Tells whether check_netns() or check_device() has said it already. */
 static bool is_said_elsewhere(const struct tunnel_status *status, const struct hook *hook)
 {
 	if (hook->netns != status->tunnel.netns)
@@ -69,7 +69,7 @@ static void check_health(struct tunnel_status *status, unsigned int i)
 	}
 }
 
-/* What makes egress_inner the last one again. */
+/* Says how egress_inner becomes the last one again. */
 static const char *remedy_behind(const struct tunnel_status *status,
 				 const struct hook_neighbour *behind)
 {
@@ -80,7 +80,8 @@ static const char *remedy_behind(const struct tunnel_status *status,
 	return "reload the tunnel";
 }
 
-/* What has the last word on the inner DSCP has to come before egress_inner, which reads it. */
+/* A program with the last word on the inner DSCP has to come before egress_inner, which reads
+ * it. */
 static void check_behind(struct tunnel_status *status, unsigned int i)
 {
 	const struct hook_neighbour *behind = status->behind[i];

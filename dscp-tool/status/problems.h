@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What is wrong with a tunnel, a sentence with a remedy each, by what has been collected of it. */
+/* The problems of a tunnel, a sentence with a remedy each, by the model that was collected. */
 #ifndef STATUS_PROBLEMS_H
 #define STATUS_PROBLEMS_H
 

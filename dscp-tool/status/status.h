@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What `dscp-tool status` knows (collect.c), what is wrong (problems.c), and the ways to print it,
- * a file each. */
+/* The model of `dscp-tool status` (collect.c), its problems (problems.c), and the forms of its
+ * output, a file each. */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
 
@@ -28,13 +28,13 @@ enum up_or_down { NOT_KNOWN, UP, DOWN };
 /* All that is known of a loaded tunnel, from the kernel, at this moment. */
 struct tunnel_status {
 	struct dscp_tunnel tunnel;
-	struct request request; /* what was asked for it */
+	struct request request; /* its options of load */
 	uint32_t slot; /* of its set */
-	/* Something that leads to its network namespace, and to that of its uplinks, if that is
-	 * another one; "": it is gone, or out of sight. */
+	/* Something that leads to its network namespace, and to its uplinks' one, if that is
+	 * another; "": it is gone, or out of sight. */
 	char netns[NETNS_PATH], uplink_netns[NETNS_PATH];
 	char name[DSCP_IFNAMSIZ]; /* the present one, if there is one */
-	/* What the device says of its outer packets, if it has that and can be asked: VNI or key,
+	/* The device's answer about its outer packets, if it has one and can be asked: VNI or key,
 	 * and addresses, "": any. */
 	bool has_id;
 	uint32_t id;
@@ -59,7 +59,7 @@ struct tunnel_status {
 	/* With --watch, the same tunnel so many seconds ago; NULL: it was not shown yet. */
 	const struct tunnel_status *before;
 	double seconds;
-	struct peer_maps *prefixes; /* two: those in force, those of the request; NULL: none */
+	struct peer_maps *prefixes; /* two: the maps in force, and the request's; NULL: none */
 	int lists[2]; /* the numbers of these */
 	char problems[MAX_PROBLEMS][PROBLEM_LEN];
 	const char *constant[MAX_PROBLEMS]; /* the same without counts; NULL: there are none */
@@ -73,14 +73,14 @@ struct status {
 	uint32_t flows, flows_capacity; /* of the sets that these tunnels are in, together */
 };
 
-/* Which tunnels: those of this network namespace that have the names, or all that are or leave here
- * (no names), or all that can be found. */
+/* The tunnels to show: the tunnels of this network namespace that have the names, or all that are
+ * or leave here (no names), or all that can be found. */
 struct status_query {
 	const char *names[MAX_NAMES];
 	unsigned int n_names;
 	bool all_netns;
 	bool only_looks; /* is no reading that later ones are compared with */
-	other_set *other; /* what to do about a set that cannot be opened */
+	other_set *other; /* the remedy for a set that cannot be opened */
 	bool found[MAX_NAMES]; /* the answer */
 };
 

@@ -45,7 +45,7 @@ static void print_policies(const struct tunnel_status *status)
 	       status->request.method == DSCP_METHOD_NONE ? method_reason(t) : "asked for");
 }
 
-/* Of 30 columns so many as the share, and one at least: a packet that was there shows. */
+/* Prints as many of 30 columns as the share, at least one so that no packet is invisible. */
 static void print_bar(double share)
 {
 	int columns = share * BAR_COLUMNS + 0.5;
@@ -54,7 +54,7 @@ static void print_bar(double share)
 		putchar('#');
 }
 
-/* A number of packets or bytes; of those of an interval, how many a second. */
+/* A number of packets or bytes; over an interval, a rate per second. */
 static int number(char text[NUMBER_LEN], const struct tunnel_status *status, uint64_t n)
 {
 	return status->before ? snprintf(text, NUMBER_LEN, "%.1f/s", n / status->seconds)

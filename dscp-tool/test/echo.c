@@ -37,7 +37,7 @@ static const struct dscp_policy *policy_of(const struct run *run, const struct p
 	return i < 0 ? &run->pins->tunnels[run->slot].egress : &prefixes->maps[i].policy;
 }
 
-/* What the map makes of each DSCP. */
+/* Applies the map to each DSCP. */
 static int expect(const struct run *run)
 {
 	const struct dscp_tunnel *tunnel = &run->pins->tunnels[run->slot];
@@ -72,7 +72,7 @@ static void take(struct run *run, const struct probe_answer *answer)
 		return;
 	run->answered[answer->number] = true;
 	one->answered++;
-	/* What is not as it was sent is what one wants to know. */
+	/* A DSCP that is not as it was sent is the result to find. */
 	if (one->arrived < 0 || one->arrived == (int)one->dscp)
 		one->arrived = answer->dscp;
 }
@@ -89,8 +89,8 @@ static void note_grown(struct run *run, uint8_t grown[DSCP_VALUES])
 	run->counters = now;
 }
 
-/* Returns the DSCP whose counter has grown with each request: the expected one, if that is among
- * several, since there may be other packets. */
+/* Returns the DSCP with a counter that has grown with each request: the expected one, if that is
+ * among several, since there may be other packets. */
 static int find_left(const struct test_dscp *one)
 {
 	unsigned int n = 0;

@@ -11,7 +11,7 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* Of a port of a bridge the bridge has the addresses, and neighbours answer it. */
+/* If the device is a port of a bridge, the bridge has the addresses, and neighbours answer it. */
 static int device_of(const struct nl_link *link)
 {
 	struct nl_link master;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Judges what was measured, and shows how many probes there were so far. */
+/* Judges the measured DSCPs, and shows how many probes there were so far. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,8 +23,8 @@ unsigned int test_outer_dscp(const struct test_dscp *one)
 	return one->expected >= 0 ? (unsigned int)one->expected : one->dscp;
 }
 
-/* A reply can have what was sent inside, where nothing is marked over there or CS0 keeps it, or
- * what has left outside. */
+/* A reply can have the DSCP that was sent inside, where nothing is marked over there or CS0 keeps
+ * it, or the DSCP that has left outside. */
 enum test_verdict test_verdict(const struct test_dscp *one)
 {
 	if (!one->answered || one->path == TEST_PATH_LOST)

@@ -62,8 +62,8 @@ static int find_hops(struct run *run)
 	return 0;
 }
 
-/* How a DSCP is at a hop that has answered. A hop that does not answer any more has lost the probe
- * only if it still answers what it has answered before. */
+/* Judges a DSCP at a hop that has answered. A hop that does not answer any more has lost the probe
+ * only if it still answers the DSCPs that it has answered before. */
 static int look(struct run *run, unsigned int ttl, struct test_dscp *one)
 {
 	const unsigned int dscp = test_outer_dscp(one);
@@ -84,7 +84,7 @@ static int look(struct run *run, unsigned int ttl, struct test_dscp *one)
 }
 
 /* Looks at the last hop, and if it is not fine there for the first one where it is not, by halves.
- * What one hop changes, no other is taken to put right. */
+ * No other hop is taken to put a change right. */
 static int find_change(struct run *run, struct test_dscp *one)
 {
 	int good = -1, bad = run->n_answering - 1, middle, err;

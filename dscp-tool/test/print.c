@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Prints what was measured, as text and as JSON. */
+/* Prints the measured DSCPs, as text and as JSON. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What `dscp-tool test` measures (echo.c, path.c) between two ends (ends.c), how that is judged
- * (model.c), and the forms in which it is printed (print.c). */
+/* The measurements of `dscp-tool test` (echo.c, path.c) between two ends (ends.c), their judgement
+ * (model.c), and the forms in which they are printed (print.c). */
 #ifndef TEST_TEST_H
 #define TEST_TEST_H
 
@@ -27,13 +27,13 @@ enum test_path {
 	TEST_PATH_UNKNOWN,
 };
 
-/* Of one DSCP inside. */
+/* The results for one DSCP inside. */
 struct test_dscp {
 	unsigned int dscp;
 	unsigned int sent, answered;
 	int expected; /* outside, by the map; -1: the map says keep, or nothing is marked */
 	int left; /* outside, by the counters of egress; -1: not known */
-	int arrived; /* what the replies had inside; -1: there are none */
+	int arrived; /* the DSCP that the replies had inside; -1: there are none */
 	uint8_t grown[DSCP_VALUES]; /* requests during which that counter of egress has grown */
 	enum test_path path; /* of the DSCP outside */
 	int becomes; /* TEST_PATH_CHANGED; else -1 */
@@ -46,7 +46,7 @@ struct test {
 	bool json;
 	bool has_path; /* it is asked for */
 	const char *tunnel;
-	struct nl_endpoint inner; /* who answers echo requests */
+	struct nl_endpoint inner; /* the end that answers echo requests */
 	uint32_t count; /* requests of each DSCP */
 	uint64_t dscps; /* inside, a bit for each; and the same as a list */
 	struct test_dscp list[DSCP_VALUES];

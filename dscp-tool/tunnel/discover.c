@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds what the kernel knows of a tunnel device, in the order of the questions: its kind, its
- * network namespaces, the method of ingress, its ports and addresses, its uplinks. */
+/* Asks the kernel about a tunnel device, in the order of the questions: its kind, its network
+ * namespaces, the method of ingress, its ports and addresses, its uplinks. */
 #include "tunnel/discover.h"
 
 #include <errno.h>
@@ -115,7 +115,7 @@ static int set_ports(const struct request *request, uint16_t found, struct dscp_
 	return 0;
 }
 
-/* What tells the tunnels of one port or protocol apart. */
+/* Reads the endpoint, which tells the tunnels of one port or protocol apart. */
 static int set_endpoint(const struct nl_link *link, struct dscp_tunnel *tunnel)
 {
 	struct dscp_endpoint *endpoint = &tunnel->endpoint;

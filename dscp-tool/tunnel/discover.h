@@ -16,24 +16,25 @@ struct nl_link;
  * 0; TUNNEL_USAGE: the request does not fit this tunnel; a negative errno. The reason is kept. */
 int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel);
 
-/* The same for a loaded tunnel, whose device has that name now, as if egress were all that was
- * asked for. */
+/* The same for a loaded tunnel with a device that has that name now, as if egress alone were asked
+ * for. */
 int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now);
 
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is
- * not a tunnel in clear text, or has another header in front of its own. In external mode a GRE or
- * IPIP tunnel has DSCP_TUNNEL_ANY_ID too, and any addresses. */
+ * not a tunnel in clear text, or has another header in front. In external mode a GRE or IPIP tunnel
+ * has DSCP_TUNNEL_ANY_ID too, and any addresses. */
 bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
 
-/* True, with a sentence, if the packets of a device are where none of the programs finds them. */
+/* Tells, with a sentence, whether the packets of a device are where none of the programs finds
+ * them. */
 bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
 
-/* True, with a sentence, if the ports that a loaded WireGuard tunnel was registered with are no
- * longer the ones it uses. */
+/* Tells, with a sentence, whether the ports that a loaded WireGuard tunnel was registered with are
+ * no longer the ones it uses. */
 bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);
 
-/* True, with a sentence, if a load would now find an uplink that the tunnel is not registered with.
- * name: the present name of the device. */
+/* Tells, with a sentence, whether a load would now find an uplink that the tunnel is not registered
+ * with. name: the present name of the device. */
 bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
 			      const char *name, char *text, unsigned int len);
 

@@ -2,10 +2,10 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * Finds the flowtables of nftables that take a tunnel's packets past our programs. Since Linux 6.19
- * the flowtable does by itself what an IPIP device does, and since 7.0 what an ip6tnl device does
- * to IPv6 packets: it sends the outer packet by the lowest device of the route, and takes the inner
- * packet out where the outer one comes in. No hook of the tunnel's device is passed, and at egress
- * no hook of a VLAN.
+ * the flowtable does by itself the work of an IPIP device, and since 7.0 that which an ip6tnl
+ * device does to IPv6 packets: it sends the outer packet by the lowest device of the route, and
+ * takes the inner packet out where the outer one comes in. No hook of the tunnel's device is
+ * passed, and at egress no hook of a VLAN.
  */
 #include "tunnel/flowtable.h"
 
@@ -32,13 +32,13 @@ static struct {
 #define N_FUNCTIONS ARRAY_SIZE(functions)
 static bool functions_read;
 
-/* What a flowtable does by itself with packets of a tunnel. */
+/* The work that a flowtable does by itself with packets of a tunnel. */
 struct bypass {
 	const struct dscp_tunnel *tunnel;
 	const struct nl_link *link;
 	char uplink[IFNAMSIZ];
 	char lowest[IFNAMSIZ]; /* below uplink, or uplink itself */
-	bool out, in; /* past a program of ours */
+	bool out, in; /* past one of our programs */
 };
 
 static bool is_symbol(const char *symbol, const char *name)
@@ -73,8 +73,8 @@ void flowtable_look_anew(void)
 		functions[i].found = false;
 }
 
-/* True if a flowtable of this kernel can do what the tunnel's device does. The kernel leaves alone
- * an ip6tnl that limits encapsulation, as ip6tnl does by default. */
+/* Tells whether a flowtable of this kernel can do the work of the tunnel's device. The kernel
+ * leaves alone an ip6tnl that limits encapsulation, as ip6tnl does by default. */
 static bool can_be_offloaded(const struct nl_link *link)
 {
 	if (link->external || link->encap_limit)
@@ -89,8 +89,8 @@ static bool can_be_offloaded(const struct nl_link *link)
 	return false;
 }
 
-/* Fills in what happens at that uplink; false if no flowtable sends the tunnel's packets there, as
- * to a bridge, whose port the kernel does not find for a tunnel. */
+/* Fills in the bypass at that uplink; false if no flowtable sends the tunnel's packets there, as to
+ * a bridge: the kernel does not find a bridge's port for a tunnel. */
 static bool find_lowest(int ifindex, struct bypass *bypass)
 {
 	struct nl_link link;
@@ -147,7 +147,7 @@ bool flowtable_bypasses(const struct dscp_tunnel *tunnel, const struct nl_link *
 {
 	struct bypass bypass = { .tunnel = tunnel, .link = link };
 
-	/* A flowtable has devices of its own network namespace. */
+	/* A flowtable has devices of one network namespace. */
 	if (tunnel->uplink_netns != netns_own() || !can_be_offloaded(link))
 		return false;
 	for (int i = 0; i < tunnel->n_uplinks; i++)

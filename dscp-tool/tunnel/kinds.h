@@ -41,11 +41,11 @@ const struct nl_kind *kinds_link(const char *name);
 
 enum kind_key kinds_key(uint32_t kind);
 
-/* True if ingress can work by that method. */
+/* Tells whether ingress can work by that method. */
 bool kinds_can(uint32_t kind, enum dscp_method method);
 
-/* True if egress_outer tells handshakes and keepalives from data: those in clear text have none,
- * and user space has its own. */
+/* Tells whether egress_outer tells handshakes and keepalives from data: clear text has none, and
+ * user space has its own. */
 bool kinds_handshakes(uint32_t kind);
 
 #define KINDS_LIST 128

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What was asked for a tunnel: the options of load (options.c). A request is stored as it is, and
+ * The request for a tunnel: the options of load (options.c). A request is stored as it is, and
  * all that is done with the tunnel later begins with the stored request. A tool of another version
- * reads it too: new members go to the end, zero is what they are where nobody has asked for them,
+ * reads it too: new members go to the end, zero means that nobody has asked for them,
  * and no member changes its meaning. A new member needs a new DSCP_ABI_VERSION too, since the map
  * requests has values of this size.
  *
@@ -33,7 +33,7 @@ struct request {
 	uint8_t fixed; /* outer_dscp for all packets */
 	uint8_t outer_dscp;
 	uint8_t prefixes; /* more policies, by destination */
-	uint8_t list; /* of these in the map prefixes; without them what the tunnel has */
+	uint8_t list; /* number of their list in the map prefixes; without any, the tunnel's */
 	uint64_t netns; /* inode of the network namespace that the tunnel is in */
 	uint64_t uplink_netns; /* of its uplinks; 0: the same */
 	char uplink_netns_name[REQUEST_NETNS]; /* as it was given; "": not at all */

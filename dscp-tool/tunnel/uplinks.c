@@ -125,9 +125,9 @@ static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reas
 /* A search for the devices that the outer packets of a tunnel leave by. */
 struct search {
 	const struct dscp_tunnel *tunnel;
-	struct nl_flow flow; /* what all packets have in common */
-	struct nl_endpoints to; /* whom they are sent to, in the order of families */
-	bool known; /* to is what the kernel knows, and no guess */
+	struct nl_flow flow; /* the part that all packets have in common */
+	struct nl_endpoints to; /* their destinations, in the order of families */
+	bool known; /* to is known to the kernel, and no guess */
 	bool by_source; /* there are rules that look at the source, and packets can have any */
 	struct nl_endpoints addresses; /* of this host */
 	struct nl_endpoints sources; /* those that outer packets can have */
@@ -139,7 +139,7 @@ struct search {
 	char note[SEARCH_TEXT]; /* of packets that have a way where they are not marked */
 };
 
-/* True of a device that has only IP packets inside of other ones. */
+/* Tells whether a device has only IP packets inside of other ones. */
 static bool is_tunnel(const struct nl_link *link)
 {
 	return link->type != ARPHRD_ETHER &&
@@ -271,8 +271,8 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 		keep_reason(s, to, err, first.text);
 }
 
-/* Adds what was guessed, but for tunnels: an address of this host that leads into one is that which
- * it has among hosts whose packets another VPN carries. */
+/* Adds the guessed devices, but for tunnels: if an address of this host leads into a tunnel, the
+ * address is one among hosts with packets that another VPN carries. */
 static void take_guesses(struct search *s)
 {
 	struct nl_error why;
@@ -283,7 +283,7 @@ static void take_guesses(struct search *s)
 			nl_add_device(&s->found, s->guessed.list[i]);
 }
 
-/* Adds the devices whose routes to an address are used when a better one has gone. Tunnels are
+/* Adds the devices of routes to an address that are used when a better one has gone. Tunnels are
  * left out: that is another VPN. */
 static void find_spare_ways(struct search *s, const struct nl_endpoint *to)
 {
@@ -345,8 +345,8 @@ static void take_destinations(struct search *s, const struct nl_link *link,
 	s->known = s->to.n;
 }
 
-/* Takes public addresses that no host has a route of its own to, those of a root name server:
- * packets for somebody who is not known yet go by default routes. */
+/* Takes public addresses without a host route, a root name server's: packets for a peer that is not
+ * known yet go by default routes. */
 static void take_anywhere(struct search *s)
 {
 	struct nl_endpoint four = { .family = AF_INET }, six = { .family = AF_INET6 };
@@ -359,7 +359,7 @@ static void take_anywhere(struct search *s)
 		nl_endpoints_add(&s->to, &six);
 }
 
-/* True if the addresses of this host say where packets leave. */
+/* Tells whether the addresses of this host say where packets leave. */
 static bool needs_addresses(const struct search *s)
 {
 	return !s->known || s->by_source || s->to.list[s->to.n - 1].family == AF_INET6;
@@ -456,7 +456,7 @@ static int add_found(struct dscp_tunnel *tunnel, const struct nl_devices *found)
 	return err;
 }
 
-/* What is no failure. Of guesses some are wrong. */
+/* Tells of problems that are no failure. Some guesses are wrong. */
 static void say_more(const struct search *s)
 {
 	if (*s->why && s->known)

@@ -17,8 +17,8 @@
 int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
 		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel);
 
-/* Returns what all outer packets of a tunnel have in common, as the kernel's socket sends them.
- * mark: of the device. */
+/* Returns the part that all outer packets of a tunnel have in common, as the kernel's socket sends
+ * them. mark: of the device. */
 struct nl_flow uplinks_flow(const struct dscp_tunnel *tunnel, const struct nl_link *link,
 			    uint32_t mark);
 
@@ -30,7 +30,7 @@ struct nl_endpoint uplinks_remote(const struct nl_link *link);
 /* False if no program of the tunnel is at an uplink. */
 bool uplinks_needed(const struct dscp_tunnel *tunnel);
 
-/* True if the tunnel is registered with the uplink of that number. */
+/* Tells whether the tunnel is registered with the uplink of that number. */
 bool uplinks_has(const struct dscp_tunnel *tunnel, __u32 ifindex);
 
 #endif

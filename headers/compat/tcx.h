@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * TCX (Linux 6.6) for systems whose <linux/bpf.h> is older. The numbers and the layouts are the
+ * TCX (Linux 6.6) for systems with an older <linux/bpf.h>. The numbers and the layouts are the
  * kernel's ABI; the enumerators cannot be tested for by the preprocessor, hence macros.
  */
 #ifndef COMPAT_TCX_H

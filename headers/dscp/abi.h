@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The pinned maps: what the BPF programs and the tool (of any version, of any
- * word size) agree on. Only fixed-width types, every hole is named, all
+ * The pinned maps: the contract between the BPF programs and the tool (of any
+ * version, of any word size). Only fixed-width types, every hole is named, all
  * integers are in host byte order unless a comment says otherwise.
  *
- * A change of any layout here, or of what a field means, needs a new
+ * A change of any layout here, or of the meaning of a field, needs a new
  * DSCP_ABI_VERSION: a tool that meets another version stops and says so.
  *
  *   config           ARRAY[1]                 struct dscp_config
@@ -36,8 +36,8 @@
  *
  *   carried          HASH                     slot, DSCP_CARRIED_INGRESS -> struct dscp_carried
  *
- * Slot 0 is never a tunnel: "not registered". Its counters are those of the
- * programs when they were loaded without the tool (plain tc).
+ * Slot 0 is never a tunnel: "not registered". Its counters are the programs' when they were loaded
+ * without the tool (plain tc).
  */
 #ifndef DSCP_ABI_H
 #define DSCP_ABI_H
@@ -56,14 +56,14 @@
 #define DSCP_MAX_ENDPOINTS 2048
 #define DSCP_MAX_UPLINKS 16 /* per tunnel */
 #define DSCP_MAX_PORTS 8 /* per tunnel */
-#define DSCP_MAX_PREFIXES 64 /* per tunnel: prefixes with a policy of their own */
+#define DSCP_MAX_PREFIXES 64 /* per tunnel: prefixes with a separate policy */
 /* Each list has an entry more (DSCP_PREFIX_REST). Slot 0 has no list, and a tunnel has up to three
  * while it changes. */
 #define DSCP_PREFIXES ((DSCP_MAX_TUNNELS + 1) * (DSCP_MAX_PREFIXES + 1))
 #define DSCP_DEFAULT_FLOWS 65536
 #define DSCP_STAMP_CACHE 32768 /* a power of two */
 #define DSCP_SLOTS 256 /* of the cache of slots; a power of two */
-#define DSCP_FRAGMENTS 1024 /* outer packets whose later fragments are awaited */
+#define DSCP_FRAGMENTS 1024 /* outer packets with later fragments to come */
 #define DSCP_NOTE_CACHE 16384 /* buckets; a power of two */
 #define DSCP_NOTES 16384 /* packets between uplink and tunnel, and those that never came out */
 #define DSCP_IFNAMSIZ 16 /* IFNAMSIZ; <net/if.h> and <linux/if.h> do not mix */
@@ -80,8 +80,8 @@ enum dscp_kind {
 	DSCP_KIND_IPIP = 6, /* IP protocols 4 and 41, addresses */
 };
 
-/* True if egress_outer finds the inner packet behind the outer header. Such a tunnel needs neither
- * a stamp nor a program on its device for egress. */
+/* Tells whether egress_outer finds the inner packet behind the outer header. Such a tunnel needs
+ * neither a stamp nor a program on its device for egress. */
 static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 {
 	return kind >= DSCP_KIND_VXLAN;
@@ -110,13 +110,13 @@ enum dscp_method {
 
 #define DSCP_PRIORITIES 16 /* skb->priority of --priority-map, as TC_PRIO_MAX has it */
 
-/* What a DSCP becomes on the other header: a DSCP, or DSCP_KEEP. */
+/* Maps each DSCP to the one on the other header: a DSCP, or DSCP_KEEP. */
 struct dscp_policy {
 	__u8 to[DSCP_VALUES];
 };
 
-/* Which of the tunnels that share a port or a protocol. Unused fields are zero;
- * an unset local or remote address is zero and matches any. */
+/* Tells apart the tunnels that share a port or a protocol. Unused fields are zero; an unset local
+ * or remote address is zero and matches any. */
 struct dscp_endpoint {
 	__u8 kind; /* enum dscp_kind */
 	__u8 family; /* of the outer header: 4 or 6 */
@@ -127,7 +127,7 @@ struct dscp_endpoint {
 };
 
 struct dscp_tunnel {
-	/* Of the tunnel device; 0: this slot is free. DSCP_IFINDEX_GONE and the slot: the device is
+	/* The tunnel device's; 0: this slot is free. DSCP_IFINDEX_GONE and the slot: the device is
 	 * gone, and its number is another loaded tunnel's. */
 	__u32 ifindex;
 	__u8 kind; /* enum dscp_kind */
@@ -144,7 +144,7 @@ struct dscp_tunnel {
 	struct dscp_policy ingress;
 	/* By the DSCP that a packet leaves with: one more than its skb->priority; 0: that stays. */
 	struct dscp_policy priority;
-	/* The rest is the tool's memory of what it set up. */
+	/* The rest is the tool's memory of its work. */
 	struct dscp_endpoint endpoint; /* kind 0: its port is all */
 	__u64 netns; /* inode of the network namespace of ifindex */
 	__u64 uplink_netns; /* the same of uplinks; most often the same */
@@ -155,10 +155,10 @@ struct dscp_tunnel {
 	char uplink_names[DSCP_MAX_UPLINKS][DSCP_IFNAMSIZ];
 };
 
-/* The inner packets of a tunnel to that prefix have a policy of their own. A list is complete
- * before a tunnel has its number, and never changes. */
+/* The inner packets of a tunnel to that prefix have a separate policy. A list is complete before a
+ * tunnel has its number, and never changes. */
 struct dscp_prefix {
-	__u32 prefixlen; /* bits of what follows: DSCP_PREFIX_BITS and the prefix's length */
+	__u32 prefixlen; /* bits of the rest: DSCP_PREFIX_BITS and the prefix's length */
 	__u16 slot;
 	__u8 list; /* one of the tunnel's lists */
 	__u8 family; /* 4 or 6: ::/0 has no IPv4 address in it */
@@ -166,7 +166,7 @@ struct dscp_prefix {
 };
 
 #define DSCP_PREFIX_BITS 32 /* slot, list, family */
-/* The prefixlen of one entry in each list, whose policy is the tunnel's own: of all destinations
+/* The prefixlen of one entry in each list, which has the tunnel's own policy: for all destinations
  * that are in no prefix. */
 #define DSCP_PREFIX_REST 24 /* slot, list */
 
@@ -179,19 +179,19 @@ struct dscp_port {
 	__u8 pad[4];
 };
 
-/* "This hash was stamped by egress_inner." The stamp itself tells with what: a DSCP, or
+/* "This hash was stamped by egress_inner." The stamp itself tells the value: a DSCP, or
  * DSCP_STAMP_FINAL and the rest. */
 struct dscp_stamp {
 	__u32 ifindex; /* the tunnel device that stamped it first */
 };
 
-/* The policy has been applied: the low bits are not the inner DSCP but what is to be outside. */
+/* The policy has been applied: the low bits are not the inner DSCP but the outer one. */
 #define DSCP_STAMP_FINAL 0x40u
 #define DSCP_STAMP_KEEP 0x80u /* with DSCP_STAMP_FINAL: the outer header stays as it is */
 #define DSCP_STAMP_BITS 0xffu
 
-/* Which outer packet a fragment is of. A note is made at the first fragment and goes with the last;
- * id and addresses are as they are in memory, never converted. */
+/* Identifies the outer packet of a fragment. A note is made at the first fragment and goes with the
+ * last; id and addresses are as they are in memory, never converted. */
 struct dscp_fragment_key {
 	__u32 ifindex; /* of the uplink */
 	__u32 id; /* identification; of IPv4 the first two bytes in memory */
@@ -203,17 +203,17 @@ struct dscp_fragment_key {
 };
 
 struct dscp_fragment {
-	__u32 slot; /* the tunnel whose packet it is */
-	__u32 dscp; /* what the first fragment was to have: a DSCP, DSCP_KEEP, or DSCP_UNKNOWN */
+	__u32 slot; /* the tunnel of the packet */
+	__u32 dscp; /* of the first fragment: a DSCP, DSCP_KEEP, or DSCP_UNKNOWN */
 };
 
 #define DSCP_UNKNOWN                                                                               \
 	0x100u /* neither a DSCP nor DSCP_KEEP: none is known, and enum dscp_reason                \
 		*/
 
-/* Which packet a note is of. id and receiver are as they are in memory, never converted. */
+/* Identifies the packet of a note. id and receiver are as they are in memory, never converted. */
 struct dscp_note_key {
-	__u64 id; /* DSCP_METHOD_TC: address of the skb, less that of the map note_cache.
+	__u64 id; /* DSCP_METHOD_TC: address of the skb, less the map note_cache's.
 		     DSCP_METHOD_XDP: the message's counter */
 	__u32 receiver; /* DSCP_METHOD_XDP: the message's receiver index */
 	__u32 method; /* enum dscp_method */
@@ -221,7 +221,7 @@ struct dscp_note_key {
 
 #define DSCP_NOTE_BYTES 8
 
-/* What was seen of it at the uplink. */
+/* The fields that were seen at the uplink. */
 struct dscp_note {
 	/* Must be there still, in front of the inner packet. DSCP_METHOD_TC: the beginning of the
 	 * outer IP header, DS field included. DSCP_METHOD_XDP: the UDP header but its checksum. */
@@ -261,7 +261,7 @@ enum dscp_reason {
 	DSCP_UNREADABLE, /* the inner header is not where it can be read */
 	/* Ingress: */
 	DSCP_NO_NOTE, /* it has not passed an uplink, or came in fragments or merged */
-	DSCP_OTHER_HEADER, /* what is in front of it is not its outer header */
+	DSCP_OTHER_HEADER, /* the bytes in front of it are not its outer header */
 	DSCP_OTHER_LENGTH, /* the outer header is of a packet of another length */
 	DSCP_AMBIGUOUS, /* more than one outer header fits */
 	DSCP_REASONS,
@@ -269,8 +269,8 @@ enum dscp_reason {
 
 /*
  * Packets, as they are on the wire: a GSO packet counts as its segments. seen = marked + unchanged
- * + unknown. What is counted at the tunnel device's egress, bytes included, is counted of the
- * tunnels that encrypt; the others' inner headers are read at the uplink.
+ * + unknown. The counters at the tunnel device's egress, bytes included, are for tunnels that
+ * encrypt; the others' inner headers are read at the uplink.
  */
 struct dscp_counters {
 	__u64 marked; /* the DS field was changed */
@@ -291,11 +291,11 @@ struct dscp_counters {
 	__u64 dscp[DSCP_VALUES]; /* data packets by the DSCP that was written, or was there */
 };
 
-/* What was counted before an array of counters grew, which is another array since. No program reads
+/* The counts from before an array of counters grew, which is another array since. No program reads
  * or writes it. */
 struct dscp_carried {
 	struct dscp_counters counters;
-	__u32 map; /* id of the last array whose counts are in there */
+	__u32 map; /* id of the last array that was counted in */
 	__u8 pad[4];
 };
 

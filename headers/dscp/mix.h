@@ -37,8 +37,8 @@ static inline __attribute__((always_inline)) __u32 dscp_unmix(__u32 x)
 	return x;
 }
 
-/* Never 0, which is what a packet without a hash shows: the only preimage of 0 is 0, so the flows
- * whose upper bits are 0 share the stamps of their neighbours, value by value. */
+/* Never 0, as a packet without a hash shows: the only preimage of 0 is 0, so flows with upper bits
+ * of 0 share the stamps of their neighbours, value by value. */
 static inline __attribute__((always_inline)) __u32 dscp_stamp(__u32 hash, __u32 value)
 {
 	__u32 flow = hash & ~DSCP_STAMP_BITS;

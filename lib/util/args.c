@@ -206,7 +206,7 @@ static int set_option(struct parse *parse, const struct arg_option *option, cons
 		      parse->command->name);
 }
 
-/* Handles the option whose value is value or else next. Returns what take_word() does. */
+/* Handles an option; its value is value or else next. Returns as take_word() does. */
 static int take_option(struct parse *parse, const struct arg_option *option, const char *value,
 		       const char *next)
 {
@@ -263,7 +263,7 @@ static unsigned int least(unsigned int a, unsigned int b)
  * GUESS_SLIPS or more: too many. */
 static unsigned int slips_between(const char *word, const char *name)
 {
-	/* For the beginnings of name, row by row for those of word. */
+	/* Rows for the beginnings of name, one for each beginning of word. */
 	unsigned char rows[3][GUESS_NAME + 1];
 	const size_t word_len = strlen(word), name_len = strlen(name);
 
@@ -326,8 +326,8 @@ static int unknown_option(const struct parse *parse, const char *arg)
 		      guess.name ? "'?" : "", command);
 }
 
-/* Letters behind one dash: flags, and last an option whose value is the rest of the word, with or
- * without "=" in front, or the next word. Returns what take_word() does. */
+/* Letters behind one dash: flags, and last an option with the rest of the word as its value, with
+ * or without "=" in front, or the next word. Returns as take_word() does. */
 static int take_letters(struct parse *parse, const char *arg, const char *next)
 {
 	const struct arg_option *option;
@@ -576,7 +576,7 @@ int args_split(char *line, char **words, unsigned int max)
 		}
 		if (n == max)
 			return -E2BIG;
-		/* What is read is never behind what is written. */
+		/* Reading is never behind writing. */
 		words[n] = line + (from - line);
 		if (cut_word(&from, words[n++]))
 			return -EINVAL;

@@ -6,7 +6,7 @@
  * getopt_long() is not used because it accepts abbreviations.
  *
  * The table of a command is the only list of its options: it says where a value goes in the
- * command's configuration, what the value can be, and which options exclude each other.
+ * command's configuration, which values are possible, and which options exclude each other.
  */
 #ifndef UTIL_ARGS_H
 #define UTIL_ARGS_H
@@ -44,7 +44,7 @@ struct arg_option {
 	char letter; /* short form, or 0 */
 	const char *metavar; /* NULL: a flag without a value */
 	const char *help; /* one line */
-	const char *without; /* what holds where it is not given; NULL: what held before */
+	const char *without; /* the state where it is not given; NULL: the earlier state */
 	enum arg_type type;
 	bool repeats; /* the values of several add up; else a second one is refused */
 	/* In the configuration, see ARG_TO() and ARG_LIST(); limit 0: not a list. */
@@ -54,8 +54,8 @@ struct arg_option {
 	 * which a value of ARG_SET is made. */
 	const char *(*word)(unsigned int value);
 	/* ARG_SET: called for each occurrence with the member at offset, value NULL for a flag.
-	 * Returns 0, or -EINVAL after having written what is wrong with value, and the legal
-	 * range, to err. */
+	 * Returns 0, or -EINVAL after having written the fault of value, and the legal range, to
+	 * err. */
 	int (*set)(void *member, const char *value, char *err, size_t err_len);
 	/* Writes " --NAME VALUE" for a member of ARG_SET, as often as need be, so that set() makes
 	 * the same of it; nothing if it is as in base. */
@@ -101,7 +101,7 @@ struct arg_command {
 int args_parse(const struct arg_command *command, int argc, char **argv, void *config,
 	       const char **args, unsigned int *n_args);
 
-/* Prints what --help shows, to stdout. */
+/* Prints the text of --help to stdout. */
 void args_usage(const struct arg_command *command);
 
 /* The nearest name to a word that is none; NULL: none is near. */
@@ -114,7 +114,7 @@ struct args_guess {
 void args_guess(struct args_guess *guess, const char *word, const char *name);
 
 /* Writes the options that make config of base, each with a blank in front, in words for a shell.
- * Flags are no part of it: they say what to do now. */
+ * Flags are left out: they are about the present call. */
 void args_print(FILE *to, const struct arg_command *command, const void *config, const void *base);
 
 /* The same of one option. */

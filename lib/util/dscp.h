@@ -22,8 +22,8 @@ const char *dscp_word(unsigned int i);
  * codepoint or -EINVAL. */
 int dscp_parse(const char *text);
 
-/* What there is to say behind a text that is no codepoint: why, and what is legal; others: that is
- * legal, too. Static storage. */
+/* Returns the end of a sentence about a text that is no codepoint: why, and the legal values;
+ * others: more legal values. Static storage. */
 const char *dscp_why_not(const char *text, const char *others);
 
 #endif

@@ -48,7 +48,7 @@ struct bpf_object *embedded_open(const unsigned char *start, const unsigned char
 	int err = unpacked ? unpack(start, end - start, unpacked, size) : -ENOMEM;
 
 	if (!err) {
-		/* libbpf has copied what it needs when this returns. */
+		/* libbpf has copied the parts that it needs when this returns. */
 		object = bpf_object__open_mem(unpacked, size, opts);
 		err = object ? 0 : -errno;
 	}

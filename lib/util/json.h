@@ -23,8 +23,8 @@ bool json_print_errors(const char *open, int exit_status);
 /* Adds the kept sentences and the exit status to an object, if there are any, and forgets them. */
 void json_add_errors(struct json_object *object, int exit_status);
 
-/* Writes the end of an object that has members: errors, if there are any, which say what is missing
- * in it. */
+/* Writes the end of an object that has members: errors, if there are any, which say that something
+ * is missing in it. */
 void json_end(int exit_status);
 
 /* Writes the object to stdout, without an end of line, and frees it. */

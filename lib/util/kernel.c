@@ -55,8 +55,8 @@ static bool has_probe_read(void)
 	return fd >= 0;
 }
 
-/* Returns what keeps programs from reading the kernel's memory: the verifier says the same of all.
- */
+/* Returns the reason that keeps programs from reading the kernel's memory: the verifier says the
+ * same of all. */
 static const char *probe_read_refuser(void)
 {
 	char line[64] = "";

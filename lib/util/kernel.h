@@ -8,17 +8,18 @@
 
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
 
-/* True if the kernel shows its own BTF. */
+/* Tells whether the kernel shows its own BTF. */
 bool kernel_has_btf(void);
 
 #define BPFFS "/sys/fs/bpf"
 
-/* True if a bpffs is mounted there, in this mount namespace. */
+/* Tells whether a bpffs is mounted there, in this mount namespace. */
 bool kernel_has_bpffs(void);
 /* The same of another place. */
 bool kernel_is_bpffs(const char *path);
 
-/* Returns NULL if programs may read the kernel's memory, else what keeps them from it. */
+/* Returns NULL if programs may read the kernel's memory, else the reason that keeps them from
+ * it. */
 const char *kernel_no_probe_read(void);
 
 #endif

@@ -13,7 +13,7 @@ void log_line(const char *prefix, const char *fmt, ...) __attribute__((format(pr
 #define log_warning(...) log_line("warning: ", __VA_ARGS__)
 /* From now on log_error() also calls take, with its sentence. */
 void log_errors_to(void (*take)(const char *sentence));
-/* What a service does. */
+/* Says a step of a service. */
 #define log_info(...) log_line("", __VA_ARGS__)
 /* Only with --verbose. */
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -25,8 +25,8 @@ void log_printable(char *text);
 /* Routes libbpf's messages here: to log_debug, and the warnings also into a buffer, since the
  * kernel's own sentence (extack, verifier) arrives only that way. */
 void log_capture_libbpf(void);
-/* What libbpf warned of since the last log_reason_reset(), the most telling line, without its
- * prefix and newline; "" if none. */
+/* Returns the most telling line that libbpf warned with since the last log_reason_reset(), without
+ * its prefix and newline; "" if none. */
 const char *log_reason(void);
 void log_reason_reset(void);
 

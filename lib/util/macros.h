@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Small macros that every part uses: the size of an array, and what is released at the end of a
+/* Small macros that every part uses: the size of an array, and releasing things at the end of a
  * block. */
 #ifndef UTIL_MACROS_H
 #define UTIL_MACROS_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the kernel knows of links, routes, WireGuard devices, qdiscs, filters and flowtables,
- * through libmnl. All functions return 0 or a negative errno; where a struct nl_error is given, its
- * text is what the kernel said (extack) when it said anything, else strerror's.
+ * Asks the kernel about links, routes, WireGuard devices, qdiscs, filters and flowtables, through
+ * libmnl. All functions return 0 or a negative errno; where a struct nl_error is given, its text is
+ * the kernel's own reason (extack) if there is one, else strerror's.
  */
 #ifndef UTIL_NETLINK_H
 #define UTIL_NETLINK_H
@@ -33,7 +33,7 @@ struct nl_layout {
 	uint8_t encap;
 };
 
-/* A kind of tunnel whose IFLA_INFO_DATA can be read. */
+/* A kind of tunnel with readable IFLA_INFO_DATA. */
 struct nl_kind {
 	char name[12]; /* IFLA_INFO_KIND */
 	uint8_t family; /* AF_* of the outer header where the kind decides it, else AF_UNSPEC */
@@ -52,7 +52,7 @@ struct nl_link {
 	uint32_t id; /* vxlan, geneve: VNI; gre: output key, host order */
 	bool has_id; /* a VNI, or a key, is configured */
 	bool external; /* vxlan, geneve, gre...: collect_md, takes its parameters per packet */
-	/* Of local and remote: AF_INET or AF_INET6. vxlan and geneve, which can have either:
+	/* Family of local and remote: AF_INET or AF_INET6. vxlan and geneve, which can have either:
 	 * AF_UNSPEC if neither is set. */
 	uint8_t family;
 	uint8_t local[16]; /* outer source; IPv4 in the first four bytes; zero: any */
@@ -60,7 +60,7 @@ struct nl_link {
 	bool multicast; /* remote is a group */
 	int lower; /* IFLA_VXLAN_LINK, IFLA_GRE_LINK, IFLA_IPTUN_LINK: 0 if none */
 	uint32_t fwmark; /* gre, ipip: IFLA_*_FWMARK */
-	uint16_t encap; /* gre, ipip: TUNNEL_ENCAP_*, a header in front of its own; 0: none */
+	uint16_t encap; /* gre, ipip: TUNNEL_ENCAP_*, a header in front of the tunnel's; 0: none */
 	bool encap_limit; /* ip6tnl: a header with a limit goes behind the outer one */
 	int master; /* bridge, bond, VRF...: the device that this one is a port of; 0: none */
 	int real; /* the device that this one is made on (IFLA_LINK), or 0; not of a tunnel */
@@ -92,8 +92,8 @@ struct nl_wireguard {
 	struct nl_endpoints peers; /* that have an endpoint, no duplicates */
 };
 
-/* Sets the function that finds the kinds of tunnels whose IFLA_INFO_DATA is read, NULL for a kind
- * that is none of them. Until then the data of no link is read. */
+/* Sets the function that finds the kinds of tunnels with readable IFLA_INFO_DATA, NULL for any
+ * other kind. Until then the data of no link is read. */
 void nl_link_kinds(const struct nl_kind *(*find)(const char *name));
 
 int nl_link_by_name(const char *name, struct nl_link *link, struct nl_error *err);
@@ -116,7 +116,7 @@ struct nl_wireguard_peer {
 };
 /* -ENOENT: there is no such peer. */
 int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_error *err);
-/* True if the generic netlink family exists. */
+/* Tells whether the generic netlink family exists. */
 bool nl_wireguard_present(void);
 
 /* Adds an endpoint to a list, which begins as zero: 0 or -ENOMEM. nl_endpoints_sort() drops
@@ -125,8 +125,8 @@ int nl_endpoints_add(struct nl_endpoints *all, const struct nl_endpoint *one);
 void nl_endpoints_sort(struct nl_endpoints *all);
 void nl_endpoints_free(struct nl_endpoints *all);
 
-/* The addresses of this network namespace, each with its device, but those of scope host. Free
- * them, as those of the next function, with nl_endpoints_free(). */
+/* Lists the addresses of this network namespace, each with its device, except those with scope
+ * host. Free them, as the next function's, with nl_endpoints_free(). */
 int nl_addresses(struct nl_endpoints *all, struct nl_error *err);
 /* The destinations in the forwarding database of a VXLAN, multicast groups too; devices and
  * addresses are of the network namespace that the VXLAN was made in. */
@@ -159,7 +159,8 @@ struct nl_flow {
 struct nl_route {
 	int oif;
 	uint8_t type; /* RTN_* */
-	uint16_t encap; /* LWTUNNEL_ENCAP_*, what the route puts in front; 0: nothing */
+	uint16_t encap; /* LWTUNNEL_ENCAP_*, the encapsulation that the route puts in front; 0:
+			   nothing */
 };
 
 /* Finds the device that such a packet leaves by. No route, or one that is unreachable, blackhole or
@@ -168,10 +169,10 @@ int nl_route(const struct nl_flow *flow, struct nl_route *route, struct nl_error
 
 /* Finds all next hops of the route as it is in the table. With flow->oif it is one that leaves by
  * this device, if there is such a route, also one with a worse metric than the best. No route: no
- * devices. Of IPv6 it may be another route than that of nl_route(), where there are several. */
+ * devices. With IPv6 it may be another route than nl_route()'s, where there are several. */
 void nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices);
 
-/* True if a rule of IPv4 looks at the source address, or if that is not known. */
+/* Tells whether a rule of IPv4 looks at the source address, or that is not known. */
 bool nl_rules_by_source(void);
 
 struct nl_neighbour {
@@ -185,7 +186,7 @@ void nl_neighbours(void (*each)(const struct nl_neighbour *neighbour, void *ctx)
 /* How many IPsec security associations there are; 0 too if the kernel does not say. */
 uint32_t nl_security_associations(void);
 
-/* What qdisc sits at ffff: of the device ("clsact", "ingress", ""). */
+/* Reads the qdisc at ffff: of the device ("clsact", "ingress", ""). */
 int nl_ingress_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);
 /* Kind of the root qdisc ("cake", "fq_codel", "noqueue"...). */
 int nl_root_qdisc(int ifindex, char kind[static IFNAMSIZ], struct nl_error *err);
@@ -235,17 +236,18 @@ int nl_flowtables(const char *dev, struct nl_flowtable *list, unsigned int max,
 /* "inet", "ip", "ip6" */
 const char *nl_flowtable_family(const struct nl_flowtable *flowtable);
 
-/* Returns 1 if a rule adds flows to the flowtable whose packets are forwarded from the device dev,
- * or to dev; 0 if none does; or a negative errno. Understood are comparisons of a device's name or
- * number within the rule itself. A set of devices is taken to keep dev out. */
+/* Returns 1 if a rule adds flows to the flowtable with packets that are forwarded from the device
+ * dev, or to dev; 0 if none does; or a negative errno. Understood are comparisons of a device's
+ * name or number within the rule itself. A set of devices is taken to keep dev out. */
 int nl_flowtable_adds(const struct nl_flowtable *flowtable, const char *dev, int ifindex,
 		      struct nl_error *err);
 
 /* Notifications of rtnetlink about links, addresses, routes, rules, qdiscs and filters: a file
  * descriptor to poll, or a negative errno. */
 int nl_events_open(struct nl_error *err);
-/* Reads what has come. True if something of it can matter: no qdisc but clsact and ingress, and of
- * routes those to what nl_route() has been asked for since nl_events_forget(). */
+/* Reads the events that have come. Returns true if one of them can matter: no qdisc but clsact and
+ * ingress, and only routes to destinations that nl_route() has been asked for since
+ * nl_events_forget(). */
 bool nl_events_read(int fd);
 void nl_events_forget(void);
 

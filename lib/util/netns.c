@@ -117,7 +117,7 @@ int netns_choose(const char *option, const char *text)
 		      option, text);
 }
 
-/* What leads to a namespace, as it was when one was looked for that is not among them. To look
+/* Paths that lead to a namespace, as of the last look for one that is not among them. To look
  * through /proc for each question would take most of the time where there are many. */
 struct place {
 	uint64_t netns;
@@ -184,7 +184,8 @@ static bool was_there(uint64_t netns)
 	return false;
 }
 
-/* What nothing led to a moment ago is gone; but who was in it may have ended, and left others. */
+/* A namespace not found a second ago is taken to be gone, unless a process that we found it through
+ * has exited. */
 static bool worth_a_look(uint64_t netns)
 {
 	struct timespec now;

@@ -12,7 +12,7 @@
 
 #define NETNS_PATH 256
 
-/* Of the namespace that this process is in; 0: not known. */
+/* Number of the namespace that this process is in; 0: not known. */
 uint64_t netns_own(void);
 
 /* A number of the namespace that this process is in, which no other one ever had since the machine
@@ -32,11 +32,12 @@ int netns_choose(const char *option, const char *text);
  * that is in it. False: there is nothing, as far as this process can see. */
 bool netns_path(uint64_t netns, char path[static NETNS_PATH]);
 
-/* The name in a path that ip-netns(8) has made, else the path: what netns_by_name() takes. */
+/* Returns the name in a path that ip-netns(8) has made, else the path: netns_by_name() takes
+ * both. */
 const char *netns_short(const char *path);
 
-/* Enters it, if this process is not in it already, and can; netns_own() tells. Returns what
- * netns_leave() takes. */
+/* Enters it, if this process is not in it already, and can; netns_own() tells. Returns the argument
+ * for netns_leave(). */
 int netns_enter(uint64_t netns);
 void netns_leave(const int *home);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Lists addresses: those of this host, and those that a VXLAN sends to. */
+/* Lists the addresses of this host, and the addresses that a VXLAN sends to. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>

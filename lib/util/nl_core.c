@@ -19,7 +19,7 @@
 /* The kernel fills up to 32 KiB per dump message; a route with thousands of next hops needs more.
  */
 #define NL_BUFFER 65536
-/* No less than the fixed part of any message: what is missing of it at the end reads as zero. */
+/* No less than the fixed part of any message: missing bytes at its end read as zero. */
 #define NL_FIXED 32
 /* Somebody may change links or routes all the time; a dump that starts anew forever is worse. */
 #define NL_DUMP_ATTEMPTS 5
@@ -230,7 +230,7 @@ int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader
 	int ret = -EINTR;
 
 	for (int i = 0; i < NL_DUMP_ATTEMPTS && ret == -EINTR && !exchange.error; i++) {
-		/* One for each attempt: what is left of an interrupted dump goes with it. */
+		/* One for each attempt: the rest of an interrupted dump goes with it. */
 		__attribute__((cleanup(close_socket))) struct mnl_socket *socket =
 			open_socket(protocol);
 

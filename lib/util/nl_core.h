@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the netlink files share: one exchange with the kernel, and attributes read with care. */
+/* The parts that the netlink files share: one exchange with the kernel, and attributes read with
+ * care. */
 #ifndef UTIL_NL_CORE_H
 #define UTIL_NL_CORE_H
 
@@ -9,7 +10,7 @@
 
 #include "netlink.h"
 
-/* Room for any request of ours: a header, a fixed part and a few attributes. */
+/* Room for any of our requests: a header, a fixed part and a few attributes. */
 struct nl_request {
 	union {
 		struct nlmsghdr header;
@@ -23,8 +24,8 @@ struct nlmsghdr *nl_request(struct nl_request *request, uint16_t type, uint16_t 
 struct nl_reader {
 	/* Called for each message of the answer. Returns 0, or a negative errno to give up. */
 	int (*message)(const struct nlmsghdr *message, void *ctx);
-	/* Called before each attempt: forget what an interrupted dump has brought so far. May be
-	 * NULL when the answer is a single message. */
+	/* Called before each attempt: forget the entries that an interrupted dump has brought so
+	 * far. May be NULL when the answer is a single message. */
 	void (*restart)(void *ctx);
 	void *ctx;
 };
@@ -33,10 +34,10 @@ struct nl_reader {
 int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
 		struct nl_error *err);
 
-/* True if the first bits of an address, 128 at most, are those of a prefix. */
+/* Tells whether an address begins with the first bits of a prefix, 128 at most. */
 bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits);
 
-/* Keeps a destination whose route was asked for, see nl_events_read(). */
+/* Keeps a destination that a route was asked for, see nl_events_read(). */
 void nl_events_keep(const struct nl_endpoint *to);
 
 /* Writes text to err (which may be NULL) and returns ret. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Waits for changes of links, addresses, routes, rules and qdiscs, and leaves out early what cannot
- * matter: a router on the Internet has a million routes, and some change all the time. */
+/* Waits for changes of links, addresses, routes, rules and qdiscs, and leaves out early the events
+ * that cannot matter: a router on the Internet has a million routes, and some change all the
+ * time. */
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -19,8 +20,8 @@ static const int groups[] = {
 
 static int join_groups(int fd)
 {
-	/* Without an address of its own (port 0) a socket gets next to nothing: 0 is what the
-	 * kernel leaves out when a message is nobody's echo (do_one_broadcast()). */
+	/* Without a separate address (port 0) a socket gets next to nothing: the kernel leaves out
+	 * 0 when a message is nobody's echo (do_one_broadcast()). */
 	const struct sockaddr_nl local = { .nl_family = AF_NETLINK };
 	int err = bind(fd, (const struct sockaddr *)&local, sizeof(local));
 
@@ -43,7 +44,8 @@ int nl_events_open(struct nl_error *err)
 	return ret;
 }
 
-/* Destinations whose routes were looked up since nl_events_forget(), if that was called at all. */
+/* Destinations that a route was looked up for since nl_events_forget(), if that was called at
+ * all. */
 static struct nl_endpoints asked;
 static bool keeps, lost; /* lost: there was no memory for one */
 
@@ -83,8 +85,8 @@ static bool route_matters(const struct nlmsghdr *message)
 	return false;
 }
 
-/* A qdisc at the root of a device, and its classes, are no place for a program: who sets CAKE's
- * bandwidth ten times a second is not followed. */
+/* A qdisc at the root of a device, and its classes, are no position for a program: a script that
+ * sets CAKE's bandwidth ten times a second is not followed. */
 static bool matters(const struct nlmsghdr *message)
 {
 	const struct tcmsg *fixed = mnl_nlmsg_get_payload(message);
@@ -105,7 +107,7 @@ static bool matters(const struct nlmsghdr *message)
 	}
 }
 
-/* What has not fit in matters. */
+/* An event that has not fit in matters. */
 static bool any_matters(const struct nlmsghdr *message, int len)
 {
 	for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len))
@@ -114,7 +116,7 @@ static bool any_matters(const struct nlmsghdr *message, int len)
 	return len > 0;
 }
 
-/* What is in them does not matter else, nor what got lost (ENOBUFS): all is looked at anew. */
+/* Their content does not matter else, nor do lost events (ENOBUFS): all is looked at anew. */
 bool nl_events_read(int fd)
 {
 	struct nlmsghdr buffer[512];

@@ -117,14 +117,14 @@ int nl_flowtables(const char *dev, struct nl_flowtable *list, unsigned int max,
 	return ret ? ret : (int)reading.n;
 }
 
-/* What a register holds while a rule is run: a key of the expression "meta", or 0. */
+/* The content of a register while a rule is run: a key of the expression "meta", or 0. */
 struct registers {
 	uint32_t key[NFT_REG32_15 + 1];
 };
 
 static uint32_t *reg(struct registers *registers, const struct nlattr *number)
 {
-	/* Register 0 is that of the verdict, and holds no key. */
+	/* Register 0 is the verdict's, and holds no key. */
 	uint32_t n = nl_be32(number);
 
 	return &registers->key[n <= NFT_REG32_15 ? n : 0];
@@ -166,8 +166,8 @@ static bool passes_cmp(const struct nlattr *data, struct registers *registers,
 	       (op == NFT_CMP_EQ);
 }
 
-/* What a set holds is not asked for: a rule with a set of devices is taken for one whose author has
- * the tunnel in mind. */
+/* The elements of a set are not asked for: the author of a rule with a set of devices is taken to
+ * have the tunnel in mind. */
 static bool passes_lookup(const struct nlattr *data, struct registers *registers,
 			  const struct forwarded *packet)
 {
@@ -205,7 +205,7 @@ static bool passes(const char *name, const struct nlattr *data, struct registers
 	return true;
 }
 
-/* True if the packet can come as far as "flow add" with that flowtable in this rule. */
+/* Tells whether the packet can come as far as "flow add" with that flowtable in this rule. */
 static bool adds_flow(const struct nlattr *expressions, const struct nl_flowtable *flowtable,
 		      const struct forwarded *packet)
 {

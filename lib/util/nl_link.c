@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Asks rtnetlink for devices: their kind, and what a tunnel device is set to. */
+/* Asks rtnetlink for devices: their kind, and the settings of a tunnel device. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static void read_id(const struct nlattr **attrs, const struct nl_layout *layout,
 	}
 }
 
-/* Which attribute means what is in the layout of the kind. */
+/* The meaning of each attribute is in the layout of the kind. */
 static void read_info(const struct nlattr *info, struct nl_link *link)
 {
 	const struct nlattr *about[IFLA_INFO_DATA + 1], *attrs[INFO_DATA_MAX + 1];

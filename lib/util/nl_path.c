@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Asks what may stop packets on their way, or change them: neighbours and IPsec. */
+/* Asks about neighbours and IPsec, which may stop packets on their way, or change them. */
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>

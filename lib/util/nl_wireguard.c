@@ -188,7 +188,7 @@ static void take_prefix(struct search *s, int family, const struct nlattr *addre
 	memcpy(&s->peer.inner.v6, bytes, size);
 }
 
-/* What is left of a long list of allowed IPs comes without the peer's other attributes. */
+/* The rest of a long list of allowed IPs comes without the peer's other attributes. */
 static void take_peer(struct search *s, const struct nlattr *peer)
 {
 	const struct nlattr *attrs[WG_PEER_ALLOWED_IPS + 1], *allowed;

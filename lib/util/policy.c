@@ -20,7 +20,7 @@
 #define FROM_LEN 64 /* far more than any legal FROM */
 #define POLICY_TEXT 1024 /* an entry for each DSCP, of the length of "AF11=pfifo_fast," */
 #define UNNAMED 0xfe /* of a policy that is not complete: neither a DSCP nor DSCP_KEEP */
-#define PRESET 0x100 /* and above, in place of a value: what that preset makes of each DSCP */
+#define PRESET 0x100 /* and above, in place of a value: the preset's value for each DSCP */
 
 /* One entry while it is being read, and where to complain about it. */
 struct entry {
@@ -35,7 +35,7 @@ struct preset {
 	unsigned int (*to)(unsigned int dscp);
 };
 
-/* What TO can be, besides the name of a preset. */
+/* The possible values of TO, besides the name of a preset. */
 struct policy_grammar {
 	const struct preset *presets;
 	unsigned int n_presets;
@@ -45,7 +45,7 @@ struct policy_grammar {
 	const char *example;
 };
 
-/* Says what is wrong with part of the entry. */
+/* Says the fault in part of the entry. */
 static int refuse(const struct entry *entry, const char *part, const char *what)
 {
 	snprintf(entry->err, entry->err_len, "'%.*s' in '%.*s' %s", QUOTED, part, QUOTED,
@@ -173,7 +173,7 @@ const struct policy_grammar policy_priorities = {
 	.example = "EF=6",
 };
 
-/* Of what the policy has, or a preset: what becomes of that DSCP. */
+/* Looks a DSCP up in the policy, or in a preset. */
 static unsigned int value_of(const struct policy_grammar *grammar, unsigned int to,
 			     unsigned int dscp)
 {
@@ -203,7 +203,7 @@ const char *policy_priority_word(unsigned int i)
 	return i < n ? priority_presets[i].name : dscp_word(i - n);
 }
 
-/* A network that sets all to CS0 is not to erase what is inside. */
+/* A network that sets all to CS0 is not to erase the inner DSCP. */
 void policy_ingress(struct dscp_policy *policy)
 {
 	policy_identity(policy);
@@ -367,7 +367,7 @@ static unsigned int last_of(const struct policy_grammar *grammar, const struct d
 	return last;
 }
 
-/* Adds the entry that says what becomes of a run of DSCPs. */
+/* Adds the entry for a run of DSCPs. */
 static void add_entry(char text[static POLICY_TEXT], unsigned int first, unsigned int last,
 		      const char *to)
 {
@@ -377,8 +377,8 @@ static void add_entry(char text[static POLICY_TEXT], unsigned int first, unsigne
 		 last > first ? "-" : "", last > first ? dscp_name(last) : "", to);
 }
 
-/* Adds to text, which makes a policy what it is before, the entries that are missing. Of several
- * values those are clearer that go on for longer, and of these a plain one. */
+/* Adds the missing entries to text, which makes before of a policy. Among several values, one that
+ * goes on for longer is clearer, and among these a plain one. */
 static void add_entries(const struct policy_grammar *grammar, char text[static POLICY_TEXT],
 			const struct dscp_policy *policy, const struct dscp_policy *before)
 {
@@ -402,7 +402,7 @@ static void add_entries(const struct policy_grammar *grammar, char text[static P
 	}
 }
 
-/* What most DSCPs become. */
+/* Finds the value of most DSCPs. */
 static unsigned int most(const struct dscp_policy *policy)
 {
 	unsigned int counts[DSCP_KEEP + 1] = {}, to = 0;
@@ -424,8 +424,8 @@ static unsigned int entries_of(const char *text)
 	return n;
 }
 
-/* Of equally many entries those are clearer that begin with what holds for all, and the first of
- * the presets. */
+/* Among equally many entries, a list that begins with the value for all is clearer, and then the
+ * first of the presets. */
 const char *policy_text(const struct policy_grammar *grammar, const struct dscp_policy *policy,
 			const struct dscp_policy *base)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The grammar of a policy, --egress-map and --ingress-map: what becomes of each DSCP; and the same
- * of
- * --priority-map: which skb->priority a packet gets by its DSCP. */
+/* The grammar of a policy, --egress-map and --ingress-map, which gives each DSCP a new value; and
+ * of --priority-map, which gives a packet its skb->priority by its DSCP. */
 #ifndef UTIL_POLICY_H
 #define UTIL_POLICY_H
 
@@ -21,17 +20,17 @@ void policy_identity(struct dscp_policy *policy);
 void policy_ingress(struct dscp_policy *policy);
 
 /* A policy that names nothing yet, and the same completed by another policy: each DSCP that no
- * entry has named since takes what the other policy makes of that DSCP. */
+ * entry has named since takes its value from the other policy. */
 void policy_unnamed(struct dscp_policy *policy);
 void policy_complete(struct dscp_policy *policy, const struct dscp_policy *by);
 
-/* What TO can be, in a map of DSCPs and in one of priorities. A map of priorities is a policy too,
- * whose values are one more than skb->priority; 0 keeps that. */
+/* The possible values of TO, in a map of DSCPs and in one of priorities. A map of priorities is a
+ * policy too, with values one more than skb->priority; 0 keeps that. */
 extern const struct policy_grammar policy_dscps, policy_priorities;
 
-/* Applies a map, ENTRY[,ENTRY...], on top of what policy holds; later entries win. ENTRY is
+/* Applies a map, ENTRY[,ENTRY...], on top of the present policy; later entries win. ENTRY is
  * FROM=TO, or a preset for "*=PRESET". FROM is a name, a number, A-B or *; TO is keep or a preset
- * (each DSCP of FROM becomes what that makes of it), or else of DSCPs a name or number, and of
+ * (each DSCP of FROM becomes the preset's value for it), or else of DSCPs a name or number, and of
  * priorities a number. Of DSCPs the preset is copy, of priorities they are keep, 802.1p, pfifo_fast
  * and fq. On error returns -EINVAL, leaves policy as it was and writes one sentence with the
  * offending text and the legal range to err. */
@@ -50,7 +49,7 @@ const char *policy_text(const struct policy_grammar *grammar, const struct dscp_
  * copy is named, though base may have it already. */
 const char *policy_whole(const struct dscp_policy *policy, const struct dscp_policy *base);
 
-/* The name of what policy makes of a DSCP: a codepoint's, or "keep". */
+/* Returns the name of a DSCP's value in policy: a codepoint's, or "keep". */
 const char *policy_name(const struct dscp_policy *policy, unsigned int from);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Sends probes of a DSCP, and reads the DSCP in what comes back. */
+/* Sends probes of a DSCP, and reads the DSCP in the answers. */
 #include "probe.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@
 #include "reason.h"
 
 #define PATH_PORT 33434 /* traceroute's: where nobody listens, a host says so */
-#define LARGEST 256 /* of what is read of an answer, more than its headers */
+#define LARGEST 256 /* bytes that are read of an answer, more than its headers */
 #define IP4_HEADER 20 /* without options */
 #define IP6_HEADER 40
 #define UDP_HEADER 8
@@ -76,8 +76,8 @@ static int set_header(const struct probe *probe, int four, int six, int value)
 			  is_ip4(probe) ? four : six, &value, sizeof(value));
 }
 
-/* What a rule of a packet filter on this machine drops (EPERM) is sent, as what is dropped later.
- */
+/* A probe that a rule of a packet filter on this machine drops (EPERM) counts as sent, like one
+ * that is dropped later. */
 static int send_out(const struct probe *probe, unsigned int dscp, const void *data, size_t len,
 		    uint16_t port)
 {
@@ -123,8 +123,8 @@ static int open_icmp(const struct probe *probe)
 	return err;
 }
 
-/* Lets in what has our identifier where an echo reply has one, of the many packets that a busy
- * tunnel has. */
+/* Lets in packets that have our identifier where an echo reply has one, of the many packets that a
+ * busy tunnel has. */
 static int attach_filter(const struct probe *probe)
 {
 	struct sock_filter code[] = {
@@ -156,7 +156,7 @@ static int open_tap(struct probe *probe, int ifindex)
 		       : 0;
 }
 
-/* Takes err for what opening has come to. */
+/* Takes err for the result of opening. */
 static int opened(struct probe *probe, int err)
 {
 	if (!err)
@@ -297,7 +297,8 @@ int probe_send_path(const struct probe *probe, unsigned int dscp, unsigned int t
 }
 
 /* Takes a packet that an ICMP error quotes, with the eight bytes behind its header that RFC 792
- * asks for. What RFC 4884 puts behind the packet is not read. False: the packet is not ours. */
+ * asks for. The extension of RFC 4884 behind the packet is not read. False: the packet is not
+ * ours. */
 static bool take_quoted(const struct probe *probe, const uint8_t *data, size_t len,
 			struct probe_answer *answer)
 {

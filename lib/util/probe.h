@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Probes that show what becomes of a DSCP: echo requests through a tunnel, and UDP packets of a
- * small TTL along the path of its outer packets. Functions return 0 or a negative errno, unless
- * noted; the sentence is left to the caller where only one is possible.
+ * Probes that show the fate of a DSCP: echo requests through a tunnel, and UDP packets of a small
+ * TTL along the path of its outer packets. Functions return 0 or a negative errno, unless noted;
+ * the sentence is left to the caller where only one is possible.
  */
 #ifndef UTIL_PROBE_H
 #define UTIL_PROBE_H

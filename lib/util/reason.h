@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Reasons: the sentences of what has failed below a command. A function that fails returns a
+ * Reasons: the sentences about a failure below a command. A function that fails returns a
  * negative errno and leaves the sentence here, as dlopen() does for dlerror(); it does not print,
  * since monitor tries the same thing again and again, and says once why it does not work. The
- * command prints what is kept, or clears it. Sentences are kept in their order: the first is the
- * cause, what follows came up when a change was taken back.
+ * command prints the kept sentences, or clears them. Sentences are kept in their order: the first
+ * is the cause, the rest came up when a change was taken back.
  */
 #ifndef UTIL_REASON_H
 #define UTIL_REASON_H
@@ -23,11 +23,11 @@ void advise(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The first sentence of failed() since it was cleared, "" if there is none. */
 const char *reason_first(void);
 
-/* Prints what is kept, a line each on stderr, and clears it. */
+/* Prints the kept sentences, a line each on stderr, and clears them. */
 void reason_print(void);
 void reason_clear(void);
 
-/* How many are kept, and back to so many: what came up since is of no account. */
+/* How many are kept, and back to so many: later sentences are of no account. */
 unsigned int reason_count(void);
 void reason_forget(unsigned int count);
 
