@@ -274,7 +274,7 @@ static int give_list(const struct pins *pins, uint32_t slot, struct wanted *want
 	return prefixes->n ? prefixes_write(pins, slot, &wanted->request, prefixes) : 0;
 }
 
-/* Takes from the slot: */
+/* Completes the request and the tunnel from the slot. */
 static void complete(const struct pins *pins, uint32_t slot, struct wanted *wanted)
 {
 	if (!wanted->request.flows) /* the size stays, and so does the request for it */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What `make bench` measures. BPF_PROG_TEST_RUN with repeat keeps one skb, so a program meets in
- * the next round what it did in the last: every program here first puts the hash (and the DS
- * field) back, and programs that do only that are measured too, to be subtracted.
+ * The programs that `make bench` measures. BPF_PROG_TEST_RUN with repeat keeps one skb, so a
+ * program meets in the next round its own changes of the last: every program here first puts the
+ * hash (and the DS field) back, and programs that do only that are measured too, to be subtracted.
  */
 #include "../../dscp-tool/bpf/dscp_egress.bpf.c"
 #include "bench.h"

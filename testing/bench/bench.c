@@ -42,10 +42,10 @@ enum figure_index {
 static const struct figure {
 	const char *name;
 	const char *program;
-	const char *reset; /* what to subtract */
+	const char *reset; /* the program to subtract */
 	const char *before; /* has the burst first */
 	enum packet_kind packet;
-	enum figure_index base; /* what to compare with */
+	enum figure_index base; /* the program to compare with */
 } figures[N_FIGURES] = {
 	[BASE_INNER] = { "baseline inner", "base_inner", "reset_inner", NULL, INNER, BASE_INNER },
 	[BASE_OUTER] = { "baseline outer", "base_outer", "reset_base_outer", "base_inner", OUTER,
@@ -152,7 +152,7 @@ static int register_tunnels(struct programs *p, unsigned int n)
 	return err;
 }
 
-/* What each of the flows leaves in the maps. */
+/* Lets each of the flows leave its entries in the maps. */
 static int warm_up(const struct bench *b, struct programs *p, unsigned int flows)
 {
 	const struct packet *packet = &b->packets[INNER];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the benchmark's C files and *.bpf.c share. */
+/* The parts that the benchmark's C files and *.bpf.c share. */
 #ifndef BENCH_H
 #define BENCH_H
 
 #include <linux/types.h>
 
 #define BENCH_DSCP 46 /* of every packet that shows one: EF */
-#define BENCH_INGRESS_DSCP 34 /* what the ingress policy makes of it: AF41 */
+#define BENCH_INGRESS_DSCP 34 /* the ingress policy's result for it: AF41 */
 /* Length of the frame that is left when the outer headers of an ingress frame are off. */
 #define BENCH_INNER_FRAME 142
 

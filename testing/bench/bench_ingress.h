@@ -5,7 +5,7 @@
  *
  * The frame is [Ethernet][headers][14 bytes][headers][payload], where both headers are the same
  * outer IP, UDP and WireGuard header. In the first round the first ones are taken off, and stay in
- * memory in front of the packet, as WireGuard leaves them. What is left is to the programs at the
+ * memory in front of the packet, as WireGuard leaves them. The rest is to the programs at the
  * uplink a WireGuard message, and to those at the tunnel the packet that came out of one: one skb
  * can go through both, round by round, and all that has to be put back is the DS field.
  *

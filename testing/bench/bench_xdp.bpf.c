@@ -41,7 +41,7 @@ int reset_counter(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* What ingress_outer does, to an skb. */
+/* Does the work of ingress_outer to an skb. */
 static __always_inline void note_skb(struct __sk_buff *skb)
 {
 	note_packet(packet_start(skb), packet_end(skb));

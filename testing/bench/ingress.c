@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * A note is made for one packet and taken by it, so the two programs of a method go over the same
- * packet one after the other, and the one at the uplink also alone; the difference is what the one
- * at the tunnel costs. "tc" alone replaces the note of the round before; "xdp" alone makes a new
- * one each time, and a program that has the burst before takes away those of the last.
+ * Measures ingress. A note is made for one packet and taken by it, so the two programs of a method
+ * go over the same packet one after the other, and the one at the uplink also alone; the difference
+ * is the cost of the one at the tunnel. "tc" alone replaces the note of the round before; "xdp"
+ * alone makes a new one each time, and a program that has the burst before takes away the last
+ * burst's notes.
  */
 #include "ingress.h"
 
@@ -55,7 +56,7 @@ enum figure_index {
 static const struct figure {
 	enum method method;
 	const char *program;
-	const char *reset; /* what to subtract */
+	const char *reset; /* the program to subtract */
 	const char *before; /* has the burst first */
 	enum packet_kind packet;
 	bool marks;
@@ -146,7 +147,7 @@ static unsigned int put_headers(unsigned char *ip, enum family family, unsigned 
 	return length + UDP_BYTES + WIREGUARD_BYTES;
 }
 
-/* See bench_ingress.h. What ingress_inner sees is as long as the first headers say. */
+/* See bench_ingress.h. The packet that ingress_inner sees is as long as the first headers say. */
 static void build(struct packet *p, enum family family, unsigned char protocol, unsigned int port)
 {
 	unsigned char *ip = p->bytes + IP_OFFSET;

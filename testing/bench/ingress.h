@@ -12,7 +12,7 @@ struct ingress;
 struct ingress *ingress_open(const char *dir);
 int ingress_round(struct ingress *in, unsigned int round);
 struct json_object *ingress_print(struct ingress *in, double baseline_outer);
-/* What peek adds to a packet, in the family in which it is more. */
+/* The time that peek adds to a packet, in the family in which it is more. */
 double ingress_peek_added(const struct ingress *in);
 void ingress_close(struct ingress *in);
 

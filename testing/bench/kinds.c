@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What egress_outer costs for each kind of tunnel, and for fragments: the first one, later ones, a
- * first and a last one together, and those of others. WireGuard's and user space tunnels' packets
- * have been through egress_inner before, so its figure goes with theirs.
+ * Measures egress_outer for each kind of tunnel, and for fragments: the first one, later ones, a
+ * first and a last one together, and foreign ones. WireGuard's and user space tunnels' packets have
+ * been through egress_inner before, so its figure goes with theirs.
  */
 #include "kinds.h"
 
@@ -121,7 +121,7 @@ static unsigned int put_outer(unsigned char *ip, enum family family, const struc
 			     : put_ip6(ip, protocol, fragments[row->part], id);
 }
 
-/* The outer header has DSCP 0, the inner one EF; what egress_inner has begins with the latter. */
+/* The outer header has DSCP 0, the inner one EF; egress_inner's packet begins with the latter. */
 static void build(struct packet *p, enum family family, const struct row *row)
 {
 	static const unsigned char protocols[] = { [DSCP_KIND_NONE] = PROTO_UDP,

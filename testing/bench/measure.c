@@ -119,7 +119,7 @@ static unsigned char ds_of(const struct packet *packet)
 	return ip[0] >> 4 == 4 ? ip[1] : (ip[0] << 4 | ip[1] >> 4) & 0xff;
 }
 
-/* A program that does not find the packet to be what it is here for has nothing to show. */
+/* A program that does not find the packet that it is here for has nothing to show. */
 static int check_result(const struct probe *probe, const struct packet *out)
 {
 	if (ds_of(out) == probe->ds)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Samples of what a program costs, by BPF_PROG_TEST_RUN.
+ * Samples of the cost of a program, by BPF_PROG_TEST_RUN.
  *
- * Made for machines that do other things as well: in each of many rounds every program has its
- * turn in every setting, so that a slow moment hits all of them; processor time instead of the
- * clock's; a round's figure is the median of its bursts, and the result that of a quiet round; and
- * what a program adds is its difference to the program that only resets the packet and ran just
+ * Made for machines that do other things as well: in each of many rounds every program has its turn
+ * in every setting, so that a slow moment hits all of them; processor time instead of the clock's;
+ * a round's figure is the median of its bursts, and the result is a quiet round's; and the time
+ * that a program adds is its difference to the program that only resets the packet and ran just
  * before it. Settings that are compared use the same loaded programs: where the JIT puts a program
  * makes a difference of a nanosecond.
  */
@@ -43,7 +43,7 @@ struct probe {
 	const char *name;
 	const struct programs *programs;
 	const char *program;
-	const char *reset; /* what to subtract */
+	const char *reset; /* the program to subtract */
 	const char *before; /* has the burst first, and this packet */
 	const struct packet *packet, *packet_before;
 	unsigned char ds; /* that the packet is to leave with */
@@ -52,7 +52,7 @@ struct probe {
 };
 
 struct result {
-	double ns[ROUNDS]; /* medians; per packet, with what the harness and the reset cost */
+	double ns[ROUNDS]; /* medians; per packet, with the cost of the harness and the reset */
 	double added[ROUNDS];
 	double quiet_ns;
 	double quiet_added;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What a network may do to the DS field, at TC egress:
+ * Changes the DS field as a network may do, at TC egress:
  *
  *   bleach_l3, bleach_l2  DSCP 0, on a device without and with Ethernet headers; at the end of
  *                         WireGuard's filters the DSCP is then in the outer header only
@@ -20,7 +20,7 @@
 
 #define IP4_CHECK 10 /* where the header checksum is */
 
-/* Of the first 16 bits of an IP header: version, and somewhere in it the DS field. */
+/* Finds the DS field in the first 16 bits of an IP header, which have the version, too. */
 struct change {
 	__u16 and4, or4, and6, or6;
 };
@@ -68,7 +68,7 @@ static __always_inline int find_l3(struct __sk_buff *skb)
 	return find_l3_behind(skb, 0);
 }
 
-/* What a header in clear text has inside: type is an ethertype. */
+/* Finds the packet inside a header in clear text: type is an ethertype. */
 static __always_inline int find_typed(struct __sk_buff *skb, int offset, __be16 type)
 {
 	if (type == bpf_htons(ETH_P_TEB))
@@ -127,8 +127,8 @@ static __always_inline int find_inside(struct __sk_buff *skb, int l3)
 	return protocol == 4 || protocol == 41 ? offset : -1;
 }
 
-/* No checksum outside may notice: that of an inner IPv4 header makes up for the change, and of
- * IPv6 the low half of the flow label does. */
+/* No checksum outside may notice: the inner IPv4 header's checksum makes up for the change, and
+ * with IPv6 the low half of the flow label does. */
 static __always_inline void bleach_hidden(struct __sk_buff *skb, int l3)
 {
 	__be16 word[2];

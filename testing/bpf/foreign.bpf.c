@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Somebody else's program on the same hook: counts what it sees. */
+/* Somebody else's program on the same hook: counts the packets that it sees. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include "bpf_compiler.h"

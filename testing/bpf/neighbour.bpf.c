@@ -4,8 +4,8 @@
  * Programs of other people on our hooks, by TC or TCX; verdicts are the same numbers for both.
  *
  *   neighbour_next, neighbour_pass, neighbour_drop
- *                       count what they see; go on with the chain, end it, end the packet
- *   neighbour_buckets   behind all others: what flow queues make of the packet's hash
+ *                       count their packets; go on with the chain, end it, end the packet
+ *   neighbour_buckets   behind all others: the queue that flow queues choose by the packet's hash
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -23,7 +23,7 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } neighbour_hits SEC(".maps");
 
-/* First the queues of CAKE, then those of fq_codel. */
+/* First the queues of CAKE, then fq_codel's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * QUEUES);

@@ -20,7 +20,7 @@
 #include <sys/random.h>
 
 #define KEY_TEXT 44
-/* Of the device that pubkey makes, and removes. */
+/* The device that pubkey makes, and removes. */
 #define PROBE "wg-pubkey"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -221,7 +221,7 @@ static void put_private_key(struct nlmsghdr *header, const char *file)
 	mnl_attr_put(header, WGDEVICE_A_PRIVATE_KEY, sizeof(key), key);
 }
 
-/* DEV, then what wg(8) says. */
+/* DEV, then the words of wg(8). */
 static void set(uint16_t id, char **args)
 {
 	struct nlmsghdr *header = generic_message(id, WG_CMD_SET_DEVICE);

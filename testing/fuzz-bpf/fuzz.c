@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Runs rounds of random frames, and counts what has become of them. */
+/* Runs rounds of random frames, and counts the outcomes. */
 #include "fuzz.h"
 
 #include <getopt.h>
@@ -57,7 +57,7 @@ void fuzz_note(const char *format, ...)
 	va_end(args);
 }
 
-/* A check that fails ends the program: what it was about. */
+/* A check that fails ends the program: says the subject of the check. */
 static void report(void)
 {
 	if (!now.target)

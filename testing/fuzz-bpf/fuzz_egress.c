@@ -166,13 +166,13 @@ static void random_stamp(void)
 		add_stamp(&s);
 }
 
-/* What the program at the uplink had last. */
+/* The last packet of the program at the uplink. */
 static struct {
 	struct packet p;
 	size_t ip; /* 0: there was none */
 } before;
 
-/* Of any tunnel; most have no use for it. */
+/* For any tunnel; most have no use for it. */
 static void random_prefix(void)
 {
 	struct prefix prefix = {
@@ -320,7 +320,7 @@ static bool prefix_fits(const struct dscp_prefix *prefix, const uint8_t *address
 	return true;
 }
 
-/* What the packet is to be stamped with; -1: it is left alone. */
+/* Returns the stamp that the packet should get; -1: it is left alone. */
 static int mark_of(const struct packet *p, int program)
 {
 	const struct dscp_policy *policy = &world.tunnels[OWN_SLOT].egress;
@@ -360,7 +360,7 @@ static void check_stamp(uint32_t stamp, int value)
 	assert_int_equal(flow.ifindex, own_ifindex());
 }
 
-/* A test run gives the skb a socket, whose own hash is not noted. */
+/* A test run gives the skb a socket, with a hash that is not noted. */
 static unsigned int step_inner(const struct target *t, const struct packet *p)
 {
 	uint32_t hash = fuzz_one_in(64) ? fuzz_random() : hashes[fuzz_below(16)];
@@ -395,7 +395,7 @@ static uint32_t random_hash(void)
 		return fuzz_random();
 	case 2:
 		return s->hash ^ 1u << fuzz_below(32);
-	case 3: /* what the socket's fragments have in place of the stamp */
+	case 3: /* the hash that the socket's fragments have in place of the stamp */
 		return dscp_unmix(s->hash);
 	default:
 		return s->hash;

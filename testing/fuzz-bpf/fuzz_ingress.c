@@ -43,7 +43,7 @@ static void random_policy(uint32_t slot)
 	set_policy(slot, 0, t->ingress.to[0]);
 }
 
-/* A tunnel in clear text instead: what has no note is looked for in front of the packet. */
+/* A tunnel in clear text instead: a packet without a note is judged by the bytes in front of it. */
 static void random_clear(uint32_t slot)
 {
 	struct dscp_tunnel *t = &world.tunnels[slot];
@@ -181,8 +181,8 @@ static void random_wire(const struct journey *j, struct packet *wire)
 }
 
 /*
- * test_front makes it from an IPv4 frame, and skb->protocol still says so: what is neither IP nor
- * tagged must not begin as IP does. It knows no type 0.
+ * test_front makes it from an IPv4 frame, and skb->protocol still says so: a frame that is neither
+ * IP nor tagged must not begin as IP does. It knows no type 0.
  */
 static void be_deliverable(struct packet *p)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Random packets that are made of headers, and what is done to them afterwards. The same seed makes
- * the same packets on every machine.
+ * Random packets that are made of headers, and the damage done to them afterwards. The same seed
+ * makes the same packets on every machine.
  */
 #ifndef FUZZ_GENERATE_H
 #define FUZZ_GENERATE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the targets share: the kernel that the tool meets, its output, and what must be true of it.
- */
+/* The parts that the targets share: the kernel that the tool meets, its output, and the conditions
+ * on it. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -17,7 +17,7 @@
 
 #include "tunnel/request.h"
 
-/* Says what is not as it must be, and ends the program: to libFuzzer that is a crash. */
+/* Says which condition fails, and ends the program: to libFuzzer that is a crash. */
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
@@ -35,7 +35,7 @@
 #define OWN_NETNS 1
 #define OTHER_NETNS 2
 
-/* What is pinned, and what the kernel says of the programs and the device. */
+/* The pinned maps, and the kernel's answers about the programs and the device. */
 struct fuzz_maps {
 	struct dscp_config config;
 	struct dscp_tunnel tunnels[3]; /* the others are free */
@@ -62,22 +62,23 @@ struct fuzz_maps {
 		uint32_t slot;
 		struct request request;
 	} requests[3];
-	uint16_t requests_size; /* what differs in the size of a request, ten bits of it */
+	uint16_t requests_size; /* the difference in the size of a request, ten bits of it */
 	uint8_t other_set; /* there is a second set, which has the same maps */
 };
 
 /* NULL: nothing is loaded. */
 extern const struct fuzz_maps *fuzz_maps;
 
-/* What netlink answers, instead of a few words about DEVICE: for each datagram its length in two
+/* The answers of netlink, instead of a few words about DEVICE: for each datagram its length in two
  * bytes, little-endian, and its bytes. NULL: those words. */
 extern const uint8_t *fuzz_answers;
 extern size_t fuzz_answers_len;
 
-/* What is in every file that the tool opens. NULL: there is none. */
+/* The content of every file that the tool opens. NULL: there is none. */
 extern const char *fuzz_file;
 
-/* One call of the tool: its exit status, or ENDLESS; and what it wrote, until the next call. */
+/* Calls the tool once. Returns its exit status, or ENDLESS; its output stays until the next
+ * call. */
 #define ENDLESS (-1)
 struct fuzz_output {
 	char *out, *err;

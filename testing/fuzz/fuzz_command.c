@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The whole command line: words, an end of a line behind each, on a system where nothing is loaded
- * and there is no device. Behind a byte 1 comes what is in the file that apply reads.
+ * Fuzzes the whole command line: words, an end of a line behind each, on a system where nothing is
+ * loaded and there is no device. Behind a byte 1 comes the content of the file that apply reads.
  */
 #include <string.h>
 
@@ -22,7 +22,7 @@ static int split(char *text, char **words)
 	return n;
 }
 
-/* Sentences, by whom they are. */
+/* Sentences, by their source. */
 static void check_error(const struct fuzz_output *o, bool is_one)
 {
 	const char *line = o->err, *end;
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(&o, status == EXIT_USAGE);
 	else if (status > EXIT_DONE)
 		CHECK(o.err_len, "refused without a word");
-	else if (strcmp(command, "monitor")) /* which tells with --verbose what it does */
+	else if (strcmp(command, "monitor")) /* which tells its steps with --verbose */
 		CHECK(!o.err_len, "%s", o.err);
 	for (int i = 2; i < n && o.out[0] == '{'; i++)
 		if (!strcmp(words[i], "--json") || !strcmp(words[i], "-j"))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the kernel answers to netlink. The first byte says what is asked; then come the datagrams,
- * each with its length in front (fuzz.h).
+ * Fuzzes the kernel's answers to netlink. The first byte chooses the question; then come the
+ * datagrams, each with its length in front (fuzz.h).
  */
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The grammar of maps, peer maps, priority maps, codepoints, numbers and lines. The first byte says
- * which. What was accepted is printed and read again, and has to be the same; what was refused is
- * named.
+ * Fuzzes the grammar of maps, peer maps, priority maps, codepoints, numbers and lines. The first
+ * byte chooses one. An accepted text is printed and read again, and has to be the same; the fault
+ * of a refused text is named.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -20,10 +20,10 @@
 /* More than any message of these has. */
 #define MESSAGE 512
 
-/* How much of what is wrong a message repeats. */
+/* How much of the faulty text a message repeats. */
 #define QUOTED 40
 
-/* True if the quoted words begin a part of text, and end with it or where they are cut. */
+/* Tells whether the quoted words begin a part of text, and end with it or where they are cut. */
 static bool is_part(const char *quoted, const char *text)
 {
 	size_t n = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The tool, and pinned maps that say anything. The first byte says which command; the others are
- * what is different (exclusive or) from maps as a load would have left them.
+ * Fuzzes the tool with pinned maps that say anything. The first byte chooses the command; the
+ * others are the difference (exclusive or) from maps as a load would have left them.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #include "state/options.h"
 #include "fuzz.h"
 
-/* What apply reads: a tunnel as it is loaded, and one that is not there. */
+/* The file that apply reads: a tunnel as it is loaded, and one that is not there. */
 #define FILE_OF_LINES                                                                              \
 	"# as save prints them\n"                                                                  \
 	"dscp-tool load wg0 --uplink eth0 --direction both --ingress-method tc --port 51820\n"     \
@@ -195,7 +195,7 @@ static void check_metrics(const char *text, bool has_end)
 	CHECK(!*text || !strstr(text, "\n# EOF\n") != has_end, "an end, or none");
 }
 
-/* True if each DSCP that the prefixes' policies have is one. Others are shown as something. */
+/* Tells whether each DSCP in the prefixes' policies is one. Others are shown as something. */
 static bool can_be_said(const struct fuzz_maps *m)
 {
 	bool can = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the tool writes, caught, and what must be true of it. */
+/* Catches the output of the tool, and checks its conditions. */
 #include <setjmp.h>
 #include <string.h>
 #include <unistd.h>

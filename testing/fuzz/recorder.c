@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What a kernel answers, for the seeds of fuzz_netlink: cc -shared -fPIC -o recorder.so recorder.c,
- * LD_PRELOAD=recorder.so RECORD=FILE dscp-tool ... For each request a line "request TYPE FLAGS",
- * for each datagram of the answer a line of its bytes.
+ * Records a kernel's answers, for the seeds of fuzz_netlink: cc -shared -fPIC -o recorder.so
+ * recorder.c, LD_PRELOAD=recorder.so RECORD=FILE dscp-tool ... For each request a line "request
+ * TYPE FLAGS", for each datagram of the answer a line of its bytes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -150,7 +150,7 @@ int stand_in_glob(glob_t *paths)
 	return 0;
 }
 
-/* Of /proc: what a descriptor is. Of other places: the file that there is. */
+/* Answers for files. In /proc: the kind of a descriptor. Elsewhere: the file that there is. */
 FILE *stand_in_fopen(const char *path)
 {
 	static char text[] = "pos:\t0\nlink_type:\ttcx\n";
@@ -285,7 +285,7 @@ int bpf_map_lookup_elem(int fd, const void *key, void *value)
 	return 0;
 }
 
-/* Of peers alone: in their order, so that two that are equal do not make a circle. */
+/* Keys of prefixes alone: in their order, so that two that are equal do not make a circle. */
 int bpf_map_get_next_key(int fd, const void *key, void *next)
 {
 	static unsigned int at;
@@ -382,7 +382,7 @@ int libbpf_num_possible_cpus(void)
 
 /* Programs and links */
 
-/* What the kernel would say of each map as the objects declare them: others are refused unread. */
+/* Answers about each map as the objects declare it: others are refused unread. */
 #define MAP_INFO(t, k, v, n)                                                                       \
 	{                                                                                          \
 		.type = BPF_MAP_TYPE_##t, .key_size = k, .value_size = v, .max_entries = n         \
@@ -623,15 +623,15 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *message, 
 	return len;
 }
 
-/* Where the tool reads its answers. Beyond what came nothing may be read. */
+/* The buffer where the tool reads its answers. Beyond the answer nothing may be read. */
 void stand_in_wipe(void *buffer, size_t size)
 {
 	ASAN_UNPOISON_MEMORY_REGION(buffer, size);
 	memset(buffer, 0, size);
 }
 
-/* The bytes in front of a message whose length is negative to libmnl 1.0.4, which never gets past
- * it. The kernel sends none. */
+/* The bytes in front of a message with a length that is negative to libmnl 1.0.4, which never gets
+ * past it. The kernel sends none. */
 static size_t before_negative(const char *datagram, size_t len)
 {
 	struct nlmsghdr header;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * In front of each source of the tool (clang -include): what has effects on the system, or depends
- * on it, goes to stand_ins.c. Functions of libbpf and libmnl need no name of their own: those that
- * are defined in the program come before the library's.
+ * In front of each source of the tool (clang -include): functions that have effects on the system,
+ * or depend on it, go to stand_ins.c. Functions of libbpf and libmnl need no other name: functions
+ * that are defined in the program come before the library's.
  */
 #ifndef STAND_INS_H
 #define STAND_INS_H

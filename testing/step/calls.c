@@ -38,7 +38,7 @@ struct call {
 	const char *name;
 };
 
-/* Which of these an architecture has differs. */
+/* The set of these calls differs between architectures. */
 static const struct call calls[] = {
 	{ SYS_bpf, CALL_BPF, "bpf" },
 	{ SYS_sendto, CALL_SENDTO, "sendto" },
@@ -73,8 +73,8 @@ static const struct call calls[] = {
 
 #define N_CALLS ARRAY_SIZE(calls)
 
-/* Commands that change what outlives the process. The others read, or make what goes away with its
- * descriptor. */
+/* Commands that change something that outlives the process. The others read, or make something that
+ * goes away with its descriptor. */
 static const struct {
 	unsigned int cmd;
 	const char *name;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Which system calls change something outside of the process. */
+/* Tells which system calls change something outside of the process. */
 #ifndef STEP_CALLS_H
 #define STEP_CALLS_H
 

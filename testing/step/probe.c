@@ -173,7 +173,7 @@ static unsigned int pass_one(int sender, const struct sockaddr_in *to, int recei
 	exit(1);
 }
 
-/* Returns which of the maps, a bit each, make that of a DSCP. */
+/* Returns the maps that give this result for a DSCP, a bit each. */
 static unsigned int agreeing(unsigned int inner, unsigned int outer)
 {
 	unsigned int i, bits = 0;

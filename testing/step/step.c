@@ -87,7 +87,7 @@ static bool run_command(pid_t program, const char *name)
 	return status == 0;
 }
 
-/* Of the same call many times in a row --every leaves out some, and never the first. */
+/* From a row of the same call --every leaves out some, and never the first. */
 static bool wanted(const char *name)
 {
 	static char last[CALL_NAME_SIZE];

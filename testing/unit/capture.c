@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Keep what goes to stdout or stderr in a file until it is read. */
+/* Keeps the output to stdout or stderr in a file until it is read. */
 #include "capture.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the code under test writes to stdout or stderr, kept in a file until it is read. */
+/* The output of the code under test to stdout or stderr, kept in a file until it is read. */
 #ifndef CAPTURE_H
 #define CAPTURE_H
 

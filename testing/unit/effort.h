@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* True if this turn of an exhaustive loop is to be run: one in each N turns that follow each other,
- * at places that vary. */
+/* Tells whether this turn of an exhaustive loop is to be run: one in each N turns that follow each
+ * other, at positions that vary. */
 bool effort_chosen(unsigned long turn);
 
 /* Returns how many of so many random packets are to be run: the first ones. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Cases of the egress programs: tunnels, packets, and what is expected. */
+/* Cases of the egress programs: tunnels, packets, and the expected outcomes. */
 #include "egress_cases.h"
 
 #include <setjmp.h>
@@ -207,7 +207,7 @@ const uint16_t other_types[N_OTHER_TYPES] = {
 /* L3 packets with these bytes where a frame has its ethertype. */
 const uint16_t lookalike_types[N_LOOKALIKES] = { ETH_P_IP, ETH_P_IPV6, ETH_P_8021Q, ETH_P_8021AD };
 
-/* What would be the network header of a frame reads as one, with another DSCP. */
+/* The bytes in place of the network header of a frame read as one, with another DSCP. */
 struct packet lookalike(int family, unsigned int type)
 {
 	struct packet p = udp_packet(family, WG_PORT, OTHER_PORT, 0x04000000, 70);
@@ -489,7 +489,7 @@ void assert_same(const struct packet *in, const struct packet *want, const struc
 	fail_msg("the packet is not what it should be");
 }
 
-/* Of the packet, only six bits may change; and the checksum, by as much. */
+/* Only six bits of the packet may change; and the checksum, by as much. */
 static void assert_marked(const struct packet *in, const struct packet *out,
 			  const struct outcome *o)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the cases of the egress programs are made of: packets, the tunnels and stamps that the maps
- * hold, and "this packet, with that hash, comes out so". What comes out is compared byte for byte,
- * and so are the counters; egress_oracle.c has to agree with each case.
+ * The parts of the cases of the egress programs: packets, the tunnels and stamps that the maps
+ * hold, and "this packet, with that hash, comes out so". The outcome is compared byte for byte, and
+ * so are the counters; egress_oracle.c has to agree with each case.
  */
 #ifndef EGRESS_CASES_H
 #define EGRESS_CASES_H
@@ -77,7 +77,7 @@ extern const uint8_t local6[16], remote6[16], other6[16];
 struct how {
 	bool device; /* through a tun or tap device, not by BPF_PROG_TEST_RUN */
 	bool raw; /* L3 packets */
-	uint16_t type; /* device: what the kernel thinks of the packet, 0: the truth */
+	uint16_t type; /* device: the kernel's belief about the packet, 0: the truth */
 	uint32_t linear; /* device: so many bytes in the linear part, 0: all */
 	uint32_t ingress; /* no device: came in by this one */
 	uint32_t segments; /* no device: of a GSO packet */
@@ -85,7 +85,7 @@ struct how {
 
 extern struct how how;
 
-/* What the counters should say. */
+/* The expected counters. */
 extern struct dscp_counters expected[N_SLOTS];
 
 /*
@@ -136,8 +136,8 @@ uint32_t stamp_of(uint32_t dscp);
 /* For each DSCP, of the flow HASH. */
 void add_stamps(uint32_t ifindex);
 
-/* Of each case, in maps that are empty: nothing; all tunnels, and stamps of WG; no tool, and
- * stamps; a tool without a tunnel, and stamps. */
+/* Set-ups for each case, in maps that are empty: nothing; all tunnels, and stamps of WG; no tool,
+ * and stamps; a tool without a tunnel, and stamps. */
 int set_nothing(void **state);
 int set_all(void **state);
 int set_plain(void **state);
@@ -164,10 +164,10 @@ bool transmit(const char *program, const struct packet *in, uint32_t hash, struc
 void assert_same(const struct packet *in, const struct packet *want, const struct packet *out);
 void assert_counters(void);
 
-/* What the oracle says. */
+/* Returns the oracle's answer. */
 struct outcome ask(const struct packet *p, uint32_t hash);
 
-/* That this becomes of the packet; the first without a look at the counters, which takes longer
+/* Asserts the outcome of a packet; the first without a look at the counters, which takes longer
  * than all the rest. */
 void check_packet(const char *program, const struct packet *p, uint32_t hash,
 		  const struct outcome *o);
@@ -182,10 +182,10 @@ void expect_marked(const struct packet *p, uint32_t slot);
 /* Not the tunnel's, even with a hash that was stamped. */
 void expect_not_ours(const struct packet *p);
 
-/* That a program for tunnel devices has stamped it. */
+/* Asserts that a program for tunnel devices has stamped it. */
 void account_inner(const struct packet *p);
 
-/* By one of the programs for tunnel devices. value: what the hash is stamped with, or -1: nothing
+/* Runs one of the programs for tunnel devices. value: the value in the stamp, or -1: nothing
  * happens. */
 void expect_stamped(const char *program, const struct packet *p, uint32_t hash, int value);
 

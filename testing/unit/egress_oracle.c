@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Says what the egress programs should do with a packet, without their code. */
+/* Judges packets in place of the egress programs, without their code. */
 #include "egress_oracle.h"
 
 #include <linux/if_ether.h>
@@ -253,8 +253,8 @@ static bool is_zero(const uint8_t *bytes, size_t len)
 	return true;
 }
 
-/* The better a tunnel's addresses say who it is, the earlier it gets the packet: both, the remote
- * one, the local one, none. */
+/* The better the addresses fit a tunnel, the earlier it gets the packet: both, the remote one, the
+ * local one, none. */
 static uint32_t owner_by_address(const struct view *v, uint8_t kind, uint32_t key)
 {
 	const uint8_t *ip = v->bytes + v->ip, *local = ip + (v->ip6 ? 8 : 12);
@@ -326,8 +326,8 @@ static bool find_inside(const struct view *v, uint8_t kind, size_t *at, uint16_t
 	return true;
 }
 
-/* The longest prefix that an inner packet is to says it, or else the tunnel. Only those of the list
- * that the tunnel has are of account. */
+/* The longest prefix that an inner packet is to decides, or else the tunnel. Only entries of the
+ * list that the tunnel has are of account. */
 static uint8_t by_prefix(const struct view *v, uint32_t slot, bool ip6, const uint8_t *dest,
 			 uint8_t dscp)
 {
@@ -353,7 +353,7 @@ static uint8_t by_prefix(const struct view *v, uint32_t slot, bool ip6, const ui
 	return to;
 }
 
-/* What a packet in clear text is to have outside. */
+/* Returns the DSCP that a packet in clear text should have outside. */
 static uint32_t clear_dscp(const struct view *v, uint32_t slot, uint8_t *came)
 {
 	const struct dscp_tunnel *t = &v->world->tunnels[slot];
@@ -415,7 +415,7 @@ static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 		value = only_value(v, t->flags & DSCP_TUNNEL_PREFIXES);
 	if (value < 0)
 		return DSCP_UNKNOWN | (v->first ? DSCP_FRAGMENT : DSCP_NO_STAMP);
-	if (value >= 128) /* what is final is not mapped again */
+	if (value >= 128) /* a final value is not mapped again */
 		return DSCP_KEEP;
 	if (value >= 64)
 		return value - 64;

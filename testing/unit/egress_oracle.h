@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What egress_outer should do with a packet, written down a second time and in another way: lists
- * instead of maps, bytes instead of structs. Where a packet's link-layer header ends is not guessed
+ * Judges packets in place of egress_outer, written down a second time and in another way: lists
+ * instead of maps, bytes instead of structs. The end of a packet's link-layer header is not guessed
  * but told.
  */
 #ifndef EGRESS_ORACLE_H
@@ -29,7 +29,7 @@ struct stamp {
 	bool in_recent;
 };
 
-/* Whose packet the fragments of a datagram are, as its first one has left it. */
+/* The tunnel of a datagram's fragments, as its first one has left it. */
 struct note {
 	uint32_t uplink;
 	int family;
@@ -82,19 +82,19 @@ struct outcome {
 	uint8_t came; /* one more than the DSCP of the inner header, or 0: not read */
 	size_t ip; /* where the outer IP header is; set if it is not NOT_OURS */
 	bool ip6;
-	/* What becomes of the notes: this one goes, if it was there, and comes if it is to. */
+	/* The change of the notes: this one goes, if it was there, and comes if it is to. */
 	struct note note;
 	bool forgets, notes;
 	bool later; /* a fragment that is not the first one */
 };
 
-/* True if the outer header gets the DSCP of the outcome. */
+/* Tells whether the outer header gets the DSCP of the outcome. */
 static inline bool outcome_changes(const struct outcome *o)
 {
 	return o->verdict == MARKED || (o->verdict == SKIPPED && o->dscp != DSCP_KEEP);
 }
 
-/* What egress_inner should see in a packet. */
+/* The fields that egress_inner should see in a packet. */
 struct inner {
 	bool ip; /* false: not an IP packet, and the rest is not set */
 	bool ip6;
@@ -109,7 +109,7 @@ struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type);
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
 		     uint32_t hash);
 
-/* What the world is after a packet with that outcome. */
+/* Changes the world as a packet with that outcome does. */
 void judge_done(struct world *world, const struct outcome *outcome);
 
 #endif

@@ -31,7 +31,7 @@ uint16_t header_sum(const uint8_t *ip, size_t len);
 void put_none(struct packet *p);
 void put_ethernet(struct packet *p, unsigned int tags);
 
-/* The ethertype of what follows; nothing happens in an L3 packet. */
+/* Sets the ethertype of the next header; nothing happens in an L3 packet. */
 void put_type(struct packet *p, uint16_t type);
 
 /* Bytes, or zeros if they are NULL. Returns where they are. */

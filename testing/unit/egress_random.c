@@ -112,7 +112,7 @@ uint32_t random_hash(void)
 		return next_random();
 	case 2:
 		return s->hash ^ 1u << next_random() % 32;
-	case 3: /* what a socket's fragments have in place of the stamp */
+	case 3: /* the hash that a socket's fragments have in place of the stamp */
 		return one_in(2) ? SOCKET : dscp_unmix(s->hash);
 	default:
 		return s->hash;

@@ -49,7 +49,7 @@ static int n_cpus;
 static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
 static struct {
-	int fd; /* of the device: what it sends comes out here */
+	int fd; /* of the device: packets that it sends come out here */
 	int sender;
 	int netns; /* where we were before */
 	int ifindex;

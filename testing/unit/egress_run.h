@@ -3,7 +3,7 @@
 /*
  * The egress programs loaded apart from everything else (nothing is pinned), and two ways to hand
  * them a packet: BPF_PROG_TEST_RUN, which takes frames only and knows everything about them, and
- * the egress of a tun or tap device in a network namespace of its own, for L3 packets and what
+ * the egress of a tun or tap device in a separate network namespace, for L3 packets and frames that
  * newer kernels refuse to test.
  */
 #ifndef EGRESS_RUN_H
@@ -17,7 +17,7 @@
 #include "egress_oracle.h"
 #include "egress_packet.h"
 
-/* What the maps say, and what the tests tell the programs. */
+/* The content of the maps, and the tests' messages to the programs. */
 extern struct world world;
 extern struct egress_knobs *knobs;
 
@@ -45,13 +45,13 @@ void add_stamp(const struct stamp *stamp);
 void add_note(const struct note *note);
 void add_prefix(const struct prefix *prefix);
 
-/* Fails the test if the notes of fragments are not those of the world. */
+/* Fails the test if the notes of fragments are not the world's. */
 void assert_notes(void);
 /* All of them go, from both. */
 void forget_notes(void);
 
-/* ctx: NULL, or what else the kernel knows of the packet. False: this kernel refuses to make a
- * packet so short. */
+/* ctx: NULL, or more of the kernel's knowledge about the packet. False: this kernel refuses to make
+ * a packet so short. */
 bool run_frame(const char *program, const struct packet *in, struct packet *out,
 	       const struct __sk_buff *ctx);
 /* type: skb->protocol. linear: so many bytes are in the linear part of the skb, 0: all. */
@@ -61,7 +61,7 @@ void run_device(const char *program, const struct packet *in, uint16_t type, uin
 /* How a local program sends a packet itself. */
 struct sender {
 	int type; /* SOCK_DGRAM, SOCK_RAW */
-	int protocol; /* of the socket: IPPROTO_UDP, or that of a raw socket */
+	int protocol; /* of the socket: IPPROTO_UDP, or a raw socket's protocol */
 	uint16_t source, dest; /* ports of a UDP socket */
 };
 

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The egress programs for their unit tests. BPF_PROG_TEST_RUN makes a new skb for every call and
- * does not show its hash, so these put one there first and tell what became of it.
+ * does not show its hash, so these put one there first and report it afterwards.
  */
 #include "../../dscp-tool/bpf/dscp_egress.bpf.c"
 
@@ -11,7 +11,7 @@
 struct egress_knobs knobs;
 
 /* The outer header that ipgre_header() or ip6gre_header() puts in front, and GRE's: the network
- * header stays where it is. What IPv6's says of the length is what was in memory before. */
+ * header stays where it is. The length in IPv6's header is the former content of the memory. */
 static __always_inline void put_prototype(struct __sk_buff *skb, __u32 family)
 {
 	struct ip4_header ip4 = { .version_ihl = 0x45, .ds = 0x28, .protocol = IP_PROTO_GRE };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Cases of the ingress programs: tunnels, packets, and what is expected. */
+/* Cases of the ingress programs: tunnels, packets, and the expected outcomes. */
 #include "ingress_cases.h"
 
 #include <setjmp.h>
@@ -447,7 +447,7 @@ void assert_counters(void)
 
 	read_arrivals(counters);
 	for (int slot = 0; slot < N_SLOTS; slot++) {
-		/* Why, is what expect_unknown() is about. */
+		/* The reason is expect_unknown()'s subject. */
 		for (int i = 1; i < DSCP_REASONS; i++) {
 			counters[slot].unknown[0] += counters[slot].unknown[i];
 			counters[slot].unknown[i] = 0;
@@ -462,7 +462,7 @@ void assert_counters(void)
  * At the uplink
  */
 
-/* What is in the map when a note comes to one with its key. */
+/* The note in the map when another one comes with its key. */
 static void merge(struct dscp_note *note, const struct dscp_note *old)
 {
 	struct dscp_note merged = *old;
@@ -671,7 +671,7 @@ void policies(void **state)
 		set_policy(WG, AF41, DSCP_KEEP);
 		set_policy(WG, 63, CS1);
 		set_policy(WG, 0, DSCP_KEEP);
-		/* Of the other tunnel: no matter. */
+		/* For the other tunnel: no matter. */
 		set_policy(OTHER_WG, EF, 1);
 		set_outer(&j, EF << 2);
 		expect_journey(&j, MARKED, AF41);
@@ -729,7 +729,7 @@ void without_tool(void **state)
 	}
 }
 
-/* Whatever is known of the outer header, there is nothing to mark. */
+/* There is nothing to mark, however well the outer header is known. */
 void inner_not_ip(void **state)
 {
 	static const uint16_t types[] = { ETH_P_ARP, ETH_P_LLDP, ETH_P_MPLS_UC, 0x0040, 0xffff };
@@ -743,7 +743,7 @@ void inner_not_ip(void **state)
 		set_outer(&j, EF << 2);
 		expect_journey(&j, UNTOUCHED, 0);
 	}
-	/* Neither of these is what its ethertype says. */
+	/* Neither of these is as its ethertype says. */
 	for (int family = 4; family <= 6; family += 2) {
 		inner = inner_packet(family, 20);
 		inner.bytes[ETHERNET] ^= 0x20;
@@ -818,7 +818,7 @@ static void arrive_cut(const struct journey *j, const struct delivered *d, struc
 	arrive(&cut_one, &noted);
 }
 
-/* Of what the tunnel delivers, with a message that says so or not. */
+/* Packets that the tunnel delivers, with a message that says so or not. */
 static void cut_inner(const struct journey *j, unsigned long *turn)
 {
 	struct noted noted = note_of(j);
@@ -950,7 +950,7 @@ static void mutate_often(uint8_t *bytes, size_t len, unsigned int most)
 		mutate(bytes, len);
 }
 
-/* What the uplink sees of it. */
+/* The packet as the uplink sees it. */
 static struct noted random_passing(const struct journey *j)
 {
 	struct packet wire = on_wire(j, one_in(2) ? 0 : next_random() % 4);

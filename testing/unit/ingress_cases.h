@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the cases of the ingress programs are made of: packets in tunnels, what the maps hold, and
- * "this packet, behind those headers, comes out so". What comes out is compared byte for byte, and
- * so are notes and counters; ingress_oracle.c has to agree with each case.
+ * The parts of the cases of the ingress programs: packets in tunnels, the content of the maps, and
+ * "this packet, behind those headers, comes out so". The outcome is compared byte for byte, and so
+ * are notes and counters; ingress_oracle.c has to agree with each case.
  */
 #ifndef INGRESS_CASES_H
 #define INGRESS_CASES_H
@@ -44,7 +44,7 @@ struct journey {
 };
 
 extern struct world world;
-/* What the counters should say. */
+/* The expected counters. */
 extern struct dscp_counters expected[N_SLOTS];
 
 /*
@@ -92,7 +92,7 @@ int end_case(void **state);
 #define PLAIN(name) cmocka_unit_test_setup_teardown(name, set_plain, end_case)
 #define NO_TUNNEL(name) cmocka_unit_test_setup_teardown(name, set_no_tunnel, end_case)
 
-/* Of a group. */
+/* Set-up and end of a group. */
 int load(void **state);
 int unload(void **state);
 int load_behind_tun(void **state);

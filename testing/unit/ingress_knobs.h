@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the tests tell the programs of ingress_test.bpf.c, and what those tell them. */
+/* The messages between the tests and the programs of ingress_test.bpf.c, in both directions. */
 #ifndef INGRESS_KNOBS_H
 #define INGRESS_KNOBS_H
 
@@ -26,7 +26,7 @@ struct ingress_knobs {
 	__u32 linear; /* bytes of the packet that the next program can read directly */
 	__u32 pad;
 	struct dscp_note note;
-	__u8 head[MAX_GROWN]; /* what `grown` puts in */
+	__u8 head[MAX_GROWN]; /* the bytes that `grown` puts in */
 	__s64 error; /* of a helper; 1: there is no next program */
 };
 

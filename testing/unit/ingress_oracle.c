@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Says what the ingress programs should do with a packet, without their code. */
+/* Judges packets in place of the ingress programs, without their code. */
 #include "ingress_oracle.h"
 
 #include <string.h>
@@ -52,7 +52,7 @@ static uint32_t port_of(const struct world *world, uint16_t number, uint8_t *kin
 	return 0;
 }
 
-/* What is in front of UDP, GRE...: the length of IP with its extensions, or 0 */
+/* The headers in front of UDP, GRE...: the length of IP with its extensions, or 0 */
 struct network {
 	size_t length, total;
 	uint8_t protocol, ds;
@@ -112,7 +112,7 @@ static struct network read_network(struct bytes b, uint16_t type)
 
 enum message { NO_MESSAGE, NO_DATA, DATA };
 
-/* Of what UDP carries, given the length in its header. */
+/* Judges the payload of UDP, given the length in its header. */
 static enum message message_of(const uint8_t *message, uint16_t udp_length)
 {
 	if (message[1] || message[2] || message[3] || message[0] < 1 || message[0] > 4)
@@ -210,7 +210,7 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 	return p;
 }
 
-/* What may change on its way to the tunnel: ECN, and the hop limit of IPv6. */
+/* The fields that may change on the way to the tunnel: ECN, and the hop limit of IPv6. */
 static bool same_header(const uint8_t *front, const uint8_t *noted)
 {
 	static const uint8_t fixed[2][DSCP_NOTE_BYTES] = {
@@ -271,7 +271,7 @@ static struct passage judge_passing_xdp(const struct world *world, struct bytes 
 }
 
 /*
- * What is in front of a packet
+ * The headers in front of a packet
  */
 
 /* Memory that ends where UDP begins. */
@@ -433,7 +433,7 @@ static bool are_ends(const struct dscp_endpoint *e, const uint8_t *source, size_
 	       (any_or_same(e->remote, source, len) && any_or_same(e->local, source + len, len));
 }
 
-/* Of a packet of so many bytes behind the IP header. */
+/* Judges a packet of so many bytes behind the IP header. */
 static bool is_clear_ip4(const struct dscp_endpoint *e, struct bytes b, uint8_t protocol,
 			 size_t payload)
 {
@@ -453,7 +453,7 @@ static bool is_clear_ip6(const struct dscp_endpoint *e, struct bytes b, uint8_t 
 	       get16(ip + 4) == payload && are_ends(e, ip + 8, 16);
 }
 
-/* UDP and what is behind it: the length, or 0. */
+/* UDP and the header behind it: the length, or 0. */
 static size_t udp_header_before(const struct world *world, const struct dscp_tunnel *t,
 				const uint8_t *end, size_t payload)
 {
@@ -490,7 +490,8 @@ static uint16_t type_of_tcp(const struct packet *p)
 	return ip6 ? ETH_P_IPV6 : ETH_P_IP;
 }
 
-/* What GRO has merged again is given no size by the tests: such a packet has to be as it was. */
+/* The tests give no size to a packet that GRO has merged again: such a packet has to be as it
+ * was. */
 static uint32_t dscp_by_clear(const struct world *world, const struct delivered *d)
 {
 	const struct dscp_tunnel *t = &world->tunnels[slot_of_device(world, d->ifindex)];

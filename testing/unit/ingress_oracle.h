@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * What the ingress programs should do, written down a second time and in another way: lists instead
- * of maps, bytes instead of structs. Where a packet's link-layer header ends is not guessed but
- * told.
+ * Judges packets in place of the ingress programs, written down a second time and in another way:
+ * lists instead of maps, bytes instead of structs. The end of a packet's link-layer header is not
+ * guessed but told.
  */
 #ifndef INGRESS_ORACLE_H
 #define INGRESS_ORACLE_H
@@ -34,7 +34,7 @@ struct world {
 
 /* A packet that came out of a tunnel. */
 struct delivered {
-	uint8_t front[MAX_FRONT]; /* what lies in memory in front of it */
+	uint8_t front[MAX_FRONT]; /* the bytes in memory in front of it */
 	size_t front_len;
 	struct packet packet; /* link: 0 if it begins with its IP header */
 	uint32_t ifindex; /* of the tunnel device */
@@ -57,7 +57,7 @@ enum passing {
 
 struct passage {
 	enum passing what;
-	uint32_t slot; /* SKIPPED: who counts it */
+	uint32_t slot; /* SKIPPED: the counter that has it */
 	struct noted noted;
 };
 

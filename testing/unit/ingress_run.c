@@ -116,7 +116,7 @@ static void load_object(enum dscp_method method)
 	assert_int_equal(bpf_object__load(object), 0);
 }
 
-/* Of our own object or of the one under test. */
+/* Looks in our own object or in the one under test. */
 static int program_fd(const struct bpf_object *o, const char *name)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(o, name);
@@ -212,7 +212,7 @@ void ingress_unload(void)
 }
 
 /*
- * A tun device: what is written comes in, what the programs let pass comes back
+ * A tun device: written packets come in, and packets that the programs let pass come back
  */
 
 static void set_sysctl(const char *path, const char *value)
@@ -332,7 +332,7 @@ static bool run_front(const struct packet *in, uint16_t type, uint32_t segments,
 	return true;
 }
 
-/* The frame from which test_front removes what is in front: behind the Ethernet header, which then
+/* The frame from which test_front removes the outer headers: behind the Ethernet header, which then
  * moves over the 14 bytes that come last. */
 static void put_frame(struct packet *frame, const struct delivered *d)
 {

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The ingress programs of one method, loaded apart from everything else (nothing is pinned), and
- * what hands them packets: BPF_PROG_TEST_RUN, which takes frames only, or a tun device in a network
- * namespace of its own, for L3 packets.
+ * the means to hand them packets: BPF_PROG_TEST_RUN, which takes frames only, or a tun device in a
+ * separate network namespace, for L3 packets.
  */
 #ifndef INGRESS_RUN_H
 #define INGRESS_RUN_H
@@ -18,8 +18,8 @@ extern struct ingress_knobs *knobs;
 /* A tun device puts so many bytes of a packet of more than a page into the linear part of the skb,
  * and the rest into pages. 0: all are in the linear part. */
 extern uint32_t linear;
-/* Of the map note_cache: ingress_reset() makes all of them busy, so that every note goes to the map
- * notes. */
+/* Buckets of the map note_cache: ingress_reset() makes all of them busy, so that every note goes to
+ * the map notes. */
 extern bool buckets_busy;
 
 /* NULL, or why these tests cannot run here. */
@@ -40,7 +40,7 @@ void set_map(const char *name, const void *key, const void *value);
 const char *device_open(void);
 void device_close(void);
 
-/* Of the device that packets are delivered by. */
+/* Number of the device that packets are delivered by. */
 uint32_t tunnel_ifindex(void);
 bool raw(void);
 
@@ -52,7 +52,7 @@ bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *o
 /* ingress_outer. */
 bool run_outer(const struct packet *in, uint32_t segments, struct packet *out);
 
-/* Of the maps note_cache and notes. */
+/* Notes of the maps note_cache and notes. */
 bool find_note(const struct dscp_note_key *key, struct dscp_note *note);
 bool delete_note(const struct dscp_note_key *key);
 unsigned int count_notes(void);

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * BPF_PROG_TEST_RUN makes a packet with nothing in front of it. test_front decapsulates it first,
- * as a tunnel does, so that outer headers are in memory in front of what the program under test
- * gets; it calls that as it is, not a copy.
+ * as a tunnel does, so that outer headers are in memory in front of the packet that the program
+ * under test gets; it calls that program as it is, not a copy.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

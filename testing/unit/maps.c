@@ -105,7 +105,7 @@ static void clear_hash(const struct bpf_map *map)
 	}
 }
 
-/* Of a per-CPU array: the values of all CPUs of all slots are this byte. */
+/* Sets a per-CPU array: the values of all CPUs of all slots are this byte. */
 static void set_slots(const struct maps *maps, const struct bpf_map *map, int byte)
 {
 	size_t size = (size_t)libbpf_num_possible_cpus() * ((bpf_map__value_size(map) + 7) & ~7u);
@@ -170,7 +170,7 @@ static void assert_zero(const struct bpf_map *map, const uint8_t *bytes, size_t 
 			fail_msg("byte %zu of %s is %u", i, bpf_map__name(map), bytes[i]);
 }
 
-/* Of an array, of one value per CPU or not. */
+/* Clears an array, of one value per CPU or not. */
 static void assert_values_zero(const struct bpf_map *map, uint32_t entries, size_t value_size)
 {
 	uint32_t *keys = calloc(entries, sizeof(*keys)), next, count = entries;

@@ -31,7 +31,7 @@ void maps_close(struct maps *maps);
 /* All maps are as after the load. */
 void maps_clear(struct maps *maps);
 
-/* Returns the array whose name ends so. */
+/* Returns the array with a name that ends so. */
 void *maps_area(const struct maps *maps, const char *name);
 
 /* Writes something into all maps. */

@@ -11,7 +11,7 @@
 
 struct note_cache_result results[NOTE_CACHE_THREADS];
 
-/* All of it tells whose note it is. */
+/* All of it tells the owner of the note. */
 static __always_inline void fill(struct dscp_note *note, __u32 thread, __u32 turn)
 {
 	__builtin_memset(note->header, thread + 1, sizeof(note->header));

@@ -8,7 +8,7 @@
 
 #define NOTE_CACHE_THREADS 4 /* a power of two */
 
-/* The frame that tells put_and_take who calls. */
+/* The frame that tells put_and_take its caller. */
 struct note_cache_packet {
 	__u8 ethernet[16];
 	__u64 id;

@@ -10,7 +10,7 @@
 #define RANDOM_SEED 20210618u
 
 uint32_t next_random(void);
-/* True once in n times. */
+/* Returns true once in n times. */
 bool one_in(uint32_t n);
 
 /* Begins the numbers of this round, which do not depend on other rounds. From here to random_end()

@@ -324,7 +324,7 @@ static void odd_values(void **state)
 	assert_string_equal(config.uplinks[2], "a=b");
 }
 
-/* A text has room for its terminating zero; what is in front of the member and behind it stays. */
+/* A text has room for its terminating zero; bytes in front of the member and behind it stay. */
 static void lengths(void **state)
 {
 	(void)state;
@@ -358,7 +358,7 @@ static void double_dash(void **state)
 	assert_string_equal(args[1], "--");
 }
 
-/* No abbreviations, nothing longer, and case counts; but what was meant is said. */
+/* No abbreviations, nothing longer, and case counts; but the nearest name is said. */
 static void unknown(void **state)
 {
 	(void)state;
@@ -542,7 +542,7 @@ static void number_refuses(void **state)
 	assert_int_equal(args_number("x", 1, 10, &n, NULL, 0), -EINVAL);
 }
 
-/* What a function writes, until the next one does. */
+/* The output of a function, until the next one writes. */
 static const char *end_text(FILE *f, char *const *text)
 {
 	static char copy[16384];
@@ -700,7 +700,7 @@ static void splits_what_it_quotes(void **state)
 	assert_string_equal(words[0], all);
 }
 
-/* The shell is a judge of its own. Behind each word is a mark. */
+/* The shell is an independent judge. Behind each word is a mark. */
 static void a_shell_reads_the_same(void **state)
 {
 	char *text, want[4096] = "", got[4096];
@@ -771,7 +771,7 @@ static void splits(void **state)
 	}
 }
 
-/* An option whose value was forgotten is the last word, and nothing behind it is taken. */
+/* A forgotten value leaves the option as the last word, and nothing behind it is taken. */
 static void split_and_parse(void **state)
 {
 	(void)state;
@@ -812,7 +812,7 @@ static void prints(void **state)
 	assert_string_equal(printed_option(5, &some), " --range 1 --range=-2");
 }
 
-/* Whatever a text is, the words that are printed for it make the same of it. */
+/* For any text, the words that are printed for it make the same of it. */
 static void parses_what_it_prints(void **state)
 {
 	const struct typed base = {};

@@ -204,7 +204,7 @@ static void policy_copy(void **state)
 	}
 }
 
-/* What a map names is the map's; the rest is the other policy's. */
+/* DSCPs that a map names are the map's; the rest is the other policy's. */
 static void policy_completed(void **state)
 {
 	struct dscp_policy own = parsed("*=CS0,CS7=keep,LE=LE"), policy;
@@ -474,7 +474,7 @@ static void priority_values(void **state)
 	assert_memory_equal(&policy, &(struct dscp_policy){}, sizeof(policy));
 }
 
-/* As a map of all names says it: which is what the man page says of a preset. */
+/* As a map of all names says it, which the man page gives as the meaning of a preset. */
 static void priority_presets(void **state)
 {
 	static const char *const same[][2] = {
@@ -522,7 +522,7 @@ static void priority_refuses(void **state)
 	}
 }
 
-/* The shortest form: a preset's name, and what is not as the preset has it. */
+/* The shortest form: a preset's name, and the DSCPs that are not as the preset has them. */
 static void priority_prints(void **state)
 {
 	static const char *const texts[][2] = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* egress_outer and tunnels in clear text: where it finds the inner header, and what it makes of it.
- */
+/* egress_outer and tunnels in clear text: where it finds the inner header, and how it treats it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +26,7 @@
 #define NOTES_KEPT 256 /* so many random packets: there is room for the notes of all */
 #define CS2 16
 
-/* Headers of the tunnels, and what is behind them. */
+/* Headers of the tunnels, and the packets behind them. */
 static const struct header {
 	uint8_t protocol;
 	uint16_t dest; /* UDP */
@@ -37,7 +36,7 @@ static const struct header {
 	int inner; /* 0: a frame; else the family of the packet; -1: nothing that is known */
 } headers[] = {
 	{ IPPROTO_UDP, VXLAN_PORT, "\x08\0\0\0\0\0\x2a", 8, VXLAN_42, VXLAN6_42, 0 },
-	/* What VXLAN has no name for, and group policy. */
+	/* Next protocols that VXLAN has no name for, and group policy. */
 	{ IPPROTO_UDP, VXLAN_PORT, "\xf8\xff\xff\xff\0\0\x2a\xff", 8, VXLAN_42, VXLAN6_42, 0 },
 	{ IPPROTO_UDP, VXLAN_PORT, "\x88\x08\x12\x01\0\0\x2a", 8, VXLAN_42, VXLAN6_42, 0 },
 	/* GPE: no packet, IPv4, IPv6, frame, NSH, and others. */
@@ -64,7 +63,7 @@ static const struct header {
 	{ IPPROTO_GRE, 0, "\x20\0\x65\x58\0\0\0\x4d", 8, GRE_KEY, GRE6_KEY, 0 },
 	{ IPPROTO_GRE, 0, "\xb0\0\x08\0\1\2\3\4\0\0\0\x4d\5\6\7\x08", 16, GRE_KEY, GRE6_KEY, 4 },
 	{ IPPROTO_GRE, 0, "\x90\0\x08\0\1\2\3\4\5\6\7\x08", 12, GRE, GRE6, 4 },
-	/* Routing (RFC 1701), and what is neither IP nor a frame. */
+	/* Routing (RFC 1701), and payloads that are neither IP nor a frame. */
 	{ IPPROTO_GRE, 0, "\x40\0\x08\0", 4, GRE, GRE6, -1 },
 	{ IPPROTO_GRE, 0, "\0\0\x88\x47", 4, GRE, GRE6, -1 },
 	{ IPPROTO_GRE, 0, "\0\0\x88\x0b", 4, GRE, GRE6, -1 },
@@ -106,7 +105,7 @@ static void clear_every_header(void **state)
 	}
 }
 
-/* Of the inner header six bits count, of either version. */
+/* Six bits of the inner header count, with either version. */
 static void clear_every_ds(void **state)
 {
 	unsigned long turn = 0;
@@ -146,7 +145,7 @@ static void clear_tags(void **state)
 	}
 }
 
-/* What is in the frame is not IP, or says that it is and is not. */
+/* The content of the frame is not IP, or says that it is and is not. */
 static void clear_not_ip(void **state)
 {
 	struct packet p;
@@ -276,7 +275,7 @@ static void clear_erspan(void **state)
 	}
 }
 
-/* The first fragment has the inner header; the others have what that says. */
+/* The first fragment has the inner header; the others have its DSCP. */
 static void clear_fragments(void **state)
 {
 	struct packet p, f, later;
@@ -335,7 +334,7 @@ static void clear_policy_of_tunnel(void **state)
 	}
 }
 
-/* The fixed mode does not ask what is inside. */
+/* The fixed mode does not read the inner packet. */
 static void clear_fixed(void **state)
 {
 	struct packet p;
@@ -405,7 +404,7 @@ static void clear_peers(void **state)
 		expect(&p, 0, MARKED, slot, 5);
 		p = packet_to(vxlan, family, 6, 9);
 		expect(&p, 0, UNCHANGED, slot, 0);
-		/* No prefix of theirs has it: the tunnel's own policy. */
+		/* None of their prefixes has it: the tunnel's own policy. */
 		p.bytes[p.len - 24] = 0xfd;
 		expect(&p, 0, MARKED, slot, CS1);
 	}
@@ -419,7 +418,7 @@ static void clear_peers(void **state)
 	expect(&p, 0, UNCHANGED, IPIP6, 0);
 }
 
-/* Those of the list that the tunnel has; all others are as its last entry says. */
+/* Entries of the list that the tunnel has; all others are as its last entry says. */
 static void clear_lists(void **state)
 {
 	const struct prefix rest = { .slot = VXLAN_42, .list = 7, .rest = true, .to = 11 };
@@ -442,7 +441,7 @@ static void clear_lists(void **state)
 	expect(&p, 0, MARKED, VXLAN_42, CS1);
 }
 
-/* The destination has to be there; and it is that of the fragments, too. */
+/* The destination has to be there; and the fragments have the same. */
 static void clear_peers_truncated(void **state)
 {
 	struct packet p, shorter, f;
@@ -480,7 +479,7 @@ static void clear_paged(void **state)
 	how.linear = 0;
 }
 
-/* What such a program sends, and the verdict: is it its own packet, or the tunnel's? */
+/* A packet that such a program sends, and the verdict: is it its own packet, or the tunnel's? */
 static const struct sent {
 	struct sender by;
 	const struct header *header; /* and an inner packet with EF */
@@ -557,7 +556,8 @@ static void clear_sent_by_programs(void **state)
 	assert_counters();
 }
 
-/* One tunnel inside another: the outermost header says whose it is, the next one what it gets. */
+/* One tunnel inside another: the outermost header decides on the tunnel, the next one on the
+ * DSCP. */
 static void clear_nested(void **state)
 {
 	struct packet inner = outer_packet(4, IPPROTO_UDP, VXLAN_PORT), p;

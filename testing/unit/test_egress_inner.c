@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* egress_inner: which hash each packet gets, and what the maps say then. */
+/* egress_inner: the hash that each packet gets, and the content of the maps then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,8 +204,8 @@ static void inner_protocols(void **state)
 	}
 }
 
-/* What GRE without a remote address shows of itself is not the inner packet, which may itself be
- * GRE's, of any length: 0 is that of one longer than 65535 bytes. */
+/* The header that GRE without a remote address shows is not the inner packet, which may itself be
+ * GRE's, of any length: 0 is the length of one longer than 65535 bytes. */
 static void inner_gre_prototype(void **state)
 {
 	struct packet p, out;
@@ -283,7 +283,7 @@ static void inner_mac_like_ip(void **state)
 	knobs->vlan_tags = 0;
 }
 
-/* The kernel may know what is behind the tags of a frame. */
+/* The kernel may know the protocol behind the tags of a frame. */
 static void inner_type_behind_tags(void **state)
 {
 	struct packet p, tagged;
@@ -333,7 +333,7 @@ static void inner_bad_version(void **state)
 	}
 }
 
-/* It is the tunnel's own business to drop what is not right. */
+/* Dropping a bad packet is the tunnel's own business. */
 static void inner_bad_header_length(void **state)
 {
 	struct packet p = udp_packet(4, 4000, 5000, 0, 20);
@@ -406,7 +406,7 @@ static void inner_paged(void **state)
 	}
 }
 
-/* Whatever a packet is, nothing of it changes, and its hash says what is in it. */
+/* No packet changes, whatever it is, and its hash tells the DSCP in it. */
 static void inner_random(void **state)
 {
 	unsigned int rounds = effort_rounds(how.device ? DEVICE_PACKETS : FRAMES), without = 0;
@@ -447,7 +447,7 @@ int main(void)
 		INNER(inner_truncated_tags),
 		INNER(maps_are_reset),
 	};
-	/* What BPF_PROG_TEST_RUN does not do, or not in every kernel. */
+	/* Cases that BPF_PROG_TEST_RUN does not do, or not in every kernel. */
 	const struct CMUnitTest tap[] = {
 		INNER(inner_program),	       INNER(inner_socket_hash),   INNER(inner_truncated),
 		INNER(inner_truncated_tags),   INNER(inner_metadata_tags), INNER(inner_mac_like_ip),

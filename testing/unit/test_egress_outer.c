@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* egress_outer: what becomes of each packet. The oracle judges alone where packets are random. */
+/* egress_outer: the outcome of each packet. The oracle judges alone where packets are random. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@
 #define NOTES_KEPT 256 /* so many random packets: there is room for the notes of all */
 
 /*
- * egress_outer: packets of others
+ * egress_outer: foreign packets
  */
 
 static void outer_others(void **state)
@@ -234,7 +234,7 @@ static void outer_priority(void **state)
 	}
 }
 
-/* 0 is a priority too, and what is not in force is not looked at. */
+/* 0 is a priority too, and a map that is not in force is not looked at. */
 static void outer_priority_changes(void **state)
 {
 	struct packet p;
@@ -287,7 +287,7 @@ static void outer_unknown(void **state)
 		expect(&p, stamp_of(EF) ^ 1, UNKNOWN, WG, 0);
 		/* In the same bucket of the cache. */
 		expect(&p, stamp_of(EF) ^ DSCP_STAMP_CACHE, UNKNOWN, WG, 0);
-		/* No hash at all: what empty buckets of the cache look like. */
+		/* No hash at all: how empty buckets of the cache look. */
 		expect(&p, 0, UNKNOWN, WG, 0);
 	}
 }
@@ -688,7 +688,7 @@ static void outer_ip6_extensions_truncated(void **state)
 	}
 }
 
-/* Options of every length; beyond what is made linear they may, but need not, be passed over. */
+/* Options of every length; beyond the linear part they may, but need not, be passed over. */
 static void outer_ip6_long_options(void **state)
 {
 	struct packet p;
@@ -745,7 +745,7 @@ static void outer_encap_limit(void **state)
 
 		p = limited(NULL, next[i]);
 		expect_marked(&p, slot);
-		/* Of nobody until the first one was seen. */
+		/* No tunnel's until the first one was seen. */
 		p = limited(later, next[i]);
 		expect(&p, stamp_of(45), NOT_OURS, 0, 0);
 		p = limited(first, next[i]);
@@ -762,7 +762,7 @@ static void outer_encap_limit(void **state)
  * egress_outer: fragments
  */
 
-/* The port can be read, so whose it is does not need a note. */
+/* The port can be read, so the tunnel is known without a note. */
 static void outer_first_fragments(void **state)
 {
 	struct packet p, f;
@@ -808,7 +808,8 @@ static void outer_later_fragments(void **state)
 			expect(&f, stamp_of(EF), MARKED, WG, 45);
 			expect(&f, 0, more ? MARKED : NOT_OURS, WG, 45);
 			expect(&f, STRANGE, more ? MARKED : NOT_OURS, WG, 45);
-			/* What the first one was not known by, the others are not either. */
+			/* The others are not known by a property that the first one was not known
+			 * by. */
 			expect(&first, STRANGE, UNKNOWN, WG, 0);
 			expect(&f, stamp_of(45), UNKNOWN, WG, 0);
 			forget_notes();
@@ -839,7 +840,7 @@ static void outer_fragment_flags(void **state)
 	expect_marked(&p, WG);
 }
 
-/* Of another packet: something that tells two packets apart is not the same. */
+/* Fragments of another packet: something that tells two packets apart is not the same. */
 static void outer_fragments_of_others(void **state)
 {
 	static const size_t places4[] = { 4, 5, 9, 12, 15, 16, 19 };
@@ -899,8 +900,8 @@ static void outer_fragment_id_again(void **state)
 	}
 }
 
-/* What is whole says nothing of fragments, even with the same identification: an atomic fragment of
- * IPv6 has one. Nor does a forwarded packet. */
+/* A whole packet says nothing of fragments, even with the same identification: an atomic fragment
+ * of IPv6 has one. Nor does a forwarded packet. */
 static void outer_fragment_and_whole(void **state)
 {
 	struct packet p, whole, f, later;
@@ -930,7 +931,7 @@ static void outer_fragment_and_whole(void **state)
 	}
 }
 
-/* Fixed mode, and a policy that keeps what is there. */
+/* Fixed mode, and a policy that keeps the present DSCP. */
 static void outer_fragment_policy(void **state)
 {
 	struct packet p, f, later;
@@ -986,7 +987,8 @@ static void outer_no_egress(void **state)
 	}
 }
 
-/* What looks like a tunnel's outer packet where it leaves by the tunnel's own device is inside. */
+/* A packet that looks like a tunnel's outer packet where it leaves by the tunnel's own device is
+ * inside. */
 static void outer_own_device(void **state)
 {
 	struct dscp_tunnel own = world.tunnels[WG], other = world.tunnels[VXLAN_42];
@@ -995,7 +997,7 @@ static void outer_own_device(void **state)
 	(void)state;
 	own.ifindex = other.ifindex = world.uplink;
 	for (int family = 4; family <= 6; family += 2) {
-		/* That number is another device's, in the namespace of the uplinks. */
+		/* The number is another device's, in the namespace of the uplinks. */
 		own.netns = 1;
 		own.uplink_netns = 2;
 		add_tunnel(WG, &own);
@@ -1062,7 +1064,7 @@ static void outer_socket_hash(void **state)
 	}
 }
 
-/* With a policy by peer the stamps have what is to be outside, and the others are of before. */
+/* With a policy by prefix the stamps have the outer DSCP, and the others are of before. */
 static void outer_socket_hash_of_peers(void **state)
 {
 	static const uint8_t one[] = { EF, DSCP_STAMP_FINAL | CS1 }, kept[] = { 1, 2, KEPT };
@@ -1530,7 +1532,7 @@ int main(void)
 		OUTER(outer_mac_like_ip),
 		OUTER(outer_segments),
 	};
-	/* What BPF_PROG_TEST_RUN does not do, or not in every kernel. */
+	/* Cases that BPF_PROG_TEST_RUN does not do, or not in every kernel. */
 	const struct CMUnitTest tap[] = {
 		OUTER(outer_program),
 		OUTER(outer_tags),

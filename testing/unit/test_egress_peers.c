@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* egress_inner_peers: which policy a packet gets by its destination, and what the stamp then says.
- */
+/* egress_inner_peers: the policy that a packet gets by its destination, and the stamp with its
+ * result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void add_peer(uint16_t slot, const char *address, unsigned int length, ui
 	assert_int_equal(bpf_map_update_elem(egress_map("prefixes"), &prefix, &policy, BPF_ANY), 0);
 }
 
-/* The device we have is a tunnel, whose own policy makes AF41 of everything. */
+/* The present device is a tunnel with a policy that makes AF41 of everything. */
 static int set_tunnel(void **state)
 {
 	struct dscp_tunnel tunnel = { .kind = DSCP_KIND_WIREGUARD, .flags = DSCP_TUNNEL_PREFIXES };
@@ -108,7 +108,7 @@ static void peers_longest_match(void **state)
 	add_peer(SLOT, "fd00:7::", 64, 6);
 	add_peer(SLOT, "fd00:7::", 127, 7);
 	add_peer(SLOT, "fd00:7::1", 128, 8);
-	/* A byte of ours that reads as one of the other family is none. */
+	/* One of our bytes that reads as the other family's is none. */
 	add_peer(SLOT, "a00:5::", 32, 9);
 	expect_to("10.0.0.5", FINAL(5));
 	expect_to("10.0.0.4", FINAL(4));
@@ -135,7 +135,7 @@ static void peers_of_others(void **state)
 	/* Not registered: nobody's. */
 	assert_int_equal(bpf_map_delete_elem(egress_map("devices"), &ifindex), 0);
 	expect_to("10.0.0.5",
-		  FINAL(2)); /* what is remembered holds as long as the tunnel says so */
+		  FINAL(2)); /* the remembered slot holds as long as the tunnel says so */
 	world.tunnels[SLOT].ifindex = 0;
 	assert_int_equal(
 		bpf_map_update_elem(egress_map("tunnels"), &slot, &world.tunnels[SLOT], BPF_ANY),
@@ -208,8 +208,8 @@ static void peers_every_ds(void **state)
 	}
 }
 
-/* Two flows of one hash, more or less: one stamp if they get the same value, else two. And never
- * that of egress_inner. */
+/* Two flows of one hash, more or less: one stamp if they get the same value, else two. And never a
+ * stamp of egress_inner. */
 static void peers_collisions(void **state)
 {
 	struct packet p;
@@ -313,7 +313,7 @@ static void peers_program(void **state)
 	assert_int_equal(dscp_unmix(stamp) & DSCP_STAMP_BITS, FINAL(CS2));
 }
 
-/* What is no IP packet, or is cut off. */
+/* Frames that are no IP packet, or are cut off. */
 static void peers_not_ip(void **state)
 {
 	struct packet p, shorter;
@@ -331,7 +331,7 @@ static void peers_not_ip(void **state)
 		p.bytes[p.ip] ^= 0x20;
 		expect_stamped("test_peers", &p, HASH, -1);
 	}
-	/* What GRE without a remote address shows of itself. */
+	/* The header that GRE without a remote address shows. */
 	for (knobs->prototype = 4; knobs->prototype <= 6; knobs->prototype += 2) {
 		p = ip_packet(4, IPPROTO_TCP, 100);
 		assert_true(transmit("test_peers", &p, HASH, &shorter));
@@ -376,7 +376,7 @@ static void peers_paged(void **state)
 	}
 }
 
-/* Prefixes that the destinations of random packets are in, and what their policy makes of all. */
+/* Prefixes that the destinations of random packets are in, and their policy's result for all. */
 static const struct {
 	const char *address;
 	unsigned int length;

@@ -25,7 +25,7 @@ static struct explain_query query;
 static struct explanation explanation;
 static struct explain_uplink *const uplink = &explanation.uplinks[0];
 
-/* A tunnel with egress, and an uplink whose program is not there. */
+/* A tunnel with egress, and an uplink without its program. */
 static int prepare(void **state)
 {
 	(void)state;
@@ -93,7 +93,8 @@ static void each_dscp_in_four_tins(void **state)
 		     "  egress         63 -> keep at eth0\n");
 }
 
-/* Of two that stay alike, constant and copy, the longer row is taken, whatever comes first. */
+/* Between two that stay alike, constant and copy, the longer row is taken, whichever comes
+ * first. */
 static void shortest_rows(void **state)
 {
 	(void)state;
@@ -106,7 +107,7 @@ static void shortest_rows(void **state)
 		     "  egress         AF11-63 -> 5 at eth0\n");
 }
 
-/* What WireGuard makes has CS0. */
+/* WireGuard makes packets with CS0. */
 static void kept(void **state)
 {
 	(void)state;

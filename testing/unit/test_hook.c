@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * TC programs on a real device: at which place among those of others, and whose they are. Each test
- * has a network namespace and a bpffs of its own.
+ * TC programs on a real device: their position among foreign ones, and their owners. Each test has
+ * a separate network namespace and bpffs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,7 +81,8 @@ static int end_world(void **state)
 	return umount(BPFFS);
 }
 
-/* A program of that name that goes on with the chain. dir: whose map it uses; NULL: nobody's. */
+/* A program of that name that goes on with the chain. dir: the owner of the map that it uses; NULL:
+ * nobody. */
 static int program(const char *dir, const char *name)
 {
 	struct bpf_insn insns[] = {
@@ -255,7 +256,8 @@ static void last_of_filters(void **state)
 	assert_neighbours(ROLE_EGRESS_INNER, HOOK_BEHIND, "");
 }
 
-/* Who lets tc choose the priority is in front, and has the one that there would be without ours. */
+/* A filter with a priority that tc has chosen is in front, and has the one that there would be
+ * without ours. */
 static void automatic_priorities(void **state)
 {
 	uint32_t id;
@@ -408,7 +410,7 @@ static void two_of_ours(void **state)
 	two_programs(OURS_TOO);
 }
 
-/* Those at ingress that are attached by TCX, in the order in which they run. */
+/* Programs at ingress that are attached by TCX, in the order in which they run. */
 static void assert_ingress(uint32_t first, uint32_t second)
 {
 	const struct hook at = hook(OURS, ROLE_INGRESS_INNER);
@@ -471,7 +473,7 @@ static void dead_link_of_another_set(void **state)
 
 /* Owners */
 
-/* A filter with the handle and the name of ours. */
+/* A filter with the handle and the name of our filters. */
 static void same_handle_and_name(void **state)
 {
 	struct hook at = hook(OURS, ROLE_EGRESS_OUTER);
@@ -509,7 +511,7 @@ static void two_copies(void **state)
 	run("[ -z \"$(tc filter show dev t0 egress)\" ]");
 }
 
-/* The qdisc that one set has made is the other's too, and so is what a kill has left there. */
+/* The qdisc that one set has made is the other's too, and so are the remains of a kill there. */
 static void qdisc_of_two_sets(void **state)
 {
 	struct hook maker = hook(OURS, ROLE_EGRESS_OUTER), user = hook(OURS_TOO, ROLE_EGRESS_INNER);
@@ -523,7 +525,7 @@ static void qdisc_of_two_sets(void **state)
 	assert_int_equal(state_of(OURS_TOO, ROLE_EGRESS_INNER).health, HOOK_OK);
 	assert_int_equal(hook_detach(&user), 0);
 	assert_no_clsact();
-	/* Also for a program whose filter somebody has taken away. */
+	/* Also for a program with a filter that somebody has taken away. */
 	attach(OURS, ROLE_EGRESS_OUTER, ATTACH_CLSACT);
 	attach(OURS_TOO, ROLE_EGRESS_INNER, ATTACH_CLSACT);
 	no_filter(LAST, 0xd5c9);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * XDP programs on real devices, ours beside those of others. Each test has a network namespace of
- * its own; the bpffs is this process's own and the same for all, since libxdp looks for it once.
+ * XDP programs on real devices, ours beside foreign ones. Each test has a separate network
+ * namespace; the bpffs is this process's own and the same for all, since libxdp looks for it once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,7 +104,7 @@ static void assert_attached(int ifindex, uint32_t prog_id, enum xdp_mode mode)
 	assert_int_equal(state.prog_id, mode == XDP_HOOK_NONE ? 0 : prog_id);
 }
 
-/* A sender on t0; a device for the socket, a receiver of what reaches the stack there. */
+/* A sender on t0; a device for the socket, a receiver of packets that reach the stack there. */
 static int packet_socket(const char *dev)
 {
 	const struct timeval patience = { .tv_sec = 2 };
@@ -258,7 +258,7 @@ static void native(void **state)
 	assert_int_equal(libxdp_detach(world.ifindex, "t1", id), 0);
 }
 
-/* A bridge has no XDP of its own. */
+/* A bridge has no native XDP. */
 static void generic(void **state)
 {
 	uint32_t id;
@@ -348,7 +348,7 @@ static void theirs_alone(void **state)
 	assert_counts("t1", 0, PACKETS);
 }
 
-/* As with another bpffs: a dispatcher whose pins are not to be found. */
+/* As with another bpffs: a dispatcher with pins that are not to be found. */
 static void pins_hidden(void **state)
 {
 	int fd = -1;
@@ -455,7 +455,7 @@ static void no_such_device(void **state)
 	assert_int_equal(libxdp_detach(12345, "gone", 1), 0);
 }
 
-/* Detaches as hook/xdp.c does: what libxdp has left of the program goes too. */
+/* Detaches as hook/xdp.c does: libxdp's remains of the program go too. */
 static void take_away(uint32_t id)
 {
 	const struct leftovers leftovers = { .ifindex = world.ifindex, .prog_id = id };

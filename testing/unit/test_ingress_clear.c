@@ -30,7 +30,7 @@ enum dscp_method method = DSCP_METHOD_TC;
 
 static const struct noted no_note = { .there = false };
 
-/* A packet in its tunnel, and what the tool has registered of that. */
+/* A packet in its tunnel, and the tool's entries for the tunnel. */
 struct clear {
 	struct dscp_endpoint endpoint;
 	struct journey journey;
@@ -159,7 +159,7 @@ static bool has_udp(const struct clear *c)
 }
 
 /*
- * What is believed
+ * Believed headers
  */
 
 static void nothing(struct clear *c, struct delivered *d)
@@ -260,7 +260,7 @@ static void stale_note(void **state)
 }
 
 /*
- * What is not
+ * Headers that are not
  */
 
 static void other_family(struct clear *c, struct delivered *d)
@@ -408,7 +408,7 @@ static void unusual(void **state)
 	expect(&d, &no_note, UNKNOWN, 0);
 }
 
-/* The real header could be one with options, whose end looks like a header. */
+/* The real header could be one with options, and their end looks like a header. */
 static void options(void **state)
 {
 	struct packet inner = inner_tcp(4);
@@ -461,7 +461,7 @@ static void both_versions(void **state)
  * Bits
  */
 
-/* Says nothing of whose header it is, or of whom, where no address is registered. */
+/* Tells neither the owner of the header nor its addressee, where no address is registered. */
 static bool is_free(const struct clear *c, size_t bit)
 {
 	bool ip6 = c->journey.wire.ip6;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The method "peek": what lies in front of a packet is believed if it fits in every respect. */
+/* The method "peek": a header in front of a packet is believed if it fits in every respect. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -303,7 +303,7 @@ static void header_in_options(void **state)
 	}
 }
 
-/* What is in front of the header does not matter. */
+/* The bytes in front of the header do not matter. */
 static void garbage_in_front(void **state)
 {
 	struct journey j;
@@ -324,7 +324,7 @@ static void garbage_in_front(void **state)
 	}
 }
 
-/* What the buffer held before looks like the header of a fragment, which is never what UDP gets. */
+/* The former content of the buffer looks like the header of a fragment, which UDP never gets. */
 static void fragment_in_front(void **state)
 {
 	static const uint16_t fragments[] = { 1, 0x1fff, 0x2000, 0x4100 };
@@ -348,7 +348,7 @@ static void fragment_in_front(void **state)
 	}
 }
 
-/* Its own link header: the first bytes of 46:11 stand where those of six words would. */
+/* Its own link header: the first bytes of 46:11 stand where the first ones of six words would. */
 static void link_header_in_front(void **state)
 {
 	struct journey j = marked_journey(4, 4);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The method "tc": what is noted at the uplink, and which note is believed at the tunnel. */
+/* The method "tc": the notes that are made at the uplink, and the note that is believed at the
+ * tunnel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +51,7 @@ static struct journey wireguard_to(int family, uint16_t port)
 	return j;
 }
 
-/* Of every kind: what exactly is in the note. */
+/* Tests the exact content of the note for every kind. */
 static void notes(void **state)
 {
 	static struct journey journeys[N_WAYS_IN];
@@ -141,7 +142,7 @@ static void fragments(void **state)
 	set16(j.wire.bytes + 6, 0x4000);
 	update_sum(&j);
 	note_at(&j, 0);
-	/* What a fragment header is in front of may be whole (RFC 6946). */
+	/* A packet behind a fragment header may be whole (RFC 6946). */
 	j = wireguard_extended(header, 1, &inner);
 	note_at(&j, 0);
 	for (uint16_t word = 8; word; word <<= 1) {
@@ -272,7 +273,7 @@ static void kinds_not_registered(void **state)
 	}
 }
 
-/* In front of what ip6tnl and ip6gre carry. */
+/* In front of the payload of ip6tnl and ip6gre. */
 static void destination_options(void **state)
 {
 	struct packet inner = inner_packet(4, 40);
@@ -293,8 +294,8 @@ static void destination_options(void **state)
 	}
 }
 
-/* Of the bytes that are noted; but a queue may have set CE, and a router decremented the hop limit.
- */
+/* Changes of the bytes that are noted; but a queue may have set CE, and a router decremented the
+ * hop limit. */
 static void each_bit_counts(const struct journey *j, const struct noted *noted)
 {
 	struct journey later;
@@ -331,7 +332,7 @@ static void congestion(void **state)
 	}
 }
 
-/* The address is used again: what lies in front of the packet is another header. */
+/* The address is used again: another header lies in front of the packet. */
 static void stale(void **state)
 {
 	struct journey j, later;
@@ -385,7 +386,7 @@ static void lengths(void **state)
 	}
 }
 
-/* The device, not the note, says whose policy it is. */
+/* The device, not the note, decides on the policy. */
 static void note_of_other_tunnel(void **state)
 {
 	struct journey j = wireguard_to(4, OTHER_WG_PORT);

@@ -136,7 +136,7 @@ static void ip6_extensions(void **state)
 	not_noted(&j);
 }
 
-/* An option header is up to 2048 bytes long. What is in it is no message. */
+/* An option header is up to 2048 bytes long. Its content is no message. */
 static void ip6_long_options(void **state)
 {
 	struct packet inner = inner_packet(6, 21);
@@ -275,7 +275,8 @@ static void conflicts(void **state)
 	}
 }
 
-/* Of another peer or message, with one of all DSCPs: only the session's keys would tell. */
+/* With another peer's or message's number, with one of all DSCPs: only the session's keys would
+ * tell. */
 static void forge(struct journey *j, uint32_t i)
 {
 	uint32_t receiver = i % 8 ? i : RECEIVER;
@@ -331,7 +332,7 @@ static void duplicates(void **state)
 	expect_arrival(&j, &noted, MARKED, EF);
 }
 
-/* What is in front of the packet is not what was noted. */
+/* The bytes in front of the packet are not as they were noted. */
 static void not_its_note(void **state)
 {
 	struct journey j, other;
@@ -358,7 +359,7 @@ static void not_its_note(void **state)
 		set_outer(&other, EF << 2 | CE);
 		noted = note_at(&j, 0);
 		expect_arrival(&other, &noted, MARKED, EF);
-		/* What cannot be read contradicts nothing. */
+		/* Bytes that cannot be read contradict nothing. */
 		memset(other.wire.bytes, 0xff, other.udp);
 		noted = note_at(&j, 0);
 		expect_arrival(&other, &noted, MARKED, EF);
@@ -413,7 +414,7 @@ static void lengths(void **state)
 	}
 }
 
-/* The device says whose policy it is. */
+/* The device decides on the policy. */
 static void note_of_other_tunnel(void **state)
 {
 	struct journey j = journey(4);

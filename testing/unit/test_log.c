@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Tests log: messages as they are printed, and the reasons found in those of libbpf. */
+/* Tests log: messages as they are printed, and the reasons found in libbpf's messages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static void capture(void)
 	dup2(fileno(captured), STDERR_FILENO);
 }
 
-/* What was written to stderr since capture(). */
+/* The output to stderr since capture(). */
 static const char *written(void)
 {
 	static char text[8192];
@@ -91,7 +91,7 @@ static void one_line(void **state)
 	assert_string_equal(written(), "dscp-tool: one / two / three\ndscp-tool: \ndscp-tool: \n");
 }
 
-/* What a terminal would obey stays out of it. */
+/* Sequences that a terminal would obey stay out of it. */
 static void printable(void **state)
 {
 	char text[] = "wg\033[2J\177\t\xc3\xa9";

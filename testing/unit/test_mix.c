@@ -81,8 +81,8 @@ static void stamp_tells_value(void **state)
 	}
 }
 
-/* Flows whose hashes have the same upper 24 bits: one stamp per value, and never the same for two.
- */
+/* Flows with the same upper 24 bits in their hashes: one stamp per value, and never the same for
+ * two. */
 static void stamps_of_collision(void **state)
 {
 	uint32_t stamps[N_VALUES], hash;
@@ -145,7 +145,7 @@ static void queues_are_even(void **state)
 	}
 }
 
-/* 0 is what a packet without a hash shows. */
+/* A packet without a hash shows 0. */
 static void no_stamp_is_zero(void **state)
 {
 	(void)state;

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The netlink library against the running kernel: each test makes its objects with ip and tc in a
- * network namespace of its own, and asks for them. Kinds that this kernel lacks are skipped.
+ * separate network namespace, and asks for them. Kinds that this kernel lacks are skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -314,7 +314,7 @@ static void link_ip6tnl(void **state)
 
 /* WireGuard */
 
-/* Each link is seen once, and is what a question for that link alone answers. */
+/* Each link is seen once, with the same answer as to a question for that link alone. */
 static void count_link(const struct nl_link *link, void *ctx)
 {
 	struct nl_link again;
@@ -367,7 +367,7 @@ static void wireguard_device(void **state)
 	assert_int_equal(nl_wireguard_get(12345, &wg, &err), -ENODEV);
 }
 
-/* Of 32 bytes, the first of them 'k' and then the number. */
+/* A key of 32 bytes, the first of them 'k' and then the number. */
 static void put_key(FILE *f, unsigned int number)
 {
 	static const char digits[] =
@@ -574,10 +574,10 @@ static void route_by_source(void **state)
 	assert_ways(&flow, 1, "u1", NULL);
 	flow.from = endpoint("192.0.2.1");
 	assert_ways(&flow, 1, "u0", NULL);
-	/* Which no device has. */
+	/* An address that no device has. */
 	flow.from = endpoint("192.0.2.77");
 	assert_no_way(&flow, "");
-	/* Of the other family: not known. */
+	/* The other family: not known. */
 	flow.from = endpoint("2001:db8:2::1");
 	assert_ways(&flow, 1, "u0", NULL);
 }
@@ -636,7 +636,7 @@ static void route_refused(void **state)
 	assert_no_route("2001:db8:9::3", "prohibit");
 }
 
-/* What a route to a device puts in front, where this kernel can do it. */
+/* The encapsulation that a route to a device puts in front, where this kernel can do it. */
 static void route_with_encap(void **state)
 {
 	struct nl_flow flow = flow_to("2001:db8:9::1");
@@ -722,7 +722,7 @@ static void route_of_a_device(void **state)
 
 /* Addresses */
 
-/* True if the list has that address, of that device if there is one. */
+/* Tells whether the list has that address, of that device if there is one. */
 static bool lists(const struct nl_endpoints *all, const char *address, const char *dev)
 {
 	struct nl_endpoint one = endpoint(address);
@@ -823,8 +823,8 @@ static bool event_of(int fd, const char *command)
 	return nl_events_read(fd);
 }
 
-/* One uplink without what the kernel does later by itself: an IPv6 address, a carrier that comes.
- * The kernel has sent an event then when the command that caused it ends. */
+/* One uplink without later changes by the kernel itself: an IPv6 address, a carrier that comes. The
+ * kernel has sent an event then when the command that caused it ends. */
 static int quiet_events(void)
 {
 	int fd;
@@ -915,8 +915,8 @@ static void assert_qdisc(const struct nl_qdisc *qdisc, const char *kind, bool ro
 	assert_int_equal(qdisc->root, root);
 }
 
-/* What others have, and what is for packets that come in, is left out, and of equals one is there.
- */
+/* Other devices' entries, and those for incoming packets, are left out, and of equals one is
+ * there. */
 static void qdiscs(void **state)
 {
 	struct nl_qdisc list[3];
@@ -1147,7 +1147,7 @@ static void link_vlan(void **state)
 	assert_int_equal(get_link("t1").below, 0);
 }
 
-/* Flowtables: t0 is the device of the tunnel, u0 that of the flowtables */
+/* Flowtables: t0 is the device of the tunnel, u0 the flowtables' */
 
 struct rule {
 	const char *text; /* in front of "flow add" */
@@ -1252,8 +1252,8 @@ static void flowtables_not_permitted(void **state)
 	assert_true(ret < 0);
 }
 
-/* What has come, since the kernel tells at once; of the root's qdisc and classes nothing matters.
- */
+/* Events that have come, since the kernel tells at once; of the root's qdisc and classes nothing
+ * matters. */
 static void events(void **state)
 {
 	int fd = nl_events_open(&err);
@@ -1283,7 +1283,7 @@ static void events(void **state)
 	assert_false(nl_events_read(fd));
 }
 
-/* Those that do not fit into the socket's buffer may have been others. */
+/* Events that do not fit into the socket's buffer may have been others. */
 static void events_lost(void **state)
 {
 	int fd = nl_events_open(&err), bytes = 1;

@@ -85,7 +85,7 @@ static int run(uint32_t thread, uint64_t id, int turns)
 	return bpf_prog_test_run_opts(fd, &opts);
 }
 
-/* The nth identifier, from 0, whose notes have that bucket. */
+/* The nth identifier, from 0, with notes in that bucket. */
 static uint64_t id_with_bucket(uint32_t bucket, unsigned int n)
 {
 	uint64_t id = 1;
@@ -110,8 +110,8 @@ static void *take_turns(void *arg)
 	return NULL;
 }
 
-/* Who copies a note to the hash, and is stopped before it is there, may come after one that has the
- * same key and is newer. The old one is then taken: wrong, but never by half. */
+/* A CPU that copies a note to the hash, and is stopped before it is there, may come after one that
+ * has the same key and is newer. The old one is then taken: wrong, but never by half. */
 #define MOST_STALE (TURNS / 1000)
 
 static void assert_none_lost(uint32_t thread, uint32_t turns)
@@ -182,7 +182,7 @@ static void another_moves(void **state)
 	assert_int_equal(at(77).state, 8 + DSCP_BUCKET_NEXT);
 }
 
-/* What died there with the same key does not. */
+/* A note that died there with the same key does not. */
 static void same_key(void **state)
 {
 	uint64_t id = id_with_bucket(77, 0);

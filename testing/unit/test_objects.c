@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Tests the BPF objects of the tool for what the kernel here does not refuse, but another does. */
+/* Tests the BPF objects of the tool for features that the kernel here does not refuse, but another
+ * does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -51,7 +52,7 @@ static struct bpf_object *open_object(size_t i)
 	return object;
 }
 
-/* Is that type a pointer to what a program is given? */
+/* Is that type a pointer to a program's context? */
 static bool is_context(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
@@ -78,8 +79,8 @@ static bool has_context(const struct btf *btf, const struct btf_type *func)
 	return false;
 }
 
-/* A kernel without BTF of its own takes the context of such a function for memory, which may be
- * NULL. What begins a program is no such function. */
+/* A kernel without BTF takes the context of such a function for memory, which may be NULL. A
+ * function that begins a program is not one. */
 static void no_global_function_has_the_context(void **state)
 {
 	(void)state;
@@ -91,7 +92,7 @@ static void no_global_function_has_the_context(void **state)
 			const struct btf_type *t = btf__type_by_id(btf, id);
 			const char *name = btf__name_by_offset(btf, t->name_off);
 
-			/* Of a function, vlen is the linkage. */
+			/* In a function, vlen is the linkage. */
 			if (!btf_is_func(t) || btf_vlen(t) != BTF_FUNC_GLOBAL ||
 			    bpf_object__find_program_by_name(object, name))
 				continue;

@@ -27,7 +27,7 @@
 /* main.c's main() */
 int tool_main(int argc, char **argv);
 
-/* What the commands call first when the words are right, in place of the functions of root.c. */
+/* Stand-ins for the functions of root.c, which the commands call first when the words are right. */
 int __wrap_root_lock(bool make);
 int __wrap_root_try_lock(void);
 int __wrap_root_sets(uint64_t **sets);
@@ -77,7 +77,7 @@ static int run(const char *words)
 	return status;
 }
 
-/* Commands of these tests that have --json say in JSON, too, what they say on stderr: want. */
+/* Commands of these tests that have --json say their sentence on stderr in JSON, too: want. */
 static void assert_json_of(const char *words, const char *want)
 {
 	const char *name = "dscp-tool: ";
@@ -314,8 +314,8 @@ static void load_limits(void **state)
 	assert_accepted("load vx4 -d both -i CS0=copy --ingress-map EF=keep --egress-map LE=LE");
 }
 
-/* Every option of load with a value but those whose values add up, and one of the other commands
- * each. */
+/* Every option of load with a value but those with values that add up, and one of the other
+ * commands each. */
 static const struct row twice[] = {
 	{ "load vx4 --uplink-netns a --uplink-netns b",
 	  "--uplink-netns is given twice, with 'a' and 'b'" },

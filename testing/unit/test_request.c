@@ -51,7 +51,7 @@ static const struct sample {
 	{ "flows", "4096", NULL },
 };
 
-/* The options that say what to do now are no part of a request. */
+/* Options about the present call are no part of a request. */
 static bool is_asked_for(const struct arg_option *option)
 {
 	return option->metavar;
@@ -66,7 +66,7 @@ static const struct sample *sample_of(const struct arg_option *option)
 	return NULL;
 }
 
-/* What a function writes, to be freed. */
+/* The output of a function, to be freed. */
 struct text {
 	FILE *file;
 	char *text;
@@ -144,7 +144,7 @@ static void assert_different(const struct options *a, const struct options *b)
 	assert_false(same_bytes(a, b));
 }
 
-/* What is printed of a request is read as the same request. A stored one can be read again. */
+/* A printed request is read as the same request. A stored one can be read again. */
 static void assert_read_back(const struct options *options)
 {
 	static struct options again;
@@ -226,7 +226,7 @@ static void assert_named(const char *text, const char *option)
 		fail_msg("--%s is not what changes: '%s'", option, text);
 }
 
-/* An option that is left out has lost its value, or what held before holds. */
+/* An option that is left out has lost its value, or its earlier value holds. */
 static void each_change_is_named(void **state)
 {
 	static struct options with, without;
@@ -401,7 +401,7 @@ static const char *one_of(uint32_t *seed, const char *const *words, unsigned int
 	return words[xorshift32(seed) % n];
 }
 
-/* Of a prefix the map has a "=" in it, or is copy alone. */
+/* The map of a prefix has a "=" in it, or is copy alone. */
 static void put_map(FILE *to, uint32_t *seed)
 {
 	static const char *const entries[] = { "*=CS0",		 "*=keep",  "EF=CS1",
@@ -476,7 +476,7 @@ static void random_requests_are_read_back(void **state)
 		line = end_text(&t);
 		parse_line(line, &options);
 		assert_read_back(&options);
-		/* Two are the same by what is said of them if they are by their bytes. */
+		/* Two are the same by the comparison if they are by their bytes. */
 		assert_int_equal(options_same(&options, &before), same_bytes(&options, &before));
 		before = options;
 		free(line);
@@ -535,8 +535,8 @@ static void lists_are_kept(const struct pins *pins)
 	assert_list(pins, 2, 255, 0);
 }
 
-/* What save and reload --all begin with: a request as the maps have it, with the prefixes in the
- * order of the trie. */
+/* The start of save and reload --all: a request as the maps have it, with the prefixes in the order
+ * of the trie. */
 static void is_read_from_the_maps(void **state)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
@@ -663,7 +663,7 @@ static void members_keep_their_places(void **state)
 	assert_int_equal(sizeof(struct request), end);
 }
 
-/* What the numbers mean, in all versions. */
+/* The meaning of the numbers, in all versions. */
 static void numbers_keep_their_meaning(void **state)
 {
 	(void)state;

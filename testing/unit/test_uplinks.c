@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Tests which uplinks are found for what the kernel would tell of a tunnel: a kernel with WireGuard
- * is not needed, only its routes are. Each test has a network namespace with two providers, u0 and
- * u1. Kinds of links that this kernel lacks are skipped.
+ * Tests which uplinks are found for the kernel's answers about a tunnel: a kernel with WireGuard is
+ * not needed, only its routes are. Each test has a network namespace with two providers, u0 and u1.
+ * Kinds of links that this kernel lacks are skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* A tunnel, and what the kernel tells of it. */
+/* A tunnel, and the kernel's answers about it. */
 static struct nl_link link_of;
 static struct nl_wireguard wg;
 static struct dscp_tunnel tunnel;
@@ -74,7 +74,7 @@ static void add_peer(const char *address)
 	assert_int_equal(nl_endpoints_add(&wg.peers, &peer), 0);
 }
 
-/* The tunnel t, with no device of its own. */
+/* The tunnel t, without a device. */
 static int find(enum dscp_kind kind)
 {
 	static const struct request request;
@@ -117,7 +117,7 @@ static void assert_not_found(enum dscp_kind kind, const char *text)
 	reason_clear();
 }
 
-/* What is said, of something that succeeds too. */
+/* The sentences, also about something that succeeds. */
 static void assert_said(const char *text)
 {
 	struct capture errors = capture(stderr);
@@ -167,7 +167,7 @@ static void wireguard_not_by_inner_source(void **state)
 	assert_found(DSCP_KIND_WIREGUARD, "u0");
 }
 
-/* The hosts behind u1, whose router this is, reach others by another VPN. */
+/* The hosts behind u1, with this machine as their router, reach others by another VPN. */
 static void wireguard_not_by_another_vpn(void **state)
 {
 	(void)state;
@@ -192,7 +192,7 @@ static void wireguard_by_port_and_mark(void **state)
 	wg.fwmark = 7;
 	assert_found(DSCP_KIND_WIREGUARD, "u1");
 	wg.fwmark = 8;
-	/* 17 is UDP, whose name takes /etc/protocols, a file that a small system lacks. */
+	/* 17 is UDP: its name takes /etc/protocols, a file that a small system lacks. */
 	run_ip("rule add ipproto 17 sport 51820 table 100\n");
 	assert_found(DSCP_KIND_WIREGUARD, "u1");
 }
@@ -211,7 +211,7 @@ static void no_peer(void **state)
 	assert_said("");
 }
 
-/* What is used when the first one is gone, but for another VPN. */
+/* The route that is used when the first one is gone, but for another VPN. */
 static void no_peer_and_a_spare_route(void **state)
 {
 	(void)state;
@@ -287,7 +287,7 @@ static void local_address(void **state)
 	assert_not_found(DSCP_KIND_VXLAN, "no device has its local address");
 }
 
-/* What cannot be asked is no reason to leave uplinks out: here there is no room for a socket. */
+/* A question that fails is no reason to leave uplinks out: here there is no room for a socket. */
 static void addresses_not_readable(void **state)
 {
 	struct rlimit usual, full;
@@ -302,7 +302,7 @@ static void addresses_not_readable(void **state)
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &usual), errno);
 }
 
-/* As on routers whose address is behind each of their devices. */
+/* As on routers with an address behind each of their devices. */
 static void local_address_on_lo(void **state)
 {
 	(void)state;

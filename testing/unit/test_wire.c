@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* The wire harness: what it builds is right, and its judge says no when something is wrong. */
+/* The wire harness: it builds right packets, and its judge says no when something is wrong. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -724,7 +724,7 @@ static void test_judge_unmarked(void **state)
 	j = feed_plain(&cfg, PROTO_UDP, 1);
 	assert_int_equal(j->wrong, 63);
 	assert_false(finish(j));
-	/* And so does the ECN of what has no DSCP. */
+	/* And so does the ECN of a packet without a DSCP. */
 	cfg.ecn = 1;
 	j = feed_plain(&cfg, PROTO_UDP, 0);
 	assert_int_equal(j->wrong_ecn, 64);
@@ -732,7 +732,7 @@ static void test_judge_unmarked(void **state)
 	assert_false(finish(j));
 }
 
-/* What a socket tells: length and DS field. */
+/* A socket's answer: length and DS field. */
 static void test_judge_received(void **state)
 {
 	struct judge_config cfg = config(TUNNEL_NONE, false);
@@ -835,7 +835,7 @@ static void test_judge_marker(void **state)
 	assert_false(finish(j));
 }
 
-/* Of WireGuard's data the length makes it, and the counter is the number. */
+/* For WireGuard's data the length makes it, and the counter is the number. */
 static void test_judge_marker_of_wireguard(void **state)
 {
 	struct judge_config cfg = config(TUNNEL_WIREGUARD, false);
@@ -1012,7 +1012,7 @@ static void test_hex_and_addresses(void **state)
  */
 
 #define ARRIVED_MAX 4096
-/* Of a frame's number; it is where WireGuard has its counter. */
+/* A frame's number; it is where WireGuard has its counter. */
 #define NUMBER_AT (14 + 20 + 8 + 8)
 
 struct arrivals {
@@ -1102,7 +1102,7 @@ static void test_impair_counts(void **state)
 	assert_int_equal(imp->n_held, 2304 / 5);
 	assert_int_equal(a.n, 2304);
 	assert_int_equal(a.good, 2304 - 2304 / 7);
-	/* Of 460 that are held 65 are damaged, and the last ones come in order. */
+	/* 65 of 460 that are held are damaged, and the last ones come in order. */
 	assert_uint_in_range(a.late, 390, 395);
 	for (i = 0; i < 1920; i++) {
 		assert_true(a.times[i] <= 1U + ((i + 1) % 5 == 0));
@@ -1115,7 +1115,7 @@ static void test_impair_counts(void **state)
 	free(imp);
 }
 
-/* Each of 384 bits has its turn, but those of the UDP checksum, and none goes unnoticed. */
+/* Each of 384 bits has its turn, except in the UDP checksum, and none goes unnoticed. */
 static void test_impair_each_bit(void **state)
 {
 	struct arrivals a;
@@ -1145,7 +1145,7 @@ static void arrive_forged(void *to, const uint8_t *frame, size_t len)
 	assert_int_equal(p.ds >> 2, order[a->n++]);
 }
 
-/* What is forged has the right checksums of headers. */
+/* A forged frame has the right checksums of headers. */
 static void test_impair_forged(void **state)
 {
 	struct arrivals a;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the programs of xdp_test.bpf.c leave in their map, by index. */
+/* The values that the programs of xdp_test.bpf.c leave in their map, by index. */
 #ifndef UNIT_XDP_TEST_H
 #define UNIT_XDP_TEST_H
 

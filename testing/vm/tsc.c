@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * The frequency of this processor's time stamp counter in kHz, which is that of an emulated one,
- * too. A machine that finds it out by itself while its emulator has to wait for a processor is
- * wrong by any factor, and so are all times and limits in there.
+ * Prints the frequency of this processor's time stamp counter in kHz, which is also an emulated
+ * processor's. A machine that finds it out by itself while its emulator has to wait for a processor
+ * is wrong by any factor, and so are all times and limits in there.
  */
 #include <stdint.h>
 #include <stdio.h>

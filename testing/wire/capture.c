@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* wire capture: what passes a device, into a file, with the loss stated. */
+/* wire capture: writes the packets that pass a device into a file, with the loss stated. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -97,7 +97,8 @@ static int open_capture(struct capture *cap, const struct capture_config *cfg, c
 	return -EIO;
 }
 
-/* Collects until stopped, or a limit is reached. What has passed before the stop is collected. */
+/* Collects until stopped, or a limit is reached. Packets that have passed before the stop are
+ * collected. */
 static int collect(struct capture *cap, const struct capture_config *cfg)
 {
 	struct pollfd pfd = { .fd = pcap_get_selectable_fd(cap->pcap), .events = POLLIN };

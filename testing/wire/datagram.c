@@ -52,7 +52,7 @@ int datagram_send(const struct datagrams *to, uint32_t number, size_t ip_len, ui
 
 	packet_init(&p);
 	packet_append_pattern(&p, ip_len - ip_header_len(&ip) - L4_HEADER, number);
-	/* Of UDP the kernel adds the header. It replaces an ICMPv6 checksum, and keeps ICMP's. */
+	/* The kernel adds the header of UDP. It replaces an ICMPv6 checksum, and keeps ICMP's. */
 	if (to->echo)
 		packet_push_icmp(&p, &ip, v6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
 				 (uint32_t)PING_ID << 16 | (number & 0xffff));

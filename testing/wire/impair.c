@@ -23,7 +23,7 @@
 #define UDP_HEADER (ETHER_HDR_LEN + 20)
 #define UDP_CHECKSUM (UDP_HEADER + 6)
 #define WORD_MAX 32
-/* What is added to the DSCP of a forged packet. */
+/* The number that is added to the DSCP of a forged packet. */
 #define FORGED_DSCP 7
 
 static int parse_hold(const char *text, struct impair *imp)
@@ -125,7 +125,7 @@ static void hold(struct impair *imp, const uint8_t *frame, size_t len)
 	imp->n_held++;
 }
 
-/* True for each so manieth. */
+/* Returns true for each so manieth. */
 static bool turn(unsigned int count, unsigned int every)
 {
 	return every && count % every == 0;
@@ -151,8 +151,8 @@ static bool pass_copy(struct impair *imp, const uint8_t *frame, size_t len)
 	return damaged;
 }
 
-/* What somebody can send who sees the frame and has no key. Without a checksum of UDP, which is
- * right over IPv4, and with one of the header, so that it gets as far as it can. */
+/* Forges a frame as an attacker can that sees it and has no key. Without a checksum of UDP, which
+ * is right over IPv4, and with one of the header, so that it gets as far as it can. */
 static void put_forged(struct impair *imp, const uint8_t *frame, size_t len)
 {
 	uint8_t forged[IMPAIR_FRAME_MAX], *ip = forged + ETHER_HDR_LEN;

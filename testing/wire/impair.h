@@ -30,18 +30,18 @@ struct impair_held {
 struct impair {
 	impair_put put;
 	void *to;
-	/* What is to be done with each so manieth copy, or frame for doubled; 0: none. */
+	/* The impairment of each so manieth copy, or frame for doubled; 0: none. */
 	unsigned int damage, doubled, hold;
 	unsigned int hold_for; /* until so many later copies have passed */
 	/* Each so manieth frame has a forged one in front of it, or behind it, in turn: of the same
 	 * session and number, but with another DSCP, and without authentication. */
 	unsigned int forge;
 	/* Since the conditions are these: */
-	unsigned int frames, copies; /* that they apply to; copies: what leaves the wire of them */
+	unsigned int frames, copies; /* that they apply to; copies: those that leave the wire */
 	unsigned int n_damaged, n_doubled, n_held, n_forged;
 	unsigned int n_lost; /* frames of which each copy was damaged */
 	unsigned int lost[IMPAIR_LOST_MAX]; /* their numbers, from 0 */
-	/* Those that are held, in the order in which they are due. */
+	/* Frames that are held, in the order in which they are due. */
 	struct impair_held held[IMPAIR_HELD_MAX];
 	unsigned int first, waiting;
 };
@@ -49,11 +49,11 @@ struct impair {
 /* Begins anew with conditions such as "damage 7 double 5 hold 5:17 forge 3"; none: a wire as usual.
  * Returns 0, or -EINVAL if the text says something else. */
 int impair_set(struct impair *imp, const char *text);
-/* Lets a frame through, or what becomes of it. */
+/* Lets a frame through, or its impaired copies. */
 void impair_frame(struct impair *imp, const uint8_t *frame, size_t len);
-/* Lets through what is held. */
+/* Lets held frames through. */
 void impair_release(struct impair *imp);
-/* A line: what has happened since the conditions were set. */
+/* Prints a line with the impairments since the conditions were set. */
 void impair_report(const struct impair *imp, FILE *out);
 
 #endif

@@ -41,7 +41,7 @@ static int read_device(struct inject *inj, const char *dev)
 
 static int open_packet_socket(struct inject *inj)
 {
-	/* SOCK_DGRAM on L3 devices: some of them (GRE) have a header of their own to fill in. */
+	/* SOCK_DGRAM on L3 devices: some of them (GRE) have an own header to fill in. */
 	inj->fd = socket(AF_PACKET, (inj->ethernet ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 	if (inj->fd >= 0)
 		return 0;

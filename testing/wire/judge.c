@@ -163,8 +163,8 @@ static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, con
 	return false;
 }
 
-/* What Linux writes on the outer header (INET_ECN_encapsulate, RFC 3168's full functionality):
- * a CE stays inside, outside it is ECT(0). */
+/* Writes the outer ECN as Linux does (INET_ECN_encapsulate, RFC 3168's full functionality): a CE
+ * stays inside, outside it is ECT(0). */
 static int encapsulated_ecn(int inner)
 {
 	return inner == 3 ? 2 : inner;

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * The verdict on captured packets; knows nothing of files. Outer packets of a tunnel are judged by
- * what is inside. With TUNNEL_NONE they are plain ones that came out of a tunnel, and what is said
- * here of the inner DSCP is what the length rule tells.
+ * the inner packet. With TUNNEL_NONE they are plain ones that came out of a tunnel, and the length
+ * rule gives the inner DSCP in the text below.
  */
 #ifndef WIRE_JUDGE_H
 #define WIRE_JUDGE_H
@@ -15,7 +15,7 @@
 enum expect { EXPECT_INNER, EXPECT_FIXED, EXPECT_NONE };
 
 #define ECN_ANY (-1)
-#define ECN_INNER (-2) /* what Linux makes of the inner one; not if the tunnel encrypts */
+#define ECN_INNER (-2) /* Linux's result for the inner one; not if the tunnel encrypts */
 #define DSCP_ANY (-1)
 #define DSCP_UNKNOWN (-1)
 
@@ -31,13 +31,13 @@ struct judge_config {
 	unsigned int outer_sports; /* and so many behind that one */
 	enum expect expect;
 	unsigned int fixed; /* for EXPECT_FIXED */
-	uint8_t map[64]; /* for EXPECT_INNER: what an inner DSCP becomes */
+	uint8_t map[64]; /* for EXPECT_INNER: the result for an inner DSCP */
 	int ecn; /* 0-3, ECN_ANY or ECN_INNER */
 	int handshake; /* DSCP of WireGuard's initiation and response, or DSCP_ANY */
 	bool rule; /* where the inner length tells a DSCP, the inner header must agree */
 	bool unmarked_ok; /* CS0 instead of another DSCP is no error */
 	unsigned int overhead; /* bytes of another tunnel inside WireGuard, padding included */
-	bool nested; /* another tunnel is inside: length and number are of what is in that one */
+	bool nested; /* another tunnel is inside: length and number are of the packet in that one */
 	bool tcp; /* a stream may have a packet of any length, so that none is a marker */
 	bool l4; /* judge checksums of UDP, TCP and ICMP, too */
 	unsigned int min, each;
@@ -55,7 +55,7 @@ struct judge_first {
 	int inner_ecn;
 };
 
-/* What the packet judged last was, for a caller that counts packets one by one. */
+/* The nature of the packet judged last, for a caller that counts packets one by one. */
 struct judge_last {
 	bool data, marker; /* data: of the tunnel, or plain, and its length tells a DSCP */
 	bool numbered; /* its number can be read, as in packet_number() */
@@ -70,15 +70,16 @@ struct judge {
 	unsigned long unparsable;
 	unsigned long other; /* not the tunnel's */
 	unsigned long markers; /* the tunnel's, not judged */
-	unsigned long bytes; /* of data and fragments: what the inner IP headers state, in sum */
+	unsigned long bytes; /* of data and fragments: the lengths that the inner IP headers state,
+				in sum */
 	unsigned long data; /* the tunnel's, not fragmented */
 	unsigned long fragments_first, fragments_following;
 	unsigned long handshake, keepalive, skipped_wrong;
-	/* Of data and fragments; judged: all but those of unknown length. */
+	/* Counters of data and fragments; judged: all but packets of unknown length. */
 	unsigned long judged, right, wrong;
 	unsigned long wrong_dscp, wrong_ecn, wrong_rule;
 	unsigned long unmarked; /* CS0 instead of another DSCP; also wrong unless unmarked_ok */
-	unsigned long unknown_length; /* data whose inner DSCP cannot be told */
+	unsigned long unknown_length; /* data with an inner DSCP that cannot be told */
 	unsigned long bad_ip_checksums, bad_l4_checksums;
 	struct judge_cell inner[64]; /* by inner DSCP, where it is known */
 	unsigned long outer[64]; /* of data and fragments */

@@ -13,7 +13,7 @@
 #include "judge_options.h"
 #include "wire.h"
 
-#define AF41 34 /* what Linux sets on handshakes: 0x88 as DS field */
+#define AF41 34 /* the DS field that Linux sets on handshakes: 0x88 */
 
 #define FIELD(name) offsetof(struct judge_options, name)
 static const struct option_spec judge_option_specs[] = {
@@ -99,7 +99,7 @@ static int parse_ecn(const char *text, struct judge_config *cfg)
 	return 0;
 }
 
-/* What a DSCP becomes; k(eep) leaves the 0 that the tunnel has written. */
+/* Applies a map to a DSCP; k(eep) leaves the 0 that the tunnel has written. */
 static int parse_target(const char *text, uint8_t *target)
 {
 	unsigned long number = 0;
@@ -185,7 +185,8 @@ int judge_options_finish(struct judge_options *opt)
 	return opt->ecn ? parse_ecn(opt->ecn, cfg) : 0;
 }
 
-/* What libpcap captures on a PPP device has a header of its own, DLT_LINUX_SLL, in front of IP. */
+/* A packet that libpcap captures on a PPP device has a made-up header, DLT_LINUX_SLL, in front of
+ * IP. */
 #define SLL_HEADER 16
 
 static int judge_file(struct judge *j, const char *file)

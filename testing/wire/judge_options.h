@@ -32,7 +32,7 @@ struct judge_options {
 		"--each", OPT_NUMBER, at(cfg.each), 0, 100000000                                   \
 	}
 
-/* What holds where no option says otherwise. */
+/* Sets the values that hold where no option says otherwise. */
 void judge_options_init(struct judge_options *opt);
 /* Takes the texts over into cfg: 0, or -EINVAL after a message. */
 int judge_options_finish(struct judge_options *opt);

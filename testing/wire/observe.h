@@ -13,11 +13,11 @@
 struct observer {
 	int fd;
 	bool frames; /* from the link-layer header on, tags included; else IP packets */
-	bool leaving; /* what the device sends instead of what it receives */
+	bool leaving; /* the packets that the device sends instead of those that it receives */
 };
 
 /* Opens fd. protocol: ETH_P_ALL sees packets before TC ingress, as they are on the wire. ETH_P_IP
- * and ETH_P_IPV6 get what the IP stack gets, after TC ingress (__netif_receive_skb_core()).
+ * and ETH_P_IPV6 get the packets of the IP stack, after TC ingress (__netif_receive_skb_core()).
  * Negative errno after a message. */
 int observer_open(struct observer *o, const char *dev, uint16_t protocol);
 /* Reads the next packet: its length, or -EAGAIN if there is none, or another negative errno. */

@@ -35,7 +35,7 @@ struct option_spec {
 
 struct command {
 	const char *name;
-	const char *usage; /* what follows the name */
+	const char *usage; /* the value behind the name */
 	const struct option_spec *options;
 	unsigned int n_args; /* exactly so many positional arguments */
 	int (*run)(int argc, char **argv);

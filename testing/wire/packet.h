@@ -16,7 +16,7 @@
 
 /*
  * The length rule: an inner packet of DSCP d has an IP total length of 96 + 16 d, so that the
- * length of an encrypted packet tells what is inside. 96 has room for IPv6, TCP and a payload;
+ * length of an encrypted packet tells the inner DSCP. 96 has room for IPv6, TCP and a payload;
  * WireGuard pads to a multiple of 16.
  */
 #define RULE_BASE 96
@@ -35,7 +35,7 @@ enum tunnel {
 	TUNNEL_GENEVE,
 	TUNNEL_GRE,
 	TUNNEL_IPIP,
-	TUNNEL_NONE, /* plain packets: what has come out of a tunnel */
+	TUNNEL_NONE, /* plain packets, which have come out of a tunnel */
 };
 
 struct address {
@@ -60,7 +60,7 @@ struct ip_spec {
 	size_t options_len; /* IPv4: bytes of NOP options, a multiple of 4, at most 40 */
 };
 
-/* What the headers of a captured packet say; offsets count from the first captured byte. */
+/* The fields of the headers of a captured packet; offsets count from the first captured byte. */
 struct parsed {
 	int family; /* AF_UNSPEC: not IP, only ethertype and vlans are set */
 	uint16_t ethertype; /* after VLAN tags */
@@ -96,7 +96,7 @@ int rule_dscp(size_t ip_len);
 #define MARKER_LENGTH (RULE_BASE + RULE_STEP * 64)
 #define MARKER_NUMBER 0xffffffff
 
-/* True for the length of a marker, after padding to 16. */
+/* Tells whether this is the length of a marker, after padding to 16. */
 bool rule_marker(size_t ip_len);
 
 bool address_equal(const struct address *a, const struct address *b);
@@ -141,8 +141,8 @@ int packet_parse(const uint8_t *data, size_t len, bool ethernet, struct parsed *
 int packet_parse_inner(const uint8_t *data, size_t len, const struct parsed *outer,
 		       enum tunnel tunnel, struct parsed *inner);
 /* Reads the number of a packet that pattern_build() or datagram_send() made: the first word of its
- * payload. A fragment has that of its datagram, doubled, and one more unless it is the first. False
- * if the packet is too short. */
+ * payload. A fragment has its datagram's number, doubled, and one more unless it is the first.
+ * False if the packet is too short. */
 bool packet_number(const uint8_t *data, size_t len, const struct parsed *p, uint32_t *number);
 /* Whether the UDP, TCP or ICMP checksum is wrong; false if it cannot be known (fragments, not
  * everything captured, other protocols, no UDP checksum over IPv4). */

@@ -22,7 +22,7 @@ struct pattern {
 	int dscp, ecn; /* or CYCLE */
 	int rule; /* the DSCP that the length tells; CYCLE, or -2 for the same as dscp */
 	unsigned int sport, dport, ttl;
-	bool flows; /* each packet is a flow of its own, by its ports */
+	bool flows; /* each packet is a separate flow, by its ports */
 	unsigned int wireguard; /* 0: none, 1-4 or WG_KEEPALIVE: UDP payload looks like it */
 	const uint8_t *payload; /* UDP: this instead of one by the length rule */
 	size_t payload_len;
@@ -34,12 +34,12 @@ struct pattern {
 #define RULE_AS_DSCP (-2)
 
 int pattern_proto(const char *name, enum pattern_proto *proto);
-/* Complains and returns -EINVAL about what cannot be built. */
+/* Complains and returns -EINVAL about a pattern that cannot be built. */
 int pattern_check(const struct pattern *pat);
-/* Builds what comes i-th into out; returns how many packets that is. */
+/* Builds the i-th step into out; returns how many packets that is. */
 unsigned int pattern_build(const struct pattern *pat, unsigned int i,
 			   struct packet out[PATTERN_PACKETS]);
-/* The Ethernet and VLAN headers in front of what is in p. */
+/* The Ethernet and VLAN headers in front of the packet in p. */
 void pattern_link_header(const struct pattern *pat, struct packet *p, uint16_t ethertype);
 uint16_t pattern_ethertype(const struct pattern *pat);
 

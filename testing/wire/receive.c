@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* wire receive: what an application is told of the DS field of its datagrams, judged. */
+/* wire receive: judges the DS field that an application is told of its datagrams. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -90,7 +90,7 @@ int receive_datagram(int fd, struct received *got)
 			      .msg_iovlen = 1,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control.bytes) };
-	/* MSG_TRUNC: the length of what was sent, though only the first word is copied. */
+	/* MSG_TRUNC: the length of the datagram, though only the first word is copied. */
 	ssize_t len = recvmsg(fd, &msg, MSG_TRUNC);
 	int ds;
 
@@ -118,7 +118,7 @@ static int take(int fd, struct judge *j)
 	return err;
 }
 
-/* Until stopped, or a limit is reached; what has arrived by then counts. */
+/* Receives until stopped, or a limit is reached; datagrams that have arrived by then count. */
 static int receive_all(const struct receive_config *cfg, int fd, struct judge *j)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };

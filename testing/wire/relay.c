@@ -3,9 +3,9 @@
 /*
  * wire relay: a wire between two namespaces that copies bytes. A veth pair hands over the same
  * sk_buff, hash and all, so a test over veth can pass for the wrong reason. --ip: devices without
- * link-layer header. --impair: a named pipe, a line of which sets what is done to the packets of a
- * tunnel from the first namespace to the second, see impair.h; it is answered by what has been
- * done.
+ * link-layer header. --impair: a named pipe, a line of which sets the impairments for the packets
+ * of a tunnel from the first namespace to the second, see impair.h; the answer is a line with the
+ * impairments so far.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ struct relay {
 	pcap_dumper_t *dump;
 };
 
-/* What is done to frames from side 0; large. */
+/* The impairment of frames from side 0; large. */
 static struct impair impair;
 
 static int create_tap(const char *name, bool ip)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* wire same: whether what was sent arrived, byte for byte. */
+/* wire same: tells whether the packets that were sent arrived, byte for byte. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,8 +116,8 @@ static int compare(const void *left, const void *right)
 	return order ? order : a->index < b->index ? -1 : 1;
 }
 
-/* Walks both sorted lists; one match per packet sent, what is left over of equal bytes is a
- * duplicate. positions[] gets, per packet sent, where it arrived. */
+/* Walks both sorted lists; one match per packet sent, and the rest of equal bytes are duplicates.
+ * positions[] gets, per packet sent, where it arrived. */
 static void match(struct frames *sent, struct frames *got, int64_t *positions,
 		  struct same_result *result)
 {

@@ -27,7 +27,7 @@ void seen_sent(struct seen *s, unsigned int dscp, unsigned int packets)
 	s->sent_of[dscp] += packets;
 }
 
-/* True if it was there already. */
+/* Returns true if it was there already. */
 static bool have(struct seen *s, uint64_t number)
 {
 	const uint8_t bit = (uint8_t)(1 << number % 8);

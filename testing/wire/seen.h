@@ -6,7 +6,7 @@
 
 #include "judge.h"
 
-/* Of packets without a number so many are remembered, to tell one that comes twice. */
+/* So many packets without a number are remembered, to tell one that comes twice. */
 #define SEEN_RECENT 4096
 
 struct seen {
@@ -30,12 +30,12 @@ static inline unsigned int seen_in_flight(const struct seen *s)
 {
 	return s->sent - s->seen;
 }
-/* True if the packet with that number was seen. */
+/* Tells whether the packet with that number was seen. */
 static inline bool seen_number(const struct seen *s, unsigned int number)
 {
 	return s->have[number / 8] >> number % 8 & 1;
 }
-/* True if all were sent, all were seen, and nothing else was. */
+/* Tells whether all were sent, all were seen, and nothing else was. */
 bool seen_exactly(const struct seen *s);
 
 #endif

@@ -143,7 +143,7 @@ static void set_dscp(uint8_t *ip, const struct parsed *h, unsigned int dscp)
 	ip[11] = (uint8_t)sum;
 }
 
-/* What somebody makes of a recorded message: another DSCP, and the number of a later one. */
+/* Forges a recorded message as somebody could: another DSCP, and the number of a later one. */
 static void forge(const struct send_config *cfg, struct packet *p, bool ethernet)
 {
 	struct parsed h;

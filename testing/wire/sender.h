@@ -16,12 +16,12 @@ struct sender {
 	struct inject inj;
 };
 
-/* Opens what dev and pat ask for: 0, or a negative errno after a message. */
+/* Opens the sockets that dev and pat ask for: 0, or a negative errno after a message. */
 int sender_open(struct sender *s);
 void sender_close(struct sender *s);
 /* The DSCP of packet i, which its length tells. */
 unsigned int sender_dscp(const struct sender *s, unsigned int i);
-/* Sends what comes i-th: returns how many packets that is, or a negative errno after a message. */
+/* Sends the i-th step: returns how many packets that is, or a negative errno after a message. */
 int sender_send(struct sender *s, unsigned int i);
 /* Sends a marker the same way, with CS0 and ECT(0), so that it is not dropped for its ECN. */
 int sender_send_marker(struct sender *s);

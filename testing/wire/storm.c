@@ -90,7 +90,7 @@ static int run_loop(struct storm *s)
 	return err;
 }
 
-/* What the senders have done, altogether. */
+/* The work of the senders, altogether. */
 static struct storm_sent sum_up(const struct storm *s)
 {
 	struct storm_sent sum = { 0 };

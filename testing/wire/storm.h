@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * wire storm: random packets around tunnels, and an oracle that knows nothing but the policies and
- * the packet inside. What the tunnels are, and which way a packet to each address takes, is in a
- * file, the setup; all else comes from the seed.
+ * the packet inside. The tunnels, and the way that a packet to each address takes, are in a file,
+ * the setup; all else comes from the seed.
  */
 #ifndef WIRE_STORM_H
 #define WIRE_STORM_H
@@ -32,10 +32,10 @@
 #define STORM_SENDERS 8
 
 #define STORM_KEEP 255
-#define STORM_RECORD 8 /* bytes of a record, and what fragments are cut to */
+#define STORM_RECORD 8 /* bytes of a record, and the size that fragments are cut to */
 #define STORM_FIRST 24 /* the first record that no header of layer 4 takes the place of */
 
-/* Which tunnels a packet is in, the outermost first. */
+/* The tunnels that a packet is in, the outermost first. */
 struct storm_stack {
 	unsigned int depth;
 	uint8_t tunnel[STORM_DEPTH];
@@ -103,7 +103,7 @@ struct storm_setup {
 	unsigned int first_port, n_ports; /* source ports that tunnels and sockets have in common */
 };
 
-/* Who sends a packet. */
+/* The sender of a packet. */
 enum storm_way {
 	STORM_SOCKET, /* a UDP socket */
 	STORM_RAW, /* a raw socket that makes its own IP header */
@@ -112,7 +112,7 @@ enum storm_way {
 	STORM_WAYS,
 };
 
-/* What a packet is. */
+/* The kind of a packet. */
 enum storm_shape {
 	STORM_PLAIN, /* UDP that is nobody's */
 	STORM_SEGMENTS, /* several UDP packets that leave the socket as one (GSO) */
@@ -173,13 +173,13 @@ struct storm_recent {
 	uint32_t id;
 };
 
-/* Why a tunnel's packet is as it was: the class of what was not marked. */
+/* Why a tunnel's packet is as it was: the class of unmarked packets. */
 enum storm_class {
 	STORM_CLASS_WHOLE,
 	STORM_CLASS_FIRST, /* fragment */
 	STORM_CLASS_LATER,
 	STORM_CLASS_NOT_IP,
-	STORM_CLASS_SEALED, /* fragments of what WireGuard sends */
+	STORM_CLASS_SEALED, /* fragments of WireGuard's packets */
 	STORM_CLASSES,
 };
 
@@ -202,7 +202,7 @@ struct storm_socket {
 	uint8_t usual;
 };
 
-/* What a sender has done. */
+/* The work of a sender. */
 struct storm_sent {
 	uint32_t sent;
 	unsigned long way[STORM_WAYS], shape[STORM_SHAPES];
@@ -210,7 +210,7 @@ struct storm_sent {
 	bool failed;
 };
 
-/* What the senders, a process each, and the observer have in common. */
+/* The memory that the senders, a process each, and the observer have in common. */
 struct storm_shared {
 	struct storm_flight flights[STORM_FLIGHTS];
 	struct storm_recent recent[STORM_RECENT];
@@ -228,7 +228,7 @@ struct storm {
 	int primed[2]; /* has a token for each sender when the primers have arrived */
 	pid_t pids[STORM_SENDERS];
 
-	/* Of a sender. */
+	/* For a sender. */
 	unsigned int sender;
 	uint64_t state; /* of the random numbers */
 	struct storm_socket sockets[STORM_SOCKETS];
@@ -237,7 +237,7 @@ struct storm {
 	unsigned int raw_mark[2];
 	uint8_t l4[STORM_L4_MAX], segments[STORM_SEGMENTS_MAX * STORM_L4_MAX];
 
-	/* Of the observer. */
+	/* For the observer. */
 	struct observer observer;
 	uint32_t arrived;
 	struct storm_group groups[STORM_GROUPS];
@@ -253,11 +253,11 @@ static inline bool storm_same_stack(const struct storm_stack *a, const struct st
 	return a->depth == b->depth && memcmp(a->tunnel, b->tunnel, a->depth) == 0;
 }
 
-/* What the record at that offset of layer 4 says: the number, and that it is a record. */
+/* Reads the record at that offset of layer 4: the number, and that it is a record. */
 void storm_record(uint8_t record[STORM_RECORD], unsigned int seed, uint32_t number,
 		  unsigned int offset);
 
-/* Opens what sends: doors behind the node, and then, in the node, all the rest. */
+/* Opens the sockets for sending: doors behind the node, and then, in the node, all the rest. */
 int storm_open_doors(struct storm *s, bool behind);
 int storm_open_sockets(struct storm *s);
 /* Sends the next packet: 0, -EBUSY if none could be made that is unlike those on their way, or
@@ -268,7 +268,7 @@ unsigned int storm_primers(const struct storm_setup *setup);
 /* Starts the senders, which send from here, so many packets altogether: 0 or a negative errno after
  * a message. */
 int storm_start(struct storm *s);
-/* True if a sender has failed, and has said why. */
+/* Tells whether a sender has failed, and has said why. */
 bool storm_failed(const struct storm *s);
 /* Says to the sender of a packet that it has arrived. */
 void storm_give_token(const struct storm *s, uint32_t number);
@@ -277,7 +277,7 @@ void storm_say_primed(const struct storm *s);
 /* Waits for the senders; if there is no use in going on, ends them. */
 void storm_end(struct storm *s, bool kill_them);
 
-/* What the outer header that a tunnel puts in front of an IP packet has to say, if the kernel alone
+/* Returns the outer header that a tunnel should put in front of an IP packet, if the kernel alone
  * says as_it_was. */
 uint8_t storm_wanted_ds(const struct storm_tunnel *t, uint8_t inner_ds, const struct address *dst,
 			uint8_t as_it_was);

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * Judges each frame of a storm: from the outside in, each IP header that has a tunnel's message
- * behind it by what is inside, and the innermost one by what was sent.
+ * behind it by the inner packet, and the innermost one by the packet that was sent.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 const char *const storm_class_names[STORM_CLASSES] = { "whole", "first_part", "later_part",
 						       "not_ip", "sealed_part" };
 
-/* One packet as it is found: at first the frame, then what is inside. */
+/* One packet as it is found: at first the frame, then the inner packets. */
 struct layer {
 	const uint8_t *bytes;
 	size_t len;
@@ -30,13 +30,13 @@ struct layer {
 	unsigned int n;
 };
 
-/* An outer header that was passed, to be judged when it is known what is inside. */
+/* An outer header that was passed, to be judged when the inner packet is known. */
 struct link {
 	uint8_t ds[STORM_PARTS];
 	unsigned int n;
 	uint8_t tunnel;
 	bool users; /* from the port of a tunnel in user space */
-	bool ip; /* what is inside */
+	bool ip; /* the inner packet */
 	uint8_t inner_ds;
 	struct address dst; /* inside */
 };
@@ -66,7 +66,7 @@ static void print_bytes(const uint8_t *bytes, size_t len)
 	fputc('\n', stderr);
 }
 
-/* Says something of the frame at hand. f: whose it is, or NULL. */
+/* Says something of the frame at hand. f: its flight, or NULL. */
 static void say_of(const struct storm *s, const struct chain *c, const struct storm_flight *f,
 		   const char *fmt, va_list ap)
 {
@@ -94,7 +94,7 @@ say(const struct storm *s, const struct chain *c, const struct storm_flight *f, 
 	va_end(ap);
 }
 
-/* Says what is wrong with the frame at hand, and counts it. */
+/* Says the fault of the frame at hand, and counts it. */
 static void __attribute__((format(printf, 4, 5)))
 violation(struct storm *s, const struct chain *c, const struct storm_flight *f, const char *fmt,
 	  ...)
@@ -218,8 +218,8 @@ static bool from_user_port(const struct storm *s, struct storm_flight *f, const 
 }
 
 /*
- * Whether the DS field is right: as it was sent, or what a tunnel in user space makes of it. Inside
- * of another tunnel, where that tunnel's device may be the uplink of a third one, both are.
+ * Tells whether the DS field is right: as it was sent, or as a tunnel in user space makes it.
+ * Inside of another tunnel, where that tunnel's device may be the uplink of a third one, both are.
  */
 static bool right_ds(const struct storm *s, struct storm_flight *f, const struct layer *l)
 {
@@ -336,7 +336,7 @@ static void judge_forged(struct storm *s, const struct chain *c, const struct st
 	}
 }
 
-/* f: whose packet is inside, or NULL if it is a part of a message that is not complete. */
+/* f: the flight of the inner packet, or NULL if it is a part of a message that is not complete. */
 static void judge_chain(struct storm *s, const struct chain *c, const struct storm_flight *f)
 {
 	unsigned int level, part;
@@ -436,7 +436,7 @@ static void finish_group(struct storm *s, struct storm_group *g, struct layer *l
 	g->used = false;
 }
 
-/* Adds a fragment to those of its packet: 0 if that is complete now, in l; else -EAGAIN. */
+/* Adds a fragment to its packet: 0 if that is complete now, in l; else -EAGAIN. */
 static int gather(struct storm *s, const struct chain *c, struct layer *l)
 {
 	const struct storm_stack stack = stack_of(c);
@@ -488,7 +488,7 @@ static bool is_message(const struct storm_tunnel *t, const struct layer *l)
 	}
 }
 
-/* Whose message it is, or -1. */
+/* Returns the tunnel of the message, or -1. */
 static int find_tunnel(const struct storm *s, const struct layer *l)
 {
 	unsigned int i;
@@ -636,7 +636,7 @@ static void judge_frame(struct storm *s, struct chain *c, struct layer *l)
 	account(s, c, f, l);
 }
 
-/* What the node sends of its own accord: ARP, neighbour discovery, reports of multicast groups. */
+/* Packets that the node sends by itself: ARP, neighbour discovery, reports of multicast groups. */
 static bool is_chatter(const struct parsed *p)
 {
 	return p->family == AF_UNSPEC || p->proto == IPPROTO_ICMPV6;

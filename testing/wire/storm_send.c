@@ -22,7 +22,7 @@
 #define IP_MAX 48 /* IPv6 and the header of a fragment */
 #define IP6_MINIMUM 1280 /* MTU */
 #define SMALL 200
-#define ALIGNED 900 /* what is longer may be fragmented, and is of whole records */
+#define ALIGNED 900 /* a longer packet may be fragmented, and consists of whole records */
 #define L4_MIN 48
 #define PORT_BASE 20000 /* no tunnel has such a port */
 #define PORTS 8192
@@ -143,7 +143,7 @@ static unsigned int draw_source(struct storm *s)
 	return port ? port : PORT_BASE + below(s, PORTS);
 }
 
-/* Of a fragment of a tunnel in user space that is left alone another one could be the rest. */
+/* If a fragment of a tunnel in user space is left alone, another one could be the rest. */
 static void fill_udp(struct storm *s, const struct draft *d, unsigned int dport)
 {
 	const bool alone = d->f->shape == STORM_PARTS_FIRST || d->f->shape == STORM_REUSED;
@@ -161,7 +161,7 @@ static uint32_t tunnel_id(struct storm *s, const struct draft *d)
 	return s->setup.tunnels[d->tunnel].id;
 }
 
-/* A header of VXLAN or geneve in front of what is no frame. */
+/* A header of VXLAN or geneve in front of a payload that is no frame. */
 static void fill_message(struct storm *s, const struct draft *d)
 {
 	const struct storm_tunnel *t = &s->setup.tunnels[d->tunnel];
@@ -229,7 +229,8 @@ static void fill_l4(struct storm *s, struct draft *d)
 	f->end = d->len;
 }
 
-/* True if no other packet in that tunnel is of the same length and looks different outside. */
+/* Tells whether no other packet in that tunnel is of the same length and looks different
+ * outside. */
 static bool unlike_others(const struct storm *s, const struct storm_flight *f, int tunnel)
 {
 	const struct storm_tunnel *t = &s->setup.tunnels[tunnel];
@@ -413,7 +414,7 @@ static int send_datagram(struct storm *s, struct draft *d, const struct storm_so
 			    forged ? packet_len(&p) : d->len - 8);
 }
 
-/* The same bytes several times, each time as a packet of its own. */
+/* The same bytes several times, each time as a separate packet. */
 static int send_segments(struct storm *s, struct draft *d, const struct storm_socket *socket)
 {
 	const unsigned int n = 2 + below(s, STORM_SEGMENTS_MAX - 1), len = d->len - 8;
@@ -444,9 +445,9 @@ static int send_segments(struct storm *s, struct draft *d, const struct storm_so
  * Primers: to each address of IPv6, by each way there, a packet that is larger than all MTUs,
  * before all others. A tunnel inside another one tells the kernel with the first large packet that
  * the path has room for less than its device. If two CPUs learn that at the same time, the later
- * entry takes the place of the earlier one (rt6_insert_exception()), and the kernel drops what is
- * just being sent by the earlier one (dst_dev_put(), blackhole_neigh_output()): of a datagram its
- * later fragments. After the primers the entry is there, and changes in its place.
+ * entry takes the place of the earlier one (rt6_insert_exception()), and the kernel drops the
+ * packet that is just being sent by the earlier one (dst_dev_put(), blackhole_neigh_output()): of a
+ * datagram its later fragments. After the primers the entry is there, and changes in its place.
  */
 
 static bool needs_primer(const struct storm_setup *setup, const struct storm_place *place,
@@ -485,7 +486,7 @@ static struct storm_socket *socket_to(struct storm *s, const struct storm_place 
 	return socket;
 }
 
-/* What is sent next by the socket goes to that place, by one of the place's routes. */
+/* The next packet of the socket goes to that place, by one of the place's routes. */
 static int take_route(struct draft *d, struct storm_socket *socket, struct storm_place *place,
 		      unsigned int route)
 {
@@ -671,7 +672,7 @@ static bool read_recent(const struct storm_recent *from, struct storm_recent *r)
 	       __atomic_load_n(&from->version, __ATOMIC_SEQ_CST) == version;
 }
 
-/* What is sent with the identification of a tunnel's fragments, by the same source, to the same
+/* Sends with the identification of a tunnel's fragments, by the same source, to the same
  * destination, in the same tunnels. False if there is no such way now. */
 static bool reuse(struct storm *s, struct draft *d, struct outlet *out, uint32_t *id)
 {

@@ -12,10 +12,11 @@
  *   door DEV own|behind MAC SIZE STACK [4|6]
  *
  * own, behind: addresses of the node, and of the one behind it. ports: source ports that tunnels
- * and sockets have in common. user: a tunnel in user space, by its port. tunnel: TOS is what the
- * kernel writes outside, 0, "inherit", or "none" if it does not even copy ECN; STACK is what its
- * outer packets are in; POLICY is "-" if it is not loaded, a map, or "fixed:DSCP". to: where
- * packets go, and those of sockets with a mark. door: 4 or 6 is the IP version that it takes.
+ * and sockets have in common. user: a tunnel in user space, by its port. tunnel: TOS is the byte
+ * that the kernel writes outside, 0, "inherit", or "none" if it does not even copy ECN; STACK names
+ * the tunnels that its outer packets are in; POLICY is "-" if it is not loaded, a map, or
+ * "fixed:DSCP". to: where packets go, and where packets of sockets with a mark go. door: 4 or 6 is
+ * the IP version that it takes.
  *
  * A stack is "-", or names of tunnels separated by slashes, the outermost first. A map is as in
  * "dscp-tool load", in numbers.

@@ -71,7 +71,7 @@ static int send_bytes(int fd, unsigned int bytes, int64_t deadline)
 	return 0;
 }
 
-/* Reads until the other side has closed; adds up what came. */
+/* Reads until the other side has closed; adds up the bytes. */
 static int read_to_end(int fd, int64_t deadline, uint64_t *total)
 {
 	static char buffer[CHUNK];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * wire through: one process sends in one network namespace and looks at what arrives in another.
- * The next packet is sent when earlier ones were seen, so that none is lost in a queue, and each
- * has to be seen exactly once.
+ * wire through: one process sends in one network namespace and looks at the packets that arrive in
+ * another. The next packet is sent when earlier ones were seen, so that none is lost in a queue,
+ * and each has to be seen exactly once.
  */
 #include "through.h"
 
@@ -114,7 +114,7 @@ static int finish(struct through *t)
 		complain("%s; see wire through --help", fault);
 		return -EINVAL;
 	}
-	/* What a socket gets is from anywhere, and frames of others are not judged. */
+	/* A socket's datagrams are from anywhere, and foreign frames are not judged. */
 	if (!cfg->at)
 		cfg->judge.cfg.from = cfg->pat.dst;
 	if (way_is(t, "others")) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* One run of wire through: what is asked for, both ends, and the accounts. */
+/* One run of wire through: the request, both ends, and the accounts. */
 #ifndef WIRE_THROUGH_H
 #define WIRE_THROUGH_H
 
@@ -31,7 +31,7 @@ struct through {
 	bool marker_seen, complete;
 	unsigned int drops;
 	uint8_t packet[OBSERVE_MAX];
-	/* For others: what is on its way. */
+	/* For others: the packets on their way. */
 	struct packet *frames;
 	bool *used;
 };

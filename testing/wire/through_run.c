@@ -22,7 +22,7 @@
 #define SAID_MAX 3
 
 /*
- * What arrives
+ * Arriving packets
  */
 
 /* Judges the next packet: 0, -EAGAIN if there is none, or another negative errno. */
@@ -69,7 +69,7 @@ static bool same_bytes(struct packet *p, const uint8_t *bytes, size_t len)
 	return packet_len(p) == len && memcmp(packet_data(p), bytes, len) == 0;
 }
 
-/* True for a packet of the sender's own, such as a handshake of a tunnel. */
+/* Returns true for one of the sender's own packets, such as a handshake of a tunnel. */
 static bool not_of_others(const struct through *t, size_t len)
 {
 	struct others_config others;
@@ -91,7 +91,7 @@ static int find_frame(struct through *t, size_t len)
 	return -ENOENT;
 }
 
-/* The same for frames of others, which are compared to those on their way. */
+/* The same for foreign frames, which are compared to those on their way. */
 static int take_frame(struct through *t)
 {
 	ssize_t len = observer_next(&t->observer, t->packet);
@@ -199,7 +199,7 @@ static int await_marker(struct through *t)
 	return err;
 }
 
-/* Takes what has arrived without being waited for. */
+/* Takes the packets that have arrived, without waiting. */
 static int drain(struct through *t)
 {
 	int err;
@@ -210,7 +210,7 @@ static int drain(struct through *t)
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* The last frame of others is their marker: it is sent when all others have been seen. */
+/* The last foreign frame is their marker: it is sent when all others have been seen. */
 static int run_frames(struct through *t)
 {
 	unsigned int i;
@@ -298,7 +298,7 @@ static unsigned int count_drops(const struct through *t)
  * A TCP stream: all bytes have to come, and each packet of it is right
  */
 
-/* Serves in a process of its own, which succeeds when it has read all bytes. */
+/* Serves in a separate process, which succeeds when it has read all bytes. */
 static pid_t start_server(const struct tcp_config *tcp)
 {
 	struct tcp_served served = { 0 };
@@ -324,7 +324,7 @@ static int run_stream(struct through *t, const struct tcp_config *tcp, int clien
 	err = tcp_transfer(tcp, client);
 	if (waitpid(pid, &status, 0) != pid || status)
 		err = -EIO;
-	/* What the server has read has passed the observer. */
+	/* The bytes that the server has read have passed the observer. */
 	return err ? err : drain(t);
 }
 

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * wire tun DEV PORT: a user space tunnel in its simplest form, one end of it. Packets of the tun
- * device DEV leave as they are, in UDP from PORT, to whom the last datagram came from; and what
- * comes in is a packet of that device, if it begins like one. Ends by a signal.
+ * device DEV leave as they are, in UDP from PORT, to the source of the last datagram; and a
+ * datagram that comes in is a packet of that device, if it begins like one. Ends by a signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static bool move(int tun, int port, struct sockaddr_in *peer)
 		n = read(tun, packet, sizeof(packet));
 		if (n < 0)
 			return false;
-		/* As of any such program: what cannot be sent is lost. */
+		/* As of any such program: a packet that cannot be sent is lost. */
 		sendto(port, packet, n, 0, (struct sockaddr *)peer, sizeof(*peer));
 	}
 	return true;

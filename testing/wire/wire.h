@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* What the subcommands have in common. */
+/* The parts that the subcommands have in common. */
 #ifndef WIRE_WIRE_H
 #define WIRE_WIRE_H
 
@@ -69,13 +69,13 @@ struct datagrams {
 	unsigned int port;
 	bool echo, connected;
 };
-/* Sends a datagram whose IP length is ip_len and whose number, see packet_number(), is given.
- * Returns 0 or a negative errno. */
+/* Sends a datagram with this IP length and number, see packet_number(). Returns 0 or a negative
+ * errno. */
 int datagram_send(const struct datagrams *to, uint32_t number, size_t ip_len, uint8_t ds);
 /* The socket: negative after a message. */
 int datagram_open(const struct datagrams *to, const struct address *src, unsigned int sport);
 
-/* What a UDP socket is told of a datagram. */
+/* The data that a UDP socket gets with a datagram. */
 struct received {
 	size_t ip_len;
 	uint8_t ds;
