@@ -18,7 +18,7 @@ endif
 OBJS := $(SRC:%.c=$(OUTPUT)%.o)
 BPF_OBJS := $(BPF:.c=.o)
 EMBED_OBJS := $(if $(EMBED),$(BPF:%.bpf.c=$(OUTPUT)%.embed.o))
-# Of sources: this one, and those below.
+# Rules for sources: this one, and those below.
 dirs := ./ $(sort $(filter-out ./,$(dir $(SRC) $(BPF))))
 MAN_MADE := $(if $(SCDOC),$(MAN))
 # A tree may come with its man pages.
@@ -39,8 +39,8 @@ $(OUTPUT)%.o: %.c $(CONFIG)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
-# What libbpf does not read is left out: labels in the code, and the relocations of BTF. Symbols of
-# functions it needs, local ones too: they tell where subprograms begin.
+# Parts that libbpf does not read are left out: labels in the code, and the relocations of BTF.
+# Symbols of functions it needs, local ones too: they tell where subprograms begin.
 $(BPF_OBJS:=.gz): %.gz: %
 	$(Q)$(if $(LLVM_STRIP),$(LLVM_STRIP) -g -w -N 'LBB*' -R .rel.BTF -R .rel.BTF.ext -o $@.tmp $<,\
 		cp $< $@.tmp)

@@ -23,7 +23,7 @@ else
 -include $(ROOT)/config.mk
 endif
 
-# What every object depends on besides its sources.
+# Every object depends on these besides its sources.
 CONFIG := $(ROOT)/config.mk $(ROOT)/version.mk $(ROOT)/lib/defines.mk $(ROOT)/lib/common.mk
 
 # V=1 shows the commands; otherwise $(call short,WHAT,FILE) is the line that stands for them.
@@ -63,7 +63,7 @@ DSCP_LDFLAGS += -fsanitize=address,undefined
 SANITIZE_OBJ := $(OUTPUT)sanitize.o
 endif
 
-# The library of lib/util, and what it needs.
+# The library of lib/util, and the libraries that it needs.
 UTIL_LIB := $(if $(OUTPUT),$(ROOT)/build-asan/lib/util/,$(ROOT)/lib/util/)libutil.a
 UTIL_CFLAGS := $(if $(filter yes,$(HAVE_LIBXDP)),-DHAVE_LIBXDP $(LIBXDP_CFLAGS)) \
 	$(LIBBPF_CFLAGS) $(ZLIB_CFLAGS) $(LIBMNL_CFLAGS) $(JSON_C_CFLAGS)

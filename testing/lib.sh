@@ -15,7 +15,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 declare -A node_holder=()
 background_pids=()
-# What the last check printed, standard error included.
+# The output of the last check, standard error included.
 OUTPUT=
 
 #
@@ -156,8 +156,8 @@ on()
 # Wires: eth0 of one node to eth0 of the other
 #
 
-# Quick, but the kernel passes the packet itself across, hash and mark included: a test of what a
-# packet says on a wire needs one of the others.
+# Quick, but the kernel passes the packet itself across, hash and mark included: a test of a
+# packet's bytes on a wire needs one of the others.
 wire_veth()
 {
 	local -; set +x
@@ -191,7 +191,7 @@ wire_cable()
 	local -; set +x
 	local dev=${3:-eth0} n=0
 
-	# Of the two pairs.
+	# The devices of the two pairs.
 	[ "$dev" = eth0 ] || n=2
 	take_card $n "$1" "$dev"
 	take_card $((n + 1)) "$2" "$dev"
@@ -217,7 +217,7 @@ take_card()
 	retry_until on "$2" grep -q 1 "/sys/class/net/$3/carrier"
 }
 
-# By what there is of these: wire_bytes A B [DEV]
+# By the first of these that there is: wire_bytes A B [DEV]
 wire_bytes()
 {
 	if has_cable; then
@@ -244,9 +244,9 @@ thin()
 }
 every=1
 
-# points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with
-# these words, which does its work: without --long each second of these, and on an emulated processor,
-# where a kill and what follows take seconds, each eighth.
+# points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with these words,
+# which does its work: without --long each second of these, and on an emulated processor, where a kill and its
+# consequences take seconds, each eighth.
 points_of()
 {
 	local -; set +x
@@ -257,7 +257,7 @@ points_of()
 	[ -x "$step" ] || fail "testing/step/step is not built"
 	check on "$1" "$step" --every "$every" --list -- "$TOOL" "${@:2}"
 	[ "$(wc -l <<<"$OUTPUT")" -gt 9 ] || fail "too few points: $OUTPUT"
-	# What the tool says itself is no point.
+	# The tool's own output is no point.
 	mapfile -t points < <(awk -v each=$each '/^[0-9]+ / && n++ % each == 0 { print $1 }' <<<"$OUTPUT")
 	echo "${#points[@]} points of: ${*:2}"
 }
@@ -278,8 +278,8 @@ killed_at() { check_exit 137 on "$1" "$step" --kill "$2" -- "$TOOL" "${@:3}"; }
 
 # probe ADDRESS MAP...: prints the command that sends a packet of each DSCP from the node where the
 # command runs to node b, by VXLAN over eth0. All 64 have to be marked as one of the maps says, and
-# the command prints which: "map 1: POINT NAME". With probing=--again the command sends anew what
-# was lost.
+# the command prints which: "map 1: POINT NAME". With probing=--again the command sends lost packets
+# anew.
 probing=
 probe()
 {

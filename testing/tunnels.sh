@@ -45,7 +45,7 @@ acquainted()
 }
 
 # wired_uplinks [WIRE]: eth0 of a and b, with addresses, over a wire that copies bytes, or that one;
-# nothing is sent on it but what the test sends
+# nothing is sent on it but the test's packets
 wired_uplinks()
 {
 	"${1:-wire_bytes}" a b
@@ -102,7 +102,7 @@ vxlan()
 		done' "$2" "$3"
 }
 
-# vxlan_inside NODE N PEER: device vxin, whose uplink is vx4
+# vxlan_inside NODE N PEER: device vxin, with the uplink vx4
 vxlan_inside()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -209,7 +209,7 @@ release_lock() { stop_background "$lock"; }
 sides() { sed "s/%own/$2/g; s/%peer/$3/g" <<<"$1"; }
 both() { on a sh -ec "$(sides "$1" 1 2)" && on b sh -ec "$(sides "$1" 2 1)"; }
 
-# record NODE DEV FILE [FILTER]: captures what comes in until recorded; $recording is its pid
+# record NODE DEV FILE [FILTER]: captures incoming packets until recorded; $recording is its pid
 record()
 {
 	rm -f "$3" "$3.json"
@@ -258,7 +258,7 @@ counter() { on "$1" "$TOOL" status "$2" --json | jq ".tunnels[0].$3"; }
 
 mac() { on "$1" cat "/sys/class/net/$2/address"; }
 
-# What the kernel makes of inner ECN outside (RFC 6040): CE becomes ECT(0).
+# The kernel's outer ECN for an inner ECN (RFC 6040): CE becomes ECT(0).
 outer_ecn() { if [ "$1" = 3 ]; then echo 2; else echo "$1"; fi; }
 
 # through FROM TO OPTIONS of "wire through"...: as many packets as are sent arrive, each once and
@@ -317,7 +317,7 @@ tcp_bulk()
 }
 
 # Both tunnels loaded on a; COUNT packets of one flow for each family outside and inside, and all
-# other patterns. What ECN does is compared to what it does without the tool.
+# other patterns. The results for ECN are compared to those without the tool.
 every_packet()
 {
 	local o i e
@@ -371,7 +371,7 @@ attach_kinds()
 # shellcheck disable=SC2016 # for another shell
 pins() { on "$1" sh -c 'echo /sys/fs/bpf/dscp-tool/[0-9]*'; }
 
-# made_by_another NODE [SET]: what is loaded there is of another layout, as the version says
+# made_by_another NODE [SET]: the tunnels loaded there are of another layout, as the version says
 made_by_another()
 {
 	local set value
@@ -428,8 +428,8 @@ not_behind()
 	check on "$1" tc filter del dev "$2" egress prio 65535 handle "$handle" bpf
 }
 
-# bleached NODE: what it sends through its tunnels is marked outside, and CS0 inside. In clear text
-# the DSCP has to go after it was read, at the uplink.
+# bleached NODE: packets that it sends through its tunnels are marked outside, and CS0 inside. In
+# clear text the DSCP has to go after it was read, at the uplink.
 bleached()
 {
 	local o
@@ -475,8 +475,8 @@ methods()
 	fi
 }
 
-# listen NODE PORT OPTIONS of "wire receive"...: what arrives at a socket is judged, until heard.
-# For packets that may be lost; all others go through.
+# listen NODE PORT OPTIONS of "wire receive"...: datagrams that arrive at a socket are judged, until
+# heard. For packets that may be lost; all others go through.
 listen()
 {
 	local node=$1 port=$2
@@ -491,8 +491,8 @@ listen()
 }
 declare -A listening=()
 
-# heard PORT [JQ-CONDITION]: OUTPUT is the verdict on what has arrived by now, and it was right, or
-# as the condition says
+# heard PORT [JQ-CONDITION]: OUTPUT is the verdict on the datagrams so far, and it was right, or as
+# the condition says
 heard()
 {
 	local verdict
@@ -516,7 +516,7 @@ arrives()
 	arrived_marked=$((arrived_marked + $3 - ($3 + 63) / 64))
 }
 
-# arrives_counted OUTER COUNT INNER...: what arrives is what status counts
+# arrives_counted OUTER COUNT INNER...: status counts the packets that arrive
 arrives_counted()
 {
 	local o=$1 count=$2 before i
@@ -569,7 +569,7 @@ congested()
 	done
 }
 
-# The inner ECN stays, but what congestion outside makes of it stays too.
+# The inner ECN stays, but the result of congestion outside stays too.
 ecn_is_not_ours()
 {
 	local o
@@ -602,7 +602,7 @@ congested_behind_uplink()
 # The counters of a tunnel of b, as a JSON object.
 counters() { on b "$TOOL" status "$1" --json | jq -c '.tunnels[0].counters.ingress'; }
 
-# counted OUTER BEFORE SEEN MARKED: what the tool has counted since
+# counted OUTER BEFORE SEEN MARKED: the tool's counts since
 counted()
 {
 	local now
@@ -623,8 +623,8 @@ impaired_wire()
 	wire_netns "$1" "$2" "$dev" --impair "$T/impair.$dev"
 }
 
-# conditions DEV [WORDS]: of that wire from now on, see testing/wire/impair.h; $impaired is what they
-# have done by now
+# conditions DEV [WORDS]: of that wire from now on, see testing/wire/impair.h; $impaired are the impairments
+# so far
 conditions()
 {
 	local n answers=$T/wire.a.b.$1
@@ -636,8 +636,8 @@ conditions()
 }
 has_lines() { [ "$(wc -l <"$2")" -ge "$1" ]; }
 
-# unmarked_or_right OUTER INNER COUNT [OPTIONS]: nothing that arrives is wrong; and what the tool calls
-# marked is what was marked
+# unmarked_or_right OUTER INNER COUNT [OPTIONS]: nothing that arrives is wrong; and the tool counts as marked
+# the packets that were marked
 unmarked_or_right()
 {
 	local before
@@ -654,7 +654,7 @@ none_unmarked()
 	jq -e '.unmarked == 0' <<<"$verdict" >/dev/null || fail "unmarked: $verdict"
 }
 
-# others_pass COUNT AT [OPTIONS]: packets of others reach that device of b as they were sent on the
+# others_pass COUNT AT [OPTIONS]: foreign packets reach that device of b as they were sent on the
 # uplink of a, each once
 others_pass()
 {
@@ -662,8 +662,8 @@ others_pass()
 		--count "$1" "${@:3}"
 }
 
-# Packets of others come through all the programs of the uplink as they were sent. (Promiscuous:
-# else the network card drops the tags of VLANs that nobody has set up.)
+# Foreign packets come through all the programs of the uplink as they were sent. (Promiscuous: else
+# the network card drops the tags of VLANs that nobody has set up.)
 others_are_untouched()
 {
 	on b sh -ec 'modprobe -q ifb numifbs=0 || true
@@ -678,8 +678,8 @@ others_are_untouched()
 		ip link set eth0 promisc off'
 }
 
-# A shaper on an ifb behind the program at the uplink, as of sqm-scripts. Like CAKE, tbf splits what is
-# longer than its burst, and then each segment has an skb that the program has not seen.
+# A shaper on an ifb behind the program at the uplink, as of sqm-scripts. Like CAKE, tbf splits a packet that
+# is longer than its burst, and then each segment has an skb that the program has not seen.
 splitting_shaper()
 {
 	on b sh -ec 'modprobe -q ifb numifbs=0 || true
@@ -691,7 +691,7 @@ splitting_shaper()
 			action mirred egress redirect dev ifb0'
 }
 
-# What ifb0 has passed on.
+# The packets that ifb0 has passed on.
 shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
 
 # split_stream OUTER INNER DSCP: TCP of 1 MB, in segments of at most 1500 bytes, and all of them known

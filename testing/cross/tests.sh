@@ -20,15 +20,16 @@ two_ends()
 	two_nodes
 }
 
-# JIT is what the machine was told. That of MIPS32 compiles no program that calls functions of its own,
-# as all of ours do today: those are interpreted in any case.
+# JIT is the machine's setting. The JIT of MIPS32 compiles no program that calls functions within itself, as
+# all of our programs do today: those are interpreted in any case.
 compiled_as_asked()
 {
 	check on a tc filter show dev wg4 egress
 	[ "$JIT" = 1 ] || ! grep -q jited <<<"$OUTPUT" || fail "compiled by the JIT: $OUTPUT"
 }
 
-# Of the tunnels, and of what else a node has. tc makes directories and links of its own in a bpffs.
+# Removes the tunnels, and all else that a node has. tc makes its own directories and links in a
+# bpffs.
 left()
 {
 	on "$1" sh -c 'tc qdisc show; for d in eth0 wg4 wg6; do tc filter show dev $d egress
@@ -84,7 +85,7 @@ test_egress()
 	pass udp:640 4 6 none --ecn 0 --each 8
 }
 
-# Packets of others, some of which look like the tunnel's.
+# Foreign packets, some of which look like the tunnel's.
 test_others()
 {
 	two_ends

@@ -6,7 +6,7 @@
 # out; and of AddressSanitizer the begin, up to its sigaltstack(), and the memory. With only=REGEX:
 # the errors and kills of calls that match, or whose map or program has a pin that does.
 
-# What the call can really return, mostly what a short or guarded system says.
+# Faults that the call can really return, mostly as a short or guarded system does.
 function error_of(name, line)
 {
 	if (name == "bpf")
@@ -38,8 +38,8 @@ function pin_of(line)
 	return match(line, /(map|bpf)_fd=[0-9]+/) ? pin[substr(line, RSTART + 7, RLENGTH - 7)] : ""
 }
 
-# Of many calls in a row that differ in nothing but a key, the first, the last and one in between;
-# what happens again and again around a socket or a descriptor three times.
+# From many calls in a row that differ in nothing but a key, the first, the last and one in between;
+# calls that come again and again around a socket or a descriptor three times.
 function flush_run(   i)
 {
 	for (i = 1; i <= n_run; i++)
@@ -79,7 +79,7 @@ BEGIN {
 	dirty = only == ""
 }
 
-# What AddressSanitizer has done so far is none of the tool's.
+# Calls of AddressSanitizer so far are none of the tool's.
 /^sigaltstack\(\{/ {
 	sanitized = 1
 	n_run = n_errors = n_kills = 0

@@ -16,8 +16,8 @@ OBJECTS := $(patsubst $(ROOT)/dscp-tool/bpf/%.bpf.o.gz,%,$(wildcard $(ROOT)/dscp
 SHARED := $(patsubst $(ROOT)/%.c,$(BUILD)/%.o,$(TOOL)) $(BUILD)/stand_ins.o $(BUILD)/output.o \
 	$(OBJECTS:%=$(BUILD)/%.embed.o)
 
-# Of the tool's own sources the project's compiler has warned. libxdp has a protocol and a kernel of
-# its own: the tool without it.
+# The project's compiler has warned of the tool's own sources. libxdp has a protocol and a kernel to
+# itself: the tool without it.
 flags := -std=gnu11 -g -O1 -fno-omit-frame-pointer $(DSCP_WARNINGS) $(DSCP_CPPFLAGS) \
 	$(filter-out -DHAVE_LIBXDP,$(UTIL_CFLAGS)) $(if $(filter yes,$(HAVE_CORE)),-DHAVE_CORE) \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(FUZZ_CFLAGS)

@@ -15,7 +15,7 @@ tunnels=(wg4 vx4)
 # shellcheck disable=SC2034 # for run
 kinds=(udp answers tcp ping flood drops idle idle several reload apply options options link_down
 	cable_out failover redial endpoint key peer_gone mtu wireguard_anew vxlan_anew route qdisc)
-# What "several" draws from
+# The steps that "several" draws from
 # shellcheck disable=SC2034 # for run
 changes=(udp ping drops reload apply options link_down cable_out failover redial endpoint key
 	peer_gone mtu wireguard_anew vxlan_anew route qdisc)
@@ -23,11 +23,11 @@ wireguard_steps=(drops endpoint key peer_gone wireguard_anew)
 
 own=1 # the last number of a's address at eth0
 declare -A uplink_of=([wg4]=eth0 [vx4]=eth0)
-# What has to be outside: options of "wire through"
+# The expectation outside: options of "wire through"
 declare -A outside_of=([wg4]='--expect inner' [vx4]='--expect inner')
 detail='' # of the step, to be printed
 
-# without_wireguard: forgets what needs it
+# without_wireguard: forgets the steps that need it
 without_wireguard()
 {
 	local name
@@ -258,7 +258,7 @@ step_tcp()
 	tunnel=$picked
 	pick 0 8 34 46
 	detail="$tunnel DSCP $picked"
-	# What b finds outside it puts inside, but for CS0.
+	# The DSCP that b finds outside it puts inside, but for CS0.
 	case ${outside_of[$tunnel]} in
 	'--expect 26') expect=26 ;;
 	*' 0-63=8') expect=8 ;;
@@ -332,7 +332,7 @@ step_apply()
 	check on a sh -ec '"$0" save >"$1/saved"; "$0" apply "$1/saved"' "$TOOL" "$T"
 }
 
-# Lines: what has to be outside, and options of load
+# Lines: the expectation outside, and options of load
 wg_options()
 {
 	cat <<-OPTIONS
@@ -368,10 +368,10 @@ step_options()
 }
 
 #
-# What happens to a network
+# Changes of a network
 #
 
-# What leaves or arrives by another uplink until monitor looks is not marked, and not seen.
+# Packets that leave or arrive by another uplink until monitor looks are not marked, and not seen.
 moved='.*: packets of .* now leave by .*: reload it|.* sent as many: by another device, say --uplink.*'
 moved+='|.* received as many, where no ingress_outer is .*'
 no_route='(wg4|vx4|wg5|wg7): no uplink found: .*'
@@ -561,7 +561,7 @@ home()
 	uplink_of[wg4]=eth0 uplink_of[vx4]=eth0
 }
 
-# As cake-autorate does, and as who changes his shaper does.
+# As cake-autorate does, and any other script that changes a shaper.
 step_qdisc()
 {
 	local n

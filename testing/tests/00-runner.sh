@@ -54,7 +54,8 @@ test_wireguard_over_a_wire()
 	on a ip address add 198.51.100.1/24 dev eth1
 	on b ip address add 198.51.100.2/24 dev eth1
 	check on a ping -c 1 -W 5 198.51.100.2
-	# It ends by itself, with the last of five; a signal could come before what the kernel keeps back.
+	# It ends by itself, with the last of five; a signal could come before packets that the kernel keeps
+	# back.
 	background on b tcpdump -Z root -U --immediate-mode -c 5 -n -i eth0 -w "$T/wire.pcap" \
 		src host 192.0.2.1 and udp src port 51824
 	pid=$!
@@ -66,7 +67,7 @@ test_wireguard_over_a_wire()
 	[[ $OUTPUT != *'tos 0xb8'* ]]
 }
 
-# What an earlier test did to the machine's cards is gone, and the cards are there.
+# Changes of an earlier test to the machine's cards are gone, and the cards are there.
 test_wire_is_new_each_time()
 {
 	local node

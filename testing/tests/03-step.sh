@@ -8,7 +8,7 @@
 
 kind=vxlan
 
-# The second mkdir fails and changes nothing, so rmdir is not a point of its own.
+# The second mkdir fails and changes nothing, so rmdir is not a separate point.
 test_points_of_a_program()
 {
 	local program=(sh -c 'mkdir "$0" && mkdir "$0" 2>&-; rmdir "$0"; exit 3' "$T/made")

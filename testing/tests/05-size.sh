@@ -54,7 +54,7 @@ content()
 	readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] \([^ ]*\) *PROGBITS.*/\1/p' >"$T/sections"
 	grep -q '^\.maps$' "$T/sections" || fail "no section .maps in $1"
 	while read -r section; do
-		# Of what relocations are applied to they are said to be there.
+		# The sections that relocations apply to are said to be there.
 		readelf -x "$section" "$1" | grep -v 'NOTE: This section has relocations'
 	done <"$T/sections"
 	readelf -sW "$1" | awk '$4 == "FUNC" || $4 == "OBJECT" { $1 = ""; print }' | sort

@@ -16,7 +16,7 @@ section() { sed -n "/^## $1\$/,/^## /s/^    //p" README.md; }
 # Numbers that differ from run to run (of IP, of ping, of a program), and how this kernel attaches.
 masked() { sed -E 's/\bid [0-9]+/id N/; s/\b(tcx|clsact, priority [0-9]+), id/HOW, id/'; }
 
-# The example prints all of that: the packets before and after, and then what status says.
+# The example prints all of that: the packets before and after, and then the status.
 test_what_is_shown_is_what_comes()
 {
 	check env "TOOL=$TOOL" testing/examples/before-after
@@ -67,7 +67,7 @@ test_commands_of_the_guide_run()
 {
 	node_with_tunnels
 	: >"$T/empty"
-	# What is loaded goes to a file there, and systemd starts the services.
+	# The loaded tunnels go to a file there, and systemd starts the services.
 	run_commands 7 < <(sed -n 's/^    //p' docs/guide.md | grep -v systemctl)
 }
 

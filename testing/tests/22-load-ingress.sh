@@ -33,7 +33,7 @@ everything()
 }
 
 #
-# What is attached: by the tool's word, and by the kernel's
+# The attached programs: by the tool's word, and by the kernel's
 #
 
 # Filters of all devices: DEV POINT PROGRAM ID. (The qdisc "ingress" has one list of them, whichever
@@ -54,7 +54,7 @@ dispatched()
 		[ ! -e "$p" ] || bpftool -j prog show pinned "$p" | jq .id; done' "$1" | sort
 }
 
-# What is in libxdp's dispatchers that are at a device: DEV MODE ID
+# The programs in libxdp's dispatchers that are at a device: DEV MODE ID
 xdp_programs()
 {
 	local dev mode dispatcher id
@@ -67,10 +67,10 @@ xdp_programs()
 		done | jq -sc sort
 }
 
-# hooks LINE...: of all loaded tunnels together exactly these "DEV POINT PROGRAM KIND" are there,
-# by the tool's word and by the kernel's. Other tests may run on this machine: only links to
-# programs that were seen here count, and bpftool gives up at a link that goes while it looks. What is
-# in libxdp's dispatcher has a link too.
+# hooks LINE...: of all loaded tunnels together exactly these "DEV POINT PROGRAM KIND" are there, by the
+# tool's word and by the kernel's. Other tests may run on this machine: only links to programs that were seen
+# here count, and bpftool gives up at a link that goes while it looks. A program in libxdp's dispatcher has a
+# link too.
 hooks()
 {
 	[ -e "$T/seen" ] || : >"$T/seen"
@@ -105,7 +105,7 @@ nothing() { hooks ''; check_exit 2 on a ls /sys/fs/bpf/dscp-tool; }
 
 ingress() { check on a "$TOOL" load "$1" --direction ingress "${@:2}"; }
 
-# What "auto" attaches by at TC.
+# The kind that "auto" attaches by at TC.
 best() { local best; read -r best _ <<<"$(attach_kinds)"; echo "$best"; }
 
 eth1() { on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'; }
@@ -171,7 +171,7 @@ test_status_json()
 	check_grep 'ingress map +CS0=CS1,EF=AF41$' on a "$TOOL" status
 	check_grep 'ingress method +tc: asked for' on a "$TOOL" status
 	check on a "$TOOL" load vx4 --outer-dscp EF --direction both
-	# What is left out goes back to its default.
+	# An option that is left out goes back to its default.
 	on a "$TOOL" status vx4 --json | jq -e '.tunnels[0] | .outer_dscp == "EF" and
 		.ingress_map == {"CS0": "keep"} and .ingress_map_text == "CS0=keep"'
 	check on a "$TOOL" load vx4
@@ -190,7 +190,7 @@ test_features()
 	on a "$TOOL" features --json | jq -e '.ingress and (.features.btf | not)'
 }
 
-# without_helper COMMAND...: the tool, of whose calls the one that tries bpf_probe_read_kernel() fails
+# without_helper COMMAND...: the tool, with a failure of the call that tries bpf_probe_read_kernel()
 without_helper()
 {
 	local nth
@@ -203,7 +203,7 @@ without_helper()
 		true
 }
 
-# lockdown STATE: what the kernel says of itself
+# lockdown STATE: the kernel's word about itself
 lockdown() { on a sh -c 'echo "$0" >/sys/kernel/security/lockdown' "$1"; }
 
 # says WORDS: why there is no ingress, all commands alike
@@ -395,7 +395,7 @@ nothing_but_foreign()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# Filters of others at ingress, before and behind ours, in clsact that others have made.
+# Foreign filters at ingress, before and behind ours, in clsact that others have made.
 test_filters_of_others()
 {
 	lone_node
@@ -421,7 +421,7 @@ test_filters_of_others()
 	same_as_before
 }
 
-# The qdisc of others that has an ingress half only.
+# A foreign qdisc that has an ingress half only.
 test_ingress_qdisc()
 {
 	lone_node
@@ -505,7 +505,7 @@ in_order()
 }
 
 #
-# What happens meanwhile
+# The events meanwhile
 #
 
 test_hook_taken_away()
@@ -679,8 +679,8 @@ test_wireguard_without_btf()
 	method_is tc false 'asked for'
 }
 
-# Somebody's XDP program, by libxdp: that of another dscp-tool, which has a bpffs of its own but
-# libxdp's in common.
+# Somebody's XDP program, by libxdp: another dscp-tool's, which has a separate bpffs but libxdp's in
+# common.
 foreign_xdp()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -718,7 +718,7 @@ test_wireguard_beside_xdp_of_others()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# One that is not in a dispatcher leaves no place: what was loaded stays.
+# One that is not in a dispatcher leaves no position: the loaded program stays.
 test_wireguard_uplink_with_xdp_of_others()
 {
 	needs_methods
@@ -778,7 +778,7 @@ test_wireguard_xdp_uplink_gone()
 	same_as_before
 }
 
-# By the receiver's index and the counter; and by address, where the port says whose it is.
+# By the receiver's index and the counter; and by address, where the port tells the tunnel.
 test_wireguard_what_is_in_flight()
 {
 	node_with_wireguard

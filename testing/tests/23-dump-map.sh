@@ -39,7 +39,7 @@ test_many_flows()
 	many_flows $n
 	little_memory dump-map vx4 >"$T/text"
 	check diff <(hashes $n) <(cut -f 1 "$T/text" | sort)
-	# What the hashes say, as if they were stamps: each DSCP, and "keep".
+	# The values in the hashes, as if they were stamps: each DSCP, and "keep".
 	[ "$(cut -f 2,3 "$T/text" | sort -u | wc -l)" = 65 ]
 	little_memory dump-map --json >"$T/json"
 	check diff <(hashes $n) \
@@ -68,7 +68,7 @@ test_json_is_whole_after_an_error()
 	jq -e '.maps[0].entries | length > 0 and length < '$n "$T/json"
 }
 
-# What goes nowhere is said: a full disk, a reader that has left.
+# Output that goes nowhere is said: a full disk, a reader that has left.
 test_output_that_cannot_be_written()
 {
 	many_flows 20000

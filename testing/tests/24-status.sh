@@ -10,7 +10,7 @@ kind=vxlan
 
 ahead() { on a "$TOOL" status vx4 --json | jq -c ".tunnels[0].hooks[] | select(.program == \"$1\") | .ahead"; }
 
-# Of one priority the newest filter runs first (cls_bpf_change()).
+# At one priority the newest filter runs first (cls_bpf_change()).
 test_who_is_in_front()
 {
 	lone_node
@@ -21,7 +21,7 @@ test_who_is_in_front()
 	jq -e 'length == 1 and .[0].name == "foreign" and .[0].attach == "clsact" and
 		.[0].priority == 1 and .[0].prog_id > 0' <<<"$(ahead egress_outer)"
 	check_grep 'before it +foreign, clsact, priority 1, id [0-9]+ ' on a "$TOOL" status vx4
-	# Of those behind it nothing is said.
+	# Nothing is said of filters behind it.
 	check on a tc filter del dev eth0 egress pref 1 handle 7 bpf
 	check on a tc filter add dev eth0 egress pref 9 bpf da obj testing/bpf/foreign.bpf.o \
 		sec tc/foreign
@@ -58,7 +58,7 @@ ends()
 		fail "$(on a "$TOOL" status t0 --json)"
 }
 
-# What tells a tunnel from others of its kind.
+# The features that tell a tunnel from others of its kind.
 test_which_tunnel_it_is()
 {
 	lone_node
@@ -117,7 +117,7 @@ test_route_moved()
 	grep 'packets of vx4 now leave by eth1: reload it' <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" load vx4
 	check on a "$TOOL" status vx4
-	# Who has named it knows better.
+	# A user that has named it knows better.
 	check on a "$TOOL" load vx4 --uplink eth0
 	check on a "$TOOL" status vx4
 	# Without a route nothing leaves.
@@ -159,7 +159,7 @@ test_devices_as_they_are_now()
 	check_grep '^vpn9: vxlan port 4799.*, down, healthy$' on a "$TOOL" status vpn9
 }
 
-# What has left the namespace is said once for all hooks of a device.
+# A device that has left the namespace is named once for all its hooks.
 test_device_moved_away()
 {
 	lone_node
@@ -194,8 +194,8 @@ asked_during_a_change()
 # waits_or_ends PID
 waits_or_ends() { grep -q -e '-> FLOCK' /proc/locks || ! kill -0 "$1"; }
 
-# What another process is about to put in order is no problem. It is not waited for without end: so
-# there may be more than one try.
+# A fault that another process is about to put in order is no problem. It is not waited for without
+# end: so there may be more than one try.
 test_during_a_change()
 {
 	lone_node

@@ -29,7 +29,7 @@ one_line()
 #
 
 # "Show nothing" holds for every packet, also while the tool comes and goes, and while the tool
-# changes what is loaded.
+# changes loaded tunnels.
 test_privacy_map_never_leaks()
 {
 	local how policy=('--egress-map' '*=CS0')
@@ -64,7 +64,7 @@ test_source_port_of_another_tunnel()
 		for tunnel in $order; do
 			load_one "$tunnel"
 		done
-		# Of a range of ports newer kernels (7.3) use the last one too.
+		# Newer kernels (7.3) use the last port of a range, too.
 		pass udp:640 4 4 inner --outer-sport 40000 --outer-sports 1
 		[ "$(counter a vx4 counters.egress.marked)" = 630 ] # CS0 is as it was
 		[ "$(counter a tun0 counters.egress.seen)" = 0 ]
@@ -98,8 +98,8 @@ test_flows_of_another_size_on_a_live_flow()
 	done
 }
 
-# The same of WireGuard, whose flows are in that map; and after a change that is refused half way. The source
-# port stays, so that the flows are known ones: a new one has stamp_cache alone while egress_inner has the new map
+# The same for WireGuard, with flows in that map; and after a change that is refused half way. The source port
+# stays, so that the flows are known ones: a new one has stamp_cache alone while egress_inner has the new map
 # and egress_outer the old one, and there another stamp may take its place.
 test_flows_of_another_size_by_wireguard()
 {
@@ -135,8 +135,8 @@ known()
 # Killed
 #
 
-# each_kind FUNCTION: FUNCTION NODE KIND for each way to attach, side by side in nodes with locks of
-# their own: half of the time is waiting for the kernel
+# each_kind FUNCTION: FUNCTION NODE KIND for each way to attach, side by side in nodes with separate
+# locks: half of the time is waiting for the kernel
 each_kind()
 {
 	local how pid pids=() failed=
@@ -179,7 +179,7 @@ loads_killed()
 	done
 }
 
-# Killed at each request that makes a qdisc or a filter: an unload finds what is there.
+# Killed at each request that makes a qdisc or a filter: an unload finds the remains.
 test_killed_at_clsact()
 {
 	local points n made=0
@@ -215,8 +215,8 @@ unload_killed()
 	killed_unloads "$1" vx4
 }
 
-# killed_loads NODE TUNNEL: this $load is killed. The next call mends what is left, which can be
-# most of a change of direction, or takes it away: in turn, and at each point for --long.
+# killed_loads NODE TUNNEL: this $load is killed. The next call mends the remains, which can be most
+# of a change of direction, or takes them away: in turn, and at each point for --long.
 killed_loads()
 {
 	local n turn=0 ways=(mended turned taken_away)
@@ -277,7 +277,7 @@ killed_unloads()
 	done
 }
 
-# gone NODE TUNNEL: unload, of what may be loaded or not
+# gone NODE TUNNEL: unload, of a tunnel that may be loaded or not
 gone()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -328,7 +328,7 @@ looked_at()
 	check_exit 1 grep -B 1 -E 'version|failed' "$T/looks"
 }
 
-# Whoever looks while the state is being made or taken away sees the tunnel, or nothing.
+# A command that looks while the state is being made or taken away sees the tunnel, or nothing.
 test_status_during_a_first_load()
 {
 	local how
@@ -394,7 +394,7 @@ is_as_loaded()
 	probed 10.0.4.2 same
 }
 
-# The same of a change of direction, whose programs are new.
+# The same for a change of direction, with new programs.
 test_refused_change_of_direction()
 {
 	local without how
@@ -415,7 +415,7 @@ test_refused_change_of_direction()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# What is loaded, the kernel's numbers of programs and maps included, without the counters.
+# The loaded state, the kernel's numbers of programs and maps included, without the counters.
 all_of_it()
 {
 	inventory
@@ -426,7 +426,7 @@ all_of_it()
 	on a bpftool map show pinned "$(pins a)/maps/stamps" -j | jq -c '.id, .max_entries'
 }
 
-# A mount namespace without a bpffs, and not a copy of one that has it: what is loaded cannot be seen from
+# A mount namespace without a bpffs, and not a copy of one that has it: loaded tunnels cannot be seen from
 # there, and that is not the same as "nothing is loaded".
 test_hidden_bpffs()
 {
@@ -458,8 +458,8 @@ test_hidden_bpffs()
 	check on a "$TOOL" unload vx4
 }
 
-# Who has made a user namespace mounts there what he likes. The tool looks for pins in the mounts of its
-# parent, which has left for one, and does not go there.
+# The maker of a user namespace mounts there as he likes. The tool looks for pins in the mounts of its parent,
+# which has left for one, and does not go there.
 # shellcheck disable=SC2016 # for other shells
 test_bpffs_of_a_user_namespace()
 {
@@ -485,7 +485,8 @@ test_bpffs_of_a_user_namespace()
 	[ ! -e "$T/bpf/dscp-tool" ] || fail "something is there"
 }
 
-# What cannot be tried is not said to be missing; what can be told without privileges is told.
+# A feature that cannot be tried is not said to be missing; one that can be told without privileges
+# is told.
 test_features_without_privileges()
 {
 	local who
@@ -523,7 +524,7 @@ test_features_without_sys_admin()
 	on a "$TOOL" features --json | jq -e '.features.clsact and .unknown == {}'
 }
 
-# What could not be written was not said.
+# A sentence that could not be written was not said.
 test_output_to_a_full_device()
 {
 	local words command

@@ -59,7 +59,7 @@ test_they_are_enough_for_monitor()
 	retry_until on a "$TOOL" status vx4
 }
 
-# The kernel then names no program by its id; a filter has a name of its own.
+# The kernel then names no program by its id; a filter has a separate name.
 test_filters_of_others_are_named()
 {
 	lone_node

@@ -6,7 +6,8 @@
 
 . testing/tunnels.sh
 
-# complete_words WORD...: what is offered for the last of these words of a command line, a line each
+# complete_words WORD...: the words that are offered for the last of these words of a command line,
+# a line each
 complete_words()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -136,8 +137,9 @@ section()
 		awk '/^\t/ && last ~ /^-/ { print last } { last = $0 }'
 }
 
-# What the man page should say: "-d, --direction egress|ingress|both", "--interval SECONDS". All
-# commands have --verbose and --help: these it says once, as it does --netns in front of a command.
+# The entries that the man page should have: "-d, --direction egress|ingress|both", "--interval
+# SECONDS". All commands have --verbose and --help: these it says once, as it does --netns in front
+# of a command.
 test_man_page_has_each_option()
 {
 	local command option letter value words

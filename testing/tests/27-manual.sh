@@ -45,7 +45,7 @@ take_examples()
 		-e "s|/var/lib/prometheus/node-exporter|$T/prom|" "$T"/examples/???
 }
 
-# The devices of the pages on a. Nothing is sent but what an example sends. wg0 is a VXLAN where the kernel
+# The devices of the pages on a. Nothing is sent but an example's packets. wg0 is a VXLAN where the kernel
 # need not have WireGuard.
 example_nodes()
 {

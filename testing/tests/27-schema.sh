@@ -11,8 +11,8 @@
 needs_source=yes
 kind=vxlan
 
-# Documents of one definition each: a validator of our own would know as little of the schema as who has
-# written it. strict: a key that the schema does not name is a fault here, though not to others.
+# Documents of one definition each: our own validator would know as little of the schema as its author.
+# strict: a key that the schema does not name is a fault here, though not to others.
 # shellcheck disable=SC2016 # of Python
 validator='
 import copy, json, sys
@@ -51,7 +51,7 @@ needs_validator()
 	python3 -c 'import jsonschema' || skip "no python3-jsonschema here; as root: packaging/install-deps ci"
 }
 
-# keep STATUS FILE WORDS...: what that prints on a goes to $T/docs/FILE, one JSON object and an end of line
+# keep STATUS FILE WORDS...: the output on a goes to $T/docs/FILE, one JSON object and an end of line
 keep()
 {
 	mkdir -p "$T/docs"
@@ -136,7 +136,7 @@ test_dump_map()
 	valid
 }
 
-# What is found of a path with a hop that does not answer, or does, and changes or drops a DSCP.
+# The findings about a path with a hop that does not answer, or does, and changes or drops a DSCP.
 test_test()
 {
 	needs_validator
@@ -168,7 +168,7 @@ test_errors()
 	keep 2 errors.netns -n nowhere status --json
 	keep 3 errors.watch status vx4 -jw1
 	valid
-	# Who has not asked for JSON gets none.
+	# A command without --json prints none.
 	for words in 'status vx4' 'status vx4 -- --json' 'load vx4 --json' 'unload -j'; do
 		# shellcheck disable=SC2086 # several words
 		[ -z "$(on a "$TOOL" $words 2>/dev/null)" ] || fail "$words"
@@ -202,7 +202,7 @@ test_schema_finds_faults()
 		fail "not all of $n are faults: $OUTPUT"
 }
 
-# What alerts and panels ask for is what --prometheus prints, or node_exporter.
+# The metrics that alerts and panels ask for are those that --prometheus prints, or node_exporter.
 test_names_of_metrics()
 {
 	lone_node

@@ -28,7 +28,7 @@ chart() { sed -n "s/^  $1 *\([A-Z0-9]* .*\)/\1/p" "$T/text"; }
 
 dscps() { jq -r ".tunnels[0].counters.$1 | to_entries[] | \"\\(.key) \\(.value)\"" "$T/json"; }
 
-# chart_is TITLE HISTOGRAM: the numbers of --json, and share and bar are what follows from them
+# chart_is TITLE HISTOGRAM: the numbers of --json, and share and bar follow from them
 chart_is()
 {
 	diff <(chart "$1" | awk '{ print $1, $2 }') <(dscps "$2")
@@ -209,7 +209,7 @@ test_openmetrics()
 	check_exit 3 on a "$TOOL" status vx4 --prometheus
 }
 
-# What is wrong but for the hooks, and why.
+# The problems but for the hooks, and why.
 test_metrics_of_a_problem()
 {
 	lone_node
@@ -308,7 +308,7 @@ test_watch()
 	[ "$(jq -c . "$T/blocks" | wc -l)" = "$(wc -l <"$T/blocks")" ]
 }
 
-# For people, a block has what was counted since the one before.
+# For people, a block has the counts since the one before.
 test_watch_shows_rates()
 {
 	lone_node
@@ -320,7 +320,7 @@ test_watch_shows_rates()
 	check_exit 1 grep -qE '/s' <(sed '/^$/q' "$T/blocks")
 }
 
-# What ends it: there is nothing to show any more, or nobody who can take it.
+# The ends of it: there is nothing to show any more, or nobody to take it.
 test_watch_ends()
 {
 	lone_node

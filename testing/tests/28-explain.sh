@@ -26,7 +26,7 @@ problem()
 		<<<"$OUTPUT" >/dev/null || fail "$OUTPUT"
 }
 
-# outer_map WORDS...: what explain says that the 64 DSCPs leave with, as wire takes it
+# outer_map WORDS...: the DSCPs that the 64 leave with by explain, as wire takes them
 outer_map()
 {
 	on a "$TOOL" explain "$@" --json | jq -r '.tunnels[0].uplinks[0].egress |
@@ -51,7 +51,7 @@ test_packets_are_as_it_says()
 		'[{"dscp":"7","becomes":"AF21","outer":"AF21","priority":null,"tins":[]}]' ]
 }
 
-# What WireGuard makes has CS0, also where a program is not at work.
+# WireGuard makes packets with CS0, also where a program is not at work.
 # The address leads to a peer, and only the uplink on the way to that one is shown.
 peers_of_wireguard()
 {
@@ -142,7 +142,7 @@ test_priorities()
 	says '  egress         EF -> keep at eth0'
 }
 
-# Which prefix decides is by its length, and by the family.
+# The prefix is chosen by its length, and by the family.
 test_prefixes()
 {
 	lone_node
@@ -187,7 +187,7 @@ test_what_stands_in_the_way()
 	problem 'vx4 is down: ip link set vx4 up' vx4 -d EF
 	on a ip link set vx4 up
 	explains 0 vx4 -d EF
-	# What is not at work marks nothing.
+	# A program that is not at work marks nothing.
 	on a sh -c 'rm /sys/fs/bpf/dscp-tool/*/hooks/*egress_outer; tc qdisc del dev eth0 clsact 2>/dev/null || true'
 	problem 'egress_outer is not attached to eth0: reload the tunnel' vx4 -d EF
 	explains 4 vx4 -d EF
@@ -238,7 +238,7 @@ test_missing_packets()
 	check_exit 4 on a "$TOOL" status vx4
 }
 
-# Whoever is in front may end the chain: its line is there, as in status.
+# A program in front may end the chain: its line is there, as in status.
 test_who_is_in_front()
 {
 	lone_node
@@ -289,7 +289,7 @@ test_several_and_none()
 	[[ $OUTPUT == *': dscp-tool -n a explain vx6' ]] || fail "$OUTPUT"
 }
 
-# Where the uplink has no queue, those of its ports get the packet.
+# Where the uplink has no queue, its ports' queues get the packet.
 test_qdiscs()
 {
 	lone_node
@@ -355,7 +355,7 @@ tins_are()
 			in_tin "$tin" $dscps
 		done <"$T/expected"
 	done
-	# By what the map makes of it.
+	# By the map's result for it.
 	on a tc qdisc replace dev eth0 root cake diffserv4 wash
 	check on a "$TOOL" load vx4 --egress-map 'EF=CS1'
 	explains 0 vx4 -d EF

@@ -5,7 +5,7 @@
 # What starts the tool at boot: units, and the scripts of OpenWrt and NetworkManager; and what packages
 # run at their upgrade and removal.
 
-# It installs and tries what is in packaging/.
+# It installs and tries the files of packaging/.
 # shellcheck disable=SC2034 # read by testing/Makefile
 needs_source=yes
 
@@ -61,8 +61,8 @@ test_units()
 }
 
 #
-# A boot: vx6 is there, and what vx4 needs comes bit by bit. A step in place of each pause between
-# two tries, so that nothing waits.
+# A boot: vx6 is there, and the things that vx4 needs come bit by bit. A step in place of each pause
+# between two tries, so that nothing waits.
 #
 
 boot_steps=('ip link add vx4 type vxlan id 44 remote 198.51.100.2 dstport 4789 && ip link set vx4 up'
@@ -80,7 +80,7 @@ early_node()
 	mkdir "$T/bin"
 }
 
-# setting UNIT KEY: what the unit says
+# setting UNIT KEY: the unit's value
 setting() { sed -n "s/^$2=//p" "packaging/systemd/$1.service"; }
 
 # unit_runs UNIT KEY INSTANCE: the command of that key, as systemd would run it
@@ -125,7 +125,7 @@ test_boot()
 {
 	early_node
 	write_file a /etc/dscp-tool.conf '# vx4 comes later' "load vx4 --egress-map '*=CS0,EF=EF'" '' 'load vx6'
-	# What can be loaded is, from the first try on.
+	# Tunnels that can be loaded are, from the first try on.
 	check_exit 2 unit_runs dscp-tool ExecStart ''
 	check on a "$TOOL" status vx6
 	check_exit 3 on a "$TOOL" status vx4
@@ -159,7 +159,7 @@ test_boot_of_one_tunnel()
 	on a rm /etc/dscp-tool/vx4.conf
 	check unit_runs dscp-tool@ ExecReload vx4
 	[ "$(map_out vx4)" = '{}' ]
-	# That of others stays.
+	# Foreign files stay.
 	check unit_runs dscp-tool@ ExecStop vx4
 	check on a "$TOOL" status vx6
 	check_exit 3 on a "$TOOL" status vx4
@@ -224,7 +224,7 @@ procd stderr 1" ] || fail "$OUTPUT"
 	check_exit 1 init retry
 	grep -q "it's" <<<"$OUTPUT" || fail "$OUTPUT"
 	check on a "$TOOL" status vx4
-	# An upgrade goes on with what is loaded.
+	# An upgrade goes on with the loaded tunnels.
 	check init stop PKG_UPGRADE=1
 	check on a "$TOOL" status vx4
 	uci+=(a_enabled=0 b_egress_map=)
@@ -248,7 +248,7 @@ test_boot_of_openwrt()
 	check init start
 	check init retry
 	[ ! -s "$T/steps" ] || fail "loaded before: $(cat "$T/steps")"
-	# What is in the way is said once, however often it is tried.
+	# An obstacle is said once, however often it is tried.
 	[ "$(grep -c vx4 <<<"$OUTPUT")" = 3 ] || fail "$OUTPUT"
 	check on a "$TOOL" status vx4 vx6
 	[ "$(map_out vx4 | jq length)" = 62 ]
@@ -273,7 +273,7 @@ recorders()
 	done
 }
 
-# calls LINES COMMAND...: what it calls of the recorders
+# calls LINES COMMAND...: its calls of the recorders
 calls()
 {
 	: >"$T/calls"
@@ -290,7 +290,7 @@ test_networkmanager()
 	command -v systemd-escape || skip "no systemd-escape here"
 	write_file a /etc/dscp-tool/vx4.conf 'OPTIONS="--egress-map *=CS0,EF=EF"'
 	write_file a /etc/dscp-tool/wg-home.conf ''
-	# The unit does the work, with the same file, and waits for what is not there yet.
+	# The unit does the work, with the same file, and waits for devices that are not there yet.
 	calls 'systemctl --no-block reload-or-restart dscp-tool@vx4.service' $script vx4 up
 	unit_boots dscp-tool@ vx4 "${boot_steps[@]}"
 	[ "$(map_out vx4 | jq 'length')" = 62 ]
@@ -301,7 +301,7 @@ test_networkmanager()
 	calls '' $script '' hostname
 }
 
-# What the packages' scripts call does it. Which script calls what: testing/packages, packaging/check-deb.
+# The calls of the packages' scripts do it. The calls of each script: testing/packages, packaging/check-deb.
 test_upgrade_and_removal()
 {
 	local attach

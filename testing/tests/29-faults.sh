@@ -13,7 +13,7 @@ timeout=7200
 kind=vxlan
 hooks=/sys/fs/bpf/dscp-tool/*/hooks
 
-# The node a, with two uplinks and tunnels, and b, which sees what leaves it
+# The node a, with two uplinks and tunnels, and b, which sees the packets that leave it
 nodes()
 {
 	command -v strace >/dev/null || skip "no strace"
@@ -28,7 +28,7 @@ nodes()
 	uplink b 2
 	vxlan a 1 2
 	vxlan b 2 1
-	# Nothing on the wire but what is sent.
+	# Nothing on the wire but the test's packets.
 	on b ip link set vx4 down
 	retry_until on a ping -c 1 -W 2 192.0.2.2
 	total_tried=0 total_held=0 total_points=0
@@ -165,7 +165,7 @@ test_entries_of_peers()
 		'load vx4 --peer-map 10.0.4.0/24:EF=CS1 --peer-map 10.0.4.9:*=CS0'
 }
 
-# Half way all hooks have the programs of the new table, and the pins those of the old one.
+# Half way all hooks have the programs of the new table, and the pins the programs of the old one.
 test_pins_of_a_new_table()
 {
 	nodes
@@ -208,7 +208,7 @@ test_unload_all()
 	done
 }
 
-# What is damaged is what monitor finds in its first round.
+# The damage is there for monitor to find in its first round.
 test_repair()
 {
 	nodes

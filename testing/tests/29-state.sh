@@ -39,7 +39,7 @@ say()
 	done
 }
 
-# Everything that could change: also what the maps say that the tool alone writes.
+# Everything that could change: also the content of maps that the tool alone writes.
 everything()
 {
 	inventory
@@ -147,7 +147,7 @@ test_other_pins()
 	check_exit 2 on a ls $root_dir
 }
 
-# What others have put beside ours is no hindrance, and stays.
+# Foreign files beside ours are no hindrance, and stay.
 test_alien_pins_stay()
 {
 	local where
@@ -171,11 +171,11 @@ test_alien_pins_stay()
 	[ "$(on a find $root_dir ! -type d ! -name alien | wc -l)" = 0 ]
 }
 
-# Those that are new at each load
+# Objects that are new at each load
 without_numbers() { sed -E 's/(id|tag|jited) [0-9a-f]*|\[[0-9]*\]//g'; }
 
-# Filters whose maps are pinned nowhere could be another copy's: a load and an unload leave them, and
-# tc takes them away.
+# Filters with maps that are pinned nowhere could be another copy's: a load and an unload leave them, and tc
+# takes them away.
 orphans_stay()
 {
 	filters_of_all >"$T/orphans"
@@ -199,7 +199,7 @@ filters_of_all()
 	done
 }
 
-# What the message says is a way out.
+# The remedy in the message is a way out.
 test_removed_by_hand()
 {
 	local how
@@ -249,10 +249,10 @@ test_killed_between_link_and_filter()
 }
 
 #
-# What is in the maps
+# The content of the maps
 #
 
-# Offsets are those of struct dscp_tunnel, and of struct dscp_config.
+# Offsets are in struct dscp_tunnel, and in struct dscp_config.
 test_garbage_in_config()
 {
 	lone_node
@@ -342,7 +342,7 @@ test_garbage_in_tunnels()
 	check_exit 2 on a ls $root_dir
 }
 
-# Offsets are those of struct request.
+# Offsets are in struct request.
 test_garbage_in_requests()
 {
 	local name='61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61' pokes=(
@@ -363,8 +363,8 @@ test_garbage_in_requests()
 	not_ours maps/requests
 }
 
-# What the tool only writes: it says something to the programs. Packets go on, unmarked or marked as
-# one policy says; and the next load writes it anew.
+# Maps that the tool only writes: they say something to the programs. Packets go on, unmarked or
+# marked as one policy says; and the next load writes them anew.
 test_garbage_that_programs_read()
 {
 	local to map
@@ -376,7 +376,7 @@ test_garbage_that_programs_read()
 		'01 00 ff ff' '01 00 00 00' 'ff ff 01 01' 'ff ff 02 02'; do
 		poke ports '181 18 0 0' 0 "$to"
 		check on a "$wire" udp --dst 10.0.4.2 --port 5000 --dscp cycle --count 640
-		# The tunnel of another port: what leaves is not seen, which status says.
+		# The tunnel of another port: leaving packets are not seen, which status says.
 		on a "$TOOL" status vx4 >"$T/status" || [ $? = 4 ]
 	done
 	loaded vx4
@@ -392,7 +392,7 @@ test_garbage_that_programs_read()
 	check on a "$TOOL" dump-map
 	check on a "$TOOL" dump-map --json
 	jq -e . <<<"$OUTPUT" >/dev/null
-	# Packets of a flow whose DSCP is garbage have no stamp that is known.
+	# Packets of a flow with garbage for a DSCP have no stamp that is known.
 	check_exit 4 on a "$TOOL" status --openmetrics
 	check_grep '^dscp_tool_healthy.tunnel="vx4". 0$' cat <<<"$OUTPUT"
 	loaded vx4
@@ -418,7 +418,7 @@ test_garbage_to_be_shown()
 		key hex $(yes ff | head -n 16) value hex $(yes ff | head -n 16)
 	check on a bpftool map update pinned $state_dir/maps/note_cache key 0 0 0 0 \
 		value hex $(yes ff | head -n 32)
-	# On each CPU: counters of CS0 and of DSCP 1 whose sum has more than 64 bits.
+	# On each CPU: counters of CS0 and of DSCP 1 with a sum of more than 64 bits.
 	check on a bpftool map update pinned $state_dir/maps/counters key 1 0 0 0 \
 		value hex $(yes 00 | head -n 632) $(yes ff | head -n 8) 02 $(yes 00 | head -n 503)
 	check on a "$TOOL" status vx4
@@ -589,7 +589,7 @@ opened()
 		sort -u | paste -sd ' '
 }
 
-# Who only looks cannot write, but for what status leaves to the next status.
+# A command that only looks cannot write, but for the record that status leaves to the next status.
 test_opened_for_reading()
 {
 	local words reading='maps BPF_F_RDONLY programs BPF_F_RDONLY' all
@@ -642,7 +642,8 @@ test_directory_of_others()
 # The lock
 #
 
-# Who shares the pins shares the lock, as two containers with one bpffs do: /run has nothing to do with it.
+# Processes that share the pins share the lock, as two containers with one bpffs do: /run has nothing to do
+# with it.
 test_lock_is_where_the_pins_are()
 {
 	local n pids=()
@@ -735,7 +736,8 @@ test_directory_made_by_others_meanwhile()
 	check on a "$TOOL" unload vx4
 }
 
-# Who waits for the lock can be ended (SIGINT may be ignored, by what a shell has started), also if it has made the directory, but another one was faster.
+# A command that waits for the lock can be ended (SIGINT may be ignored, by a process that a shell has
+# started), also if it has made the directory, but another one was faster.
 test_interrupted_while_it_waits()
 {
 	local waiting status
@@ -756,7 +758,7 @@ test_interrupted_while_it_waits()
 	check_exit 2 on a ls $root_dir
 }
 
-# Nobody reads what is said: the signal waits too.
+# Nobody reads the output: the signal waits too.
 test_nobody_reads()
 {
 	local status

@@ -15,7 +15,7 @@ test_every_packet()
 	every_packet 6400
 }
 
-# Counters, and packets of others, VXLAN ones of another VNI among them.
+# Counters, and foreign packets, VXLAN ones of another VNI among them.
 test_others_and_counters()
 {
 	two_nodes
@@ -87,7 +87,7 @@ watch_priorities()
 
 watched() { on a nft -j list counter netdev t "$1" | jq '.nftables[1].counter.packets'; }
 
-# What left by vx4: how many packets of each priority.
+# The packets that left by vx4: how many of each priority.
 priorities_seen()
 {
 	on a nft -j list set netdev t seen |
@@ -140,7 +140,7 @@ test_priorities()
 	watch_priorities
 	pass udp:640 4 4 inner
 	[ "$(priorities_seen)" = "$before" ] || fail "before: $before, then: $(priorities_seen)"
-	# What is not in the map keeps its own.
+	# A DSCP that is not in the map keeps its own.
 	loaded_with --priority-map EF=15
 	watch_priorities
 	pass udp:640 4 4 inner
@@ -150,7 +150,7 @@ test_priorities()
 	each_right 'd == 1 ? 1 : d / 8'
 	tcp_bulk 4 4 46
 	[ "$(watched wrong4)" = 0 ]
-	# Of packets of others, none.
+	# No foreign packets.
 	raised=$(watched raised)
 	others_pass 2000 eth0 --eth-src "$(mac a eth0)" --tunnel-port 4799
 	[ "$(watched raised)" = "$raised" ]

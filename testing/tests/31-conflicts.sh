@@ -31,7 +31,7 @@ has_problem()
 }
 
 # In external mode a device sends any VNI. Two that the kernel tells apart by a list of VNIs, in one
-# namespace; and with one that has a VNI of its own, each in a namespace of its own.
+# namespace; and with one that has a fixed VNI, each in a separate namespace.
 test_external()
 {
 	ip link add probe type vxlan external vnifilter dstport 4789 ||
@@ -43,7 +43,7 @@ test_external()
 		ip link add vx1 type vxlan external vnifilter dstport 4789
 		ip link add vx2 type vxlan external dstport 4790
 		ip link set vx0 up; ip link set vx1 up; ip link set vx2 up'
-	# What vx1 sends would be taken for packets of vx0; it may come up later.
+	# Packets of vx1 would be taken for packets of vx0; it may come up later.
 	refused a 'vx0: packets of vx1, which is not loaded, would be marked like those of vx0: load vx1 first' \
 		vx0 --uplink eth0
 	on a ip link set vx1 down
@@ -66,7 +66,7 @@ test_external()
 		ip link add eth0 type veth peer name peer0; ip link set eth0 up
 		ip link add vxb type vxlan id 5 dstport 4789; ip link set vxb up
 		"$0" load vxb --uplink eth0' "$TOOL"
-	# What leaves there is nothing to the tunnels here.
+	# Packets that leave there are nothing to the tunnels here.
 	check on a "$TOOL" unload vx0
 	check on a "$TOOL" load vx0 --uplink eth0
 	check on a "$TOOL" status --all-netns

@@ -79,7 +79,7 @@ test_fragments_inside()
 }
 
 # Long packets are fragmented outside, and each fragment has the DSCP, in every mode. (The kernel
-# does not fragment what VXLAN sends over IPv6.)
+# does not fragment VXLAN's packets over IPv6.)
 test_outer_fragments()
 {
 	two_nodes
@@ -94,8 +94,8 @@ test_outer_fragments()
 	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
 }
 
-# What a filter of somebody else at the device makes of the inner DSCP is outside too, wherever the
-# filter is; nothing leaks that it takes away.
+# Somebody else's filter at the device changes the inner DSCP, and the result is outside too,
+# wherever the filter is; nothing leaks that it takes away.
 test_filter_on_the_device()
 {
 	local o

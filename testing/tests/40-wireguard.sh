@@ -19,7 +19,7 @@ comes_up()
 	on a sh -ec "ip link set wg$1 up; ip address replace fd00:$1::1/64 dev wg$1 nodad"
 }
 
-# skipped O: packets that the tool has seen leave, without a mark of its own
+# skipped O: packets that the tool has seen leave, without marking them
 skipped() { counter a "wg$1" counters.egress.skipped; }
 has_skipped() { [ "$(skipped "$1")" -ge "$2" ]; }
 
@@ -160,7 +160,7 @@ test_every_packet() { everything; }
 # cycles O INNER [MAP]: 640 packets by that tunnel, each right outside
 cycles() { pass udp:640 "$1" "$2" inner --map "${3-$(map_list)}"; }
 
-# What the wire harness counted, by what the tool counted.
+# The counts of the wire harness, by the tool's counts.
 as_counted()
 {
 	local json
@@ -181,7 +181,7 @@ as_counted()
 # marks: of a status, how many packets the tool has marked, and how many had that DSCP before
 marks() { jq -c '.tunnels[0].counters.egress | [.marked, .unchanged]'; }
 
-# Counters against an independent count of what was on the wire; then packets of others, some from
+# Counters against an independent count of the packets on the wire; then foreign packets, some from
 # the tunnels' ports and looking like WireGuard, of which none is touched.
 test_others_and_counters()
 {

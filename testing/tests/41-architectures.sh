@@ -15,12 +15,12 @@ timeout=900
 . testing/tests/40-wireguard.sh
 . testing/tests/60-ingress.sh
 
-# Of an architecture that has these two anyway:
+# On an architecture that has these two anyway:
 elsewhere() { [ "$(uname -m)" != x86_64 ] || skip "$1 is the same"; }
 test_egress() { elsewhere "40-wireguard: every_packet" && everything; }
 test_ingress() { elsewhere "60-ingress: every_packet" && by_all_methods; }
 
-# Ten of each DSCP by each tunnel, of a flow and of what has no ports.
+# Ten of each DSCP by each tunnel, of a flow and of packets without ports.
 out()
 {
 	local o

@@ -11,7 +11,7 @@
 kind=vxlan
 
 # Two providers: node a has an address of each, eth0 and eth1, and behind both of b there is the peer,
-# 203.0.113.9 and 2001:db8:9::1. Nothing is on the wires but what the test sends.
+# 203.0.113.9 and 2001:db8:9::1. Nothing is on the wires but the test's packets.
 two_providers()
 {
 	required
@@ -115,7 +115,7 @@ test_route_for_one_source()
 	leaves_by eth1 2001:db8:2::1
 }
 
-# Peers that are in the forwarding database only, and what comes to be there.
+# Peers that are in the forwarding database only, and entries that come to be there.
 test_peers_in_the_fdb()
 {
 	two_providers
@@ -154,7 +154,7 @@ test_several_next_hops()
 	check on a "$TOOL" status vx4
 }
 
-# Nobody to send to yet: default routes, but not those of tables for other traffic.
+# Nobody to send to yet: default routes, but not in tables for other traffic.
 test_no_peer_yet()
 {
 	two_providers

@@ -144,7 +144,7 @@ test_order_attached_differently()
 	in_order 'vxin clsact vx4 auto'
 }
 
-# What cannot be in the right order is refused, and changes nothing.
+# A tunnel that cannot be in the right order is refused, and changes nothing.
 test_order_that_cannot_be()
 {
 	stacked
@@ -166,7 +166,7 @@ test_order_that_cannot_be()
 	check_exit 2 on c ls $root
 }
 
-# The program of another set is none of others.
+# The program of another set is no foreign one.
 test_neighbours()
 {
 	local how
@@ -296,14 +296,14 @@ test_number_used_again()
 		check on c "$TOOL" unload vxin
 		check on c "$TOOL" unload vx4
 		everything >"$T/after"
-		# Another vxin has another number, and the new devices other addresses of their own.
+		# Another vxin has another number, and the new devices have other addresses.
 		check diff <(sed 's/^[0-9]*: vxin/vxin/' "$T/before") <(sed 's/^[0-9]*: vxin/vxin/' "$T/after")
 		check_exit 2 on c ls $root
 	done
 }
 
-# as_version_6 head|tail: what c has loaded is of an earlier version, in which each set had the pins of the
-# qdiscs that it had made: of the two sets with hooks at vx4 the first or the last has that one.
+# as_version_6 head|tail: the tunnels that c has loaded are of an earlier version, in which each set had the
+# pins of the qdiscs that it had made: of the two sets with hooks at vx4 the first or the last has that one.
 as_version_6()
 {
 	# shellcheck disable=SC2016 # for another shell

@@ -42,7 +42,7 @@ ends()
 	done
 }
 
-# DSCPs go out and come in at both ends; then end a goes, and b does what it did.
+# DSCPs go out and come in at both ends; then end a goes, and b goes on as before.
 independent()
 {
 	crossing
@@ -69,7 +69,7 @@ both_ends()
 	local method how
 
 	one_machine
-	# tc makes directories of its own.
+	# tc makes directories by itself.
 	bleachers a
 	bleachers b
 	no_qdiscs
@@ -150,8 +150,8 @@ marked_by_both()
 		--port 4789 --expect 16 --ecn 0
 }
 
-# Two containers with tunnels of one name. What one does is nothing to the other, and what it cannot see
-# is not gone.
+# Two containers with tunnels of one name. The work in one is nothing to the other, and devices that it cannot
+# see are not gone.
 test_containers_with_one_bpffs()
 {
 	local how
@@ -188,7 +188,7 @@ test_containers_with_one_bpffs()
 	done
 }
 
-# Each container with a bpffs of its own.
+# Each container with a separate bpffs.
 test_containers_with_a_bpffs_each()
 {
 	kind=vxlan
@@ -235,7 +235,7 @@ vx4_anew()
 		ip address add 10.0.4.1/24 dev vx4; ip neighbour add 10.0.4.2 lladdr 02:00:00:00:04:02 dev vx4'
 }
 
-# sends NETNS DSCP: what EF from there is outside
+# sends NETNS DSCP: the DSCP that EF from there has outside
 sends()
 {
 	through "$1" b --dst 10.0.4.2 --count 2 --dscp 46 --at eth0 --tunnel vxlan --from 192.0.2.1 \
@@ -279,8 +279,8 @@ test_policy_through_changes()
 	sends a 0
 }
 
-# A container with its own uplink ends, and begins anew: nothing is marked until somebody asks for it, and
-# what was asked for its predecessor is nothing to it.
+# A container with its own uplink ends, and begins anew: nothing is marked until somebody asks for it, and its
+# predecessor's request is nothing to it.
 test_container_begun_anew()
 {
 	local n
@@ -380,7 +380,7 @@ test_names_elsewhere()
 # command_of NODE: of the tunnel that status shows there
 command_of() { shared "$1" "$TOOL" status --all-netns --json | jq -r '.tunnels[0].command'; }
 
-# again NODE: runs that command as it is printed, with other flows; then it is what was loaded
+# again NODE: runs that command as it is printed, with other flows; then the same is loaded
 again()
 {
 	local command
@@ -446,7 +446,7 @@ at()
 {
 	[ "$(on a stat -Lc %i "$1")" = "$inode" ] || fail "$1"
 	check on a "$TOOL" -n "$1" load vx4 --egress-map EF=CS1
-	# What nothing leads to from elsewhere is not gone.
+	# A namespace that nothing leads to from elsewhere is not gone.
 	check_grep '^vx4 .netns not visible.: vxlan port 4789, healthy$' on a "$TOOL" status --all-netns
 	check_grep '^vx4: vxlan port 4789, .*, healthy$' on a "$TOOL" -n "$1" status
 	[ "$(on a "$TOOL" -n "$1" status --json | jq -c '.tunnels[].netns | [.inode, .path, .cookie > 0]')" = \
@@ -487,8 +487,8 @@ test_netns_held_by_a_file()
 	kill "$holder"
 }
 
-# What `ip netns exec` mounts over /sys hides the bpffs. The tool finds the one that the caller has, also
-# two calls deep, and in a container that is entered from outside.
+# The mount of `ip netns exec` over /sys hides the bpffs. The tool finds the one that the caller has, also two
+# calls deep, and in a container that is entered from outside.
 # shellcheck disable=SC2016 # for another shell
 test_pins_behind_ip_netns_exec()
 {
@@ -501,7 +501,7 @@ test_pins_behind_ip_netns_exec()
 	check_grep '^vx4: vxlan port 4789, vni 44, remote 192.0.2.2, healthy$' by_exec a status
 	check on a sh -c 'ip netns exec a sh -c "ip netns exec a \"\$0\" \"\$@\"; exit \$?" "$0" "$@"; exit $?' \
 		"$TOOL" status vx4
-	# In a container, whose first process has the bpffs, entered from outside.
+	# In a container with the bpffs in its first process, entered from outside.
 	background on a unshare -p -f --mount-proc --kill-child sh -c \
 		'echo ready >"$0"; exec sleep infinity' "$T/container"
 	retry_until grep -q ready "$T/container"
@@ -513,7 +513,7 @@ test_pins_behind_ip_netns_exec()
 	check_exit 2 on a ls $root
 }
 
-# A tunnel whose packets leave elsewhere since is in one set only.
+# A tunnel with packets that leave elsewhere since is in one set only.
 test_from_one_set_to_another()
 {
 	kind=vxlan
@@ -538,7 +538,7 @@ test_from_one_set_to_another()
 	check diff "$T/before" "$T/after"
 }
 
-# The device of one set is gone, and the tunnel of another set has its name now: each stays what it is.
+# The device of one set is gone, and the tunnel of another set has its name now: each stays as it is.
 test_renamed_to_the_name_of_another_set()
 {
 	local numbers
@@ -625,7 +625,7 @@ test_name_of_what_is_gone_too()
 # set_of NODE: its directory
 set_of() { echo "$root/$(on "$1" "$TOOL" status --json | jq '.tunnels[0].netns.cookie')"; }
 
-# damaged HOW SET: SET is not as the tool makes it, and what is wrong with it is in $wrong
+# damaged HOW SET: SET is not as the tool makes it, and the fault is in $wrong
 damaged()
 {
 	local set=$2
@@ -653,7 +653,7 @@ damaged()
 	esac
 }
 
-# said LINES COMMAND...: what a command of node a says, its exit status, and LINES more on stderr than in
+# said LINES COMMAND...: the output of a command of node a, its exit status, and LINES more on stderr than in
 # the first round: those about the set of b
 said()
 {
@@ -674,7 +674,8 @@ said()
 	fi
 }
 
-# One after the other, and what is on the wire between them. The devices send something by themselves, too.
+# One after the other, and the packets on the wire between them. The devices send something by themselves,
+# too.
 a_works()
 {
 	local monitor
@@ -718,8 +719,8 @@ a_works()
 	said 0 apply /dev/null
 }
 
-# What is wrong with the set of one network namespace is nothing to the other ones. What looks into all
-# sets says so in a line, and goes on.
+# A fault in the set of one network namespace is nothing to the other ones. A command for all sets says so in
+# a line, and goes on.
 test_damaged_sets_of_others()
 {
 	local how set wrong='' attach damage damages='another_size no_maps another_owner another_layout'
@@ -758,8 +759,8 @@ test_damaged_sets_of_others()
 	ip netns del c
 }
 
-# A tunnel of here is in the set of another network namespace, which is damaged: who asks for that tunnel, or
-# for all of here, is told, and the others go on.
+# A tunnel of here is in the set of another network namespace, which is damaged: a command for that tunnel, or
+# for all of here, says so, and the others go on.
 test_damaged_set_with_a_tunnel_of_here()
 {
 	local how set wrong='' monitor
@@ -804,7 +805,7 @@ test_damaged_set_with_a_tunnel_of_here()
 	ip netns del b
 }
 
-# Those that are for all sets.
+# Commands that are for all sets.
 all_of_them()
 {
 	check by_exec a load vx4
@@ -928,7 +929,7 @@ test_another_layout()
 	done
 }
 
-# What was asked for a device that is gone is kept, and loaded when the device is made anew.
+# The request of a device that is gone is kept, and loaded when the device is made anew.
 test_another_layout_of_what_is_gone()
 {
 	local lines
@@ -1058,7 +1059,7 @@ test_another_layout_of_a_renamed_device()
 	check_exit 2 on a ls $root
 }
 
-# What cannot be loaded again from here is not taken away from here: it goes on as it was.
+# A tunnel that cannot be loaded again from here is not taken away from here: it goes on as it was.
 test_another_layout_out_of_reach()
 {
 	local command how
@@ -1138,8 +1139,8 @@ newer_requests()
 	made_by_another a
 }
 
-# What nobody has asked for is no loss. But without an option that this version does not know, what that option
-# hides might show: the newer version goes on.
+# An option that nobody has asked for is no loss. But without an option that this version does not know, a
+# DSCP that the option hides might show: the newer version goes on.
 test_newer_requests()
 {
 	local line="dscp-tool load vx4 --egress-map '*=CS0' --peer-map '10.0.4.2/32:*=CS0,EF=CS1'"
@@ -1202,7 +1203,7 @@ gone0_and_vx4()
 	check on a "$TOOL" load vx4 --egress-map EF=CS2
 }
 
-# The device of one tunnel has got the name of another, whose device is gone: the policy of that one is not
+# The device of one tunnel has got the name of another, without a device now: the policy of that one is not
 # for it.
 test_another_layout_of_a_name_taken_over()
 {
@@ -1265,7 +1266,7 @@ test_another_layout_of_a_renamed_uplink()
 	check_exit 2 on a ls $root
 }
 
-# What an unload that was killed has left of a tunnel is not loaded by another version.
+# The remains of a tunnel after a killed unload are not loaded by another version.
 test_unloaded_before_the_take_over()
 {
 	local n
@@ -1287,8 +1288,8 @@ test_unloaded_before_the_take_over()
 	check on a "$TOOL" unload vx6
 }
 
-# The network namespace of the uplinks is gone, and another one has its number: what is loaded there is not
-# for that one.
+# The network namespace of the uplinks is gone, and another one has its number: the loaded tunnels are not for
+# that one.
 test_another_layout_of_a_namespace_that_is_gone()
 {
 	kind=vxlan
@@ -1313,7 +1314,7 @@ test_another_layout_of_a_namespace_that_is_gone()
 # Version 5, which had one set, flat in the directory, and no requests
 #
 
-# made_flat: what is loaded is of version 5
+# made_flat: the loaded tunnels are of version 5
 made_flat()
 {
 	local value

@@ -68,7 +68,7 @@ on_vlan()
 	uplink b 2 $up
 }
 
-# flowtable DEVICES [CONDITION]: node a offloads what fulfils the condition
+# flowtable DEVICES [CONDITION]: node a offloads packets that fulfil the condition
 flowtable()
 {
 	on a nft -f - <<-RULES
@@ -161,7 +161,7 @@ arrive()
 	went "$1" rx "$before" $most 129
 }
 
-# What the map hides no packet shows, and the copy is one.
+# No packet shows a DSCP that the map hides, and the copy is one.
 test_outwards()
 {
 	local o copy
@@ -179,8 +179,8 @@ test_outwards()
 	done
 }
 
-# says PAST OUTER: status of the tunnel t4 or t6 names the flowtable, what it passes by, and the remedy,
-# if the kernel offloads such a tunnel; else all is well
+# says PAST OUTER: status of the tunnel t4 or t6 names the flowtable, the program that it passes by, and the
+# remedy, if the kernel offloads such a tunnel; else all is well
 says()
 {
 	if ! offloads "$2"; then
@@ -203,7 +203,7 @@ healthy()
 	done
 }
 
-# load_both_ways: the tunnels of a, and those of b so that only the outer header has EF
+# load_both_ways: the tunnels of a, and the tunnels of b so that only the outer header has EF
 load_both_ways()
 {
 	local o
@@ -214,7 +214,7 @@ load_both_ways()
 	done
 }
 
-# A flowtable at the device below a VLAN passes all hooks by but that of this device, and one at the
+# A flowtable at the device below a VLAN passes all hooks by but this device's, and one at the
 # uplink the hook of the tunnel's device; and the remedy is one.
 test_status_says()
 {

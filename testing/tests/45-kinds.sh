@@ -38,7 +38,7 @@ both_ways()
 }
 
 # inwards INNER-FAMILIES [ECN]: the outer DSCP arrives on the inner packet of t0, and the outer CE
-# (or what the kernel makes of it); the sockets get only what has a right checksum. Both ends are
+# (or the kernel's result for it); the sockets get only packets with a right checksum. Both ends are
 # loaded in both directions.
 inwards()
 {
@@ -186,7 +186,7 @@ test_inside_udp_is_refused()
 		ip6gretap 6
 		ip6tnl 6
 	EOF
-	# Its packets are not taken for those of a loaded tunnel with the same addresses.
+	# Its packets are not taken for a loaded tunnel's with the same addresses.
 	encapsulated gretap 4 fou
 	on a sh -ec 'ip link set t0 up
 		ip link add t1 type gre local 192.0.2.1 remote 192.0.2.2; ip link set t1 up'
@@ -248,8 +248,8 @@ test_outer_fragments()
 	check on a "$TOOL" status
 }
 
-# fragments_of_a_socket OPTIONS: wg4 is loaded with them, and makes AF41 of what a connected socket
-# sends, which has DSCP CS0; each outer packet is three fragments or more
+# fragments_of_a_socket OPTIONS: wg4 is loaded with them, and makes AF41 of packets that a connected
+# socket sends with DSCP CS0; each outer packet is three fragments or more
 fragments_of_a_socket()
 {
 	check on a "$TOOL" load wg4 "$@"
@@ -265,8 +265,8 @@ fragments_of_a_socket()
 	[ "$(counter a wg4 counters.egress.unknown.total)" = 0 ]
 }
 
-# Each fragment has the DSCP of its own packet: of a socket without a hash of its own, which sends all
-# DSCPs; of a connected one, which puts its hash in place of the stamp; and in fixed mode.
+# Each fragment has its packet's DSCP: from a socket without a hash, which sends all DSCPs; from a connected
+# one, which puts its hash in place of the stamp; and in fixed mode.
 test_outer_fragments_of_datagrams()
 {
 	wireguard_over 600

@@ -101,8 +101,8 @@ test_bytes_of_wireguard()
 	bytes_on_the_wire
 }
 
-# A prefix adds to the tunnel's own map, wherever on the command line that stands, and shows what
-# the map hides where it says so.
+# A prefix adds to the tunnel's own map, wherever on the command line that stands, and shows a DSCP
+# that the map hides where it says so.
 test_what_the_map_hides_stays_hidden()
 {
 	peers
@@ -119,8 +119,8 @@ test_what_the_map_hides_stays_hidden()
 	[ "$(counter a vx4 counters.egress.unknown.total)" = 0 ]
 }
 
-# Of the three policies every two differ for every packet, and so does what lies between them: at
-# each point of each change all DSCPs to two peers are marked by the policy before or after.
+# Every two of the three policies differ for every packet, and so does any mixture of them: at each
+# point of each change all DSCPs to two peers are marked by the policy before or after.
 test_change_in_a_flood()
 {
 	local n was=1
@@ -165,7 +165,7 @@ test_monitor_keeps_them()
 	to 4 3 "$(map 0)"
 }
 
-# refused STATUS ERE OPTIONS...: one line; what is loaded stays
+# refused STATUS ERE OPTIONS...: one line; the loaded tunnel stays
 refused()
 {
 	local status=$1 sentence=$2
@@ -183,8 +183,8 @@ status_of()
 		jq -c '.tunnels[0]|[.peer_maps, .egress_map, .outer_dscp, .direction, .hooks]'
 }
 
-# A load that asks for prefixes is killed anywhere: then reload makes the tunnel what it was, or what was
-# asked for with all its prefixes, and never the new map without those.
+# A load that asks for prefixes is killed anywhere: then reload makes the tunnel as it was, or as it was asked
+# for with all its prefixes, and never the new map without those.
 test_first_prefixes_killed()
 {
 	local n old='dscp-tool load vx4 --egress-map '"'*=CS0'" new
@@ -288,7 +288,7 @@ test_many_lists_killed()
 	check on a "$TOOL" unload vx4
 }
 
-# "unit: options" has what else is refused before the kernel is asked.
+# "unit: options" has the other refusals before the kernel is asked.
 test_bad_input()
 {
 	local before many=() n
@@ -367,7 +367,7 @@ two_of_one_number()
 
 in_b() { on a nsenter --net=/run/netns/b "$@"; }
 
-# Whose packets are whose does not depend on the number: each has its own peer maps.
+# The owner of a packet does not depend on the number: each has its own peer maps.
 test_same_number_twice()
 {
 	two_of_one_number 'ip link del vx4

@@ -15,7 +15,7 @@ moved()
 	for o in 4 6; do
 		dev=$(tunnel $o)
 		on a ip link set "$dev" netns "$1"
-		# What was said in a is forgotten.
+		# Sentences in a are forgotten.
 		on "$1" sh -ec "ip link set $dev addrgenmode none
 			ip address add $(inner $o 4 1)/24 dev $dev
 			ip address add $(inner $o 6 1)/64 dev $dev nodad
@@ -81,7 +81,7 @@ test_egress_wireguard()
 {
 	needs_wireguard
 	container wireguard
-	# What the hint for other kinds goes by.
+	# The hint for other kinds goes by this.
 	check_exit 1 grep link-netnsid <(on c ip link show wg4)
 	egress
 }
@@ -215,7 +215,7 @@ test_bad_input()
 		refused 2 'vx4: not permitted without CAP_SYS_ADMIN.*--uplink-netns' \
 			setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" $command
 	done
-	# What cannot be entered is not judged.
+	# A namespace that cannot be entered is not judged.
 	check_grep 'egress_outer, .* other namespace, in /run/netns/a$' \
 		on c setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" status vx4
 }
@@ -231,7 +231,7 @@ test_own_namespace()
 	check on a "$TOOL" unload vx4
 }
 
-# A name goes before a PID; what is asked for can be any of three.
+# A name goes before a PID; the argument can be any of three.
 test_names()
 {
 	local how name inode
@@ -346,7 +346,7 @@ in_made() { on c nsenter --net=/run/netns/made$made "$@"; }
 
 in_again() { on c nsenter --net=/run/netns/again "$@"; }
 
-# What a tunnel of the uplink's own namespace needs there stays.
+# Objects that a tunnel of the uplink's own namespace needs there stay.
 test_beside_others()
 {
 	local how
@@ -367,7 +367,7 @@ test_beside_others()
 	done
 }
 
-# Nothing has a name: a process that runs is what the namespaces are found by.
+# Nothing has a name: the namespaces are found by a process that runs.
 test_processes()
 {
 	local pid dev
@@ -504,7 +504,7 @@ begun()
 	on b sh -ec 'ip link set eth0 addrgenmode none up; ip address add 192.0.2.2/24 dev eth0'
 }
 
-# ended: again is gone, and so is what was in it
+# ended: again is gone, and so is all that was in it
 ended()
 {
 	ip netns del again
@@ -581,8 +581,8 @@ start_monitor_again()
 	retry_until grep -q '^dscp-tool: watching ' "$T/monitor"
 }
 
-# A container has ended, and another one has its inode, and a tunnel with its number: nobody has loaded
-# that one. If somebody does, it is a tunnel of its own.
+# A container has ended, and another one has its inode, and a tunnel with its number: nobody has loaded that
+# one. If somebody does, it is a separate tunnel.
 test_namespace_number_used_again()
 {
 	local options
@@ -611,7 +611,7 @@ test_namespace_number_used_again()
 		[ "$(in_again "$TOOL" status private0 --json |
 			jq '.tunnels[0].counters|[.[].seen]|add')" = 0 ]
 		box_leaves 72 8
-		# What nothing can be found by any more went with that load.
+		# A tunnel that nothing can be found by any more went with that load.
 		check_exit 3 on c "$TOOL" unload vx7
 		check in_again "$TOOL" status
 		check in_again "$TOOL" unload private0
@@ -620,7 +620,7 @@ test_namespace_number_used_again()
 	done
 }
 
-# The same of the namespace of the uplinks: what is there now is not the tunnel's.
+# The same for the namespace of the uplinks: the devices there now are not the tunnel's.
 test_uplink_namespace_number_used_again()
 {
 	local how

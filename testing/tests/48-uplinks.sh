@@ -14,8 +14,8 @@ timeout=900
 
 kind=wireguard
 
-# Two nodes with the wires eth0 and eth1 and with WireGuard, whose packets have no way yet. The DSCPs
-# of what a sends are in the outer header only, as soon as it has one.
+# Two nodes with the wires eth0 and eth1 and with WireGuard, and no routes for its packets yet. The DSCPs of
+# a's packets are in the outer header only, as soon as it has one.
 nodes()
 {
 	needs_wireguard
@@ -32,7 +32,8 @@ nodes()
 	remains >"$T/before"
 }
 
-# What load could leave behind; quicker than inventory, and says nothing of the devices of the test.
+# The objects that load could leave behind; quicker than inventory, and says nothing of the devices
+# of the test.
 remains()
 {
 	local node
@@ -52,7 +53,7 @@ addresses()
 	reached
 }
 
-# quiet DEV: no ARP and no ND among the frames of others
+# quiet DEV: no ARP and no ND among the foreign frames
 quiet()
 {
 	local node peer=b n=2
@@ -81,7 +82,7 @@ sent() { sent=(--dst "$(inner "$1" $((10 - $1)) 2)" --dport "500$1" --send-ecn 2
 # The DSCP of handshakes: AF41, as WireGuard sends them.
 handshake=34
 
-# seen DEV OUTER: $seen are the options to judge what is on the wire then
+# seen DEV OUTER: $seen are the options to judge the packets on the wire then
 seen()
 {
 	seen=(--at "$1" --tunnel wireguard --from "$(outer "$2" 1)" --port "5182$2")
@@ -121,8 +122,8 @@ comes_back()
 # bare DEV: nothing is marked
 bare() { at_once on_wire "$1" 0 64; }
 
-# marked DEV: everything is, on the wire and, by b, where it comes out of the tunnels. Packets of
-# others are not changed.
+# marked DEV: everything is, on the wire and, by b, where it comes out of the tunnels. Foreign
+# packets are not changed.
 marked()
 {
 	at_once on_wire "$1" inner 640
@@ -133,7 +134,7 @@ marked()
 # ARPHRD_ETHER
 is_ethernet() { [ "$(on a cat "/sys/class/net/$1/type")" = 1 ]; }
 
-# others DEV: 320 packets of others; where there is no Ethernet, of a socket beside the tunnel
+# others DEV: 320 foreign packets; where there is no Ethernet, of a socket beside the tunnel
 others()
 {
 	if is_ethernet "$1"; then
@@ -145,8 +146,8 @@ others()
 	fi
 }
 
-# picked NODE DEV...: load has found these uplinks by itself, and no others, and all is well, but for
-# what this test has put behind egress_inner
+# picked NODE DEV...: load has found these uplinks by itself, and no others, and all is well, but for the
+# programs that this test has put behind egress_inner
 picked()
 {
 	{ on "$1" "$TOOL" status --json || true; } | jq -e --arg devs "${*:2}" '.tunnels | length > 0 and
@@ -233,7 +234,8 @@ on_macvlan()
 
 on_bond()
 {
-	# What comes by the other slave is taken too: the ends change over one after the other.
+	# Packets that come by the other slave are taken too: the ends change over one after the
+	# other.
 	both 'ip link add bond0 type bond mode active-backup miimon 50 all_slaves_active 1
 		ip link set eth0 down; ip link set eth1 down
 		ip link set eth0 master bond0; ip link set eth1 master bond0; ip link set bond0 up
@@ -276,10 +278,10 @@ test_bridge_bond_macvlan()
 }
 
 #
-# What queues and switches go by that do not read the DSCP: --priority-map
+# The priority, which queues and switches go by that do not read the DSCP: --priority-map
 #
 
-# What a sends by both tunnels, handshakes included.
+# The packets that a sends by both tunnels, handshakes included.
 tunnels='src portrange 51824-51826 and udp'
 
 # frames FILTER: of each of those that b has recorded, its 802.1p bits or "-", its DSCP, its length
@@ -463,7 +465,7 @@ redial()
 }
 
 #
-# What happens to an uplink
+# Events of an uplink
 #
 
 # followed EVENT DEV [FROM]: with monitor, wg4 is right again after it, and in between no packet is
@@ -501,7 +503,7 @@ followed()
 
 arrives_by_peek() { through a b --dst 10.0.4.2 --dport 5004 --send-ecn 2 --ecn 2 "$@"; }
 
-# not_followed EVENT DEV ERE [FROM]: without it, status says what is broken, and load mends it
+# not_followed EVENT DEV ERE [FROM]: without it, status says the fault, and load mends it
 not_followed()
 {
 	check on a "$TOOL" load wg4
@@ -590,7 +592,7 @@ two_ways()
 	both 'ip address add 198.51.100.%own/24 dev eth1'
 }
 
-# Two peers of one device, each by an uplink of its own. On b they are two devices.
+# Two peers of one device, each by a separate uplink. On b they are two devices.
 test_two_uplinks()
 {
 	local o

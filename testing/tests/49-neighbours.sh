@@ -78,7 +78,7 @@ sum()
 }
 
 # fills JQ-CONDITION QUEUES NODE DEV COMMAND...: $added is how much each grows by the command's 320
-# packets. If there were more, the kernel has sent some of its own, a handshake for example: then
+# packets. If there were more, the kernel has sent some by itself, a handshake for example: then
 # this says nothing, and the next one does.
 fills()
 {
@@ -205,8 +205,8 @@ test_queues()
 }
 
 #
-# What sqm-scripts do: CAKE at the egress, the qdisc "ingress", and all that comes in redirected to
-# CAKE on an ifb device
+# The set-up of sqm-scripts: CAKE at the egress, the qdisc "ingress", and all that comes in
+# redirected to CAKE on an ifb device
 #
 
 sqm_starts()
@@ -232,8 +232,7 @@ sqm_stops()
 		ip link del ifb4eth0'
 }
 
-# downloads JQ-CONDITION [OUTER]: 320 packets, marked outside by a, whose arrival at a socket of b is
-# such
+# downloads JQ-CONDITION [OUTER]: 320 packets, marked outside by a, arrive so at a socket of b
 downloads()
 {
 	through_where ".wrong == 0 and $1" a b --dst "$(inner "${2:-4}" 4 2)" --count 320 \
@@ -247,7 +246,7 @@ uploads()
 		--from "$(outer 4 2)" --port "$(tunnel_port 4)" --expect "$1" --ecn 0
 }
 
-# Both of ours work, and both of theirs, whose tins are $expected.
+# Both of our programs work, and both of their qdiscs, with the tins $expected.
 marked='.unmarked == 0'
 unmarked='.unmarked == 315' # five are CS0
 shaped_download() { fills ". == $expected" tins b ifb4eth0 downloads "$marked"; }
@@ -279,8 +278,8 @@ sqm_beside_tcx()
 	sqm_stops
 }
 
-# Theirs first: ours is a filter in their qdisc, and goes away with it when they start again. What is
-# on the tunnel alone stays.
+# Theirs first: ours is a filter in their qdisc, and goes away with it when they start again. The program on
+# the tunnel alone stays.
 sqm_first()
 {
 	sqm_starts
@@ -305,7 +304,8 @@ sqm_first()
 	sqm_stops
 }
 
-# Ours first: they cannot have their qdisc, cannot take ours away, and half of theirs works.
+# Our programs first: they cannot have their qdisc, cannot take ours away, and half of their work is
+# done.
 sqm_second()
 {
 	check on b "$TOOL" load wg4 --direction both --ingress-method tc --attach clsact
@@ -338,7 +338,7 @@ test_sqm()
 }
 
 #
-# Filters and programs of others, in front of ours and behind. Of two points: the egress of a, and the
+# Foreign filters and programs, in front of our program and behind. At two points: the egress of a, and the
 # ingress of b, where a has marked outside only.
 #
 
@@ -346,7 +346,7 @@ at_egress() { node=a point=egress program=egress_outer; }
 at_ingress()
 {
 	node=b point=ingress program=ingress_outer
-	# What has been put there would hide the filter that takes the DSCP away inside.
+	# The filter put there would hide the one that takes the DSCP away inside.
 	on a sh -ec 'rm -f /sys/fs/bpf/neighbour_*; tc qdisc del dev eth0 clsact 2>/dev/null || true'
 	bleached a
 }
@@ -376,7 +376,7 @@ arrive()
 		--unmarked-ok
 }
 
-# Those that drop it have counted each, and then none has arrived.
+# Programs that drop it have counted each, and then none has arrived.
 is_dropped()
 {
 	local dropped
@@ -417,7 +417,7 @@ sees()
 
 loaded() { check on "$node" "$TOOL" load vx4 --direction "$point" "$@"; }
 
-# in_front LIST: those who run before ours, as status names them; it finds nothing wrong
+# in_front LIST: the programs that run before ours, as status names them; it finds nothing wrong
 in_front()
 {
 	check on "$node" "$TOOL" status vx4
@@ -539,11 +539,11 @@ test_tcx()
 }
 
 #
-# Others at the egress of the tunnel, who change the inner DSCP. What they make of it is what counts:
-# egress_inner runs behind them.
+# Foreign programs at the egress of the tunnel, which change the inner DSCP. Their result counts: egress_inner
+# runs behind them.
 #
 
-# at_tunnel JQ: of what status says of egress_inner
+# at_tunnel JQ: on the status of egress_inner
 at_tunnel()
 {
 	{ on a "$TOOL" status wg4 --json || true; } |
@@ -560,7 +560,7 @@ well()
 	[ "$(at_tunnel '.behind | length')" = 0 ]
 }
 
-# not_well NAME REMEDY: the problem is named, with what to do
+# not_well NAME REMEDY: the problem is named, with the remedy
 not_well()
 {
 	check_exit 4 on a "$TOOL" status wg4
@@ -613,7 +613,7 @@ filter_before_load()
 	on a tc qdisc del dev wg4 clsact
 }
 
-# Who asks for TCX gets it, and is told what that means.
+# A user that asks for TCX gets it, and is told the consequence.
 tcx_before_filter()
 {
 	check on a "$TOOL" load wg4 --attach tcx
@@ -650,7 +650,7 @@ filter_after_load()
 	on a tc qdisc del dev wg4 clsact
 }
 
-# by_tcx_behind OBJECT PROGRAM: of others, attached after egress_inner
+# by_tcx_behind OBJECT PROGRAM: a foreign program, attached after egress_inner
 by_tcx_behind()
 {
 	on a mkdir -p /sys/fs/bpf/tc/globals
@@ -707,7 +707,7 @@ test_inner_dscp_of_others()
 
 #
 # Another copy of the tool, as in a container on the host's network: the same programs, names and
-# handles, with a bpffs and a lock of its own
+# handles, with a separate bpffs and lock
 #
 
 # copy_add NAME NODE: a node that is the same network namespace
@@ -726,15 +726,15 @@ copy_add()
 	exec {fd}<&-
 }
 
-# of_both EXPECT-4 EXPECT-6: what the packets of vx4, which a loads, and of vx6, which c loads, are
-# outside
+# of_both EXPECT-4 EXPECT-6: the outer DSCPs of the packets of vx4, which a loads, and of vx6, which
+# c loads
 of_both()
 {
 	pass udp:64 4 4 "$1" --ecn 0 --no-marker
 	pass udp:64 6 4 "$2" --ecn 0 --no-marker
 }
 
-# programs NODE TUNNEL: the ids of what status takes for its own
+# programs NODE TUNNEL: the ids of the programs that status takes for its own
 programs() { on "$1" "$TOOL" status "$2" --json | jq -c '[.tunnels[0].hooks[].prog_id] | sort'; }
 
 filters_at_eth0() { on a tc filter show dev eth0 egress | grep -c 'egress_outer:' || true; }
@@ -840,7 +840,7 @@ killed_beside()
 	done
 }
 
-# Of the second kind, an exchange that was killed has pinned the new program, and the old one still runs.
+# The second kind: an exchange that was killed has pinned the new program, and the old one still runs.
 test_two_copies_killed()
 {
 	local before theirs
@@ -861,8 +861,8 @@ test_two_copies_killed()
 # XDP
 #
 
-# Somebody else in libxdp's dispatcher: another dscp-tool, with a bpffs of its own, which puts DSCPs
-# back onto what comes out of wg6, so that these tell whether its program still runs.
+# Somebody else in libxdp's dispatcher: another dscp-tool, with a separate bpffs, which puts DSCPs
+# back onto packets that come out of wg6, so that these tell whether its program still runs.
 xdp_of_others()
 {
 	# shellcheck disable=SC2016 # for another shell

@@ -24,7 +24,7 @@ test_tc_loads_the_object()
 	pass udp:6400 4 4 inner --ecn 0
 	pass ping 4 6 inner --ecn 0
 	pass udp:640:3 4 6 inner --ecn 2
-	# The other tunnel has no program of ours.
+	# The other tunnel has none of our programs.
 	pass udp:640 6 4 none --ecn 0
 	check on a ls /sys/fs/bpf/tc/globals/stamps /sys/fs/bpf/tc/globals/stamp_cache
 	# The tool beside it.
@@ -35,7 +35,7 @@ test_tc_loads_the_object()
 # Outer to inner: a marks outside and bleaches inside, b has nothing but two filters, or one
 #
 
-# two_ends: with tunnels of that kind; what a sends is marked outside only
+# two_ends: with tunnels of that kind; packets that a sends are marked outside only
 two_ends()
 {
 	two_nodes

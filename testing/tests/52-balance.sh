@@ -9,7 +9,7 @@
 
 kind=vxlan
 
-# A node with two uplinks, eth0 and eth1, whose neighbours .2 need not be asked for, and VXLAN
+# A node with two uplinks, eth0 and eth1, with neighbours .2 that need not be asked for, and VXLAN
 # tunnels vx4 and vx6 that leave by eth0.
 two_uplinks()
 {
@@ -54,7 +54,7 @@ complains()
 healthy() { check on a "$TOOL" status "${1:-vx4}"; }
 
 #
-# What is wrong
+# The faults
 #
 
 # Where nobody looks for them. It is said as long as fewer packets than it takes say something else.
@@ -90,7 +90,7 @@ test_by_another_device()
 	[ "$(counter a vx4 counters.egress.seen)" -ge 45 ]
 }
 
-# Of a tunnel of another network namespace than that of status, too.
+# Also for a tunnel of another network namespace than the one that status runs in.
 test_from_another_namespace()
 {
 	two_uplinks
@@ -132,7 +132,7 @@ test_by_one_of_many_devices()
 	send 50 10.9.9.9
 	send 20
 	complains '[0-9]+ packets left vx4 in .* were seen at eth1: eth2 \([0-9]+\) sent as many: by another device, say --uplink$'
-	# Those that are not looked at may have sent them.
+	# Devices that are not looked at may have sent them.
 	# shellcheck disable=SC2016 # for another shell
 	on a sh -ec '
 		ip link del br0
@@ -164,7 +164,7 @@ test_name_of_another_device()
 	complains '[0-9]+ packets left vx4 in .*: e\?\[31mx \([0-9]+\) sent as many: by another device'
 }
 
-# A VXLAN whose peers are in its fdb, while the default route goes elsewhere.
+# A VXLAN with peers in its fdb, while the default route goes elsewhere.
 test_peers_in_the_fdb()
 {
 	two_uplinks
@@ -247,7 +247,7 @@ test_chain_ended()
 	complains '[0-9]+ packets left vx4 .* 0 of them .* or does neighbour_pass, which is before egress_outer, end the chain\?$'
 }
 
-# One uplink is below the other: who looks at the counters is told.
+# One uplink is below the other: a reader of the counters is told.
 test_two_uplinks_on_one_path()
 {
 	two_uplinks
@@ -308,7 +308,7 @@ test_chain_ended_inwards()
 	healthy
 	hear 20
 	complains '[0-9]+ packets came out of vx4 in [0-9]+ s, and none reached ingress_inner: does neighbour_pass, which is before it, end the chain\?$'
-	# That is both, and then ours again.
+	# Both of them, and then ours again.
 	check on a tc filter del dev vx4 ingress prio 1
 	check on a "$TOOL" reload vx4
 	hear 40
@@ -334,7 +334,7 @@ test_in_by_another_device()
 	healthy
 }
 
-# user_space PORT: nodes a and b; on a a user space tunnel tun0, whose program has that port
+# user_space PORT: nodes a and b; on a a user space tunnel tun0 with a program that has that port
 user_space()
 {
 	node_add_netns a
@@ -366,7 +366,7 @@ received() { [ "$(on a ip -s -j link show tun0 | jq '.[0].stats64.rx.packets')" 
 
 read_by_program() { [ "$(sent tun0)" -ge "$1" ]; }
 
-# What the program has read it has not sent yet.
+# The program has not yet sent the packets that it has read.
 sent_by_eth0() { [ "$(sent eth0)" -ge "$1" ]; }
 left_elsewhere() { [[ $(on a "$TOOL" status tun0) == *": $1 left with another source port"* ]]; }
 left_marked() { [ "$(counter a tun0 counters.egress.dscp.AF41)" = "$1" ]; }
@@ -430,7 +430,7 @@ seen() { [ "$(counter a wg4 counters.egress.seen)" -ge "$1" ]; }
 # Packets are on their way through the queues of the tunnel.
 complaint() { ! on a "$TOOL" status "$1" >/dev/null; }
 
-# WireGuard made in one network namespace and moved into another one, which has an eth0 of its own.
+# WireGuard made in one network namespace and moved into another one, which has another eth0.
 test_wireguard_in_a_container()
 {
 	kind=wireguard
@@ -458,7 +458,7 @@ test_wireguard_in_a_container()
 has_problem() { ! on c "$TOOL" status wg4 >/dev/null; }
 
 #
-# What is no problem
+# States that are no problem
 #
 
 # The same for packets that WireGuard drops, which it tells the sender of.
@@ -554,7 +554,7 @@ test_silent_neighbour_before_the_window()
 
 failed() { on a ip -j neighbour show 192.0.2.2 dev eth0 | jq -e '.[].state == ["FAILED"]'; }
 
-# What was lost while it did not answer is no reason to complain when it does.
+# Packets that were lost while it did not answer are no reason to complain when it does.
 test_neighbour_answers_again()
 {
 	two_uplinks
@@ -578,7 +578,7 @@ test_neighbour_answers_again()
 	complains '[0-9]+ packets left vx4 in .*, and 0 of them were seen at eth0: eth1 \([0-9]+\) sent as many'
 }
 
-# Of a device that is made on the uplink.
+# By a device that is made on the uplink.
 test_silent_neighbour_above_the_uplink()
 {
 	two_uplinks
@@ -618,7 +618,7 @@ unanswered()
 
 given_up() { ! on a ip neighbour show 192.0.2.2 dev eth0 | grep INCOMPLETE; }
 
-# The cable is out for a while. Who looks then, and who looks when it is in again, gets no complaint.
+# The cable is out for a while. A look then, and a look when it is in again, brings no complaint.
 test_no_carrier_for_a_while()
 {
 	two_uplinks
@@ -671,7 +671,7 @@ test_arp_only()
 
 frames_without_ip() { [ "$(counter a vx4 counters.egress.unknown.not_ip)" -ge 20 ]; }
 
-# Fragments; and a device whose counters begin anew.
+# Fragments; and a device with counters that begin anew.
 test_fragments_and_a_device_made_anew()
 {
 	two_uplinks
@@ -693,7 +693,7 @@ test_fragments_and_a_device_made_anew()
 	healthy
 }
 
-# A tun device whose program reads what nobody is there for.
+# A tun device with a program that reads packets that nobody is there for.
 test_tun_without_a_peer()
 {
 	user_space 51820

@@ -47,7 +47,7 @@ tunnels()
 		done' "$2" "$3" "$4" "$5"
 }
 
-# chain: nodes a, r1, r2, b in a row, and vx4 and vx6 between a and b, whose far end marks what comes in.
+# chain: nodes a, r1, r2, b in a row, and vx4 and vx6 between a and b. The far end marks packets that come in.
 # Routers do not limit how many errors they send.
 chain()
 {
@@ -89,7 +89,7 @@ loaded()
 	done
 }
 
-# hop NODE HOOK RULE: what that router does with packets that come from its left; "@" is ip, or ip6
+# hop NODE HOOK RULE: that router's treatment of packets that come from its left; "@" is ip, or ip6
 hop()
 {
 	command -v nft >/dev/null || skip "no nft here"
@@ -161,7 +161,7 @@ test_clean()
 	[ "$(counter a vx4 counters.egress.seen)" = $((3 * (4 + 1 + 24))) ]
 }
 
-# clears NODE HOOK BEHIND: EF, at that hop; the far end shows what is outside
+# clears NODE HOOK BEHIND: EF, at that hop; the far end shows the outer DSCP
 clears()
 {
 	local o
@@ -282,7 +282,8 @@ test_maps()
 	dscp AF21 fine CS0 AF21 same
 	dscp AF22 fine CS0 AF22 same
 	dscp EF lost CS5 - lost - 1
-	# The prefix is of no account to others, and what the map keeps is known when it has left.
+	# The prefix is of no account to others, and a DSCP that the map keeps is known when it has
+	# left.
 	ask 0 4 6 --dscp AF11
 	dscp AF11 fine CS0 AF11
 	ask 0 4 4 --dscp AF41
@@ -300,11 +301,11 @@ test_far_end_without()
 	hop r1 forward '@ dscp ef @ dscp set cs1'
 	ask 0 4 4 --dscp AF41
 	answers '.dscps[0] | .expected == null and .left_with == null and .arrived_with == "AF41"'
-	# What is inside stays as it is.
+	# The inner DSCP stays as it is.
 	check on a "$TOOL" load vx4
 	ask 0 4 4 --dscp EF
 	dscp EF fine EF EF
-	# The near end's ingress does not hide what the reply has.
+	# The near end's ingress does not hide the DSCP of the reply.
 	check on b "$TOOL" load vx4 --direction both
 	check on a "$TOOL" load vx4 --direction both --ingress-map '*=AF33'
 	ask 4 4 4 --dscp EF
@@ -381,7 +382,7 @@ test_wireguard()
 	key=$(on a wg show wg4 peers)
 	check on a wg set wg4 peer "$key" allowed-ips 10.0.4.0/24,10.0.4.2/32
 	check_grep '^wg4 to 10\.0\.4\.2$' on a "$TOOL" test wg4 --dscp EF
-	# Of two peers the one with the longer prefix; and which host to ask is not known.
+	# The one of two peers with the longer prefix; and the host to ask is not known.
 	check on a wg set wg4 peer "$(wg genkey | wg pubkey)" allowed-ips 10.0.4.3/32,10.0.0.0/16
 	ask 0 4 4 --dscp EF
 	refused 1 'wg4: no peer is known by an address' wg4

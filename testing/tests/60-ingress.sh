@@ -69,8 +69,8 @@ by_all_methods()
 test_every_packet() { by_all_methods; }
 
 #
-# What must not go wrong: no packet ever gets a DSCP that its own outer packet did not carry. That
-# one gets none is allowed, and counted.
+# The faults to exclude: no packet ever gets a DSCP that its own outer packet did not carry. A
+# packet without one is allowed, and counted.
 #
 
 # An address of b that a can reach by both, and wg1, which goes there.
@@ -86,8 +86,9 @@ second_wire()
 	retry_until on a ping -c 1 -W 2 10.1.0.2
 }
 
-# by_wire DEV: where a sends what is for that address, from its own there. Answers have to come back
-# the same way: WireGuard would give them another source, and a would send to that from then on.
+# by_wire DEV: the device by which a sends packets for that address, from its own there. Answers
+# have to come back the same way: WireGuard would give them another source, and a would send to that
+# from then on.
 by_wire()
 {
 	local via=198.51.100.2
@@ -108,8 +109,8 @@ in_weather()
 		fail "the wire did $impaired, but $verdict"
 }
 
-# in_pieces METHOD INNER COUNT: wg4, whose outer packets are of 156 bytes and 16 for each DSCP; tc does not
-# know those of more than 600, of the DSCPs from 28 on
+# in_pieces METHOD INNER COUNT: wg4, with outer packets of 156 bytes and 16 for each DSCP; tc does not know
+# packets of more than 600, with the DSCPs from 28 on
 in_pieces()
 {
 	local unmarked=0
@@ -119,7 +120,7 @@ in_pieces()
 	jq -e ".unmarked == $unmarked" <<<"$verdict" || fail "not $unmarked unmarked: $verdict"
 }
 
-# The outer packets of wg4 in pieces of 600 bytes, those of wg6 in pieces of 1280.
+# The outer packets of wg4 in pieces of 600 bytes, and wg6's in pieces of 1280.
 in_fragments()
 {
 	on a sh -ec 'ip route replace 192.0.2.2/32 dev eth0 mtu 600
@@ -132,7 +133,8 @@ in_fragments()
 }
 
 # few_unmarked METHOD: XDP tells packets by WireGuard's session and number, and a damaged one can have the
-# number of one that is still to come, whose DSCP is worth nothing then. The other two methods lose none.
+# number of one that is still to come, with a DSCP that is worth nothing then. The other two methods lose
+# none.
 few_unmarked()
 {
 	local most=0
@@ -157,7 +159,7 @@ in_bad_weather()
 		<<<"$impaired" || fail "not so many: $impaired"
 }
 
-# Packet sockets hold and clone what passes.
+# Packet sockets hold and clone passing packets.
 while_listened_to()
 {
 	local dev pids=()
@@ -191,8 +193,8 @@ by_uplink()
 }
 
 # wg4 comes by eth0, which b has loaded; at the same time wg1 comes by eth1, which it has not, and
-# then by one and the other in turn. What is there twice dies in decryption, so that there are notes
-# of packets that never come out, and their memory is used again.
+# then by one and the other in turn. A packet that is there twice dies in decryption, so that there
+# are notes of packets that never come out, and their memory is used again.
 by_another_uplink()
 {
 	local pid before4 before1 dev seen=0 marked=0
@@ -283,7 +285,7 @@ test_both_directions()
 	third a 1 2 10.0.4.2
 	third b 2 1 10.0.4.1
 	retry_until on a ping -c 1 -W 2 10.1.0.2
-	# The DSCP is bleached in wg1, and that of wg1's own packets in wg4.
+	# The DSCP is bleached in wg1, and the DSCP of wg1's own packets in wg4.
 	check on a "$TOOL" load wg1 --uplink wg4
 	behind a wg1 bleach_l3
 	in_tunnel tc tc
@@ -295,7 +297,7 @@ test_both_directions()
 # Beside download shaping as sqm-scripts does it: all that arrives goes through ifb0 first
 #
 
-# What sqm-scripts does, with a time (rtt) so long that a busy machine is no congestion: CAKE drops none.
+# The set-up of sqm-scripts, with a time (rtt) so long that a busy machine is no congestion: CAKE drops none.
 shaping_starts()
 {
 	on b sh -ec 'modprobe ifb numifbs=0

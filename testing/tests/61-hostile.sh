@@ -10,7 +10,7 @@ timeout=900
 
 . testing/tunnels.sh
 
-# bounded NODE [FLOWS]: no map of ours there holds more than it has room for
+# bounded NODE [FLOWS]: none of our maps there holds more than it has room for
 bounded()
 {
 	on "$1" "$TOOL" dump-map --json | jq -c '[.maps[] | {(.map): (.entries | length)}] | add' \
@@ -29,7 +29,7 @@ forged_by_each()
 
 	conditions eth0 "$2"
 	for i in 4 6; do
-		# What is held comes out behind a marker.
+		# Held packets come out behind a marker.
 		unmarked_or_right 4 $i 1920 --lossy
 		[ "$(jq -c '[.data, .missing]' <<<"$verdict")" = '[1920,[]]' ]
 		[ "$1" = xdp ] || none_unmarked
@@ -62,7 +62,7 @@ test_forged()
 	done
 }
 
-# vxlan_message VNI: options of "wire send" for messages of that network; what is inside is no packet
+# vxlan_message VNI: options of "wire send" for messages of that network; their content is no packet
 vxlan_message()
 {
 	printf '%s --payload 08000000%06x00%s' "eth0 --proto udp --src 192.0.2.1 --dst 192.0.2.2 \
@@ -71,7 +71,7 @@ vxlan_message()
 }
 
 # Messages of a network that b does not have die behind the program at the uplink, more of them than
-# there is room for notes. Then of one that it has: what is inside comes out, and dies.
+# there is room for notes. Then of one that it has: the content comes out, and dies.
 test_forged_vxlan()
 {
 	local vni o
@@ -93,8 +93,8 @@ test_forged_vxlan()
 	done
 }
 
-# One user of the tunnel makes a flow of each packet, of all DSCPs in turn, and so drives the stamps of
-# others out of the map of flows. Meanwhile there are packets of another user.
+# One user of the tunnel makes a flow of each packet, of all DSCPs in turn, and so drives other users' stamps
+# out of the map. Meanwhile there are packets of another user.
 flows_of_one_user()
 {
 	local pid flows options count=12800

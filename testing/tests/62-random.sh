@@ -15,12 +15,12 @@ timeout=3600
 
 . testing/tunnels.sh
 
-# What is sent to this address goes on, and is looked at, but nobody takes it.
+# Packets sent to this address go on, and are looked at, but nobody takes them.
 far=02:00:00:00:ff:02
 
-# The tunnels, one a line: name, number, kind, what the kernel writes outside, family outside, UDP port or
-# protocol, network, what is outside of it, the MTUs to pick from. Not all are loaded, U and V never. An
-# outer IPv6 packet of VXLAN is not fragmented.
+# The tunnels, one a line: name, number, kind, the TOS that the kernel writes outside, family outside, UDP
+# port or protocol, network, the stack outside of it, the MTUs to pick from. Not all are loaded, U and V
+# never. An outer IPv6 packet of VXLAN is not fragmented.
 vxlans='A 1 vxlan 0 4 4789 44 - 1400,1450,2600
 C 2 vxlan 0 6 4790 66 - 1400,1430
 U 3 vxlan inherit 4 4789 99 - 1400,1450,2600
@@ -41,7 +41,8 @@ A 9 vxlan 0 4 4789 44 E 1300,1330,2200
 U 10 vxlan 0 4 4789 99 - 1400,2400'
 tunnels=$vxlans
 senders=2
-# The tunnels that a packet to 10.200.0.9 and fd00:200::9 is in: of others, and of sockets with mark 1, 2, ...
+# The tunnels that a packet to 10.200.0.9 and fd00:200::9 is in: any packet, and from sockets with mark 1, 2,
+# ...
 moves='A - A A/B C'
 
 # other_end STACK FAMILY: its address, inside of these
@@ -64,7 +65,7 @@ own_end() { other_end "$@" | sed 's/2$/1/'; }
 
 number_of() { sed -n "s/^$1 \([0-9]*\) .*/\1/p" <<<"$tunnels"; }
 
-# Of c, a is the router. On the wire to b there is nothing but what is sent here.
+# For c, a is the router. On the wire to b there is nothing but the packets that are sent here.
 storm_nodes()
 {
 	local node
@@ -138,7 +139,7 @@ storm_tunnel()
 	[ "$kind" != wireguard ] || storm_peers "$n" "$5" "$6"
 }
 
-# storm_peers NUMBER FAMILY PORT: b takes what a sends, and drops what is inside
+# storm_peers NUMBER FAMILY PORT: b takes a's packets, and drops the inner ones
 storm_peers()
 {
 	local endpoint=192.0.2.3
@@ -215,7 +216,7 @@ storm_routes()
 }
 declare -A mtu=()
 
-# A map that says what becomes of each DSCP.
+# A map with a value for each DSCP.
 random_map()
 {
 	local i
@@ -256,7 +257,7 @@ random_policy()
 }
 options=() policy=
 
-# to ADDRESS SIZE STACK...: what is reached by tunnels of number N
+# to ADDRESS SIZE STACK...: an address that is reached by tunnels of number N
 storm_places()
 {
 	local name n kind tos family port id under mtus path to only
@@ -293,7 +294,7 @@ storm_moves()
 	echo "to fd00:200::9 1280$words"
 }
 
-# Loads some of the tunnels, what stays loaded with another policy; writes the setup.
+# Loads some of the tunnels, and those that stay loaded with another policy; writes the setup.
 storm_load()
 {
 	local name n kind tos family port id under mtus
@@ -358,7 +359,7 @@ storm()
 	}
 }
 
-# sum JQ: of that of all rounds
+# sum JQ: of this value over all rounds
 sum() { jq -s "map($1) | add" "$T/verdicts"; }
 
 # The rules of the oracle that no packet has come under, as "NAME:0".
@@ -370,8 +371,8 @@ idle_rules()
 		to_entries[] | select(.value == 0) | "\(.key):0"' "$T/verdicts"
 }
 
-# Of the tunnels' packets all are marked but those that have no IP packet inside, and fragments of what
-# WireGuard sends: of those of a connected socket with several DSCPs nobody knows the DSCP.
+# All of the tunnels' packets are marked but those that have no IP packet inside, and fragments of packets
+# that WireGuard sends: from a connected socket with several DSCPs nobody knows the DSCP.
 all_are_marked()
 {
 	local class
@@ -381,7 +382,7 @@ all_are_marked()
 	done
 }
 
-# A tunnel in user space, all of whose packets get one DSCP. Its port is one that other tunnels use too.
+# A tunnel in user space gives all its packets one DSCP. Its port is one that other tunnels use too.
 load_user()
 {
 	pick yes no
@@ -425,7 +426,7 @@ test_vxlan()
 test_other_kinds()
 {
 	nothing_may_be_missing
-	# Of two senders' packets lengths would not be different.
+	# Lengths of two senders' packets would not be different.
 	tunnels=$kinds moves='W - W G E' senders=1
 	wireguard_keys
 	storm_nodes

@@ -23,7 +23,7 @@ test_without_ingress_all_is_unmarked()
 	stream_comes_out 6 6 46 --unmarked-ok
 }
 
-# What is in force for a tunnel of b is what was counted.
+# The settings in force for a tunnel of b are those that were counted.
 test_every_packet()
 {
 	local o i before
@@ -43,7 +43,7 @@ test_every_packet()
 		done
 	done
 	ecn_is_not_ours
-	# The program that takes the DSCP away does so in packets of others too.
+	# The program that takes the DSCP away does so in foreign packets too.
 	check on a tc filter del dev eth0 egress prio 65535
 	others_are_untouched
 }
@@ -92,8 +92,8 @@ test_beside_shaping()
 	ecn_is_not_ours
 }
 
-# What c sends to the bridge of b goes to vx4 by the shortcut between two VXLANs of one machine: it has
-# no outer header, and in front of it is what other packets have left in memory.
+# Frames from c to the bridge of b go to vx4 by the shortcut between two VXLANs of one machine: they have no
+# outer header, and in front of them are bytes that other packets have left in memory.
 shortcut_from_c()
 {
 	node_add_netns c

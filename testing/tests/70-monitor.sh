@@ -52,7 +52,7 @@ only_says()
 	fail "it has said: $OUTPUT"
 }
 
-# The ifindex of the device is that of the hook, which works.
+# The ifindex of the device is the hook's, which works.
 hook_is_on()
 {
 	{ on a "$TOOL" status vx4 --json || [ $? = 4 ]; } |
@@ -94,7 +94,8 @@ test_uplink_made_anew()
 	healthy
 }
 
-# watches LINES WORD...: what monitor says on node a until its first look is over; the words without --verbose
+# watches LINES WORD...: the output of monitor on node a until its first look is over; the words without
+# --verbose
 watches()
 {
 	: >"$T/monitor"
@@ -106,7 +107,7 @@ watches()
 	check diff <(echo "$1") <(sed 's/^dscp-tool: //' "$T/monitor")
 }
 
-# The first look ends with what is watched, and which tunnels are awaited.
+# The first look ends with the watched tunnels, and those that are awaited.
 test_says_what_it_watches()
 {
 	lone_node
@@ -244,7 +245,7 @@ sleeps_between_looks()
 	stop_background $! INT
 }
 
-# No line of log but those of --verbose; SIGTERM ends it.
+# No line of log but --verbose's; SIGTERM ends it.
 test_idle()
 {
 	command -v strace >/dev/null || skip "no strace"
@@ -255,7 +256,7 @@ test_idle()
 	check on a "$TOOL" status vx4
 }
 
-# What a service manager is told, at a socket with a name in the file system or without.
+# The messages to a service manager, at a socket with a name in the file system or without.
 test_notify()
 {
 	local name
@@ -369,8 +370,8 @@ test_ingress_qdisc_of_others()
 	check_grep 'qdisc ingress' on a tc qdisc show dev eth0
 }
 
-# What cannot be repaired is said once, and does not keep the monitor busy. (With the lock no repair
-# comes in between.)
+# A fault that cannot be repaired is said once, and does not keep the monitor busy. (With the lock
+# no repair comes in between.)
 test_repair_that_fails()
 {
 	local idle=(sleeps_between_looks)
@@ -387,7 +388,7 @@ test_repair_that_fails()
 }
 
 # numbered INDEX NAME ID: a VXLAN between a and b with VNI and inner network ID, UDP port 47ID, and
-# that number on a. What b sends has EF outside.
+# that number on a. Packets from b have EF outside.
 numbered()
 {
 	local n
@@ -408,7 +409,7 @@ numbered()
 
 deleted() { on a ip link del "$1"; on b ip link del "$1"; }
 
-# leaves ID EXPECT: what a sends by it, on the wire; nothing inside is changed at either end
+# leaves ID EXPECT: a's packets by it, on the wire; nothing inside is changed at either end
 leaves()
 {
 	through a b --dst "10.0.$1.2" --count 128 --at eth0 --tunnel vxlan --from 192.0.2.1 \
@@ -426,8 +427,8 @@ untouched()
 	check_exit 3 on a "$TOOL" unload "$1"
 }
 
-# number_used_again EXPECT LOAD-OPTIONS...: a loaded tunnel is deleted, and its number is that of
-# another one, which nobody has loaded. The tunnel is loaded again when it is there again.
+# number_used_again EXPECT LOAD-OPTIONS...: a loaded tunnel is deleted, and another one, which
+# nobody has loaded, gets its number. The tunnel is loaded again when it is there again.
 number_used_again()
 {
 	local n

@@ -102,7 +102,7 @@ test_tunnel_changes()
 	public2=$(<"$T/public2")
 	# wg-quick down, wg-quick up
 	changed 'wg4: the device was made anew.*: loaded again' eth0 51824 wireguard_again
-	# There is no event for what follows: the timer sees it.
+	# There is no event for the next change: the timer sees it.
 	stop_background "$monitor"
 	start_monitor a --interval 1
 	changed 'wg4: port 51999: loaded again' eth0 51999 on a wg set wg4 listen-port 51999
@@ -137,13 +137,13 @@ test_uplink_changes()
 	watched --attach clsact
 	changed 'wg4: a program was taken away: loaded again' eth0 51824 \
 		on a tc qdisc del dev eth0 clsact
-	# Somebody's own filter in place of ours, by the same command.
+	# Somebody's filter in place of our own, by the same command.
 	changed 'wg4: a program was taken away: loaded again' eth0 51824 \
 		on a sh -ec 'tc filter del dev wg4 egress
 			tc filter add dev wg4 egress prio 1 handle 1 bpf da \
 				obj testing/bpf/foreign.bpf.o sec tc/foreign'
 	check_grep 'pref 1 .*foreign' on a tc filter show dev wg4 egress
-	# A rule sends what WireGuard has marked by another table (wg-quick's own way).
+	# A rule sends packets that WireGuard has marked by another table (wg-quick's own way).
 	changed 'wg4: uplink eth1: loaded again' eth1 51824 \
 		on a sh -ec 'ip route add 192.0.2.2/32 via 198.51.100.2 dev eth1 table 7
 			wg set wg4 fwmark 77

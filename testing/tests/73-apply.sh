@@ -8,7 +8,7 @@
 
 kind=vxlan
 
-# saved COMMAND...: what save prints, with the command in front of the device's name taken away
+# saved COMMAND...: the output of save, with the command in front of the device's name taken away
 saved() { on a "$TOOL" save; }
 
 # Programs and links of all hooks, by their numbers: nothing has been touched if they are the same.
@@ -61,7 +61,7 @@ test_what_is_saved_is_loaded_again()
 same_as_before() { inventory >"$T/after"; check diff "$T/before" "$T/after"; }
 remember() { inventory >"$T/before"; }
 
-# What differs is changed, what is not listed goes, and the rest stays as it is.
+# A tunnel that differs is changed, one that is not listed goes, and the rest stays as it is.
 test_only_what_differs()
 {
 	lone_node
@@ -141,7 +141,8 @@ test_a_bad_line_changes_nothing()
 	check diff "$T/everything" <(everything)
 }
 
-# Boot: what cannot be loaded yet is loaded by a later call, and the others are not kept waiting.
+# Boot: a tunnel that cannot be loaded yet is loaded by a later call, and the others are not kept
+# waiting.
 test_what_cannot_be_loaded_yet()
 {
 	lone_node
@@ -160,7 +161,7 @@ test_what_cannot_be_loaded_yet()
 	check on a "$TOOL" unload --all
 }
 
-# What a line leaves out and load leaves as it is, is no difference.
+# An option that a line leaves out and load leaves as it is, is no difference.
 test_flows_as_they_are()
 {
 	lone_node
@@ -178,7 +179,7 @@ test_flows_as_they_are()
 }
 
 # A namespace made anew under its name, and a device of another kind with the name of the old one: reload
-# leaves what is not the one that was loaded, the file means what has the name now.
+# leaves a device that is not the one that was loaded, the file means the one that has the name now.
 test_what_has_the_name_now()
 {
 	local time
@@ -217,7 +218,7 @@ test_what_has_the_name_now()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# load --dry-run: the command, and what would change, and no change.
+# load --dry-run: the command, and the changes that it would make, and no change.
 test_dry_run_of_load()
 {
 	lone_node
@@ -238,7 +239,7 @@ test_dry_run_of_load()
 	grep -q "tun0: port 4789 is vx4's already" <<<"$OUTPUT" || fail "$OUTPUT"
 	on a ip link del tun0
 	check diff "$T/everything" <(everything)
-	# What load takes away is said.
+	# A tunnel that load takes away is named.
 	check on a "$TOOL" load vx4 --egress-map '*=CS0'
 	check diff - <(echo "$OUTPUT") <<-SAID
 	vx4: direction: egress (was both)
@@ -284,7 +285,7 @@ test_renamed()
 	check on a "$TOOL" unload office
 }
 
-# A tunnel whose device is gone, and whose name another one has since: a file has one line for the name.
+# A tunnel without its device, with a name that another one has since: a file has one line for the name.
 test_two_of_one_name()
 {
 	local time

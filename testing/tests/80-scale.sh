@@ -40,8 +40,8 @@ programs_are_gone()
 	done <"$1"
 }
 
-# Side by side, with locks of their own: half of a cycle is waiting for the kernel. The long form has
-# the thousand.
+# Side by side, with separate locks: half of a cycle is waiting for the kernel. The long form has the
+# thousand.
 test_thousand_cycles()
 {
 	local nodes=(a b c d) node pids=() pid kinds each=25
@@ -88,10 +88,10 @@ many_tunnels()
 		done | ip -batch -' "$1"
 }
 
-# Runs in a node. change SEED FILE HOW TUNNEL...: each of these is loaded, and then loaded another way
-# or unloaded, four times in all and in random order, and the tool says what is right each time. FILE
-# becomes what is loaded then: TUNNEL, UPLINK, and what EF becomes. HOW: sometimes attached so, which
-# the others at that uplink then are too.
+# Runs in a node. change SEED FILE HOW TUNNEL...: each of these is loaded, and then loaded another way or
+# unloaded, four times in all and in random order, and the tool says the right thing each time. FILE gets the
+# tunnels that are loaded then: TUNNEL, UPLINK, and the value of EF. HOW: sometimes attached so, which the
+# others at that uplink then are too.
 change()
 {
 	local seed=$1 file=$2 how=$3 names=("${@:4}") round i j t status right
@@ -124,7 +124,7 @@ change()
 	done | sort >"$file"
 }
 
-# Runs in a node. unload_all SEED FILE: what change has left, in random order
+# Runs in a node. unload_all SEED FILE: the tunnels that change has left, in random order
 unload_all()
 {
 	local t
@@ -134,9 +134,9 @@ unload_all()
 	done
 }
 
-# two_shells FUNCTION ODD EVEN: at once, the first for the tunnels with odd numbers; words to follow
-# the function. As long as they run, packets through vx4 with each DSCP keep it; some packets are lost,
-# as the kernel empties the queues of a device whose qdisc clsact comes or goes.
+# two_shells FUNCTION ODD EVEN: at once, the first for the tunnels with odd numbers; words to follow the
+# function. As long as they run, packets through vx4 with each DSCP keep it; some packets are lost, as the
+# kernel empties the queues of a device when its qdisc clsact comes or goes.
 two_shells()
 {
 	local n pids=() words=("$2" "$3") probing=--again
@@ -304,7 +304,8 @@ test_counters_grow()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-# comes_back: what b sends through wg4 arrives at a with its DSCPs, by the note of ingress_outer
+# comes_back: packets that b sends through wg4 arrive at a with their DSCPs, by the note of
+# ingress_outer
 comes_back() { through b a --dst 10.0.4.1 --count 640; }
 
 # The XDP program, which counts handshakes, has to be exchanged too. wg4 has the slot 1, t1 the slot 2.
@@ -336,8 +337,8 @@ test_counters_of_xdp_grow()
 		fail "from $before to $(counter a wg4 counters.ingress)"
 }
 
-# What was counted before is kept, and nothing twice; and once a load has ended, or monitor has had a
-# look, each packet is counted again. In between, packets may be counted in an array that nobody reads.
+# Earlier counts are kept, and nothing twice; and once a load has ended, or monitor has had a look, each
+# packet is counted again. In between, packets may be counted in an array that nobody reads.
 test_growth_killed()
 {
 	local n sent=1 status
@@ -387,7 +388,7 @@ test_growth_killed()
 }
 
 #
-# What a load costs
+# The cost of a load
 #
 
 # cost KIND: the number of system calls of a load of t100, attached in that way
@@ -397,7 +398,7 @@ cost()
 	check on a "$TOOL" unload t100
 }
 
-# How many system calls a load makes is what can be counted everywhere: a thousand read the table of
+# The number of system calls of a load can be counted everywhere: a thousand read the table of
 # tunnels, and each tunnel that is loaded takes a few, and not another thousand.
 test_load_is_cheap()
 {

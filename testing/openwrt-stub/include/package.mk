@@ -32,8 +32,8 @@ compile: configure
 	$(if $(PKG_INSTALL),$(MAKE_VARS) $(MAKE) -C $(PKG_BUILD_DIR) $(MAKE_FLAGS) \
 		DESTDIR="$(PKG_INSTALL_DIR)" install)
 
-# What Package/NAME says is evaluated and written to OUT/NAME.control, its scripts to OUT/NAME.postinst-pkg and
-# OUT/NAME.prerm-pkg, as OpenWrt calls them, and its files are copied.
+# The content of Package/NAME is evaluated and written to OUT/NAME.control, its scripts to
+# OUT/NAME.postinst-pkg and OUT/NAME.prerm-pkg, as OpenWrt calls them, and its files are copied.
 define BuildPackage
 $(eval SECTION :=)$(eval CATEGORY :=)$(eval TITLE :=)$(eval DEPENDS :=)
 $(eval $(call Package/$(1)))
