@@ -28,7 +28,7 @@ compiled_as_asked()
 	[ "$JIT" = 1 ] || ! grep -q jited <<<"$OUTPUT" || fail "compiled by the JIT: $OUTPUT"
 }
 
-# Removes the tunnels, and all else that a node has. tc makes its own directories and links in a
+# Lists the tunnels' hooks, and all else that a node has. tc makes its own directories and links in a
 # bpffs.
 left()
 {
