@@ -6,7 +6,7 @@
 #   DIR   this directory, seen from ROOT
 #
 # CFLAGS, CPPFLAGS, LDFLAGS and BPF_CFLAGS belong to the user and may be replaced on make's command
-# line at any time; what the project needs is in DSCP_*.
+# line at any time; the project's own flags are in DSCP_*.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

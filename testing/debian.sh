@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # An empty Debian in a directory: debootstrap makes the system once, it is kept as a tarball and
-# entered by chroot. The including file sets $tmp, a directory of its own.
+# entered by chroot. The including file sets $tmp, its directory.
 
 : "${tmp:?}"
 

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What a test in testing/tests/*.sh has at hand.  A file there is a list of functions test_NAME;
-# at its top it may say timeout=SECONDS (for each test; 300 if not).  testing/run calls each function
-# in a process of its own, under "set -e", in the top directory, with network, mount and process
-# namespaces, /run and bpffs of its own, an empty directory $T, and $TOOL.  What a test leaves in
-# them goes away with them, but a process or a named network namespace that is left is a failure.
+# The functions that a test in testing/tests/*.sh has at hand.  A file there is a list of functions
+# test_NAME; at its top it may say timeout=SECONDS (for each test; 300 if not).  testing/run calls
+# each function in a separate process, under "set -e", in the top directory, with network, mount and
+# process namespaces, separate /run and bpffs, an empty directory $T, and $TOOL.  Remains of a test
+# in them go away with them, but a process or a named network namespace that is left is a failure.
 #
-# A node is a network namespace to run commands in, by "on NODE".  It also has a /sys and a bpffs of
-# its own, so that two nodes do not see each other's pins.
+# A node is a network namespace to run commands in, by "on NODE".  It also has a separate /sys and
+# bpffs, so that two nodes do not see each other's pins.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -197,8 +197,9 @@ wire_cable()
 	take_card $((n + 1)) "$2" "$dev"
 }
 
-# take_card NUMBER NODE DEV: whatever an earlier test has done to the card, and wherever the card is,
-# perhaps in a namespace that is about to end: the driver makes a new device in the first namespace.
+# take_card NUMBER NODE DEV: whatever an earlier test has done to the card, and wherever the card
+# is, perhaps in a namespace that is about to end: the driver makes a new device in the first
+# namespace.
 take_card()
 {
 	local card name driver=/sys/bus/virtio/drivers/virtio_net
@@ -244,9 +245,9 @@ thin()
 }
 every=1
 
-# points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with these words,
-# which does its work: without --long each second of these, and on an emulated processor, where a kill and its
-# consequences take seconds, each eighth.
+# points_of NODE WORDS...: sets points to the numbers of the points, or of some, of the tool with
+# these words, which does its work: without --long each second of these, and on an emulated
+# processor, where a kill and its consequences take seconds, each eighth.
 points_of()
 {
 	local -; set +x

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# For checks that print a line "ok" or "not ok" each, and totals. Who includes it sets $part. A check
-# whose program is missing is skipped, and fails where CI=true: there it has to run.
+# For checks that print a line "ok" or "not ok" each, and totals. The including file sets $part. A
+# check without its program is skipped, and fails where CI=true: there it has to run.
 
 : "${part:?}"
 passed=0 failed=0 skipped=0

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Tunnels between two nodes, patterns through them, and verdicts on what is on the wire. Addresses:
-# uplink 192.0.2.N and 2001:db8::N, inner 10.0.O.N and fd00:O::N for the tunnel over IPv4 (O = 4)
-# or IPv6 (O = 6) outside.
+# Tunnels between two nodes, patterns through them, and verdicts on the packets on the wire.
+# Addresses: uplink 192.0.2.N and 2001:db8::N, inner 10.0.O.N and fd00:O::N for the tunnel over IPv4
+# (O = 4) or IPv6 (O = 6) outside.
 
 wire=$PWD/testing/wire/wire
 kind=wireguard # or vxlan: what the patterns below go through
@@ -128,8 +128,8 @@ make_tunnel()
 		ip neighbour replace fd00:4::%peer lladdr 02:00:00:00:00:0%peer dev t0 2>/dev/null || true'
 }
 
-# two_nodes [WIRE]: nodes a and b over a wire that copies bytes, or that one, with both tunnels of that
-# kind, which work
+# two_nodes [WIRE]: nodes a and b over a wire that copies bytes, or that one, with both tunnels of
+# that kind, which work
 two_nodes()
 {
 	required
@@ -180,8 +180,9 @@ node_with_wireguard()
 	wireguard a 1 2
 }
 
-# start_monitor NODE [OPTION or TUNNEL...]: returns when its first look is over. It writes to $T/monitor,
-# also a line for each look; its pid is in $T/monitor.pid, and $monitor is the one to stop it by.
+# start_monitor NODE [OPTION or TUNNEL...]: returns when its first look is over. It writes to
+# $T/monitor, also a line for each look; its pid is in $T/monitor.pid, and $monitor is the one to
+# stop it by.
 start_monitor()
 {
 	: >"$T/monitor"
@@ -384,8 +385,8 @@ made_by_another()
 	done
 }
 
-# inventory [NODE]: all that load could leave behind, without the carrier and other things that change by
-# themselves, and without the directory that is libxdp's lock
+# inventory [NODE]: all that load could leave behind, without the carrier and other things that
+# change by themselves, and without the directory that is libxdp's lock
 inventory()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -407,8 +408,8 @@ remember() { inventory >"$T/before"; }
 # all arrives as CS0.
 #
 
-# behind NODE DEV PROGRAM: of bleach.bpf.c, after all others at egress. At the last priority, and the
-# first one there: egress_inner, which then comes in front of it, does not get behind it.
+# behind NODE DEV PROGRAM: of bleach.bpf.c, after all others at egress. At the last priority, and
+# the first one there: egress_inner, which then comes in front of it, does not get behind it.
 behind()
 {
 	# shellcheck disable=SC2016 # for another shell
@@ -623,8 +624,8 @@ impaired_wire()
 	wire_netns "$1" "$2" "$dev" --impair "$T/impair.$dev"
 }
 
-# conditions DEV [WORDS]: of that wire from now on, see testing/wire/impair.h; $impaired are the impairments
-# so far
+# conditions DEV [WORDS]: of that wire from now on, see testing/wire/impair.h; $impaired are the
+# impairments so far
 conditions()
 {
 	local n answers=$T/wire.a.b.$1
@@ -636,8 +637,8 @@ conditions()
 }
 has_lines() { [ "$(wc -l <"$2")" -ge "$1" ]; }
 
-# unmarked_or_right OUTER INNER COUNT [OPTIONS]: nothing that arrives is wrong; and the tool counts as marked
-# the packets that were marked
+# unmarked_or_right OUTER INNER COUNT [OPTIONS]: nothing that arrives is wrong; and the tool counts
+# as marked the packets that were marked
 unmarked_or_right()
 {
 	local before
@@ -678,8 +679,9 @@ others_are_untouched()
 		ip link set eth0 promisc off'
 }
 
-# A shaper on an ifb behind the program at the uplink, as of sqm-scripts. Like CAKE, tbf splits a packet that
-# is longer than its burst, and then each segment has an skb that the program has not seen.
+# A shaper on an ifb behind the program at the uplink, as of sqm-scripts. Like CAKE, tbf splits a
+# packet that is longer than its burst, and then each segment has an skb that the program has not
+# seen.
 splitting_shaper()
 {
 	on b sh -ec 'modprobe -q ifb numifbs=0 || true
@@ -694,7 +696,8 @@ splitting_shaper()
 # The packets that ifb0 has passed on.
 shaped() { on b ip -s -j link show dev ifb0 | jq '.[0].stats64.tx.packets'; }
 
-# split_stream OUTER INNER DSCP: TCP of 1 MB, in segments of at most 1500 bytes, and all of them known
+# split_stream OUTER INNER DSCP: TCP of 1 MB, in segments of at most 1500 bytes, and all of them
+# known
 split_stream()
 {
 	local before packets least=$((1000000 / 1500))

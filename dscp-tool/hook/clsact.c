@@ -22,7 +22,7 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-/* Name of our filters, for people who read `tc filter show`. It proves nothing: other copies of the
+/* Name of our filters, for readers of `tc filter show`. It proves nothing: other copies of the
  * tool use it too. */
 #define HANDLE 0xd5c9
 /* First priority that is tried. Low, because a filter that ends the chain, like the mirred that

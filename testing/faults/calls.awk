@@ -2,9 +2,9 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # From the output of strace to the points where a fault is injected, a line each: "NAME HOW-MANIETH
-# FAULT", FAULT being KILL or an error. What the dynamic loader does, up to its munmap(), is left
+# FAULT", FAULT being KILL or an error. Calls of the dynamic loader, up to its munmap(), are left
 # out; and of AddressSanitizer the begin, up to its sigaltstack(), and the memory. With only=REGEX:
-# the errors and kills of calls that match, or whose map or program has a pin that does.
+# the errors and kills of calls that match, or that have a map or program with a pin that does.
 
 # Faults that the call can really return, mostly as a short or guarded system does.
 function error_of(name, line)

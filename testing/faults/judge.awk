@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Of what `tcpdump -nv` prints of VXLAN packets: does each have a DSCP that it may have? The inner
-# port says when it was sent: the first digit is the phase, the rest the number of the point.
+# Judges the lines of `tcpdump -nv` about VXLAN packets: does each have a DSCP that it may have? The
+# inner port says when it was sent: the first digit is the phase, the rest the number of the point.
 # old, new: "FROM=TO..." with numbers, "*=TO", "identity" or "none", of the load before and after
 
 function parse(text, map,   n, words, pair, i, d)

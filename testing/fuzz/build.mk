@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# The fuzz targets, in build-fuzz/. Not called Makefile: what the compiler of the project builds in
-# the directories below testing/ has one, and these need clang. testing/fuzz/run calls it.
+# The fuzz targets, in build-fuzz/. Not called Makefile: the directories below testing/ that the
+# compiler of the project builds have one, and these need clang. testing/fuzz/run calls it.
 ROOT := ../..
 DIR := testing/fuzz
 include $(ROOT)/lib/defines.mk

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# The steps of testing/soak/run, functions step_NAME, and the nodes they happen to. Node a is a router
-# with two providers, eth0, where CAKE is, and eth1; node b is the other end of both. Tunnels of a:
+# The steps of testing/soak/run, functions step_NAME, and the nodes they happen to. Node a is a
+# router with two providers, eth0, where CAKE is, and eth1; node b is the other end of both. Tunnels
+# of a:
 #   wg4   WireGuard to b, which is routed by eth0
 #   vx4   VXLAN to b, by eth0
 #   wg5   WireGuard with a peer of which no address is known, and one without a route
 #   wg7   WireGuard to b, which has no such tunnel; nothing is sent
-# Each step leaves all in order again. What is real meanwhile, and may be said, is told by expect().
-# A kernel without WireGuard has vx4 only.
+# Each step leaves all in order again. Faults that are real meanwhile, and may be said, are told by
+# expect(). A kernel without WireGuard has vx4 only.
 
 tunnels=(wg4 vx4)
 # shellcheck disable=SC2034 # for run
@@ -119,8 +120,8 @@ wireguard_end()
 }
 
 # vxlan_end NODE N REMOTE: with ARP, ND and MLD inside, as usual. It does not learn: an address that
-# the kernel learns keeps the route of the one before (vxlan_snoop()), so that after a failover packets
-# do leave by another device than by the route to their address.
+# the kernel learns keeps the route of the one before (vxlan_snoop()), so that after a failover
+# packets do leave by another device than by the route to their address.
 vxlan_end()
 {
 	# shellcheck disable=SC2016 # for another shell

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# testing/step/step itself: which points a program has, and what can be done at them.
+# testing/step/step itself: the points that a program has, and the actions that are possible at them.
 
 . testing/tunnels.sh
 

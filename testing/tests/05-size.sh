@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What was built: how large the tool is, that it carries what is installed, and that it can be
+# The build: how large the tool is, that it carries the installed objects, and that it can be
 # cleaned away.
 
 # shellcheck disable=SC2034 # read by testing/Makefile

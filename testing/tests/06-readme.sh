@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# README and docs/guide.md: their command lines run, and print what is shown.
+# README and docs/guide.md: their command lines run, and print the lines that are shown.
 
 # It reads them.
 # shellcheck disable=SC2034 # read by testing/Makefile

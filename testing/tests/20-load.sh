@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# load and unload on the running kernel, with VXLAN: exit status, messages, and what is left.
+# load and unload on the running kernel, with VXLAN: exit status, messages, and the remains.
 
 . testing/tunnels.sh
 

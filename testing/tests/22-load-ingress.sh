@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# load and unload of ingress: options, messages, what is attached after each change, and what is
-# left. VXLAN on whatever kernel runs; WireGuard, which has three methods, where the kernel has it.
+# load and unload of ingress: options, messages, the attached programs after each change, and the
+# remains. VXLAN on whatever kernel runs; WireGuard, which has three methods, where the kernel has it.
 
 . testing/tunnels.sh
 

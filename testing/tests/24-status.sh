@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What status says of the surroundings of our programs.
+# The words of status about the surroundings of our programs.
 
 . testing/tunnels.sh
 

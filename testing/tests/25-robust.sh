@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What goes wrong around the tool: the tool is killed at each of its points, bpffs is hidden,
+# Accidents around the tool: the tool is killed at each of its points, bpffs is hidden,
 # devices change, and packets pass while the tool works. VXLAN, on whatever kernel runs.
 
 . testing/tunnels.sh

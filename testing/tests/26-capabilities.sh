@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What the tool may do with the capabilities that the man page names, and with one of them missing.
+# The tool's abilities with the capabilities that the man page names, and with one of them missing.
 
 . testing/tunnels.sh
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What the man pages say holds: each example runs as it stands, and prints what is shown; each metric is
+# The man pages are right: each example runs as it stands, and prints the lines that are shown; each metric is
 # described. The comment above an example says how it is tried:
 #
 #   try: sh [NEED...]     a shell runs it, on a node with the devices that the page names
 #   try: output           the last lines that the example before it has printed
-#   try: prints COMMANDS  what these print, on standard error too
+#   try: prints COMMANDS  the output of these, on standard error too
 #   try: wg-quick         lines of a configuration, KEY = COMMAND, with %i for wg0
 #   try: apply            a list of tunnels
 #   try: options          OPTIONS= of a unit for one tunnel

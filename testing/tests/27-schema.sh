@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What is written about the output holds: docs/dscp-tool.schema.json of what --json prints, in all states
+# The documents about the output are right: docs/dscp-tool.schema.json about --json, in all states
 # that tell forms apart; and the names of metrics in the alerts and the dashboard of packaging/.
 
 . testing/tunnels.sh

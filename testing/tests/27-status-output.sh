@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# The forms that status has: the chart, the fill of the map flows, OpenMetrics, and again and again.
-# What one form says, the others say too.
+# The forms that status has: the chart, the fill of the map stamps, OpenMetrics, and again and again.
+# The others say the same as one form.
 
 . testing/tunnels.sh
 

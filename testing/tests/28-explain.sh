@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# dscp-tool explain: what it says would happen to a packet is what happens to packets, up to the tin of
-# CAKE; it says what stands in the way; and it changes nothing.
+# dscp-tool explain: its forecast for a packet comes true, up to the tin of
+# CAKE; it names the obstacles; and it changes nothing.
 
 . testing/tunnels.sh
 
@@ -51,7 +51,6 @@ test_packets_are_as_it_says()
 		'[{"dscp":"7","becomes":"AF21","outer":"AF21","priority":null,"tins":[]}]' ]
 }
 
-# WireGuard makes packets with CS0, also where a program is not at work.
 # The address leads to a peer, and only the uplink on the way to that one is shown.
 peers_of_wireguard()
 {
@@ -77,6 +76,7 @@ peers_of_wireguard()
 	says '  endpoint       192.0.2.2, port 51824'
 }
 
+# WireGuard makes packets with CS0, also where a program is not at work.
 test_wireguard()
 {
 	kind=wireguard

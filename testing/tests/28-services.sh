@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What starts the tool at boot: units, and the scripts of OpenWrt and NetworkManager; and what packages
-# run at their upgrade and removal.
+# The starters of the tool at boot: units, and the scripts of OpenWrt and NetworkManager; and the scripts of
+# packages at their upgrade and removal.
 
 # It installs and tries the files of packaging/.
 # shellcheck disable=SC2034 # read by testing/Makefile

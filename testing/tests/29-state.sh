@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# State that somebody else has made, or that is not to be had: what the tool finds then it does not
-# guess at and does not touch, and each command says in one line what is wrong.
+# State that somebody else has made, or that is not to be had: the tool does not guess at such a finding
+# and does not touch it, and each command names the fault in one line.
 
 . testing/tunnels.sh
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Tunnels whose outer packets look alike: those that cannot be told apart are refused, the others are
+# Tunnels with outer packets that look alike: those that cannot be told apart are refused, the others are
 # told apart.
 
 . testing/tunnels.sh

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # Tunnels in clear text: egress_outer reads the inner packet as it leaves, and takes nothing else for
-# one. The socket of bash sends DSCP 0, so a map of CS0 shows what is taken for a tunnel's.
+# one. The socket of bash sends DSCP 0, so a map of CS0 shows the packets that are taken for a tunnel's.
 
 . testing/tunnels.sh
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Tunnels in a tunnel, each in a set of its own: vx4 of node c was made in node a, and its packets leave
-# by eth0 of a, to b. The tunnel vxin of c leaves by vx4. So vx4 is in the set of a, vxin is in that of c,
+# Tunnels in a tunnel, each in a separate set: vx4 of node c was made in node a, and its packets leave
+# by eth0 of a, to b. The tunnel vxin of c leaves by vx4. So vx4 is in the set of a, vxin is in the set of c,
 # and both have a program at vx4.
 
 . testing/tunnels.sh

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # Several network namespaces of one machine: both ends of a tunnel with the same names, ports and VNIs,
-# one bpffs. Each namespace of uplinks has a set of its own, and knows nothing of the others.
+# one bpffs. Each namespace of uplinks has a separate set, and knows nothing of the others.
 
 . testing/tunnels.sh
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Flowtables of nftables on a router, whose tunnels they take over: IPIP since Linux 6.19, and IPv6 in
+# Flowtables of nftables on a router, which take over its tunnels: IPIP since Linux 6.19, and IPv6 in
 # IPv6 since 7.0, the rest never. The router is node a, between a host (node lan) and the tunnel's
-# other end (node b). What is offloaded does not count as a packet of the tunnel's device.
+# other end (node b). An offloaded packet does not count as a packet of the tunnel's device.
 
 . testing/tunnels.sh
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Every kind of tunnel, between two namespaces of one machine. What the running kernel does not have is
-# skipped here, and runs in the virtual machines. Kinds of uplinks are in 48-uplinks.sh.
+# Every kind of tunnel, between two namespaces of one machine. Kinds that the running kernel does not have
+# are skipped here, and run in the virtual machines. Kinds of uplinks are in 48-uplinks.sh.
 
 . testing/tunnels.sh
 

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Uplinks as people have them, under two real WireGuard tunnels between two namespaces of one machine,
-# whose wires copy bytes: what is on them before the load, then, and after it. And what happens to
-# uplinks: redials, devices that are deleted, routes that move. What the running kernel does not have
-# is skipped here, and runs in the virtual machines.
+# Uplinks as people have them, under two real WireGuard tunnels between two namespaces of one machine, with
+# wires that copy bytes: the packets on them before the load, then, and after it. And the events of uplinks:
+# redials, devices that are deleted, routes that move. Kinds that the running kernel does not have are skipped
+# here, and run in the virtual machines.
 
 # shellcheck disable=SC2034 # read by testing/run
 timeout=900

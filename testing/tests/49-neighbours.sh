@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Others on the same devices: CAKE, fq_codel, HTB, what sqm-scripts set up, filters and programs in
-# front of ours and behind. What they get, what is on the wire, and what status says of it; before,
+# Others on the same devices: CAKE, fq_codel, HTB, the set-up of sqm-scripts, filters and programs in front of
+# our programs and behind. Their packets, the packets on the wire, and the words of status about it; before,
 # during and after a load. Between two namespaces of one machine, over a wire that copies bytes.
 
 # shellcheck disable=SC2034 # read by testing/run

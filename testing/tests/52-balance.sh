@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Health means that packets of the tunnel were seen and marked, or that there were none: what status
-# says when programs are attached and packets go another way, and when it has to be content.
+# Health means that packets of the tunnel were seen and marked, or that there were none: the words of
+# status when programs are attached and packets go another way, and when it has to be content.
 
 . testing/tunnels.sh
 

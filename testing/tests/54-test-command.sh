@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# What `dscp-tool test` finds on a path of two routers, over IPv4 and IPv6: one that clears a DSCP, one
+# The findings of `dscp-tool test` on a path of two routers, over IPv4 and IPv6: one that clears a DSCP, one
 # that rewrites it, one that drops it, and none.
 
 . testing/tunnels.sh

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # Packets that somebody sends to a tunnel host without having its keys, and flows that a user of the
-# tunnel makes. No packet of others gets a DSCP that is not its own, and nothing grows.
+# tunnel makes. No foreign packet gets a DSCP that is not its own, and nothing grows.
 
 # shellcheck disable=SC2034 # read by testing/run
 timeout=900

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Outer to inner in other tunnels than VXLAN, behind a shaper that splits what has been merged: no
+# Outer to inner in other tunnels than VXLAN, behind a shaper that splits merged packets: no
 # segment has a note, and each has its outer header in front. VXLAN is in 65-ingress-vxlan.
 
 . testing/tunnels.sh

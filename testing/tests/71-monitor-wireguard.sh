@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# dscp-tool monitor and WireGuard: what can happen to a tunnel and to its uplink, by the bytes on
+# dscp-tool monitor and WireGuard: events of a tunnel and of its uplink, by the bytes on
 # the wire before it, while it happens, and after it. In virtual machines; the kernel that runs here
 # may have no WireGuard.
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# save, apply and --dry-run: what is printed loads the same again, and only what differs is changed.
+# save, apply and --dry-run: the printed commands load the same again, and only a difference is changed.
 
 . testing/tunnels.sh
 

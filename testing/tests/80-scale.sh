@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Many cycles, many tunnels, two shells at once, and what a load costs then.
+# Many cycles, many tunnels, two shells at once, and the cost of a load then.
 
 . testing/tunnels.sh
 
@@ -423,8 +423,8 @@ test_load_is_cheap()
 # calls_of WORDS...: how many system calls the tool makes
 calls_of() { on a "$step" --list --all -- "$TOOL" "$@" | wc -l; }
 
-# A router on the Internet has a million routes. They are asked for one by one, also where the tunnel has no peer's
-# address, so their number does not matter.
+# A router on the Internet has a million routes. They are asked for one by one, also where the tunnel has no
+# peer's address, so their number does not matter.
 test_routes_are_not_listed()
 {
 	local few many

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 The dscp-tool authors
 #
-# Every command under valgrind, where it succeeds and where it fails: no use of what was not set or
-# was freed, nothing lost, no descriptor left open that was not there before.
+# Every command under valgrind, where it succeeds and where it fails: no use of memory that was not
+# set or was freed, nothing lost, no descriptor left open that was not there before.
 
 . testing/tunnels.sh
 
