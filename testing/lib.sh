@@ -3,7 +3,8 @@
 # Copyright (C) 2026 The dscp-tool authors
 #
 # The functions that a test in testing/tests/*.sh has at hand.  A file there is a list of functions
-# test_NAME; at its top it may say timeout=SECONDS (for each test; 300 if not).  testing/run calls
+# test_NAME; at its top it may say timeout=SECONDS (for each test; 300 if not), and fetches=NAME (a
+# program in testing/vm, which gets the files of the test before a machine starts).  testing/run calls
 # each function in a separate process, under "set -e", in the top directory, with network, mount and
 # process namespaces, separate /run and bpffs, an empty directory $T, and $TOOL.  Remains of a test
 # in them go away with them, but a process or a named network namespace that is left is a failure.
