@@ -168,6 +168,16 @@ static const char *blind_to_clsact(void)
 		      : NULL;
 }
 
+static bool has_wireguard(void)
+{
+	return nl_family_present("wireguard");
+}
+
+static bool has_ovpn(void)
+{
+	return nl_family_present("ovpn");
+}
+
 enum answer { NO, YES, UNKNOWN };
 enum need { OPTIONAL, FOR_INGRESS, FOR_ALL };
 
@@ -206,8 +216,10 @@ static const struct {
 	  .without = "no --ingress-method peek: built with a BPF compiler that lacks CO-RE" },
 	{ "libxdp", libxdp_supported, OPTIONAL,
 	  .without = "no --ingress-method xdp: built without libxdp" },
-	{ "wireguard", nl_wireguard_present, OPTIONAL,
+	{ "wireguard", has_wireguard, OPTIONAL,
 	  .without = "no WireGuard in this kernel, or its module is not loaded" },
+	{ "ovpn", has_ovpn, OPTIONAL,
+	  .without = "no OpenVPN in this kernel (Linux 6.16), or its module is not loaded" },
 };
 
 /* All that is known when it is printed. */

@@ -3,8 +3,9 @@
 /*
  * dscp-tool monitor: keeps loaded tunnels right. The requests are in the pinned maps, so there is
  * nothing to remember: whenever something has changed, each tunnel is discovered anew, as load does
- * it, and loaded again if the answer or a hook differs. rtnetlink tells of most changes;
- * WireGuard's ports and endpoints, and TCX links, have no notifications, hence the timer.
+ * it, and loaded again if the answer or a hook differs. rtnetlink tells of most changes, and ovpn
+ * of some; WireGuard's ports and endpoints, a new peer of ovpn, and TCX links, have no
+ * notifications, hence the timer.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -59,6 +60,7 @@ struct monitor {
 	unsigned int n_names; /* 0: all tunnels */
 	bool found[MAX_NAMES]; /* a tunnel of that name is loaded */
 	int events; /* a descriptor, see nl_events_open() */
+	int ovpn_events; /* see nl_ovpn_events_open(); -1: none of the tunnels is an ovpn */
 	sigset_t unblocked; /* signals, while waiting */
 	struct followed *followed;
 	unsigned int n_followed;
@@ -263,6 +265,18 @@ static void end_look(struct monitor *m)
 		begin_watching(m);
 }
 
+/* From now on ovpn tells of its peers. Where it does not, the timer is all there is. */
+static void follow_ovpn(struct monitor *m)
+{
+	struct nl_error why;
+
+	if (m->ovpn_events >= 0)
+		return;
+	m->ovpn_events = nl_ovpn_events_open(&why);
+	if (m->ovpn_events < 0)
+		log_debug("cannot follow the peers of ovpn: %s", why.text);
+}
+
 /* Loads a tunnel again if that is called for. */
 static int check_tunnel(struct monitor *m, struct pins *pins, uint32_t slot)
 {
@@ -274,6 +288,9 @@ static int check_tunnel(struct monitor *m, struct pins *pins, uint32_t slot)
 		return failed(-ENOMEM, "cannot go on: %s", strerror(ENOMEM));
 	if (!is_followed(m, followed, pins))
 		return 0;
+	/* First, so that nothing falls between what is read and what is told. */
+	if (pins->tunnels[slot].kind == DSCP_KIND_OVPN)
+		follow_ovpn(m);
 	err = recheck_find(pins, slot, &recheck);
 	if (*recheck.change)
 		err = change_tunnel(&recheck.wanted, NULL, 0);
@@ -354,20 +371,31 @@ static long time_to_wait(const struct monitor *m)
 	return 1000L * (seconds < m->interval ? seconds : m->interval);
 }
 
+/* Reads all events that have come. True if one of them can matter. */
+static bool read_events(const struct monitor *m)
+{
+	const bool changed = nl_events_read(m->events);
+
+	return (m->ovpn_events >= 0 && nl_ovpn_events_read(m->ovpn_events)) || changed;
+}
+
 /* Waits until something happens, and has settled; or until the timer. After a repair that failed
  * only the timer counts: taking the repair back makes events, too. */
 static void wait_for_change(const struct monitor *m)
 {
-	struct pollfd poll = { .fd = m->failed ? -1 : m->events, .events = POLLIN };
+	struct pollfd poll[] = {
+		{ .fd = m->failed ? -1 : m->events, .events = POLLIN },
+		{ .fd = m->failed ? -1 : m->ovpn_events, .events = POLLIN },
+	};
 	long timeout = time_to_wait(m), end = milliseconds() + timeout, latest = 0;
 
 	for (; !stopped && timeout > 0; timeout = end - milliseconds()) {
 		const struct timespec wait = { .tv_sec = timeout / 1000,
 					       .tv_nsec = timeout % 1000 * 1000000 };
 
-		if (ppoll(&poll, 1, &wait, &m->unblocked) <= 0)
+		if (ppoll(poll, ARRAY_SIZE(poll), &wait, &m->unblocked) <= 0)
 			break;
-		if (!nl_events_read(m->events))
+		if (!read_events(m))
 			continue;
 		end = milliseconds() + SETTLE_MS;
 		if (!latest)
@@ -375,7 +403,7 @@ static void wait_for_change(const struct monitor *m)
 		if (end > latest)
 			end = latest;
 	}
-	nl_events_read(m->events);
+	read_events(m);
 }
 
 /* SIGTERM and SIGINT stop monitor while it waits, and only then; unblocked: the signals before. */
@@ -407,12 +435,14 @@ static void clean_up(struct monitor *m)
 {
 	if (m->events >= 0)
 		close(m->events);
+	if (m->ovpn_events >= 0)
+		close(m->ovpn_events);
 	free(m->followed);
 }
 
 int run_monitor(int argc, char **argv)
 {
-	struct monitor m = { .interval = INTERVAL, .events = -1 };
+	struct monitor m = { .interval = INTERVAL, .events = -1, .ovpn_events = -1 };
 	int status = parsed(&monitor_command,
 			    args_parse(&monitor_command, argc, argv, &m, m.names, &m.n_names)),
 	    err;

@@ -7,14 +7,24 @@
 # (O = 4) or IPv6 (O = 6) outside.
 
 wire=$PWD/testing/wire/wire
-kind=wireguard # or vxlan: what the patterns below go through
+kind=wireguard # or vxlan, or ovpn: what the patterns below go through
+
+encrypted() { [ $kind != vxlan ]; }
 
 # The device and the outer UDP port of the tunnel over IPv4 or IPv6.
-tunnel() { if [ $kind = wireguard ]; then echo "wg$1"; else echo "vx$1"; fi; }
+tunnel()
+{
+	case $kind in
+	wireguard) echo "wg$1" ;;
+	ovpn) echo "ov$1" ;;
+	vxlan) echo "vx$1" ;;
+	esac
+}
 tunnel_port()
 {
 	case $kind$1 in
 	wireguard*) echo "5182$1" ;;
+	ovpn*) echo "519$1" ;;
 	vxlan4) echo 4789 ;;
 	vxlan6) echo 4790 ;;
 	esac
@@ -259,8 +269,15 @@ counter() { on "$1" "$TOOL" status "$2" --json | jq ".tunnels[0].$3"; }
 
 mac() { on "$1" cat "/sys/class/net/$2/address"; }
 
-# The kernel's outer ECN for an inner ECN (RFC 6040): CE becomes ECT(0).
-outer_ecn() { if [ "$1" = 3 ]; then echo 2; else echo "$1"; fi; }
+# The kernel's outer ECN for an inner ECN (RFC 6040): CE becomes ECT(0). Of ovpn the outer ECN is 0.
+outer_ecn()
+{
+	case $kind:$1 in
+	ovpn:*) echo 0 ;;
+	*:3) echo 2 ;;
+	*) echo "$1" ;;
+	esac
+}
 
 # through FROM TO OPTIONS of "wire through"...: as many packets as are sent arrive, each once and
 # each right; OUTPUT is the verdict
@@ -289,7 +306,7 @@ pattern()
 	*)
 		dev=$(tunnel "$2")
 		pattern=(--way "$1" --dev "$dev")
-		[ $kind = wireguard ] || pattern+=(--eth-dst "$(mac b "$dev")")
+		encrypted || pattern+=(--eth-dst "$(mac b "$dev")")
 		;;
 	esac
 	pattern+=(--src "$(inner "$2" "$3" 1)" --dst "$(inner "$2" "$3" 2)")
@@ -437,9 +454,9 @@ bleached()
 
 	for o in 4 6; do
 		check on "$1" "$TOOL" load "$(tunnel $o)"
-		[ $kind != wireguard ] || behind "$1" "$(tunnel $o)" bleach_l3
+		! encrypted || behind "$1" "$(tunnel $o)" bleach_l3
 	done
-	[ $kind = wireguard ] || behind "$1" eth0 bleach_inside
+	encrypted || behind "$1" eth0 bleach_inside
 }
 
 # loads NODE METHOD [OPTIONS]: both tunnels, DSCPs put back by that method
@@ -558,11 +575,11 @@ congested()
 	local e dst
 	dst=$(inner "$1" "$2" 2)
 
-	# WireGuard leaves the others as they are.
-	if [ $kind = wireguard ]; then
-		with_ecn "$1" "$2" '{"0": 160, "3": 480}'
-		return
-	fi
+	# WireGuard leaves the others as they are, and ovpn leaves all.
+	case $kind in
+	wireguard) with_ecn "$1" "$2" '{"0": 160, "3": 480}' && return ;;
+	ovpn) with_ecn "$1" "$2" '{"0": 160, "1": 160, "2": 160, "3": 160}' && return ;;
+	esac
 	# VXLAN lets none of the others in (RFC 6040).
 	through a b --dst "$dst" --count 160 --send-ecn 0 --none
 	for e in 1 2 3; do
@@ -663,8 +680,9 @@ others_pass()
 		--count "$1" "${@:3}"
 }
 
-# Foreign packets come through all the programs of the uplink as they were sent. (Promiscuous: else
-# the network card drops the tags of VLANs that nobody has set up.)
+# others_are_untouched [PORT]: foreign packets, some with that port, come through all the programs of
+# the uplink as they were sent. (Promiscuous: else the network card drops the tags of VLANs that nobody
+# has set up.)
 others_are_untouched()
 {
 	on b sh -ec 'modprobe -q ifb numifbs=0 || true
@@ -674,7 +692,7 @@ others_are_untouched()
 		tc qdisc show dev eth0 | grep -q clsact || tc qdisc add dev eth0 clsact
 		tc filter add dev eth0 ingress prio 100 protocol all u32 match u32 0 0 \
 			action mirred egress mirror dev ifb9'
-	others_pass 10000 ifb9 --leaving --tunnel-port 51824
+	others_pass 10000 ifb9 --leaving --tunnel-port "${1:-51824}"
 	on b sh -ec 'tc filter del dev eth0 ingress prio 100; ip link del ifb9
 		ip link set eth0 promisc off'
 }

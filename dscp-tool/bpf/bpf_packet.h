@@ -51,6 +51,11 @@
 #define WIREGUARD_DATA bpf_htonl(0x04000000) /* type 4, three reserved bytes */
 #define WIREGUARD_KEEPALIVE 32 /* UDP payload: header 16, tag 16, nothing inside */
 
+#define OVPN_DATA 9 /* DATA_V2, the only one that the kernel sends (ovpn_udp_encap_recv()) */
+#define OVPN_LAST 11 /* opcode of OpenVPN 2.7: P_CONTROL_WKC_V1 */
+#define OVPN_HEADER 24 /* opcode and peer 4, packet number 4, tag 16 */
+#define OVPN_KEEPALIVE (OVPN_HEADER + 16) /* UDP payload */
+
 #define UNKNOWN DSCP_UNKNOWN
 
 /*
@@ -234,6 +239,19 @@ static __always_inline bool wireguard_carries(const struct udp_header *udp, __be
 {
 	return type == WIREGUARD_DATA &&
 	       bpf_ntohs(udp->length) > sizeof(*udp) + WIREGUARD_KEEPALIVE;
+}
+
+/* The opcode of OpenVPN: five bits in front of the three of the key's number. */
+static __always_inline __u32 ovpn_opcode(__be32 word)
+{
+	return bpf_ntohl(word) >> 27;
+}
+
+/* True if a data message of OpenVPN carries a packet: the kernel's keepalive has 16 bytes inside,
+ * fewer than any IP header (ovpn_keepalive_message). */
+static __always_inline bool ovpn_carries(const struct udp_header *udp)
+{
+	return bpf_ntohs(udp->length) > sizeof(*udp) + OVPN_KEEPALIVE;
 }
 
 /* Length of the options behind geneve's fixed header, by the first word of that: version (2 bits),

@@ -342,6 +342,19 @@ static __always_inline void find_in_geneve(struct leaving *l, __u32 word)
 	l->type = word & 0xffff;
 }
 
+/* Finds control messages, which OpenVPN in user space sends by the same socket. */
+static __always_inline bool match_ovpn_control(struct leaving *l, const struct dscp_port *by_source,
+					       __be32 word)
+{
+	__u32 opcode = ovpn_opcode(word);
+
+	if (by_source->kind != DSCP_KIND_OVPN || !opcode || opcode > OVPN_LAST)
+		return false;
+	l->slot = by_source->slot;
+	l->data = false;
+	return true;
+}
+
 /* Decides by the payload of UDP, of which two words can be read. */
 static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source,
 					  const struct dscp_port *by_dest)
@@ -355,8 +368,14 @@ static __always_inline bool match_payload(struct leaving *l, const struct dscp_p
 		l->data = wireguard_carries(udp, payload[0]);
 		return true;
 	}
+	/* No VXLAN or geneve begins with this opcode. */
+	if (by_source->kind == DSCP_KIND_OVPN && ovpn_opcode(payload[0]) == OVPN_DATA) {
+		l->slot = by_source->slot;
+		l->data = ovpn_carries(udp);
+		return true;
+	}
 	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
-		return false;
+		return match_ovpn_control(l, by_source, payload[0]);
 	l->slot = slot_by_vni(by_dest, l->o.ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
 	if (kind == DSCP_KIND_VXLAN)
 		find_in_vxlan(l, bpf_ntohl(payload[0]));
@@ -403,7 +422,7 @@ static __always_inline bool match_other(struct __sk_buff *skb)
 /*
  * Finds the tunnel of a UDP packet. False: of no tunnel that we know. The source port of VXLAN and
  * geneve is a hash, and may happen to be a tunnel's: WireGuard's messages are known by their type,
- * then the destination port decides, and a user space tunnel comes last.
+ * then the destination port decides, and tunnels without a header of their kind come last.
  */
 static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 {
@@ -779,12 +798,26 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 	return bpf_map_lookup_elem(&tunnels, &slot);
 }
 
+/* Apart: it is asked of few packets. */
+static __noinline int has_stamp(struct __sk_buff *skb)
+{
+	return is_stamp(skb->hash);
+}
+
+/* Tells a packet that has come in by a device and went into a tunnel from one that is merely
+ * forwarded. Of an ovpn over IPv6 the former has skb_iif still: nothing scrubs it
+ * (udp_tunnel6_xmit_skb()). Then its stamp is the proof. */
+static __always_inline bool is_forwarded(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
+{
+	return skb->ingress_ifindex && (tunnel->kind != DSCP_KIND_OVPN || !has_stamp(skb));
+}
+
 /* The tunnel that the packet is of, or NULL. */
 static __always_inline struct dscp_tunnel *find_tunnel(struct __sk_buff *skb, struct leaving *l)
 {
 	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
 
-	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)))
+	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)) || is_forwarded(skb, tunnel))
 		return NULL;
 	l->tunnel = tunnel;
 	return tunnel;
@@ -797,7 +830,7 @@ static __always_inline __u32 value_of_first(struct __sk_buff *skb, const struct 
 	const __u32 first = tunnel->flags & DSCP_TUNNEL_PREFIXES ? DSCP_STAMP_FINAL : 0;
 	__u32 value = UNKNOWN;
 
-	if (tunnel->kind == DSCP_KIND_WIREGUARD && skb->sk)
+	if (dscp_kind_is_stamped(tunnel->kind) && skb->sk)
 		value = value_of_socket(skb->hash, first);
 	return is_unknown(value) ? UNKNOWN | DSCP_FRAGMENT : value;
 }
@@ -958,10 +991,12 @@ static __always_inline __u32 noted_dscp(struct __sk_buff *skb, struct leaving *l
 	l->slot = note->slot;
 	dscp = note->dscp;
 	barrier();
+	if (!find_tunnel(skb, l))
+		return NOT_OURS;
 	if (l->o.part == PART_LAST ? bpf_map_delete_elem(&fragments, key)
 				   : !bpf_map_lookup_elem(&fragments, key))
 		return NOT_OURS;
-	return find_tunnel(skb, l) ? dscp : NOT_OURS;
+	return dscp;
 }
 
 static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving *l)
@@ -977,14 +1012,14 @@ static __always_inline void rewrite_parsed(struct __sk_buff *skb, struct leaving
 	}
 	if (l->o.part != PART_ALL) {
 		set_key(&key, skb, l);
-		if (l->o.part == PART_FIRST)
+		if (l->o.part != PART_FIRST)
+			dscp = noted_dscp(skb, l, &key);
+		else if (dscp != NOT_OURS || !skb->ingress_ifindex)
 			note_fragment(&key,
 				      &(struct dscp_fragment){
 					      .slot = l->slot,
 					      .dscp = is_unknown(dscp) ? UNKNOWN | DSCP_FRAGMENT
 								       : dscp });
-		else
-			dscp = noted_dscp(skb, l, &key);
 	}
 	if (dscp != NOT_OURS)
 		write_dscp(skb, l, dscp);
@@ -1047,14 +1082,23 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 		rewrite_dscp(skb, &l);
 }
 
+/* True if a tunnel is registered whose packets may have skb_iif, see is_forwarded(). */
+static __always_inline bool leaves_iif(void)
+{
+	const struct dscp_config *cfg = read_config();
+
+	return cfg && cfg->kinds & 1u << DSCP_KIND_OVPN;
+}
+
 static __always_inline void rewrite_packet(struct __sk_buff *skb)
 {
 	__be16 type;
 	int offset;
 
-	/* Encapsulation clears skb_iif (skb_scrub_packet()): a packet that came in by another
-	 * device is forwarded, and may well be the WireGuard of a host behind us, with our port. */
-	if (skb->ingress_ifindex)
+	/* Encapsulation clears skb_iif (skb_scrub_packet()), but for one kind: a packet that came in
+	 * by another device is forwarded, and may well be the WireGuard of a host behind us, with
+	 * our port. */
+	if (skb->ingress_ifindex && !leaves_iif())
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);

@@ -38,7 +38,7 @@ static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 	if (!entry)
 		return DSCP_KIND_NONE;
 	if (entry->ingress_kind) {
-		*slot = entry->ingress_kind == DSCP_KIND_WIREGUARD ? entry->slot : 0;
+		*slot = dscp_kind_is_clear(entry->ingress_kind) ? 0 : entry->slot;
 		return entry->ingress_kind;
 	}
 	if (!nothing_registered())
@@ -74,6 +74,22 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 	return FOUND;
 }
 
+/* Of other messages user space is told, and nothing comes out. The length is exact. */
+static __always_inline enum verdict match_ovpn(struct __sk_buff *skb, const struct outer *o,
+					       struct dscp_note *note)
+{
+	struct udp_header *udp = o->payload;
+	packet_be32 *message = (void *)(udp + 1);
+
+	if (ovpn_opcode(*message) != OVPN_DATA || !ovpn_carries(udp)) {
+		count_skipped(note->slot, wire_packets(skb));
+		return OTHER;
+	}
+	note->distance = o->headers + sizeof(*udp) + OVPN_HEADER;
+	note->length = bpf_ntohs(udp->length) - sizeof(*udp) - OVPN_HEADER;
+	return FOUND;
+}
+
 static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struct outer *o,
 					      struct dscp_note *note)
 {
@@ -91,6 +107,8 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 	note->slot = slot;
 	if (kind == DSCP_KIND_WIREGUARD)
 		return match_wireguard(skb, o, note);
+	if (kind == DSCP_KIND_OVPN)
+		return match_ovpn(skb, o, note);
 	if (kind == DSCP_KIND_GENEVE)
 		options = geneve_options(bpf_ntohl(*tunnel));
 	set_distance(note, o, sizeof(*udp) + TUNNEL_HEADER + options);

@@ -225,7 +225,7 @@ void explain_tunnel(struct tunnel_status *status, const struct explain_query *qu
 	e->prefix = query->has_to && status->prefixes
 			    ? prefixes_deciding(status->prefixes, &query->to)
 			    : -1;
-	e->made_as_cs0 = status->tunnel.kind == DSCP_KIND_WIREGUARD;
+	e->made_as_cs0 = dscp_kind_is_stamped(status->tunnel.kind);
 	e->n_uplinks = 0;
 	check_tunnel(status);
 	if (!explain_find_peer(e, status))

@@ -47,7 +47,7 @@ static bool find_endpoint(struct explanation *e, struct tunnel_status *status, s
 	memcpy(&peer.inner.v6, to->address, sizeof(peer.inner.v6));
 	inet_ntop(peer.inner.family, &peer.inner.v6, address, sizeof(address));
 	if (!err)
-		err = nl_wireguard_peer(link.ifindex, &peer, &why);
+		err = nl_wireguard_peer(link.kind, link.ifindex, &peer, &why);
 	if (err == -ENOENT)
 		problems_add(status, "no peer has %s among its allowed IPs, so %s drops the packet",
 			     address, status->name);

@@ -76,9 +76,12 @@ enum role program_role_of_pin(const char *pin)
 	return role;
 }
 
-/* In clear text egress_outer reads the inner packet itself. */
+/* In clear text egress_outer reads the inner packet itself, and in fixed mode it need not know it.
+ * But of ovpn the stamp also proves that the packet is not merely forwarded. */
 static bool needs_stamp(const struct dscp_tunnel *tunnel)
 {
+	if (tunnel->kind == DSCP_KIND_OVPN)
+		return true;
 	return !(tunnel->flags & DSCP_TUNNEL_FIXED) && !dscp_kind_is_clear(tunnel->kind);
 }
 

@@ -68,7 +68,8 @@ static void describe(const struct pins *pins, uint32_t slot, const struct dscp_t
 	if (strncmp(old->name, new->name, DSCP_IFNAMSIZ))
 		add(text, "the device was renamed");
 	if (memcmp(old->ports, new->ports, sizeof(old->ports))) {
-		snprintf(word, sizeof(word), "port %u", new->ports[0]);
+		snprintf(word, sizeof(word), new->n_ports ? "port %u" : "no peer is left",
+			 new->ports[0]);
 		add(text, word);
 	}
 	if (memcmp(old->uplinks, new->uplinks, sizeof(old->uplinks)))

@@ -24,11 +24,11 @@ static int device_of(const struct nl_link *link)
 }
 
 /* The allowed IPs lead from an address in the tunnel to a peer. */
-static int find_peer(struct test *test)
+static int find_peer(const char *kind, struct test *test)
 {
 	struct nl_wireguard_peer peer = { .inner = test->inner };
 	struct nl_error why;
-	int err = nl_wireguard_peer(test->tunnel_device, &peer, &why);
+	int err = nl_wireguard_peer(kind, test->tunnel_device, &peer, &why);
 
 	if (err)
 		return failed(err == -ENOENT ? TUNNEL_USAGE : err, "%s: %s", test->tunnel,
@@ -36,6 +36,20 @@ static int find_peer(struct test *test)
 	test->inner = peer.inner;
 	test->outer.to = peer.outer;
 	test->outer.mark = peer.fwmark;
+	return 0;
+}
+
+/* Of an ovpn the address of a sole peer is that of all packets. */
+static int find_only_peer(const struct nl_link *link, struct test *test)
+{
+	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers;
+	struct nl_error why;
+	int err = nl_ovpn_peers(link->kind, link->ifindex, &peers, &why);
+
+	if (err)
+		return failed(err, "%s: %s", test->tunnel, why.text);
+	if (peers.to.n == 1)
+		test->outer.to = peers.to.list[0];
 	return 0;
 }
 
@@ -54,7 +68,9 @@ int test_find_ends(const struct pins *pins, uint32_t slot, struct test *test)
 	test->outer.to = uplinks_remote(&link);
 	test->outer_netns = tunnel->uplink_netns;
 	if (tunnel->kind == DSCP_KIND_WIREGUARD)
-		err = find_peer(test);
+		err = find_peer(link.kind, test);
+	else if (tunnel->kind == DSCP_KIND_OVPN)
+		err = find_only_peer(&link, test);
 	if (err)
 		return err;
 	test->inner.scope_id = test->device; /* of a link-local address */

@@ -91,7 +91,28 @@ static int set_kind(const struct request *request, const struct nl_link *link,
 		       : 0;
 }
 
-static int set_ports(const struct request *request, uint16_t found, struct dscp_tunnel *tunnel)
+/* Nothing is known yet of an ovpn without a peer, whose sockets come with the peers. TCP cuts the
+ * stream of packets into segments, of which each can have parts of several. */
+static int no_port(const char *name, const struct nl_peers *found, const struct dscp_tunnel *tunnel)
+{
+	if (found->by_tcp)
+		return failed(-EOPNOTSUPP,
+			      "%s: OpenVPN sends by TCP, whose segments can have parts of several "
+			      "packets and so no mark: use UDP (proto udp)",
+			      name);
+	if (tunnel->kind != DSCP_KIND_OVPN)
+		return failed(-EADDRNOTAVAIL,
+			      "%s: has no listen port yet: bring it up first (ip link set %s up), "
+			      "or say --port N",
+			      name, name);
+	advise("%s: has no peer and so no port yet: reload it when a peer is connected (monitor "
+	       "does), or say --port N",
+	       name);
+	return 0;
+}
+
+static int set_ports(const struct request *request, const struct nl_peers *found,
+		     struct dscp_tunnel *tunnel)
 {
 	if (kinds_key(tunnel->kind) == KIND_BY_ADDRESSES) {
 		if (!request->n_ports)
@@ -104,14 +125,16 @@ static int set_ports(const struct request *request, uint16_t found, struct dscp_
 		tunnel->n_ports = request->n_ports;
 		return 0;
 	}
-	if (!found)
-		return failed(
-			-EADDRNOTAVAIL,
-			"%s: has no listen port yet: bring it up first (ip link set %s up), or "
-			"say --port N",
-			request->name, request->name);
-	tunnel->ports[0] = found;
-	tunnel->n_ports = 1;
+	if (!found->n_ports)
+		return no_port(request->name, found, tunnel);
+	memcpy(tunnel->ports, found->ports, sizeof(tunnel->ports));
+	tunnel->n_ports = found->n_ports;
+	if (found->by_tcp)
+		advise("%s: packets to its peers over TCP get no mark", request->name);
+	if (found->more_ports)
+		advise("%s: sends from more than %d ports, and packets from those behind %u get "
+		       "no mark",
+		       request->name, DSCP_MAX_PORTS, found->ports[DSCP_MAX_PORTS - 1]);
 	return 0;
 }
 
@@ -159,22 +182,27 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return !set_endpoint(link, tunnel);
 }
 
-/* The kernel tells whether the packets leave here, of all kinds in clear text. */
-static int check_netns(const struct nl_link *link, const struct dscp_tunnel *tunnel)
+/* The kernel tells whether the packets leave here, of all kinds in clear text, and of an ovpn by
+ * its peers' sockets. */
+static int check_netns(const struct nl_link *link, const struct nl_peers *peers,
+		       const struct dscp_tunnel *tunnel)
 {
-	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+	const bool ovpn = tunnel->kind == DSCP_KIND_OVPN;
+	const bool is_told = ovpn ? peers->to.n > 0 : dscp_kind_is_clear(tunnel->kind);
+	const bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+	const char *where = ovpn ? "OpenVPN has its socket" : "it was made";
 
-	if (!dscp_kind_is_clear(tunnel->kind) || elsewhere == link->elsewhere)
+	if (!is_told || elsewhere == (ovpn ? peers->elsewhere : link->elsewhere))
 		return 0;
 	if (elsewhere)
 		return failed(TUNNEL_USAGE,
-			      "%s: its packets leave in this network namespace, where it was made: "
+			      "%s: its packets leave in this network namespace, where %s: "
 			      "--uplink-netns is not for it",
-			      link->name);
+			      link->name, where);
 	return failed(TUNNEL_USAGE,
-		      "%s: its packets leave in the network namespace where it was made, and "
-		      "not in this one: say --uplink-netns with that one's name, PID or path",
-		      link->name);
+		      "%s: its packets leave in the network namespace where %s, and not in this "
+		      "one: say --uplink-netns with that one's name, PID or path",
+		      link->name, where);
 }
 
 /* CAP_SYS_ADMIN, which nothing else here needs. */
@@ -227,16 +255,21 @@ static void take_request(const struct request *request, const struct nl_link *li
 	}
 }
 
-/* Reads the addresses that the kernel sends to, where those are not of the link itself. */
-static int read_peers(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
+/* Reads the ports, and the addresses that the kernel sends to, where those are not of the link
+ * itself. */
+static int read_peers(const struct dscp_tunnel *tunnel, struct nl_peers *peers)
 {
+	const struct kind *row = kinds_by_name(tunnel->link_kind);
+	enum kind_peers told_by = row ? row->peers : PEERS_OF_LINK;
+	int err = 0, ifindex = tunnel->ifindex;
 	struct nl_error why;
-	int err = 0;
 
-	if (tunnel->kind == DSCP_KIND_WIREGUARD)
-		err = nl_wireguard_get(tunnel->ifindex, wg, &why);
-	else if (tunnel->kind == DSCP_KIND_VXLAN)
-		err = nl_fdb(tunnel->ifindex, &wg->peers, &why);
+	if (told_by == PEERS_OF_FDB)
+		err = nl_fdb(ifindex, &peers->to, &why);
+	else if (told_by == PEERS_OF_WIREGUARD)
+		err = nl_wireguard_peers(tunnel->link_kind, ifindex, peers, &why);
+	else if (told_by == PEERS_OF_OVPN)
+		err = nl_ovpn_peers(tunnel->link_kind, ifindex, peers, &why);
 	if (err)
 		failed(err, "%s: cannot read whom it sends to: %s", tunnel->name, why.text);
 	return err;
@@ -244,7 +277,7 @@ static int read_peers(const struct dscp_tunnel *tunnel, struct nl_wireguard *wg)
 
 int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel)
 {
-	__attribute__((cleanup(nl_wireguard_free))) struct nl_wireguard wg = {};
+	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers = {};
 	struct nl_link link;
 	int err = find_link(request->name, may_be_absent, &link);
 
@@ -259,31 +292,42 @@ int discover_tunnel(const struct request *request, bool may_be_absent, struct ds
 	if (!err && request_ingress(request))
 		err = method_choose(request, tunnel);
 	if (!err)
-		err = read_peers(tunnel, &wg);
+		err = read_peers(tunnel, &peers);
 	if (err)
 		return err;
-	err = set_ports(request, tunnel->kind == DSCP_KIND_WIREGUARD ? wg.port : link.port, tunnel);
+	nl_peers_add_port(&peers, link.port);
+	err = set_ports(request, &peers, tunnel);
 	if (!err)
 		err = set_endpoint(&link, tunnel);
 	if (!err)
-		err = check_netns(&link, tunnel);
-	return err ? err : uplinks_find(request, may_be_absent, &link, &wg, tunnel);
+		err = check_netns(&link, &peers, tunnel);
+	return err ? err : uplinks_find(request, may_be_absent, &link, &peers, tunnel);
+}
+
+static bool has_port(const struct dscp_tunnel *tunnel, uint16_t port)
+{
+	for (int i = 0; i < tunnel->n_ports; i++)
+		if (tunnel->ports[i] == port)
+			return true;
+	return false;
 }
 
 bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len)
 {
-	struct nl_wireguard wg;
-	struct nl_error why;
-	bool known = false;
+	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers = {};
 
-	if (tunnel->kind != DSCP_KIND_WIREGUARD || nl_wireguard_get(tunnel->ifindex, &wg, &why))
+	if (!dscp_kind_is_stamped(tunnel->kind))
 		return false;
-	for (int i = 0; i < tunnel->n_ports; i++)
-		known |= tunnel->ports[i] == wg.port;
-	if (!known)
-		snprintf(text, len, "%s now sends from port %u: reload it", tunnel->name, wg.port);
-	nl_wireguard_free(&wg);
-	return !known;
+	if (read_peers(tunnel, &peers))
+		reason_clear();
+	for (unsigned int i = 0; i < peers.n_ports; i++) {
+		if (has_port(tunnel, peers.ports[i]))
+			continue;
+		snprintf(text, len, "%s now sends from port %u: reload it", tunnel->name,
+			 peers.ports[i]);
+		return true;
+	}
+	return false;
 }
 
 /* Ingress has the same uplinks, and asks the kernel by loading a program. */

@@ -70,24 +70,35 @@ enum {
 #define TC (1u << DSCP_METHOD_TC)
 #define EACH_WAY (TC | (1u << DSCP_METHOD_PEEK) | (1u << DSCP_METHOD_XDP))
 
+#define ENCRYPTED(name, kind, methods, peers, handshakes)                                          \
+	{                                                                                          \
+		{ name, AF_UNSPEC, {} }, kind, KIND_BY_SOURCE_PORT, methods, peers, false,         \
+			handshakes                                                                 \
+	}
+#define BY_PORT(name, data, kind, peers)                                                           \
+	{                                                                                          \
+		{ name, AF_UNSPEC, data }, kind, KIND_BY_DEST_PORT_ID, TC, peers, true, false      \
+	}
+#define BY_ADDRESSES(name, family, data, kind)                                                     \
+	{                                                                                          \
+		{ name, family, data }, kind, KIND_BY_ADDRESSES, TC, PEERS_OF_LINK, false, false   \
+	}
+
 static const struct kind kinds[] = {
-	{ { "wireguard", AF_UNSPEC, {} },
-	  DSCP_KIND_WIREGUARD,
-	  KIND_BY_SOURCE_PORT,
-	  EACH_WAY,
-	  false },
-	{ { "vxlan", AF_UNSPEC, VXLAN_DATA }, DSCP_KIND_VXLAN, KIND_BY_DEST_PORT_ID, TC, true },
-	{ { "geneve", AF_UNSPEC, GENEVE_DATA }, DSCP_KIND_GENEVE, KIND_BY_DEST_PORT_ID, TC, true },
-	{ { "gre", AF_INET, GRE_DATA }, DSCP_KIND_GRE, KIND_BY_ADDRESSES, TC, false },
-	{ { "gretap", AF_INET, GRE_DATA }, DSCP_KIND_GRE, KIND_BY_ADDRESSES, TC, false },
-	{ { "ip6gre", AF_INET6, GRE_DATA }, DSCP_KIND_GRE, KIND_BY_ADDRESSES, TC, false },
-	{ { "ip6gretap", AF_INET6, GRE_DATA }, DSCP_KIND_GRE, KIND_BY_ADDRESSES, TC, false },
-	{ { "ipip", AF_INET, IPTUN_DATA }, DSCP_KIND_IPIP, KIND_BY_ADDRESSES, TC, false },
-	{ { "sit", AF_INET, IPTUN_DATA }, DSCP_KIND_IPIP, KIND_BY_ADDRESSES, TC, false },
-	{ { "ip6tnl", AF_INET6, IP6TNL_DATA }, DSCP_KIND_IPIP, KIND_BY_ADDRESSES, TC, false },
+	ENCRYPTED("wireguard", DSCP_KIND_WIREGUARD, EACH_WAY, PEERS_OF_WIREGUARD, true),
+	ENCRYPTED("ovpn", DSCP_KIND_OVPN, TC, PEERS_OF_OVPN, true),
+	BY_PORT("vxlan", VXLAN_DATA, DSCP_KIND_VXLAN, PEERS_OF_FDB),
+	BY_PORT("geneve", GENEVE_DATA, DSCP_KIND_GENEVE, PEERS_OF_LINK),
+	BY_ADDRESSES("gre", AF_INET, GRE_DATA, DSCP_KIND_GRE),
+	BY_ADDRESSES("gretap", AF_INET, GRE_DATA, DSCP_KIND_GRE),
+	BY_ADDRESSES("ip6gre", AF_INET6, GRE_DATA, DSCP_KIND_GRE),
+	BY_ADDRESSES("ip6gretap", AF_INET6, GRE_DATA, DSCP_KIND_GRE),
+	BY_ADDRESSES("ipip", AF_INET, IPTUN_DATA, DSCP_KIND_IPIP),
+	BY_ADDRESSES("sit", AF_INET, IPTUN_DATA, DSCP_KIND_IPIP),
+	BY_ADDRESSES("ip6tnl", AF_INET6, IP6TNL_DATA, DSCP_KIND_IPIP),
 	/* Rows without a name end the look-up by name, and the last one ends that by kind. */
-	{ { "", AF_UNSPEC, {} }, DSCP_KIND_UDP, KIND_BY_SOURCE_PORT, 0, false },
-	{ { "", AF_UNSPEC, {} }, DSCP_KIND_NONE, KIND_BY_NOTHING, 0, false },
+	ENCRYPTED("", DSCP_KIND_UDP, 0, PEERS_OF_LINK, false),
+	{ { "", AF_UNSPEC, {} }, DSCP_KIND_NONE, KIND_BY_NOTHING, 0, PEERS_OF_LINK, false, false },
 };
 
 const struct kind *kinds_by_name(const char *name)
@@ -127,9 +138,7 @@ bool kinds_can(uint32_t kind, enum dscp_method method)
 
 bool kinds_handshakes(uint32_t kind)
 {
-	const struct kind *row = row_of(kind);
-
-	return row->key == KIND_BY_SOURCE_PORT && *row->link.name;
+	return row_of(kind)->handshakes;
 }
 
 void kinds_list(char text[static KINDS_LIST])

@@ -25,12 +25,22 @@ enum kind_key {
 	KIND_BY_ADDRESSES, /* and the key, if there is one */
 };
 
+/* Who tells the ports, and whom the kernel sends to. */
+enum kind_peers {
+	PEERS_OF_LINK, /* nobody but the link */
+	PEERS_OF_FDB,
+	PEERS_OF_WIREGUARD,
+	PEERS_OF_OVPN,
+};
+
 struct kind {
 	struct nl_kind link; /* no name: a user space tunnel, of any device */
 	uint8_t kind; /* enum dscp_kind */
 	uint8_t key; /* enum kind_key */
 	uint8_t methods; /* bits (1 << enum dscp_method): methods of ingress */
+	uint8_t peers; /* enum kind_peers */
 	bool external_ok; /* is served in external mode too */
+	bool handshakes; /* egress_outer tells handshakes and keepalives from data */
 };
 
 /* NULL: not served. */

@@ -113,7 +113,7 @@ static int no_uplink(const struct dscp_tunnel *tunnel, int err, const char *reas
 {
 	/* WireGuard sends where the device was made, and the kernel does not tell where that is. */
 	const bool made_elsewhere =
-		tunnel->kind == DSCP_KIND_WIREGUARD && tunnel->netns == tunnel->uplink_netns;
+		dscp_kind_is_stamped(tunnel->kind) && tunnel->netns == tunnel->uplink_netns;
 
 	return failed(err, "%s: no uplink found: %s (say --uplink DEV%s)", tunnel->name, reason,
 		      made_elsewhere ? ", or --uplink-netns NETNS if the device was made there"
@@ -216,15 +216,15 @@ static int add_way(struct search *s, const struct nl_flow *flow, const struct nl
 
 /* A socket that has no source address yet looks without one; where that fails, and with IPv6, it
  * chooses one and looks again (ip6_dst_lookup_tail()), since a route can be for some sources only.
- * WireGuard sends from the address that a peer has last sent to, and to this peer without one as
- * long as there was none. err: of the look-up without. */
+ * WireGuard and ovpn send from the address that a peer has last sent to, and to this peer without
+ * one as long as there was none. err: of the look-up without. */
 static bool has_sources(const struct search *s, const struct nl_endpoint *to, int err)
 {
 	if (s->flow.from.family)
 		return false;
 	if (to->family == AF_INET)
 		return s->by_source;
-	return err || s->tunnel->kind == DSCP_KIND_WIREGUARD;
+	return err || dscp_kind_is_stamped(s->tunnel->kind);
 }
 
 static void keep_reason(struct search *s, const struct nl_endpoint *to, int err, const char *reason)
@@ -312,7 +312,7 @@ static bool is_host(const struct nl_endpoint *to)
 	return !IN6_IS_ADDR_UNSPECIFIED(&to->v6) && !IN6_IS_ADDR_MULTICAST(&to->v6);
 }
 
-/* The remote address of all kinds but WireGuard, if there is one. */
+/* Of the link; not of kinds that have peers. */
 static struct nl_endpoint address_of(const struct nl_link *link, const uint8_t address[16])
 {
 	struct nl_endpoint endpoint = { .family = link->family };
@@ -473,7 +473,7 @@ static void search_free(struct search *s)
 }
 
 int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
-		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel)
+		 const struct nl_peers *peers, struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
 	__attribute__((cleanup(search_free))) struct search s = { .tunnel = tunnel,
@@ -484,9 +484,9 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 		return err ? err : uplinks_by_name(request, may_be_absent, tunnel);
 	if (!uplinks_needed(tunnel))
 		return 0;
-	s.flow = uplinks_flow(tunnel, link, wg->fwmark | link->fwmark);
-	s.by_source = tunnel->kind == DSCP_KIND_WIREGUARD && nl_rules_by_source();
-	take_destinations(&s, link, &wg->peers);
+	s.flow = uplinks_flow(tunnel, link, peers->fwmark | link->fwmark);
+	s.by_source = dscp_kind_is_stamped(tunnel->kind) && nl_rules_by_source();
+	take_destinations(&s, link, &peers->to);
 	if (needs_addresses(&s))
 		err = read_addresses(&s);
 	if (err)

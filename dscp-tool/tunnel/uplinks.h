@@ -11,20 +11,18 @@
 #include "tunnel/request.h"
 #include "util/netlink.h"
 
-/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. wg:
- * empty for other kinds than WireGuard. Returns 0, TUNNEL_USAGE or a negative errno, with its
+/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. peers:
+ * empty for a kind whose link tells it all. Returns 0, TUNNEL_USAGE or a negative errno, with its
  * reason. */
 int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
-		 const struct nl_wireguard *wg, struct dscp_tunnel *tunnel);
+		 const struct nl_peers *peers, struct dscp_tunnel *tunnel);
 
 /* Returns the part that all outer packets of a tunnel have in common, as the kernel's socket sends
  * them. mark: of the device. */
 struct nl_flow uplinks_flow(const struct dscp_tunnel *tunnel, const struct nl_link *link,
 			    uint32_t mark);
 
-/* The remote address of a device of any kind but WireGuard; of family AF_UNSPEC: none that is a
- * host.
- */
+/* The remote address of a device, if the link has one; of family AF_UNSPEC: none that is a host. */
 struct nl_endpoint uplinks_remote(const struct nl_link *link);
 
 /* False if no program of the tunnel is at an uplink. */

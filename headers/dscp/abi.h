@@ -78,17 +78,25 @@ enum dscp_kind {
 	DSCP_KIND_GENEVE = 4, /* UDP destination port and VNI */
 	DSCP_KIND_GRE = 5, /* IP protocol 47, addresses and key; L2 and L3 payload */
 	DSCP_KIND_IPIP = 6, /* IP protocols 4 and 41, addresses */
+	/* From here on encrypted again. */
+	DSCP_KIND_OVPN = 7, /* UDP source port; opcode 9 is data */
 };
 
 /* Tells whether egress_outer finds the inner packet behind the outer header. Such a tunnel needs
  * neither a stamp nor a program on its device for egress. */
 static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 {
-	return kind >= DSCP_KIND_VXLAN;
+	return kind - DSCP_KIND_VXLAN <= DSCP_KIND_IPIP - DSCP_KIND_VXLAN;
+}
+
+/* True if egress_inner stamps the packets, and the kernel encrypts them. */
+static inline __attribute__((always_inline)) int dscp_kind_is_stamped(__u32 kind)
+{
+	return kind == DSCP_KIND_WIREGUARD || kind >= DSCP_KIND_OVPN;
 }
 
 /* dscp_tunnel.flags */
-#define DSCP_TUNNEL_FIXED (1u << 0) /* outer_dscp for all, nothing on the tunnel device */
+#define DSCP_TUNNEL_FIXED (1u << 0) /* outer_dscp for all; no stamp needed, but of OVPN */
 #define DSCP_TUNNEL_ANY_ID (1u << 1) /* VXLAN, GENEVE: takes every VNI of its port */
 #define DSCP_TUNNEL_EGRESS (1u << 2) /* the inner DSCP onto the outer header */
 #define DSCP_TUNNEL_INGRESS (1u << 3) /* the outer DSCP onto the inner header */
@@ -170,10 +178,10 @@ struct dscp_prefix {
  * that are in no prefix. */
 #define DSCP_PREFIX_REST 24 /* slot, list */
 
-/* Indexed by UDP port. Egress: the source port of WireGuard and UDP tunnels, the destination port
- * of VXLAN and geneve. Ingress: the destination port. */
+/* Indexed by UDP port. Egress: the destination port of VXLAN and geneve, the source port of others.
+ * Ingress: the destination port. */
 struct dscp_port {
-	__u16 slot; /* WIREGUARD, UDP: the tunnel. VXLAN, GENEVE: one for any VNI, else 0 */
+	__u16 slot; /* the tunnel. VXLAN, GENEVE: one for any VNI, else 0 */
 	__u8 kind; /* enum dscp_kind; 0: no egress tunnel has this port */
 	__u8 ingress_kind; /* enum dscp_kind; 0: no ingress tunnel has this port */
 	__u8 pad[4];

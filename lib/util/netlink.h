@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
- * Asks the kernel about links, routes, WireGuard devices, qdiscs, filters and flowtables, through
+ * Asks the kernel about links, routes, peers of tunnels, qdiscs, filters and flowtables, through
  * libmnl. All functions return 0 or a negative errno; where a struct nl_error is given, its text is
  * the kernel's own reason (extack) if there is one, else strerror's.
  */
@@ -86,10 +86,17 @@ struct nl_endpoints {
 	unsigned int n;
 };
 
-struct nl_wireguard {
-	uint16_t port; /* host order; 0: the kernel has not chosen one yet */
+#define NL_MAX_PORTS 8
+
+/* What the kernel tells of a tunnel's sockets and of whom it sends to. */
+struct nl_peers {
+	uint16_t ports[NL_MAX_PORTS]; /* of UDP, local, host order, ascending */
+	unsigned int n_ports; /* 0: none is known yet */
+	bool more_ports; /* than there is room for */
 	uint32_t fwmark;
-	struct nl_endpoints peers; /* that have an endpoint, no duplicates */
+	struct nl_endpoints to; /* peers that have an address, no duplicates */
+	bool by_tcp; /* ovpn: there are peers over TCP, which are not in the other members */
+	bool elsewhere; /* ovpn: a socket is in another network namespace than the device */
 };
 
 /* Sets the function that finds the kinds of tunnels with readable IFLA_INFO_DATA, NULL for any
@@ -101,12 +108,20 @@ int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err);
 /* Calls each for every link of this network namespace. */
 int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, struct nl_error *err);
 
-/* -ENOENT: this kernel has no WireGuard (no such generic netlink family). Free with
- * nl_wireguard_free(). */
-int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err);
-void nl_wireguard_free(struct nl_wireguard *wg);
+/* True if there is such a family of generic netlink. The kernel loads the module for this question,
+ * if it may. */
+bool nl_family_present(const char *name);
 
-/* A peer of a WireGuard device. */
+/* Reads the sockets and the peers of a device of kind wireguard or ovpn. The family
+ * of generic netlink has the name of the kind; -ENOENT: this kernel has none. ovpn needs
+ * CAP_NET_ADMIN for it. Free with nl_peers_free(). */
+int nl_wireguard_peers(const char *kind, int ifindex, struct nl_peers *peers, struct nl_error *err);
+int nl_ovpn_peers(const char *kind, int ifindex, struct nl_peers *peers, struct nl_error *err);
+void nl_peers_free(struct nl_peers *peers);
+/* Adds a port that is not there yet, unless it is 0, so that they ascend. The lowest are kept. */
+void nl_peers_add_port(struct nl_peers *peers, uint16_t port);
+
+/* A peer of a device of kind wireguard. */
 struct nl_wireguard_peer {
 	/* An address in the tunnel, which leads to the peer. Of family AF_UNSPEC it is looked for:
 	 * the allowed IP that is a host, of a device with one peer. */
@@ -115,9 +130,8 @@ struct nl_wireguard_peer {
 	uint32_t fwmark; /* of the device */
 };
 /* -ENOENT: there is no such peer. */
-int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_error *err);
-/* Tells whether the generic netlink family exists. */
-bool nl_wireguard_present(void);
+int nl_wireguard_peer(const char *kind, int ifindex, struct nl_wireguard_peer *peer,
+		      struct nl_error *err);
 
 /* Adds an endpoint to a list, which begins as zero: 0 or -ENOMEM. nl_endpoints_sort() drops
  * duplicates. */
@@ -250,5 +264,10 @@ int nl_events_open(struct nl_error *err);
  * nl_events_forget(). */
 bool nl_events_read(int fd);
 void nl_events_forget(void);
+
+/* The same of ovpn in the socket's network namespace: a peer is deleted, or has another address.
+ * The kernel tells nothing of a new peer. */
+int nl_ovpn_events_open(struct nl_error *err);
+bool nl_ovpn_events_read(int fd);
 
 #endif

@@ -53,6 +53,30 @@ void nl_endpoints_free(struct nl_endpoints *all)
 	memset(all, 0, sizeof(*all));
 }
 
+void nl_peers_add_port(struct nl_peers *peers, uint16_t port)
+{
+	unsigned int i = peers->n_ports;
+
+	for (unsigned int j = 0; j < peers->n_ports; j++)
+		if (peers->ports[j] == port)
+			return;
+	if (!port)
+		return;
+	peers->more_ports |= i == NL_MAX_PORTS;
+	if (i == NL_MAX_PORTS && port > peers->ports[--i])
+		return;
+	for (; i && peers->ports[i - 1] > port; i--)
+		peers->ports[i] = peers->ports[i - 1];
+	peers->ports[i] = port;
+	peers->n_ports += peers->n_ports < NL_MAX_PORTS;
+}
+
+void nl_peers_free(struct nl_peers *peers)
+{
+	nl_endpoints_free(&peers->to);
+	memset(peers, 0, sizeof(*peers));
+}
+
 bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits)
 {
 	const uint8_t *bytes = (const uint8_t *)&address->v6;

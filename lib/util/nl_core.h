@@ -34,6 +34,21 @@ struct nl_reader {
 int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader *reader,
 		struct nl_error *err);
 
+/* A family of generic netlink. */
+struct nl_family {
+	uint16_t id;
+	uint32_t group; /* the first multicast group, or 0 */
+};
+
+/* Fills in the numbers. -ENOENT: this kernel has no such family. Asking makes the kernel load the
+ * module, if it may. */
+int nl_family(const char *name, struct nl_family *family, struct nl_error *err);
+/* Puts the header of a command into a request to a family. */
+void nl_command(struct nlmsghdr *header, uint8_t command, uint8_t version);
+
+/* Tells whether a notification of ovpn is of another address or of one peer less. */
+bool nl_ovpn_event_matters(const struct nlmsghdr *message);
+
 /* Tells whether an address begins with the first bits of a prefix, 128 at most. */
 bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits);
 

@@ -108,16 +108,17 @@ static bool matters(const struct nlmsghdr *message)
 }
 
 /* An event that has not fit in matters. */
-static bool any_matters(const struct nlmsghdr *message, int len)
+static bool any_matters(const struct nlmsghdr *message, int len,
+			bool (*is_one)(const struct nlmsghdr *message))
 {
 	for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len))
-		if (matters(message))
+		if (is_one(message))
 			return true;
 	return len > 0;
 }
 
 /* Their content does not matter else, nor do lost events (ENOBUFS): all is looked at anew. */
-bool nl_events_read(int fd)
+static bool read_all(int fd, bool (*is_one)(const struct nlmsghdr *message))
 {
 	struct nlmsghdr buffer[512];
 	bool any = false;
@@ -126,10 +127,20 @@ bool nl_events_read(int fd)
 	for (;;) {
 		len = recv(fd, buffer, sizeof(buffer), 0);
 		if (len > 0)
-			any |= any_matters(buffer, len);
+			any |= any_matters(buffer, len, is_one);
 		else if (len < 0 && errno == ENOBUFS)
 			any = true;
 		else if (!len || errno != EINTR)
 			return any;
 	}
+}
+
+bool nl_events_read(int fd)
+{
+	return read_all(fd, matters);
+}
+
+bool nl_ovpn_events_read(int fd)
+{
+	return read_all(fd, nl_ovpn_event_matters);
 }

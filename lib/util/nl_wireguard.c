@@ -10,7 +10,6 @@
 #include "nl_core.h"
 
 /* From <linux/wireguard.h>, which systems with headers before Linux 5.6 lack. */
-#define WG_FAMILY "wireguard"
 #define WG_VERSION 1
 #define WG_GET_DEVICE 0
 enum {
@@ -21,48 +20,6 @@ enum {
 };
 enum { WG_PEER_ENDPOINT = 4, WG_PEER_KEEPALIVE = 5, WG_PEER_ALLOWED_IPS = 9 };
 enum { WG_ALLOWED_FAMILY = 1, WG_ALLOWED_ADDRESS = 2, WG_ALLOWED_LENGTH = 3 };
-
-static int read_family(const struct nlmsghdr *message, void *ctx)
-{
-	const struct nlattr *attrs[CTRL_ATTR_FAMILY_ID + 1];
-	uint16_t *id = ctx;
-
-	nl_attrs(message, GENL_HDRLEN, attrs, CTRL_ATTR_FAMILY_ID);
-	*id = nl_u16(attrs[CTRL_ATTR_FAMILY_ID]);
-	return 0;
-}
-
-static void put_command(struct nlmsghdr *header, uint8_t command, uint8_t version)
-{
-	struct genlmsghdr *generic = mnl_nlmsg_put_extra_header(header, sizeof(*generic));
-
-	generic->cmd = command;
-	generic->version = version;
-}
-
-/* The number changes from boot to boot. Asking makes the kernel load the module, if it may. */
-static int find_family(uint16_t *id, struct nl_error *err)
-{
-	struct nl_reader reader = { .message = read_family, .ctx = id };
-	struct nl_request request;
-	struct nlmsghdr *header = nl_request(&request, GENL_ID_CTRL, 0);
-	int ret;
-
-	*id = 0;
-	put_command(header, CTRL_CMD_GETFAMILY, 1);
-	mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, WG_FAMILY);
-	ret = nl_exchange(NETLINK_GENERIC, &request, &reader, err);
-	if (ret == -ENOENT || (!ret && !*id))
-		return nl_fail(err, -ENOENT, "this kernel has no WireGuard");
-	return ret;
-}
-
-bool nl_wireguard_present(void)
-{
-	uint16_t id;
-
-	return !find_family(&id, NULL);
-}
 
 static bool take_sockaddr(const struct nlattr *attr, struct nl_endpoint *endpoint)
 {
@@ -94,69 +51,64 @@ static int read_device(const struct nlmsghdr *message, void *ctx)
 {
 	const struct nlattr *attrs[WG_DEVICE_PEERS + 1];
 	const struct nlattr *peer_attrs[WG_PEER_ENDPOINT + 1];
-	struct nl_wireguard *wg = ctx;
+	struct nl_peers *peers = ctx;
 	struct nl_endpoint endpoint;
 	const struct nlattr *peer;
 	int ret = 0;
 
 	nl_attrs(message, GENL_HDRLEN, attrs, WG_DEVICE_PEERS);
 	if (attrs[WG_DEVICE_LISTEN_PORT])
-		wg->port = nl_u16(attrs[WG_DEVICE_LISTEN_PORT]);
+		nl_peers_add_port(peers, nl_u16(attrs[WG_DEVICE_LISTEN_PORT]));
 	if (attrs[WG_DEVICE_FWMARK])
-		wg->fwmark = nl_u32(attrs[WG_DEVICE_FWMARK]);
+		peers->fwmark = nl_u32(attrs[WG_DEVICE_FWMARK]);
 	if (!attrs[WG_DEVICE_PEERS])
 		return 0;
 	mnl_attr_for_each_nested (peer, attrs[WG_DEVICE_PEERS]) {
 		nl_nested_attrs(peer, peer_attrs, WG_PEER_ENDPOINT);
 		if (!ret && peer_attrs[WG_PEER_ENDPOINT] &&
 		    take_sockaddr(peer_attrs[WG_PEER_ENDPOINT], &endpoint))
-			ret = nl_endpoints_add(&wg->peers, &endpoint);
+			ret = nl_endpoints_add(&peers->to, &endpoint);
 	}
 	return ret;
 }
 
 static void restart_device(void *ctx)
 {
-	nl_wireguard_free(ctx);
+	nl_peers_free(ctx);
 }
 
-static int ask_device(int ifindex, const struct nl_reader *reader, struct nl_error *err)
+static int ask_device(const char *kind, int ifindex, const struct nl_reader *reader,
+		      struct nl_error *err)
 {
+	struct nl_family family = {};
 	struct nl_request request;
 	struct nlmsghdr *header;
-	uint16_t family;
-	int ret = find_family(&family, err);
+	int ret = nl_family(kind, &family, err);
 
 	if (ret)
 		return ret;
-	header = nl_request(&request, family, NLM_F_DUMP);
-	put_command(header, WG_GET_DEVICE, WG_VERSION);
+	header = nl_request(&request, family.id, NLM_F_DUMP);
+	nl_command(header, WG_GET_DEVICE, WG_VERSION);
 	mnl_attr_put_u32(header, WG_DEVICE_IFINDEX, ifindex);
 	return nl_exchange(NETLINK_GENERIC, &request, reader, err);
 }
 
-int nl_wireguard_get(int ifindex, struct nl_wireguard *wg, struct nl_error *err)
+int nl_wireguard_peers(const char *kind, int ifindex, struct nl_peers *peers, struct nl_error *err)
 {
 	const struct nl_reader reader = {
 		.message = read_device,
 		.restart = restart_device,
-		.ctx = wg,
+		.ctx = peers,
 	};
 	int ret;
 
-	memset(wg, 0, sizeof(*wg));
-	ret = ask_device(ifindex, &reader, err);
+	memset(peers, 0, sizeof(*peers));
+	ret = ask_device(kind, ifindex, &reader, err);
 	if (ret)
-		nl_wireguard_free(wg);
+		nl_peers_free(peers);
 	else
-		nl_endpoints_sort(&wg->peers);
+		nl_endpoints_sort(&peers->to);
 	return ret;
-}
-
-void nl_wireguard_free(struct nl_wireguard *wg)
-{
-	nl_endpoints_free(&wg->peers);
-	memset(wg, 0, sizeof(*wg));
 }
 
 /* A search for a peer. */
@@ -232,7 +184,8 @@ static void restart_search(void *ctx)
 	*s = (struct search){ .wanted = s->wanted, .length = -1 };
 }
 
-int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_error *err)
+int nl_wireguard_peer(const char *kind, int ifindex, struct nl_wireguard_peer *peer,
+		      struct nl_error *err)
 {
 	struct search s = { .wanted = peer->inner };
 	const struct nl_reader reader = {
@@ -240,7 +193,7 @@ int nl_wireguard_peer(int ifindex, struct nl_wireguard_peer *peer, struct nl_err
 		.restart = restart_search,
 		.ctx = &s,
 	};
-	int ret = ask_device(ifindex, &reader, err);
+	int ret = ask_device(kind, ifindex, &reader, err);
 
 	*peer = s.peer;
 	if (!ret && (s.length < 0 || (!s.wanted.family && s.n_peers > 1)))

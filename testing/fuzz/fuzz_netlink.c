@@ -43,14 +43,18 @@ static void check_endpoints(const struct nl_endpoints *all)
 	}
 }
 
-static int wireguard(struct nl_error *err)
+static int peers(bool ovpn, struct nl_error *err)
 {
-	struct nl_wireguard wg;
-	int ret = nl_wireguard_get(DEVICE, &wg, err);
+	struct nl_peers peers;
+	int ret = ovpn ? nl_ovpn_peers("ovpn", DEVICE, &peers, err)
+		       : nl_wireguard_peers("wireguard", DEVICE, &peers, err);
 
-	CHECK(!ret || (!wg.peers.list && !wg.peers.n), "endpoints after an error");
-	check_endpoints(&wg.peers);
-	nl_wireguard_free(&wg);
+	CHECK(!ret || (!peers.to.list && !peers.to.n), "endpoints after an error");
+	check_endpoints(&peers.to);
+	CHECK(peers.n_ports <= NL_MAX_PORTS, "%u ports", peers.n_ports);
+	for (unsigned int i = 1; i < peers.n_ports; i++)
+		CHECK(peers.ports[i] > peers.ports[i - 1], "port %u", peers.ports[i]);
+	nl_peers_free(&peers);
 	return ret;
 }
 
@@ -158,19 +162,19 @@ static int flow_rules(struct nl_error *err)
 
 static int ask(unsigned int what, struct nl_error *err)
 {
-	switch (what % 14) {
+	switch (what % 15) {
 	case 0:
 	case 1:
-		return link_by(what % 14, err);
+		return link_by(what % 15, err);
 	case 2:
-		return wireguard(err);
+		return peers(false, err);
 	case 3:
 		return route(err);
 	case 4:
 		return next_hops();
 	case 5:
 	case 6:
-		return qdisc(what % 14 == 6, err);
+		return qdisc(what % 15 == 6, err);
 	case 7:
 		return filters(TC_H_MIN_INGRESS, err);
 	case 9:
@@ -179,9 +183,11 @@ static int ask(unsigned int what, struct nl_error *err)
 		return flow_rules(err);
 	case 11:
 	case 12:
-		return addresses(what % 14 == 12, err);
+		return addresses(what % 15 == 12, err);
 	case 13:
 		return qdiscs(err);
+	case 14:
+		return peers(true, err);
 	}
 	return filters(TC_H_MIN_EGRESS, err);
 }

@@ -303,6 +303,7 @@ static void add_all_tunnels(void)
 	add_by_address(IPIP_ANY, DSCP_KIND_IPIP, 4, NULL, NULL, 0);
 	add_by_address(IPIP6, DSCP_KIND_IPIP, 6, local6, remote6, 0);
 	add_by_address(IPIP6_REMOTE, DSCP_KIND_IPIP, 6, NULL, other6, 0);
+	add_by_port(OVPN, DSCP_KIND_OVPN, OVPN_PORT);
 }
 
 uint32_t stamp_of(uint32_t dscp)
@@ -567,9 +568,9 @@ void assert_counters(void)
 
 struct outcome ask(const struct packet *p, uint32_t hash)
 {
-	if (how.ingress)
-		return (struct outcome){ .verdict = NOT_OURS };
-	return judge(&world, p->bytes, p->len, how.raw ? type_of(p) : 0, hash);
+	struct outcome o = judge(&world, p->bytes, p->len, how.raw ? type_of(p) : 0, hash);
+
+	return how.ingress ? judge_forwarded(&world, hash, o) : o;
 }
 
 /* Without a look at the counters, which takes longer than all the rest. */

@@ -50,6 +50,7 @@ enum slot {
 	IPIP_ANY,
 	IPIP6,
 	IPIP6_REMOTE, /* of another remote address */
+	OVPN,
 	N_USED,
 };
 
@@ -64,7 +65,8 @@ static inline uint8_t priority_to(uint8_t dscp)
 #define WG_PORT 51820
 #define WG_POLICY_PORT 51821
 #define WG_FIXED_PORT 51822
-#define USER_PORT 1194
+#define USER_PORT 1193
+#define OVPN_PORT 1194
 #define VXLAN_PORT 4789
 #define VXLAN_ANY_PORT 8472
 #define GENEVE_PORT 6081

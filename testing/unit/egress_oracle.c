@@ -197,11 +197,17 @@ static uint32_t with_vni(const struct view *v, uint8_t kind, uint16_t port, uint
 	return any;
 }
 
+/* Opcode 9; 24 bytes in front, and 16 in a keepalive. */
+static bool is_ovpn_data(const uint8_t *udp)
+{
+	return udp[8] / 8 == 9 && get16(udp + 4) > 8 + 24 + 16;
+}
+
 static uint32_t owner_of_udp(const struct view *v, bool *data)
 {
 	const uint8_t *udp = v->bytes + v->payload, *inside = udp + 8;
 	const uint8_t kinds[] = { DSCP_KIND_VXLAN, DSCP_KIND_GENEVE };
-	uint32_t slot;
+	uint32_t slot, ovpn = NOBODY;
 
 	if (!has(v, v->payload, 8))
 		return NOBODY;
@@ -212,14 +218,23 @@ static uint32_t owner_of_udp(const struct view *v, bool *data)
 		*data = inside[0] == 4 && get16(udp + 4) > 8 + 32;
 		return slot;
 	}
+	if (has(v, v->payload, 16))
+		ovpn = with_port(v->world, DSCP_KIND_OVPN, get16(udp));
+	*data = ovpn == NOBODY || is_ovpn_data(udp);
+	if (ovpn != NOBODY && inside[0] / 8 == 9)
+		return ovpn;
 	for (int i = 0; i < 2; i++) {
 		if (with_port(v->world, kinds[i], get16(udp + 2)) == NOBODY ||
 		    !has(v, v->payload, 16))
 			continue;
+		ovpn = NOBODY;
+		*data = true;
 		slot = with_vni(v, kinds[i], get16(udp + 2), get32(inside + 4) >> 8);
 		if (slot != NOBODY)
 			return slot;
 	}
+	if (ovpn != NOBODY && inside[0] / 8 >= 1 && inside[0] / 8 <= 11)
+		return ovpn;
 	slot = with_port(v->world, DSCP_KIND_UDP, get16(udp));
 	if (slot != NOBODY)
 		return slot;
@@ -411,7 +426,7 @@ static uint32_t stamped_dscp(const struct view *v, uint32_t slot)
 	const struct stamp *s = find_stamp(v);
 	int value = s ? s->value : -1;
 
-	if (!s && v->first && t->kind == DSCP_KIND_WIREGUARD)
+	if (!s && v->first && t->kind && t->kind != DSCP_KIND_UDP)
 		value = only_value(v, t->flags & DSCP_TUNNEL_PREFIXES);
 	if (value < 0)
 		return DSCP_UNKNOWN | (v->first ? DSCP_FRAGMENT : DSCP_NO_STAMP);
@@ -464,10 +479,10 @@ static bool judge_later(const struct view *v, struct outcome *o, uint32_t *dscp)
 	const struct note *found;
 
 	o->note = note_of(v);
-	o->forgets = v->last;
 	found = find_note(v->world, &o->note);
 	if (!found || !can_leave(v->world, found->slot))
 		return false;
+	o->forgets = v->last;
 	o->slot = found->slot;
 	*dscp = found->dscp;
 	return true;
@@ -501,10 +516,10 @@ static void judge_whole(const struct view *v, struct outcome *o)
 		o->verdict = SKIPPED;
 		handshake = v->world->tunnels[slot].handshake;
 		o->dscp = handshake ? handshake - 1u : DSCP_KEEP;
-		if (data) {
+		if (data)
 			dscp = wanted(v, slot, &o->came);
+		if (data)
 			judge_known(v, o, dscp);
-		}
 	}
 	if (v->first)
 		judge_first(v, o, dscp);
@@ -537,6 +552,16 @@ struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len
 	o.later = v.later;
 	o.priority = priority_of(&v, &o);
 	return o;
+}
+
+struct outcome judge_forwarded(const struct world *world, uint32_t hash, struct outcome o)
+{
+	const struct view v = { .world = world, .hash = hash };
+
+	if (o.verdict != NOT_OURS && world->tunnels[o.slot].kind == DSCP_KIND_OVPN &&
+	    find_stamp(&v))
+		return o;
+	return (struct outcome){ .verdict = NOT_OURS };
 }
 
 void judge_done(struct world *world, const struct outcome *o)

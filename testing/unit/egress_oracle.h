@@ -109,6 +109,10 @@ struct inner judge_inner(const uint8_t *bytes, size_t len, uint16_t type);
 struct outcome judge(const struct world *world, const uint8_t *bytes, size_t len, uint16_t type,
 		     uint32_t hash);
 
+/* Judges a packet that has come in by another device: only an ovpn's is rewritten, which the stamp
+ * proves. */
+struct outcome judge_forwarded(const struct world *world, uint32_t hash, struct outcome outcome);
+
 /* Changes the world as a packet with that outcome does. */
 void judge_done(struct world *world, const struct outcome *outcome);
 

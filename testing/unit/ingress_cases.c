@@ -165,6 +165,7 @@ unsigned int make_journeys(struct journey *j)
 {
 	static const uint8_t fragment[] = { IPPROTO_HOPOPTS, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT };
 	static const uint8_t geneve[] = { 0x02, 0, 0x65, 0x58, 0, 0, 7, 0, 1, 2, 3, 1, 5, 5, 5, 5 };
+	static const uint8_t ovpn[OVPN_HEADER] = { 0x4b, 0, 0, 7, 0, 0, 0, 99, [23] = 0x77 };
 	static const uint8_t gre[] = { 0xb0, 0, 0x08, 0, 1, 2, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1 };
 	static const uint8_t options[] = { IPPROTO_IPIP, 0, 4, 1, 4, 1, 1, 0 };
 	unsigned int n = 0;
@@ -178,6 +179,7 @@ unsigned int make_journeys(struct journey *j)
 		j[n++] = wireguard_extended(fragment, family / 2, &inner);
 		j[n++] = in_udp(10 - family, VXLAN_PORT, (uint8_t[]){ 8, [6] = 42, 0 }, 8, &inner);
 		j[n++] = in_udp(family, GENEVE_PORT, geneve, sizeof(geneve), &inner);
+		j[n++] = in_udp(family, OVPN_PORT, ovpn, sizeof(ovpn), &inner);
 		j[n++] = in_ip(10 - family, IPPROTO_GRE, gre, sizeof(gre), &inner);
 	}
 	j[n++] = in_ip(6, IPPROTO_DSTOPTS, options, sizeof(options), &inner);
@@ -318,6 +320,7 @@ int set_all(void **state)
 	add_tunnel(OTHER_WG, 1000, OTHER_WG_PORT);
 	set_port(VXLAN_PORT, 0, DSCP_KIND_VXLAN);
 	set_port(GENEVE_PORT, 0, DSCP_KIND_GENEVE);
+	set_port(OVPN_PORT, WG, DSCP_KIND_OVPN);
 	world.ingress_kinds = 1u << DSCP_KIND_WIREGUARD | 1u << DSCP_KIND_VXLAN |
 			      1u << DSCP_KIND_GENEVE | 1u << DSCP_KIND_GRE | 1u << DSCP_KIND_IPIP;
 	set_config();

@@ -27,13 +27,14 @@ enum slot { NO_SLOT, WG, OTHER_WG };
 
 #define WG_PORT 51820
 #define OTHER_WG_PORT 51821
+#define OVPN_PORT 1194 /* of the slot WG too */
 #define STRANGE_PORT 40000
 #define VXLAN_PORT 4789
 #define GENEVE_PORT 6081
 
 #define RECEIVER 0x11223344u
 #define GARBAGE 64 /* bytes in front of the outer header */
-#define N_WAYS_IN 16 /* that make_journeys() knows */
+#define N_WAYS_IN 18 /* that make_journeys() knows */
 
 /* A packet in its tunnel. */
 struct journey {

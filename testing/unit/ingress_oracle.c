@@ -155,6 +155,12 @@ static enum passing pass_udp_tc(const struct world *world, struct bytes udp, str
 	*inner = 16;
 	if (kind == DSCP_KIND_GENEVE)
 		*inner += udp.at[8] % 64 * 4;
+	if (kind == DSCP_KIND_OVPN) {
+		p->slot = p->noted.note.slot = slot;
+		*inner = 8 + OVPN_HEADER;
+		/* Opcode 9, and more than a keepalive of 16 bytes. */
+		return udp.at[8] / 8 == 9 && get16(udp.at + 4) > *inner + 16 ? NOTED : SKIPPED;
+	}
 	if (kind != DSCP_KIND_WIREGUARD)
 		return kind ? NOTED : PASSED;
 	message = message_of(udp.at + 8, get16(udp.at + 4));
@@ -207,6 +213,8 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 	note->length = n.total - n.length - inner;
 	if (note->flags & DSCP_NOTE_PADDED)
 		note->length = get16(b.at + n.length + 4) - 8 - MESSAGE - TAIL;
+	else if (inner == 8 + OVPN_HEADER && note->slot)
+		note->length = get16(b.at + n.length + 4) - inner;
 	return p;
 }
 

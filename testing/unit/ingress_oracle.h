@@ -16,6 +16,7 @@
 
 #include "egress_packet.h"
 
+#define OVPN_HEADER 24 /* opcode and peer 4, packet number 4, tag 16 */
 #define N_SLOTS 8
 #define N_PORTS 8
 #define MAX_FRONT 1024

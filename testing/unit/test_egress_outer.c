@@ -76,6 +76,13 @@ static void outer_forwarded(void **state)
 		expect_marked(&p, WG);
 		how.ingress = 5;
 		expect_not_ours(&p);
+		/* Over IPv6 one that was encapsulated looks like that. */
+		p = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x48000000, 64);
+		expect(&p, stamp_of(EF), MARKED, OVPN, EF);
+		expect(&p, STRANGE, NOT_OURS, NO_SLOT, 0);
+		expect(&p, 0, NOT_OURS, NO_SLOT, 0);
+		p = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x20000000, 64);
+		expect(&p, STRANGE, NOT_OURS, NO_SLOT, 0);
 		how.ingress = 0;
 	}
 }
@@ -334,6 +341,42 @@ static void outer_user_tunnel(void **state)
 			p = udp_packet(family, USER_PORT, OTHER_PORT, 0x01000000, len);
 			expect_marked(&p, USER);
 		}
+	}
+}
+
+/* Opcode 9 is data, unless it is a keepalive. */
+static void outer_ovpn_lengths(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t len = 0; len <= 100; len++) {
+			p = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x49000007, len);
+			if (len > 40)
+				expect_marked(&p, OVPN);
+			else if (len >= 8)
+				expect(&p, stamp_of(EF), SKIPPED, OVPN, 0);
+			else
+				expect_not_ours(&p);
+		}
+	}
+}
+
+/* Each opcode with each key's number. */
+static void outer_ovpn_opcodes(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (uint32_t first = 0; first <= 0xff; first++) {
+		p = udp_packet(first % 2 ? 4 : 6, OVPN_PORT, OTHER_PORT, first << 24 | 7, 100);
+		if (first / 8 == 9)
+			expect_marked(&p, OVPN);
+		else if (first / 8 >= 1 && first / 8 <= 11)
+			expect(&p, stamp_of(EF), SKIPPED, OVPN, 0);
+		else
+			expect_not_ours(&p);
 	}
 }
 
@@ -1056,7 +1099,7 @@ static void outer_socket_hash(void **state)
 			expect(&later, hash + 7, known ? MARKED : UNKNOWN, WG, EF);
 			expect(&later, STRANGE, known ? MARKED : UNKNOWN, WG, EF);
 		}
-		/* Only WireGuard's, as only it has stamps. */
+		/* Only those that have stamps. */
 		p = udp_packet(family, USER_PORT, OTHER_PORT, 0, 64);
 		f = fragment_of(&p, 0, true);
 		expect(&f, 0x10007, UNKNOWN, USER, 0);
@@ -1199,6 +1242,11 @@ static const struct {
 	{ USER_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
 	{ USER_PORT, GENEVE_PORT, 0x00006558, 8, MARKED, USER },
 	{ USER_PORT, WG_PORT, 0x04000000, 42, MARKED, USER },
+	{ OVPN_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+	{ OVPN_PORT, VXLAN_PORT, 0x08000000, 44, NOT_OURS, NO_SLOT },
+	{ OVPN_PORT, VXLAN_PORT, 0x48000000, 42, MARKED, OVPN },
+	{ OVPN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
+	{ OVPN_PORT, WG_PORT, 0x20000000, 42, SKIPPED, OVPN },
 	{ VXLAN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
 };
 
@@ -1504,10 +1552,10 @@ static void outer_random(void **state)
 		OUTER(outer_wireguard_not_its_message), OUTER(outer_handshake_dscp),               \
 		OUTER(outer_priority), OUTER(outer_priority_changes), OUTER(outer_unknown),        \
 		OUTER(outer_policy), OUTER(outer_final), OUTER(outer_fixed),                       \
-		OUTER(outer_no_egress), OUTER(outer_user_tunnel), OUTER(outer_program),            \
-		OUTER(outer_ip4_options), OUTER(outer_ip4_options_beyond_the_end),                 \
-		OUTER(outer_wrong_length), OUTER(outer_wrong_checksum),                            \
-		OUTER(outer_every_checksum), OUTER(outer_truncated),                               \
+		OUTER(outer_ovpn_lengths), OUTER(outer_ovpn_opcodes), OUTER(outer_no_egress),      \
+		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
+		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
+		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
 		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \

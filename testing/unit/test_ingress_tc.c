@@ -126,6 +126,37 @@ static void wireguard_skipped(void **state)
 	}
 }
 
+/* Data of OpenVPN, whose length is exact. */
+static void ovpn_notes(void **state)
+{
+	static const uint8_t header[OVPN_HEADER] = { 0x48 };
+	struct packet inner = inner_packet(4, 21);
+	struct noted noted;
+	struct journey j;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		j = in_udp(family, OVPN_PORT, header, sizeof(header), &inner);
+		noted = note_at(&j, 0);
+		assert_int_equal(noted.note.slot, WG);
+		assert_int_equal(noted.note.length, j.inner.len);
+		assert_int_equal(noted.note.flags, 0);
+		for (int length = 8; length <= 48; length++) {
+			set16(j.wire.bytes + j.udp + 4, length);
+			skipped(&j, WG);
+		}
+		set16(j.wire.bytes + j.udp + 4, 49);
+		assert_int_equal(note_at(&j, 0).note.length, 17);
+		for (int first = 0; first <= 0xff; first++) {
+			j.wire.bytes[j.udp + 8] = first;
+			if (first / 8 == 9)
+				note_at(&j, 0);
+			else
+				skipped(&j, WG);
+		}
+	}
+}
+
 static void fragments(void **state)
 {
 	static const uint16_t bits[] = { 0x2000, 0x0001, 0x1fff, 0x3fff, 0x2100 };
@@ -473,10 +504,10 @@ static void no_tunnel(void **state)
 }
 
 #define TC                                                                                         \
-	ALL_WAYS, ALL(notes), ALL(wireguard_notes), ALL(wireguard_skipped), ALL(fragments),        \
-		ALL(others), ALL(vxlan), ALL(geneve), ALL(gre), ALL(kinds_not_registered),         \
-		ALL(destination_options), ALL(stale), ALL(congestion), ALL(lengths),               \
-		ALL(note_of_other_tunnel), PLAIN(plain_ports), NO_TUNNEL(no_tunnel)
+	ALL_WAYS, ALL(notes), ALL(wireguard_notes), ALL(wireguard_skipped), ALL(ovpn_notes),       \
+		ALL(fragments), ALL(others), ALL(vxlan), ALL(geneve), ALL(gre),                    \
+		ALL(kinds_not_registered), ALL(destination_options), ALL(stale), ALL(congestion),  \
+		ALL(lengths), ALL(note_of_other_tunnel), PLAIN(plain_ports), NO_TUNNEL(no_tunnel)
 
 int main(void)
 {

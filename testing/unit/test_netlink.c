@@ -338,33 +338,33 @@ static void link_list(void **state)
 
 static void wireguard_absent(void **state)
 {
-	struct nl_wireguard wg;
+	struct nl_peers wg;
 
 	(void)state;
-	if (nl_wireguard_present())
+	if (nl_family_present("wireguard"))
 		SKIP("this kernel has WireGuard");
-	assert_int_equal(nl_wireguard_get(1, &wg, &err), -ENOENT);
-	assert_string_equal(err.text, "this kernel has no WireGuard");
-	assert_null(wg.peers.list);
-	nl_wireguard_free(&wg);
+	assert_int_equal(nl_wireguard_peers("wireguard", 1, &wg, &err), -ENOENT);
+	assert_string_equal(err.text, "this kernel has no wireguard");
+	assert_null(wg.to.list);
+	nl_peers_free(&wg);
 }
 
 static void wireguard_device(void **state)
 {
-	struct nl_wireguard wg;
+	struct nl_peers wg;
 
 	(void)state;
-	if (!nl_wireguard_present() || !try("ip link add t0 type wireguard"))
+	if (!nl_family_present("wireguard") || !try("ip link add t0 type wireguard"))
 		SKIP("this kernel has no WireGuard");
 	run("wg set t0 listen-port 51820 fwmark 0xca6c");
-	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
-	assert_int_equal(wg.port, 51820);
+	assert_int_equal(nl_wireguard_peers("wireguard", index_of("t0"), &wg, &err), 0);
+	assert_int_equal(wg.ports[0], 51820);
 	assert_int_equal(wg.fwmark, 0xca6c);
-	assert_int_equal(wg.peers.n, 0);
-	nl_wireguard_free(&wg);
+	assert_int_equal(wg.to.n, 0);
+	nl_peers_free(&wg);
 
-	assert_int_equal(nl_wireguard_get(1, &wg, &err), -EOPNOTSUPP);
-	assert_int_equal(nl_wireguard_get(12345, &wg, &err), -ENODEV);
+	assert_int_equal(nl_wireguard_peers("wireguard", 1, &wg, &err), -EOPNOTSUPP);
+	assert_int_equal(nl_wireguard_peers("wireguard", 12345, &wg, &err), -ENODEV);
 }
 
 /* A key of 32 bytes, the first of them 'k' and then the number. */
@@ -405,21 +405,21 @@ static void put_peers(FILE *f)
 static void wireguard_peers(void **state)
 {
 	bool seen[299] = { 0 };
-	struct nl_wireguard wg;
+	struct nl_peers wg;
 	FILE *f;
 
 	(void)state;
-	if (!nl_wireguard_present() || !try("ip link add t0 type wireguard"))
+	if (!nl_family_present("wireguard") || !try("ip link add t0 type wireguard"))
 		SKIP("this kernel has no WireGuard");
 	f = popen("wg setconf t0 /proc/self/fd/0", "w");
 	assert_non_null(f);
 	put_peers(f);
 	assert_int_equal(pclose(f), 0);
-	assert_int_equal(nl_wireguard_get(index_of("t0"), &wg, &err), 0);
+	assert_int_equal(nl_wireguard_peers("wireguard", index_of("t0"), &wg, &err), 0);
 	/* Endpoints of one address differ by their ports; the first peer has none. */
-	assert_int_equal(wg.peers.n, 300);
+	assert_int_equal(wg.to.n, 300);
 	for (unsigned int i = 0; i < 299; i++) {
-		const struct nl_endpoint *peer = &wg.peers.list[i];
+		const struct nl_endpoint *peer = &wg.to.list[i];
 
 		assert_int_equal(peer->family, AF_INET);
 		assert_in_range(peer->port, 1002, 1300);
@@ -427,9 +427,9 @@ static void wireguard_peers(void **state)
 		assert_false(seen[peer->port - 1002]);
 		seen[peer->port - 1002] = true;
 	}
-	assert_int_equal(wg.peers.list[299].family, AF_INET6);
-	nl_wireguard_free(&wg);
-	assert_null(wg.peers.list);
+	assert_int_equal(wg.to.list[299].family, AF_INET6);
+	nl_peers_free(&wg);
+	assert_null(wg.to.list);
 }
 
 /* Routes */

@@ -36,7 +36,7 @@
 
 /* A tunnel, and the kernel's answers about it. */
 static struct nl_link link_of;
-static struct nl_wireguard wg;
+static struct nl_peers wg;
 static struct dscp_tunnel tunnel;
 
 /* u1 has a default route in the table 100 only, which no rule leads to yet. */
@@ -61,7 +61,7 @@ static int two_providers(void **state)
 static int forget(void **state)
 {
 	(void)state;
-	nl_wireguard_free(&wg);
+	nl_peers_free(&wg);
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static void add_peer(const char *address)
 				    .port = 51820 };
 
 	assert_int_equal(inet_pton(peer.family, address, &peer.v6), 1);
-	assert_int_equal(nl_endpoints_add(&wg.peers, &peer), 0);
+	assert_int_equal(nl_endpoints_add(&wg.to, &peer), 0);
 }
 
 /* The tunnel t, without a device. */
@@ -337,7 +337,7 @@ static void bound_to_a_vrf(void **state)
 	link_of.lower = if_nametoindex("v0");
 	assert_found(DSCP_KIND_VXLAN, "u1");
 	add_peer("203.0.113.9");
-	wg.peers.list->scope_id = link_of.lower;
+	wg.to.list->scope_id = link_of.lower;
 	assert_found(DSCP_KIND_VXLAN, "u1");
 }
 
@@ -406,7 +406,7 @@ static void xdp_without_ethernet(void **state)
 	assert_int_equal(tunnel.n_uplinks, 1);
 	assert_string_equal(tunnel.uplink_names[0], "u0");
 	assert_said("t: not at its uplink x0, which is not an Ethernet device");
-	nl_wireguard_free(&wg);
+	nl_peers_free(&wg);
 	add_peer("203.0.113.9");
 	assert_int_equal(find_for_xdp(), -EOPNOTSUPP);
 	assert_non_null(strstr(reason_first(), "x0 is not an Ethernet device"));

@@ -336,6 +336,41 @@ static void test_judge_right(void **state)
 	}
 }
 
+/* The same messages with OpenVPN's opcode in front: the header has 24 bytes and no tag behind. */
+static void feed_ovpn(struct judge *j, unsigned int n, uint8_t opcode)
+{
+	struct pattern pat = pattern(PROTO_UDP, false);
+	struct packet out[PATTERN_PACKETS];
+
+	pat.wireguard = WG_DATA;
+	pat.dscp = pat.rule = CYCLE;
+	for (unsigned int i = 0; i < n; i++) {
+		pattern_build(&pat, i, out);
+		packet_data(&out[0])[28] = opcode << 3;
+		feed(j, &out[0]);
+	}
+}
+
+static void test_judge_ovpn(void **state)
+{
+	struct judge_config cfg = config(TUNNEL_WIREGUARD, false);
+	struct judge *j;
+
+	(void)state;
+	cfg.tunnel = TUNNEL_OVPN;
+	cfg.overhead = WG_KEEPALIVE_LEN - OVPN_HEADER_LEN;
+	cfg.l4 = false;
+	cfg.handshake = DSCP_ANY;
+	cfg.each = 1;
+	j = start(&cfg);
+	feed_ovpn(j, 64, OVPN_DATA);
+	feed_ovpn(j, 3, 4);
+	assert_int_equal(j->right, 64);
+	assert_int_equal(j->handshake, 3);
+	assert_int_equal(j->other, 0);
+	assert_true(finish(j));
+}
+
 static void test_judge_nothing_seen(void **state)
 {
 	struct judge_config cfg = config(TUNNEL_WIREGUARD, false);
@@ -1214,6 +1249,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_truncated),
 	cmocka_unit_test(test_malformed),
 	cmocka_unit_test(test_judge_right),
+	cmocka_unit_test(test_judge_ovpn),
 	cmocka_unit_test(test_judge_nothing_seen),
 	cmocka_unit_test(test_judge_not_enough),
 	cmocka_unit_test(test_judge_wrong_dscp),

@@ -47,6 +47,7 @@ static bool carries_tunnel(const struct judge *j, const struct parsed *p)
 {
 	switch (j->cfg.tunnel) {
 	case TUNNEL_WIREGUARD:
+	case TUNNEL_OVPN:
 		return p->ports && p->proto == IPPROTO_UDP && p->sport == j->cfg.port;
 	case TUNNEL_VXLAN:
 	case TUNNEL_GENEVE:
@@ -163,6 +164,31 @@ static bool wireguard_data(struct judge *j, const uint8_t *data, size_t len, con
 	return false;
 }
 
+/* Sorts out OpenVPN's control messages and keepalives; true if it is data. A session's packet
+ * number never has a value twice. */
+static bool ovpn_data(struct judge *j, const uint8_t *data, size_t len, const struct parsed *p)
+{
+	const uint8_t *h = data + p->payload;
+	size_t inner = p->payload_len - OVPN_HEADER_LEN;
+
+	if (p->payload + OVPN_HEADER_LEN > len || p->payload_len < OVPN_HEADER_LEN) {
+		j->other++;
+	} else if (h[0] >> 3 != OVPN_DATA) {
+		j->handshake++;
+		skip(j, p, j->cfg.handshake, "control message");
+	} else if (inner == OVPN_PING_LEN) {
+		j->keepalive++;
+		skip(j, p, j->cfg.handshake, "keepalive");
+	} else {
+		j->last.dscp = rule_dscp(inner - j->cfg.overhead);
+		j->last.marker = rule_marker(inner - j->cfg.overhead) && !j->cfg.tcp;
+		j->last.number = little_endian(h, 8);
+		j->bytes += inner - j->cfg.overhead;
+		return true;
+	}
+	return false;
+}
+
 /* Writes the outer ECN as Linux does (INET_ECN_encapsulate, RFC 3168's full functionality): a CE
  * stays inside, outside it is ECT(0). */
 static int encapsulated_ecn(int inner)
@@ -225,6 +251,10 @@ static void judge_tunnel(struct judge *j, const uint8_t *data, size_t len, const
 
 	if (j->cfg.tunnel == TUNNEL_WIREGUARD) {
 		if (!wireguard_data(j, data, len, p))
+			return;
+		dscp = j->last.dscp;
+	} else if (j->cfg.tunnel == TUNNEL_OVPN) {
+		if (!ovpn_data(j, data, len, p))
 			return;
 		dscp = j->last.dscp;
 	} else {

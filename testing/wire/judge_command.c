@@ -31,6 +31,7 @@ static const struct {
 	[TUNNEL_GENEVE] = { "geneve", 6081 },
 	[TUNNEL_GRE] = { "gre", 0 },
 	[TUNNEL_IPIP] = { "ipip", 0 },
+	[TUNNEL_OVPN] = { "ovpn", 1194 },
 	[TUNNEL_NONE] = { "none", 0 },
 };
 #define N_TUNNELS ARRAY_SIZE(tunnels)
@@ -47,7 +48,7 @@ static int parse_tunnel(const char *name, struct judge_config *cfg)
 			cfg->port = tunnels[i].port;
 		return 0;
 	}
-	complain("--tunnel is one of wireguard, vxlan, geneve, gre, ipip, none");
+	complain("--tunnel is one of wireguard, ovpn, vxlan, geneve, gre, ipip, none");
 	return -EINVAL;
 }
 
@@ -91,7 +92,8 @@ static int parse_ecn(const char *text, struct judge_config *cfg)
 {
 	if (strcmp(text, "inner"))
 		return parse_choice("--ecn", text, 3, "any", ECN_ANY, &cfg->ecn);
-	if (cfg->tunnel == TUNNEL_WIREGUARD || cfg->tunnel == TUNNEL_NONE) {
+	if (cfg->tunnel == TUNNEL_WIREGUARD || cfg->tunnel == TUNNEL_OVPN ||
+	    cfg->tunnel == TUNNEL_NONE) {
 		complain("--ecn: there is no inner value to be read");
 		return -EINVAL;
 	}
@@ -179,6 +181,8 @@ int judge_options_finish(struct judge_options *opt)
 	}
 	if (opt->map && parse_map(opt->map, cfg->map))
 		return -EINVAL;
+	if (cfg->tunnel == TUNNEL_OVPN)
+		cfg->handshake = 0; /* as OpenVPN's socket sends them */
 	if (opt->handshake &&
 	    parse_choice("--handshake", opt->handshake, 63, "any", DSCP_ANY, &cfg->handshake))
 		return -EINVAL;
@@ -343,7 +347,7 @@ static int run(int argc, char **argv)
 
 const struct command judge_command = {
 	"judge",
-	"FILE --tunnel wireguard|vxlan|geneve|gre|ipip|none --from ADDR [--port P]\n"
+	"FILE --tunnel wireguard|ovpn|vxlan|geneve|gre|ipip|none --from ADDR [--port P]\n"
 	"     [--outer-sport P [--outer-sports MORE]] [--overhead N] [--nested]\n"
 	"     --expect inner|D|none [--map LIST] [--ecn 0-3|any|inner] [--handshake D|any]\n"
 	"     [--rule] [--l4] [--unmarked-ok] [--min N] [--each N] [--json]",

@@ -494,6 +494,7 @@ int packet_parse_inner(const uint8_t *data, size_t len, const struct parsed *out
 	case TUNNEL_IPIP:
 		return parse_ip(data, len, outer->l4, inner);
 	case TUNNEL_WIREGUARD:
+	case TUNNEL_OVPN:
 	case TUNNEL_NONE:
 		break;
 	}

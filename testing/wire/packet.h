@@ -27,6 +27,9 @@
 #define WG_TAG_LEN 16
 #define WG_KEEPALIVE_LEN (WG_HEADER_LEN + WG_TAG_LEN)
 
+#define OVPN_HEADER_LEN 24 /* opcode and peer, packet number, tag */
+#define OVPN_PING_LEN 16 /* inside of a keepalive */
+#define OVPN_DATA 9 /* opcode */
 enum wg_type { WG_INITIATION = 1, WG_RESPONSE, WG_COOKIE, WG_DATA };
 
 enum tunnel {
@@ -35,6 +38,7 @@ enum tunnel {
 	TUNNEL_GENEVE,
 	TUNNEL_GRE,
 	TUNNEL_IPIP,
+	TUNNEL_OVPN,
 	TUNNEL_NONE, /* plain packets, which have come out of a tunnel */
 };
 
