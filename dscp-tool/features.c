@@ -173,6 +173,11 @@ static bool has_wireguard(void)
 	return nl_family_present("wireguard");
 }
 
+static bool has_amneziawg(void)
+{
+	return nl_family_present("amneziawg");
+}
+
 static bool has_ovpn(void)
 {
 	return nl_family_present("ovpn");
@@ -218,6 +223,8 @@ static const struct {
 	  .without = "no --ingress-method xdp: built without libxdp" },
 	{ "wireguard", has_wireguard, OPTIONAL,
 	  .without = "no WireGuard in this kernel, or its module is not loaded" },
+	{ "amneziawg", has_amneziawg, OPTIONAL,
+	  .without = "no AmneziaWG in this kernel, or its module is not loaded" },
 	{ "ovpn", has_ovpn, OPTIONAL,
 	  .without = "no OpenVPN in this kernel (Linux 6.16), or its module is not loaded" },
 };

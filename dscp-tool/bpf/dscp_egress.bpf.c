@@ -442,7 +442,7 @@ static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 	l->data = true;
 	if ((void *)(udp + 2) <= l->o.end && match_payload(l, by_source, by_dest))
 		return true;
-	if (by_source->kind == DSCP_KIND_UDP) {
+	if (by_source->kind == DSCP_KIND_UDP || by_source->kind == DSCP_KIND_AMNEZIAWG) {
 		l->slot = by_source->slot;
 		return true;
 	}
@@ -865,6 +865,9 @@ static __always_inline __u32 wanted_dscp(struct __sk_buff *skb, struct leaving *
 	value = stamped_value(skb->hash);
 	if (is_unknown(value) && l->o.part == PART_FIRST)
 		value = value_of_first(skb, tunnel);
+	/* Nothing but the stamp tells its data from handshakes, junk and keepalives. */
+	if (tunnel->kind == DSCP_KIND_AMNEZIAWG && is_unknown(value))
+		return SKIPPED;
 	return dscp_by_value(tunnel, l->slot, value);
 }
 

@@ -66,10 +66,12 @@ static bool find_endpoint(struct explanation *e, struct tunnel_status *status, s
 
 bool explain_find_peer(struct explanation *e, struct tunnel_status *status)
 {
+	const uint32_t kind = status->tunnel.kind;
 	struct nl_flow flow;
 
 	e->endpoint.family = AF_UNSPEC;
-	if (!e->query->has_to || status->tunnel.kind != DSCP_KIND_WIREGUARD || status->device_gone)
+	if (!e->query->has_to || status->device_gone ||
+	    (kind != DSCP_KIND_WIREGUARD && kind != DSCP_KIND_AMNEZIAWG))
 		return false;
 	if (find_endpoint(e, status, &flow)) {
 		e->endpoint = flow.to;

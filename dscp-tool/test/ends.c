@@ -67,7 +67,7 @@ int test_find_ends(const struct pins *pins, uint32_t slot, struct test *test)
 	test->outer = uplinks_flow(tunnel, &link, link.fwmark);
 	test->outer.to = uplinks_remote(&link);
 	test->outer_netns = tunnel->uplink_netns;
-	if (tunnel->kind == DSCP_KIND_WIREGUARD)
+	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_AMNEZIAWG)
 		err = find_peer(link.kind, test);
 	else if (tunnel->kind == DSCP_KIND_OVPN)
 		err = find_only_peer(&link, test);

@@ -29,7 +29,7 @@ enum kind_key {
 enum kind_peers {
 	PEERS_OF_LINK, /* nobody but the link */
 	PEERS_OF_FDB,
-	PEERS_OF_WIREGUARD,
+	PEERS_OF_WIREGUARD, /* and of amneziawg */
 	PEERS_OF_OVPN,
 };
 

@@ -81,10 +81,13 @@ int method_choose(const struct request *request, struct dscp_tunnel *tunnel)
 	int err;
 
 	if (!kinds_can(tunnel->kind, DSCP_METHOD_TC))
-		return failed(TUNNEL_USAGE,
-			      "%s: a user space tunnel, whose packets come out without their outer "
-			      "header: --direction egress is all there is",
-			      request->name);
+		return failed(TUNNEL_USAGE, "%s: %s: --direction egress is all there is",
+			      request->name,
+			      tunnel->kind == DSCP_KIND_UDP
+				      ? "a user space tunnel, whose packets come out without their "
+					"outer header"
+				      : "the length of amneziawg's headers is not known, so outer "
+					"headers cannot be found again");
 	err = check_method(request, tunnel);
 	if (err)
 		return err;

@@ -80,6 +80,7 @@ enum dscp_kind {
 	DSCP_KIND_IPIP = 6, /* IP protocols 4 and 41, addresses */
 	/* From here on encrypted again. */
 	DSCP_KIND_OVPN = 7, /* UDP source port; opcode 9 is data */
+	DSCP_KIND_AMNEZIAWG = 8, /* UDP source port; a packet with a stamp is data */
 };
 
 /* Tells whether egress_outer finds the inner packet behind the outer header. Such a tunnel needs

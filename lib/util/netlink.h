@@ -112,7 +112,7 @@ int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, str
  * if it may. */
 bool nl_family_present(const char *name);
 
-/* Reads the sockets and the peers of a device of kind wireguard or ovpn. The family
+/* Reads the sockets and the peers of a device of kind wireguard or amneziawg, or ovpn. The family
  * of generic netlink has the name of the kind; -ENOENT: this kernel has none. ovpn needs
  * CAP_NET_ADMIN for it. Free with nl_peers_free(). */
 int nl_wireguard_peers(const char *kind, int ifindex, struct nl_peers *peers, struct nl_error *err);
@@ -121,7 +121,7 @@ void nl_peers_free(struct nl_peers *peers);
 /* Adds a port that is not there yet, unless it is 0, so that they ascend. The lowest are kept. */
 void nl_peers_add_port(struct nl_peers *peers, uint16_t port);
 
-/* A peer of a device of kind wireguard. */
+/* A peer of a device of kind wireguard or amneziawg. */
 struct nl_wireguard_peer {
 	/* An address in the tunnel, which leads to the peer. Of family AF_UNSPEC it is looked for:
 	 * the allowed IP that is a host, of a device with one peer. */

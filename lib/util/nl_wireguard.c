@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Reads the port, the mark and the endpoints of a WireGuard device. */
+/* Reads the port, the mark and the endpoints of a WireGuard device, or of one of AmneziaWG, whose
+ * family of generic netlink has the same attributes under another name. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "nl_core.h"
 
 /* From <linux/wireguard.h>, which systems with headers before Linux 5.6 lack. */
-#define WG_VERSION 1
+#define WG_VERSION 1 /* amneziawg has others; generic netlink does not compare them */
 #define WG_GET_DEVICE 0
 enum {
 	WG_DEVICE_IFINDEX = 1,

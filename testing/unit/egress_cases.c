@@ -304,6 +304,7 @@ static void add_all_tunnels(void)
 	add_by_address(IPIP6, DSCP_KIND_IPIP, 6, local6, remote6, 0);
 	add_by_address(IPIP6_REMOTE, DSCP_KIND_IPIP, 6, NULL, other6, 0);
 	add_by_port(OVPN, DSCP_KIND_OVPN, OVPN_PORT);
+	add_by_port(AMNEZIAWG, DSCP_KIND_AMNEZIAWG, AMNEZIAWG_PORT);
 }
 
 uint32_t stamp_of(uint32_t dscp)

@@ -51,6 +51,7 @@ enum slot {
 	IPIP6,
 	IPIP6_REMOTE, /* of another remote address */
 	OVPN,
+	AMNEZIAWG,
 	N_USED,
 };
 
@@ -67,6 +68,7 @@ static inline uint8_t priority_to(uint8_t dscp)
 #define WG_FIXED_PORT 51822
 #define USER_PORT 1193
 #define OVPN_PORT 1194
+#define AMNEZIAWG_PORT 51823
 #define VXLAN_PORT 4789
 #define VXLAN_ANY_PORT 8472
 #define GENEVE_PORT 6081

@@ -236,6 +236,8 @@ static uint32_t owner_of_udp(const struct view *v, bool *data)
 	if (ovpn != NOBODY && inside[0] / 8 >= 1 && inside[0] / 8 <= 11)
 		return ovpn;
 	slot = with_port(v->world, DSCP_KIND_UDP, get16(udp));
+	if (slot == NOBODY)
+		slot = with_port(v->world, DSCP_KIND_AMNEZIAWG, get16(udp));
 	if (slot != NOBODY)
 		return slot;
 	return v->world->configured ? NOBODY : 0;
@@ -518,6 +520,9 @@ static void judge_whole(const struct view *v, struct outcome *o)
 		o->dscp = handshake ? handshake - 1u : DSCP_KEEP;
 		if (data)
 			dscp = wanted(v, slot, &o->came);
+		/* It tells its data from the rest by nothing else. */
+		if (v->world->tunnels[slot].kind == DSCP_KIND_AMNEZIAWG && dscp >= DSCP_UNKNOWN)
+			data = false;
 		if (data)
 			judge_known(v, o, dscp);
 	}

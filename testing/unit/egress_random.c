@@ -70,6 +70,7 @@ void make_templates(void)
 		t[n++] = udp_packet(family, USER_PORT, OTHER_PORT, 0x04000000, 1500);
 		t[n++] = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x48000001, 64);
 		t[n++] = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x20000000, 64);
+		t[n++] = udp_packet(family, AMNEZIAWG_PORT, OTHER_PORT, 0x12345678, 64);
 		t[n++] = vni_packet(family, VXLAN_PORT, 42);
 		t[n++] = vni_packet(family, VXLAN_ANY_PORT, 9);
 		t[n++] = vni_packet(family, GENEVE_PORT, 7);
@@ -77,9 +78,9 @@ void make_templates(void)
 		t[n++] = gre_packet(family, 0xa0, 77);
 		t[n++] = ip_packet(family, IPPROTO_IPIP, 60);
 		t[n++] = ip_packet(family, IPPROTO_TCP, 100);
-		t[n] = fragment_of(&t[n - 13], 0, true);
+		t[n] = fragment_of(&t[n - 14], 0, true);
 		n++;
-		t[n] = fragment_of(&t[n - 14], 99, true);
+		t[n] = fragment_of(&t[n - 15], 99, true);
 		n++;
 		t[n++] = udp_packet(family, WG_PORT, OTHER_PORT, 0x01000000, 148);
 		t[n++] = udp_packet(family, WG_POLICY_PORT, OTHER_PORT, 0x02000000, 92);
@@ -127,7 +128,7 @@ static void put_interesting(struct packet *p, size_t at)
 	static const uint16_t values[] = {
 		ETH_P_IP,    ETH_P_IPV6,      ETH_P_8021Q,    ETH_P_8021AD,	0x4500,
 		0x6000,	     WG_PORT,	      WG_POLICY_PORT, USER_PORT,	VXLAN_PORT,
-		0x2000,	     0x0400,	      OVPN_PORT,      OVPN_PORT,	IPPROTO_UDP,
+		0x2000,	     0x0400,	      OVPN_PORT,      AMNEZIAWG_PORT,	IPPROTO_UDP,
 		IPPROTO_GRE, IPPROTO_IPIP,    IPPROTO_IPV6,   IPPROTO_FRAGMENT, 0xffff,
 		0,	     IPPROTO_DSTOPTS,
 	};

@@ -83,6 +83,8 @@ static void outer_forwarded(void **state)
 		expect(&p, 0, NOT_OURS, NO_SLOT, 0);
 		p = udp_packet(family, OVPN_PORT, OTHER_PORT, 0x20000000, 64);
 		expect(&p, STRANGE, NOT_OURS, NO_SLOT, 0);
+		p = udp_packet(family, AMNEZIAWG_PORT, OTHER_PORT, 0x20000000, 64);
+		expect_not_ours(&p);
 		how.ingress = 0;
 	}
 }
@@ -377,6 +379,24 @@ static void outer_ovpn_opcodes(void **state)
 			expect(&p, stamp_of(EF), SKIPPED, OVPN, 0);
 		else
 			expect_not_ours(&p);
+	}
+}
+
+/* Any header and any length, and the stamp tells data from the rest. */
+static void outer_amneziawg(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		for (size_t len = 0; len < 150; len++) {
+			p = udp_packet(family, AMNEZIAWG_PORT, OTHER_PORT, len * 0x01234567u, len);
+			expect(&p, stamp_of(EF), MARKED, AMNEZIAWG, EF);
+			expect(&p, STRANGE, SKIPPED, AMNEZIAWG, 0);
+			expect(&p, 0, SKIPPED, AMNEZIAWG, 0);
+			set_ds(&p, 0x88);
+			expect(&p, 0, SKIPPED, AMNEZIAWG, 0);
+		}
 	}
 }
 
@@ -1247,6 +1267,8 @@ static const struct {
 	{ OVPN_PORT, VXLAN_PORT, 0x48000000, 42, MARKED, OVPN },
 	{ OVPN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
 	{ OVPN_PORT, WG_PORT, 0x20000000, 42, SKIPPED, OVPN },
+	{ AMNEZIAWG_PORT, VXLAN_PORT, 0x08000000, 42, MARKED, VXLAN_42 },
+	{ AMNEZIAWG_PORT, GENEVE_PORT, 0x00006558, 8, MARKED, AMNEZIAWG },
 	{ VXLAN_PORT, GENEVE_PORT, 0x00006558, 7, MARKED, GENEVE },
 };
 
@@ -1265,6 +1287,8 @@ static void outer_two_ports(void **state)
 		p = cut(&p, p.len - 70 + 7);
 		if (two_ports[i / 2].source == USER_PORT)
 			expect_marked(&p, USER);
+		else if (two_ports[i / 2].source == AMNEZIAWG_PORT)
+			expect(&p, stamp_of(EF), MARKED, AMNEZIAWG, EF);
 		else
 			expect_not_ours(&p);
 	}
@@ -1552,10 +1576,11 @@ static void outer_random(void **state)
 		OUTER(outer_wireguard_not_its_message), OUTER(outer_handshake_dscp),               \
 		OUTER(outer_priority), OUTER(outer_priority_changes), OUTER(outer_unknown),        \
 		OUTER(outer_policy), OUTER(outer_final), OUTER(outer_fixed),                       \
-		OUTER(outer_ovpn_lengths), OUTER(outer_ovpn_opcodes), OUTER(outer_no_egress),      \
-		OUTER(outer_user_tunnel), OUTER(outer_program), OUTER(outer_ip4_options),          \
-		OUTER(outer_ip4_options_beyond_the_end), OUTER(outer_wrong_length),                \
-		OUTER(outer_wrong_checksum), OUTER(outer_every_checksum), OUTER(outer_truncated),  \
+		OUTER(outer_ovpn_lengths), OUTER(outer_ovpn_opcodes), OUTER(outer_amneziawg),      \
+		OUTER(outer_no_egress), OUTER(outer_user_tunnel), OUTER(outer_program),            \
+		OUTER(outer_ip4_options), OUTER(outer_ip4_options_beyond_the_end),                 \
+		OUTER(outer_wrong_length), OUTER(outer_wrong_checksum),                            \
+		OUTER(outer_every_checksum), OUTER(outer_truncated),                               \
 		OUTER(outer_truncated_at_the_edge), OUTER(outer_ip6_extensions),                   \
 		OUTER(outer_ip6_extensions_truncated), OUTER(outer_ip6_long_options),              \
 		OUTER(outer_encap_limit), OUTER(outer_first_fragments),                            \

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /*
  * Ports and peers of encrypted tunnels, from answers that a kernel has given once, or that are made
- * here: libmnl's sockets are replaced, so that no kernel with ovpn is needed. What is
+ * here: libmnl's sockets are replaced, so that no kernel with ovpn or AmneziaWG is needed. What is
  * asked is compared too.
  */
 #include <setjmp.h>
@@ -348,7 +348,7 @@ static void ovpn_events(void **state)
 	close(fds[1]);
 }
 
-/* WireGuard */
+/* AmneziaWG: attributes of WireGuard, and others between and behind them */
 
 static void answer_device(const char *name)
 {
@@ -384,7 +384,7 @@ static void answer_device(const char *name)
 
 static void wireguard_by_name(void **state)
 {
-	static const char *const names[] = { "wireguard" };
+	static const char *const names[] = { "wireguard", "amneziawg" };
 	struct nl_wireguard_peer peer = {};
 
 	(void)state;
@@ -485,6 +485,28 @@ static struct dscp_tunnel load(const struct request *request, int want, const ch
 	return tunnel;
 }
 
+static void load_amneziawg(void **state)
+{
+	struct request request = plain;
+	struct dscp_tunnel tunnel;
+
+	(void)state;
+	answer_link("t0", "amneziawg", DEVICE);
+	answer_device("amneziawg");
+	tunnel = load(&request, 0, NULL);
+	assert_int_equal(tunnel.kind, DSCP_KIND_AMNEZIAWG);
+	assert_int_equal(tunnel.n_ports, 1);
+	assert_int_equal(tunnel.ports[0], 51823);
+	request.handshake = 1;
+	answer_link("t0", "amneziawg", DEVICE);
+	load(&request, TUNNEL_USAGE, "no handshakes of amneziawg are known");
+	n_answers = n_given = 0;
+	request.handshake = 0;
+	request.direction = DIRECTION_BOTH;
+	answer_link("t0", "amneziawg", DEVICE);
+	load(&request, TUNNEL_USAGE, "--direction egress is all there is");
+}
+
 static void load_ovpn(void **state)
 {
 	struct request request = plain;
@@ -544,8 +566,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(ovpn_both_families), CASE(ovpn_by_tcp),	   CASE(ovpn_without_peers),
 		CASE(ovpn_elsewhere),	  CASE(ovpn_refused),	   CASE(ovpn_recorded),
-		CASE(ovpn_events),	  CASE(many_ports),	   CASE(load_ovpn),
-		CASE(load_ovpn_refused),  CASE(wireguard_by_name),
+		CASE(ovpn_events),	  CASE(many_ports),	   CASE(load_amneziawg),
+		CASE(load_ovpn),	  CASE(load_ovpn_refused), CASE(wireguard_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
