@@ -247,8 +247,8 @@ static __always_inline __u32 ovpn_opcode(__be32 word)
 	return bpf_ntohl(word) >> 27;
 }
 
-/* True if a data message of OpenVPN carries a packet: the kernel's keepalive has 16 bytes inside,
- * fewer than any IP header (ovpn_keepalive_message). */
+/* Tells whether a data message of OpenVPN carries a packet: the kernel's keepalive has 16 bytes
+ * inside, fewer than any IP header (ovpn_keepalive_message). */
 static __always_inline bool ovpn_carries(const struct udp_header *udp)
 {
 	return bpf_ntohs(udp->length) > sizeof(*udp) + OVPN_KEEPALIVE;

@@ -1085,7 +1085,7 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 		rewrite_dscp(skb, &l);
 }
 
-/* True if a tunnel is registered whose packets may have skb_iif, see is_forwarded(). */
+/* Tells whether the packets of a registered tunnel may have skb_iif, see is_forwarded(). */
 static __always_inline bool leaves_iif(void)
 {
 	const struct dscp_config *cfg = read_config();
@@ -1098,9 +1098,8 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 	__be16 type;
 	int offset;
 
-	/* Encapsulation clears skb_iif (skb_scrub_packet()), but for one kind: a packet that came in
-	 * by another device is forwarded, and may well be the WireGuard of a host behind us, with
-	 * our port. */
+	/* Encapsulation clears skb_iif (skb_scrub_packet()), but for one kind: a packet with it is
+	 * forwarded, and may well be the WireGuard of a host behind us, with our port. */
 	if (skb->ingress_ifindex && !leaves_iif())
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */

@@ -74,7 +74,7 @@ static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const
 	return FOUND;
 }
 
-/* Of other messages user space is told, and nothing comes out. The length is exact. */
+/* Matches data only: the kernel hands other messages to user space. The length is exact. */
 static __always_inline enum verdict match_ovpn(struct __sk_buff *skb, const struct outer *o,
 					       struct dscp_note *note)
 {

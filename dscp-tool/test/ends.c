@@ -39,7 +39,7 @@ static int find_peer(const char *kind, struct test *test)
 	return 0;
 }
 
-/* Of an ovpn the address of a sole peer is that of all packets. */
+/* Takes the address of an ovpn's peer, if there is only one. */
 static int find_only_peer(const struct nl_link *link, struct test *test)
 {
 	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers;

@@ -25,7 +25,7 @@ enum kind_key {
 	KIND_BY_ADDRESSES, /* and the key, if there is one */
 };
 
-/* Who tells the ports, and whom the kernel sends to. */
+/* The source for ports, and for the addresses that the kernel sends to. */
 enum kind_peers {
 	PEERS_OF_LINK, /* nobody but the link */
 	PEERS_OF_FDB,

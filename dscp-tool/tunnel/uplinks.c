@@ -312,7 +312,7 @@ static bool is_host(const struct nl_endpoint *to)
 	return !IN6_IS_ADDR_UNSPECIFIED(&to->v6) && !IN6_IS_ADDR_MULTICAST(&to->v6);
 }
 
-/* Of the link; not of kinds that have peers. */
+/* Returns an address of the link; kinds with peers have none. */
 static struct nl_endpoint address_of(const struct nl_link *link, const uint8_t address[16])
 {
 	struct nl_endpoint endpoint = { .family = link->family };

@@ -90,7 +90,7 @@ static inline __attribute__((always_inline)) int dscp_kind_is_clear(__u32 kind)
 	return kind - DSCP_KIND_VXLAN <= DSCP_KIND_IPIP - DSCP_KIND_VXLAN;
 }
 
-/* True if egress_inner stamps the packets, and the kernel encrypts them. */
+/* Tells whether egress_inner stamps the packets, and the kernel encrypts them. */
 static inline __attribute__((always_inline)) int dscp_kind_is_stamped(__u32 kind)
 {
 	return kind == DSCP_KIND_WIREGUARD || kind >= DSCP_KIND_OVPN;

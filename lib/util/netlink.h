@@ -88,7 +88,7 @@ struct nl_endpoints {
 
 #define NL_MAX_PORTS 8
 
-/* What the kernel tells of a tunnel's sockets and of whom it sends to. */
+/* The kernel's answer about a tunnel's sockets, and about the peers that it sends to. */
 struct nl_peers {
 	uint16_t ports[NL_MAX_PORTS]; /* of UDP, local, host order, ascending */
 	unsigned int n_ports; /* 0: none is known yet */
@@ -108,8 +108,8 @@ int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err);
 /* Calls each for every link of this network namespace. */
 int nl_links(void (*each)(const struct nl_link *link, void *ctx), void *ctx, struct nl_error *err);
 
-/* True if there is such a family of generic netlink. The kernel loads the module for this question,
- * if it may. */
+/* Tells whether there is such a family of generic netlink. The kernel loads the module for this
+ * question, if it may. */
 bool nl_family_present(const char *name);
 
 /* Reads the sockets and the peers of a device of kind wireguard or amneziawg, or ovpn. The family

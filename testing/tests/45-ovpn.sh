@@ -17,7 +17,7 @@ kind=ovpn
 # Where the running kernel has none, the test is skipped. In the test's own network namespace.
 needs_ovpn()
 {
-	# Of the kernels of the machines the newest has it.
+	# Only the newest kernel of the machines has the module.
 	! modprobe -q ovpn || nothing_may_be_missing
 	ip link add probe type ovpn || skip "this kernel has no ovpn (Linux 6.16)"
 	ip link delete probe
@@ -195,7 +195,7 @@ test_forwarded()
 # has_skipped N: as many control messages and keepalives have left ov4 of a
 has_skipped() { [ "$(counter a ov4 counters.egress.skipped)" -ge "$1" ]; }
 
-# What OpenVPN itself sends has the DSCP that was asked for, and --passtos does nothing.
+# Control messages, which OpenVPN itself sends, have the requested DSCP, and --passtos does nothing.
 test_control_messages()
 {
 	local json options='--passtos --keepalive 1 600 --persist-tun'

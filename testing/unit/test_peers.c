@@ -40,7 +40,7 @@ enum { REMOTE4 = 2, REMOTE6 = 3, SCOPE = 4, REMOTE_PORT = 5, NETNSID = 7, LOCAL_
 enum { DEVICE_PORT = 6, DEVICE_FWMARK = 7, DEVICE_PEERS = 8, DEVICE_H1 = 14, DEVICE_S4 = 20 };
 enum { ENDPOINT = 4, KEEPALIVE = 5, ALLOWED = 9, ALLOWED_FAMILY = 1, ALLOWED_IP = 2, ALLOWED_LEN };
 
-/* What the kernel answers, one datagram after the other, and what it was asked. */
+/* The kernel's answers, one datagram after the other, and the questions. */
 static char answers[16][4096];
 static size_t answer_len[ARRAY_SIZE(answers)];
 static unsigned int n_answers, n_given;
@@ -322,7 +322,7 @@ static void many_ports(void **state)
 	assert_int_equal(few.ports[0], 1);
 }
 
-/* Of a notification the command alone says whether it matters. */
+/* The command of a notification alone says whether it matters. */
 static void ovpn_events(void **state)
 {
 	static const struct {
@@ -443,7 +443,7 @@ static void ovpn_recorded(void **state)
 	assert_false(peers.by_tcp || peers.elsewhere);
 }
 
-/* What load makes of it */
+/* The tunnel that load makes of it */
 
 static void answer_link(const char *name, const char *kind, int ifindex)
 {
@@ -471,7 +471,7 @@ static const struct request plain = {
 	.direction = DIRECTION_EGRESS, .name = "t0", .n_uplinks = 1, .uplinks = { "eth0" }
 };
 
-/* Of a device that has been answered for, with the uplink eth0 or before that is looked for. */
+/* Loads a device that there are answers for, with the uplink eth0 or before the look for one. */
 static struct dscp_tunnel load(const struct request *request, int want, const char *sentence)
 {
 	struct dscp_tunnel tunnel;
