@@ -321,7 +321,7 @@ each_poke()
 test_garbage_in_tunnels()
 {
 	local name='77 67 30 00 00 00 00 00 00 00 00 00 00 00 00 00' pokes=(
-		'4 00' '4 07' '4 ff' # kind
+		'4 00' '4 09' '4 ff' # kind
 		'6 09' '6 ff' '7 11' '7 ff' # numbers of ports and uplinks
 		'12 04' '12 ff' # way
 		'264 ff 1b 5b 32 4a 00' '264 0a' '264 7f 00' # name
