@@ -1041,5 +1041,5 @@ void random_packets(void **state)
 	assert_counters();
 	/* The mutations are neither too few nor too many. */
 	for (int verdict = UNKNOWN; verdict <= MARKED; verdict++)
-		assert_uint_in_range(seen[verdict], rounds / 200, rounds * 9 / 10);
+		assert_uint_in_range(seen[verdict], rounds / 400, rounds * 9 / 10);
 }
