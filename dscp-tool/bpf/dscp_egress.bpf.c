@@ -798,26 +798,13 @@ static __always_inline struct dscp_tunnel *tunnel_of(__u32 slot)
 	return bpf_map_lookup_elem(&tunnels, &slot);
 }
 
-/* Apart: it is asked of few packets. */
-static __noinline int has_stamp(struct __sk_buff *skb)
-{
-	return is_stamp(skb->hash);
-}
-
-/* Tells a packet that has come in by a device and went into a tunnel from one that is merely
- * forwarded. Of an ovpn over IPv6 the former has skb_iif still: nothing scrubs it
- * (udp_tunnel6_xmit_skb()). Then its stamp is the proof. */
-static __always_inline bool is_forwarded(struct __sk_buff *skb, const struct dscp_tunnel *tunnel)
-{
-	return skb->ingress_ifindex && (tunnel->kind != DSCP_KIND_OVPN || !has_stamp(skb));
-}
-
 /* The tunnel that the packet is of, or NULL. */
 static __always_inline struct dscp_tunnel *find_tunnel(struct __sk_buff *skb, struct leaving *l)
 {
 	struct dscp_tunnel *tunnel = tunnel_of(l->slot);
 
-	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)) || is_forwarded(skb, tunnel))
+	if (!tunnel || (l->slot && !leaves_here(skb, tunnel)) ||
+	    (skb->ingress_ifindex && tunnel->kind != DSCP_KIND_OVPN))
 		return NULL;
 	l->tunnel = tunnel;
 	return tunnel;
@@ -1085,12 +1072,13 @@ static __always_inline void rewrite_ip6(struct __sk_buff *skb, __u32 offset)
 		rewrite_dscp(skb, &l);
 }
 
-/* Tells whether the packets of a registered tunnel may have skb_iif, see is_forwarded(). */
-static __always_inline bool leaves_iif(void)
+/* Tells a packet with skb_iif that is merely forwarded from one that went into a tunnel. Nothing
+ * scrubs the packets of an ovpn over IPv6 (udp_tunnel6_xmit_skb()): their stamp is the proof. */
+static __noinline int is_forwarded(struct __sk_buff *skb)
 {
 	const struct dscp_config *cfg = read_config();
 
-	return cfg && cfg->kinds & 1u << DSCP_KIND_OVPN;
+	return !cfg || !(cfg->kinds & 1u << DSCP_KIND_OVPN) || !is_stamp(skb->hash);
 }
 
 static __always_inline void rewrite_packet(struct __sk_buff *skb)
@@ -1100,7 +1088,7 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 
 	/* Encapsulation clears skb_iif (skb_scrub_packet()), but for one kind: a packet with it is
 	 * forwarded, and may well be the WireGuard of a host behind us, with our port. */
-	if (skb->ingress_ifindex && !leaves_iif())
+	if (skb->ingress_ifindex && is_forwarded(skb))
 		return;
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
