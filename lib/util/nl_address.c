@@ -87,8 +87,7 @@ bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, uns
 	return !bits || !((*bytes ^ *prefix) >> (8 - bits));
 }
 
-/* The rest is zero, so that memcmp() tells whether two are equal. */
-static bool take_address(const struct nlattr *attr, struct nl_endpoint *endpoint)
+bool nl_take_address(const struct nlattr *attr, struct nl_endpoint *endpoint)
 {
 	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
 
@@ -124,7 +123,7 @@ static int read_address(const struct nlmsghdr *message, void *ctx)
 	if (message->nlmsg_type != RTM_NEWADDR || fixed->ifa_scope == RT_SCOPE_HOST)
 		return 0;
 	nl_attrs(message, sizeof(*fixed), attrs, IFA_LOCAL);
-	if (!take_address(attrs[attrs[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS], &address))
+	if (!nl_take_address(attrs[attrs[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS], &address))
 		return 0;
 	address.scope_id = fixed->ifa_index;
 	return nl_endpoints_add(ctx, &address);
@@ -152,7 +151,7 @@ static int read_fdb(const struct nlmsghdr *message, void *ctx)
 	if (message->nlmsg_type != RTM_NEWNEIGH)
 		return 0;
 	nl_attrs(message, sizeof(*fixed), attrs, NDA_IFINDEX);
-	if (!take_address(attrs[NDA_DST], &to))
+	if (!nl_take_address(attrs[NDA_DST], &to))
 		return 0;
 	to.port = ntohs(nl_u16(attrs[NDA_PORT]));
 	to.scope_id = nl_u32(attrs[NDA_IFINDEX]);

@@ -43,11 +43,26 @@ struct nl_family {
 /* Fills in the numbers. -ENOENT: this kernel has no such family. Asking makes the kernel load the
  * module, if it may. */
 int nl_family(const char *name, struct nl_family *family, struct nl_error *err);
-/* Puts the header of a command into a request to a family. */
-void nl_command(struct nlmsghdr *header, uint8_t command, uint8_t version);
 
-/* Tells whether a notification of ovpn is of another address or of one peer less. */
-bool nl_ovpn_event_matters(const struct nlmsghdr *message);
+/* Asks a family for a dump about one device, in an attribute of type 1, as the families of tunnels
+ * have it. */
+int nl_ask_device(const char *family, uint8_t command, int ifindex, const struct nl_reader *reader,
+		  struct nl_error *err);
+/* Returns the reader of such a dump that fills in peers, which are empty now. message: its ctx is
+ * peers. */
+struct nl_reader nl_peers_reader(int (*message)(const struct nlmsghdr *message, void *ctx),
+				 struct nl_peers *peers);
+/* Puts the peers in order after the dump, or frees them if that has failed. Returns ret. */
+int nl_peers_finish(int ret, struct nl_peers *peers);
+
+/* Opens a socket for notifications to groups: a file descriptor, or a negative errno. */
+int nl_open_groups(int protocol, const uint32_t *groups, unsigned int n, struct nl_error *err);
+/* Reads the notifications that have come. True if one of them matters, or some were lost. */
+bool nl_read_groups(int fd, bool (*matters)(const struct nlmsghdr *message));
+
+/* Reads an address of four or of sixteen bytes. The rest of the endpoint is zero, so that memcmp()
+ * tells whether two are equal. False: the attribute is missing, or of another length. */
+bool nl_take_address(const struct nlattr *attr, struct nl_endpoint *endpoint);
 
 /* Tells whether an address begins with the first bits of a prefix, 128 at most. */
 bool nl_has_prefix(const struct nl_endpoint *address, const uint8_t *prefix, unsigned int bits);

@@ -13,35 +13,40 @@
 #include "macros.h"
 #include "nl_core.h"
 
-static const int groups[] = {
-	RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-	RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,	 RTNLGRP_IPV6_RULE,   RTNLGRP_TC,
-};
-
-static int join_groups(int fd)
+static int join_groups(int fd, const uint32_t *groups, unsigned int n)
 {
 	/* Without a separate address (port 0) a socket gets next to nothing: the kernel leaves out
 	 * 0 when a message is nobody's echo (do_one_broadcast()). */
 	const struct sockaddr_nl local = { .nl_family = AF_NETLINK };
 	int err = bind(fd, (const struct sockaddr *)&local, sizeof(local));
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(groups) && !err; i++)
+	for (unsigned int i = 0; i < n && !err; i++)
 		err = setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
 				 sizeof(groups[i]));
 	return err;
 }
 
-int nl_events_open(struct nl_error *err)
+int nl_open_groups(int protocol, const uint32_t *groups, unsigned int n, struct nl_error *err)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), ret;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol), ret;
 
 	if (fd < 0)
 		return nl_fail(err, -errno, "%s", strerror(errno));
-	if (!join_groups(fd))
+	if (!join_groups(fd, groups, n))
 		return fd;
 	ret = nl_fail(err, -errno, "%s", strerror(errno));
 	close(fd);
 	return ret;
+}
+
+int nl_events_open(struct nl_error *err)
+{
+	static const uint32_t groups[] = {
+		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,	 RTNLGRP_IPV6_RULE,   RTNLGRP_TC,
+	};
+
+	return nl_open_groups(NETLINK_ROUTE, groups, ARRAY_SIZE(groups), err);
 }
 
 /* Destinations that a route was looked up for since nl_events_forget(), if that was called at
@@ -118,7 +123,7 @@ static bool any_matters(const struct nlmsghdr *message, int len,
 }
 
 /* Their content does not matter else, nor do lost events (ENOBUFS): all is looked at anew. */
-static bool read_all(int fd, bool (*is_one)(const struct nlmsghdr *message))
+bool nl_read_groups(int fd, bool (*is_one)(const struct nlmsghdr *message))
 {
 	struct nlmsghdr buffer[512];
 	bool any = false;
@@ -137,10 +142,5 @@ static bool read_all(int fd, bool (*is_one)(const struct nlmsghdr *message))
 
 bool nl_events_read(int fd)
 {
-	return read_all(fd, matters);
-}
-
-bool nl_ovpn_events_read(int fd)
-{
-	return read_all(fd, nl_ovpn_event_matters);
+	return nl_read_groups(fd, matters);
 }

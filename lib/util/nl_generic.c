@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
-/* Finds a family of generic netlink, whose number changes from boot to boot. */
+/* Asks the families of generic netlink, whose numbers change from boot to boot. */
 #include <errno.h>
 #include <string.h>
 
 #include <linux/genetlink.h>
 
 #include "nl_core.h"
+
+#define IFINDEX 1 /* WGDEVICE_A_IFINDEX, OVPN_A_IFINDEX */
 
 static int read_family(const struct nlmsghdr *message, void *ctx)
 {
@@ -22,12 +24,14 @@ static int read_family(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-void nl_command(struct nlmsghdr *header, uint8_t command, uint8_t version)
+/* Puts the header of a command into a request. All have version 1; amneziawg's family has another
+ * number, which generic netlink does not compare. */
+static void put_command(struct nlmsghdr *header, uint8_t command)
 {
 	struct genlmsghdr *generic = mnl_nlmsg_put_extra_header(header, sizeof(*generic));
 
 	generic->cmd = command;
-	generic->version = version;
+	generic->version = 1;
 }
 
 int nl_family(const char *name, struct nl_family *family, struct nl_error *err)
@@ -37,7 +41,7 @@ int nl_family(const char *name, struct nl_family *family, struct nl_error *err)
 	struct nlmsghdr *header = nl_request(&request, GENL_ID_CTRL, 0);
 	int ret;
 
-	nl_command(header, CTRL_CMD_GETFAMILY, 1);
+	put_command(header, CTRL_CMD_GETFAMILY);
 	mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, name);
 	ret = nl_exchange(NETLINK_GENERIC, &request, &reader, err);
 	if (ret == -ENOENT || (!ret && !family->id))
@@ -50,4 +54,41 @@ bool nl_family_present(const char *name)
 	struct nl_family family = {};
 
 	return !nl_family(name, &family, NULL);
+}
+
+int nl_ask_device(const char *family, uint8_t command, int ifindex, const struct nl_reader *reader,
+		  struct nl_error *err)
+{
+	struct nl_family numbers = {};
+	struct nl_request request;
+	struct nlmsghdr *header;
+	int ret = nl_family(family, &numbers, err);
+
+	if (ret)
+		return ret;
+	header = nl_request(&request, numbers.id, NLM_F_DUMP);
+	put_command(header, command);
+	mnl_attr_put_u32(header, IFINDEX, ifindex);
+	return nl_exchange(NETLINK_GENERIC, &request, reader, err);
+}
+
+static void restart_peers(void *ctx)
+{
+	nl_peers_free(ctx);
+}
+
+struct nl_reader nl_peers_reader(int (*message)(const struct nlmsghdr *message, void *ctx),
+				 struct nl_peers *peers)
+{
+	memset(peers, 0, sizeof(*peers));
+	return (struct nl_reader){ .message = message, .restart = restart_peers, .ctx = peers };
+}
+
+int nl_peers_finish(int ret, struct nl_peers *peers)
+{
+	if (ret)
+		nl_peers_free(peers);
+	else
+		nl_endpoints_sort(&peers->to);
+	return ret;
 }

@@ -11,14 +11,8 @@
 #include "nl_core.h"
 
 /* From <linux/wireguard.h>, which systems with headers before Linux 5.6 lack. */
-#define WG_VERSION 1 /* amneziawg has others; generic netlink does not compare them */
 #define WG_GET_DEVICE 0
-enum {
-	WG_DEVICE_IFINDEX = 1,
-	WG_DEVICE_LISTEN_PORT = 6,
-	WG_DEVICE_FWMARK = 7,
-	WG_DEVICE_PEERS = 8
-};
+enum { WG_DEVICE_LISTEN_PORT = 6, WG_DEVICE_FWMARK = 7, WG_DEVICE_PEERS = 8 };
 enum { WG_PEER_ENDPOINT = 4, WG_PEER_KEEPALIVE = 5, WG_PEER_ALLOWED_IPS = 9 };
 enum { WG_ALLOWED_FAMILY = 1, WG_ALLOWED_ADDRESS = 2, WG_ALLOWED_LENGTH = 3 };
 
@@ -73,43 +67,11 @@ static int read_device(const struct nlmsghdr *message, void *ctx)
 	return ret;
 }
 
-static void restart_device(void *ctx)
-{
-	nl_peers_free(ctx);
-}
-
-static int ask_device(const char *kind, int ifindex, const struct nl_reader *reader,
-		      struct nl_error *err)
-{
-	struct nl_family family = {};
-	struct nl_request request;
-	struct nlmsghdr *header;
-	int ret = nl_family(kind, &family, err);
-
-	if (ret)
-		return ret;
-	header = nl_request(&request, family.id, NLM_F_DUMP);
-	nl_command(header, WG_GET_DEVICE, WG_VERSION);
-	mnl_attr_put_u32(header, WG_DEVICE_IFINDEX, ifindex);
-	return nl_exchange(NETLINK_GENERIC, &request, reader, err);
-}
-
 int nl_wireguard_peers(const char *kind, int ifindex, struct nl_peers *peers, struct nl_error *err)
 {
-	const struct nl_reader reader = {
-		.message = read_device,
-		.restart = restart_device,
-		.ctx = peers,
-	};
-	int ret;
+	const struct nl_reader reader = nl_peers_reader(read_device, peers);
 
-	memset(peers, 0, sizeof(*peers));
-	ret = ask_device(kind, ifindex, &reader, err);
-	if (ret)
-		nl_peers_free(peers);
-	else
-		nl_endpoints_sort(&peers->to);
-	return ret;
+	return nl_peers_finish(nl_ask_device(kind, WG_GET_DEVICE, ifindex, &reader, err), peers);
 }
 
 /* A search for a peer. */
@@ -194,7 +156,7 @@ int nl_wireguard_peer(const char *kind, int ifindex, struct nl_wireguard_peer *p
 		.restart = restart_search,
 		.ctx = &s,
 	};
-	int ret = ask_device(kind, ifindex, &reader, err);
+	int ret = nl_ask_device(kind, WG_GET_DEVICE, ifindex, &reader, err);
 
 	*peer = s.peer;
 	if (!ret && (s.length < 0 || (!s.wanted.family && s.n_peers > 1)))
