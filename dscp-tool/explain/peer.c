@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "status/problems.h"
+#include "tunnel/kinds.h"
 #include "tunnel/uplinks.h"
 #include "util/log.h"
 
@@ -66,12 +67,11 @@ static bool find_endpoint(struct explanation *e, struct tunnel_status *status, s
 
 bool explain_find_peer(struct explanation *e, struct tunnel_status *status)
 {
-	const uint32_t kind = status->tunnel.kind;
 	struct nl_flow flow;
 
 	e->endpoint.family = AF_UNSPEC;
 	if (!e->query->has_to || status->device_gone ||
-	    (kind != DSCP_KIND_WIREGUARD && kind != DSCP_KIND_AMNEZIAWG))
+	    kinds_peers(status->tunnel.kind) != PEERS_OF_WIREGUARD)
 		return false;
 	if (find_endpoint(e, status, &flow)) {
 		e->endpoint = flow.to;

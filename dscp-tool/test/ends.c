@@ -7,6 +7,7 @@
 
 #include "state/present.h"
 #include "test/test.h"
+#include "tunnel/kinds.h"
 #include "tunnel/uplinks.h"
 #include "util/netns.h"
 #include "util/reason.h"
@@ -67,9 +68,9 @@ int test_find_ends(const struct pins *pins, uint32_t slot, struct test *test)
 	test->outer = uplinks_flow(tunnel, &link, link.fwmark);
 	test->outer.to = uplinks_remote(&link);
 	test->outer_netns = tunnel->uplink_netns;
-	if (tunnel->kind == DSCP_KIND_WIREGUARD || tunnel->kind == DSCP_KIND_AMNEZIAWG)
+	if (kinds_peers(tunnel->kind) == PEERS_OF_WIREGUARD)
 		err = find_peer(link.kind, test);
-	else if (tunnel->kind == DSCP_KIND_OVPN)
+	else if (kinds_peers(tunnel->kind) == PEERS_OF_OVPN)
 		err = find_only_peer(&link, test);
 	if (err)
 		return err;

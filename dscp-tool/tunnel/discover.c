@@ -259,8 +259,7 @@ static void take_request(const struct request *request, const struct nl_link *li
  * itself. */
 static int read_peers(const struct dscp_tunnel *tunnel, struct nl_peers *peers)
 {
-	const struct kind *row = kinds_by_name(tunnel->link_kind);
-	enum kind_peers told_by = row ? row->peers : PEERS_OF_LINK;
+	enum kind_peers told_by = kinds_peers(tunnel->kind);
 	int err = 0, ifindex = tunnel->ifindex;
 	struct nl_error why;
 

@@ -132,6 +132,11 @@ enum kind_key kinds_key(uint32_t kind)
 	return row_of(kind)->key;
 }
 
+enum kind_peers kinds_peers(uint32_t kind)
+{
+	return row_of(kind)->peers;
+}
+
 bool kinds_can(uint32_t kind, enum dscp_method method)
 {
 	return row_of(kind)->methods >> method & 1;

@@ -50,6 +50,7 @@ const struct kind *kinds_by_name(const char *name);
 const struct nl_kind *kinds_link(const char *name);
 
 enum kind_key kinds_key(uint32_t kind);
+enum kind_peers kinds_peers(uint32_t kind);
 
 /* Tells whether ingress can work by that method. */
 bool kinds_can(uint32_t kind, enum dscp_method method);
