@@ -562,6 +562,22 @@ stream_comes_out()
 		--expect "$3" --bytes "${bytes:-4000000}" --at "$(tunnel "$1")" "${@:4}"
 }
 
+# each_protocol_comes_out: the 64 DSCPs by UDP, ICMP, ESP and fragments, and two TCP streams, through
+# both tunnels
+each_protocol_comes_out()
+{
+	local o
+
+	for o in 4 6; do
+		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
+		comes_out ping $o $o --each 10 --ecn 0
+		comes_out esp $o $((10 - o)) --each 10 --ecn 0
+		comes_out frag $o $((10 - o)) --each 20 --ecn 0
+	done
+	stream_comes_out 4 6 46
+	stream_comes_out 6 4 8
+}
+
 # with_ecn OUTER INNER JQ-CONDITION: on the ECN histogram of 160 packets of each value
 with_ecn()
 {

@@ -128,20 +128,11 @@ test_every_packet()
 
 test_every_packet_in()
 {
-	local o
-
 	ovpn_nodes
 	check_exit 1 on b "$TOOL" load ov4 --direction ingress --ingress-method peek
 	grep 'is for wireguard, this is ovpn: use tc' <<<"$OUTPUT"
 	by_tc 6400
-	for o in 4 6; do
-		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
-		comes_out ping $o $o --each 10 --ecn 0
-		comes_out esp $o $((10 - o)) --each 10 --ecn 0
-		comes_out frag $o $((10 - o)) --each 20 --ecn 0
-	done
-	stream_comes_out 4 6 46
-	stream_comes_out 6 4 8
+	each_protocol_comes_out
 	ecn_is_not_ours
 	others_are_untouched 5194
 	check on b "$TOOL" status

@@ -42,13 +42,8 @@ by_method()
 	[ "$method" != peek ] || no_program_at_uplink
 	for o in 4 6; do
 		arrives_counted $o 6400 4 6
-		comes_out udp:640 $o $o --each 10 --ecn 0 --l4
-		comes_out ping $o $o --each 10 --ecn 0
-		comes_out esp $o $((10 - o)) --each 10 --ecn 0
-		comes_out frag $o $((10 - o)) --each 20 --ecn 0
 	done
-	stream_comes_out 4 6 46
-	stream_comes_out 6 4 8
+	each_protocol_comes_out
 	ecn_is_not_ours
 	others_are_untouched
 	check on b "$TOOL" unload --all
