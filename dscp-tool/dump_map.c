@@ -151,15 +151,16 @@ static void read_note(void *ctx, const void *key, const void *value)
 	struct dump *dump = ctx;
 	const struct dscp_note_key *id = key;
 	const struct dscp_note *note = value;
+	uint32_t slot = note->flags & DSCP_NOTE_CLEAR ? 0 : note->slot;
 	struct entry entry = {
 		.kind = NOTE,
 		.dscp = note->flags & DSCP_NOTE_MIXED ? "mixed" : dscp_name(note->ds >> 2),
-		.tunnel = tunnel_name(dump, note->slot),
+		.tunnel = tunnel_name(dump, slot),
 		.method = method_name(id->method),
 		.length = note->length,
 	};
 
-	if (dump->slot && note->slot != dump->slot)
+	if (dump->slot && slot != dump->slot)
 		return;
 	entry.has_message = id->method == DSCP_METHOD_XDP;
 	entry.receiver = le32toh(id->receiver);

@@ -63,16 +63,6 @@ static __always_inline bool is_tcp(struct __sk_buff *skb, struct clear_layout *l
 	       ip6->next == IP_PROTO_TCP;
 }
 
-/* Tells whether the packet is TCP of this machine that VXLAN has handed over without an outer
- * header (vxlan_encap_bypass()). The IP stack takes the socket from arriving packets. Sockets other
- * than TCP's, such as a tun device's or a test run's, have no port. */
-static __always_inline bool is_local(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	return sk && sk->src_port;
-}
-
 static __always_inline bool udp_tunnel_fits(const struct dscp_tunnel *tunnel,
 					    const struct clear_front *front)
 {
@@ -229,7 +219,7 @@ static __noinline int front_dscp(struct __sk_buff *skb, __u32 slot)
 	/* skb_vlan_untag() has moved the Ethernet addresses over the inner VLAN tag. */
 	if (skb->vlan_present)
 		layout.tag = sizeof(struct vlan_tag);
-	if (is_local(skb) || !is_tcp(skb, &layout) || !read_clear(skb, tunnel, &front, &layout) ||
+	if (!is_tcp(skb, &layout) || !read_clear(skb, tunnel, &front, &layout) ||
 	    options_may_be(&front, &layout))
 		return UNKNOWN;
 	v4 = clear_ip4_fits(skb, &tunnel->endpoint, &front, &layout);

@@ -13,7 +13,8 @@
  * another device, gets the same skb. So a note is believed only if the outer header it was made
  * from lies in front of the inner packet. The DSCP is among the compared fields.
  * Of a tunnel in clear text, a packet without a note may show its outer header by itself
- * (bpf_cleartext.h).
+ * (bpf_cleartext.h). Such a tunnel may hand over packets that nobody has sent to this machine, so
+ * ingress_outer stamps those that have arrived (skb->tc_index).
  *
  * Works with nothing configured too (plain tc): WireGuard on any port, VXLAN and geneve on theirs.
  */
@@ -54,6 +55,7 @@ static __always_inline void set_distance(struct dscp_note *note, const struct ou
 {
 	note->distance = o->headers + bytes;
 	note->length = outer_length(o) - note->distance;
+	note->flags = DSCP_NOTE_CLEAR;
 }
 
 static __always_inline enum verdict match_wireguard(struct __sk_buff *skb, const struct outer *o,
@@ -163,6 +165,8 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 		verdict = match_tunnel(skb, &o, note);
 	if (verdict != FOUND)
 		return verdict;
+	if (note->flags & DSCP_NOTE_CLEAR)
+		note->hash = skb->hash;
 	if (o.ip + DSCP_NOTE_BYTES > o.end)
 		return OTHER;
 	__builtin_memcpy(note->header, o.ip, DSCP_NOTE_BYTES);
@@ -175,6 +179,8 @@ static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_n
 	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
 	put_note(&key, note);
+	if (note->flags & DSCP_NOTE_CLEAR)
+		skb->tc_index = DSCP_ARRIVED;
 }
 
 /* Headers in pages: some drivers leave them there. */
@@ -214,13 +220,16 @@ static __always_inline bool is_same_header(__u64 header, __u64 noted)
 }
 
 /* Tells whether the outer header that the note was made from is in front of this packet; else sets
- * why not. */
+ * why not. VXLAN may hand over a packet that no uplink has seen. If that packet has the skb and the
+ * memory of one that died, note and header agree. */
 static __always_inline bool is_of_packet(struct __sk_buff *skb, const struct dscp_note *note,
-					 __u32 *unknown)
+					 bool arrived, __u32 *unknown)
 {
 	__u64 header;
 	__u32 distance = note->distance, length = note->length;
 
+	if (note->flags & DSCP_NOTE_CLEAR && !arrived && note->hash != (__u16)skb->hash)
+		return false;
 	*unknown = UNKNOWN | DSCP_OTHER_LENGTH;
 	if (distance > MAX_DISTANCE)
 		return false;
@@ -245,14 +254,16 @@ static __always_inline __u32 header_dscp(const __u8 *ip)
 }
 
 /* Returns whether it was a WireGuard message. */
-static __always_inline bool recall(struct __sk_buff *skb, struct arrival *a)
+static __always_inline bool recall(struct __sk_buff *skb, bool arrived, struct arrival *a)
 {
 	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 	struct dscp_note note;
 
-	if (!take_note(&key, &note) || !is_of_packet(skb, &note, &a->dscp))
+	if (!take_note(&key, &note) || !is_of_packet(skb, &note, arrived, &a->dscp))
 		return false;
 	a->dscp = header_dscp(note.header);
+	if (note.flags & DSCP_NOTE_CLEAR)
+		return false;
 	if (note.slot && is_slot_of(skb, note.slot))
 		a->slot = note.slot;
 	return note.flags & DSCP_NOTE_PADDED;
@@ -271,13 +282,28 @@ static __always_inline void read_without_note(struct __sk_buff *skb, struct arri
 		a->dscp = dscp;
 }
 
+/*
+ * Tells whether the packet has come by an uplink. Most often ingress_outer's stamp tells, which the
+ * packet, its segments, and the packet that GRO makes of these keep. A filter behind ingress_outer
+ * that accepts the packet (TC_ACT_OK) overwrites the stamp. Then the flow hash tells: on VXLAN's
+ * shortcut (vxlan_encap_bypass()) each packet has one of its own, for the source port.
+ */
+static __always_inline bool has_arrived(struct __sk_buff *skb)
+{
+	if (skb->tc_index != DSCP_ARRIVED)
+		return !skb->hash;
+	skb->tc_index = 0;
+	return true;
+}
+
 SEC("tc/ingress_inner")
 int ingress_inner(struct __sk_buff *skb)
 {
 	struct arrival a = { .dscp = UNKNOWN | DSCP_NO_NOTE };
-	bool wireguard = recall(skb, &a);
+	bool arrived = has_arrived(skb);
+	bool wireguard = recall(skb, arrived, &a);
 
-	if (is_unknown(a.dscp))
+	if (is_unknown(a.dscp) && arrived)
 		read_without_note(skb, &a);
 	rewrite_arrival(skb, &a, !wireguard);
 	return TC_ACT_UNSPEC;

@@ -237,7 +237,10 @@ struct dscp_note {
 	__u8 header[DSCP_NOTE_BYTES];
 	__u16 distance; /* from there to the inner packet */
 	__u16 length; /* of the inner packet */
-	__u16 slot; /* of the tunnel; 0: not known at the uplink */
+	union {
+		__u16 slot; /* of the tunnel that encrypts; 0: not known at the uplink */
+		__u16 hash; /* DSCP_NOTE_CLEAR: the lower half of skb->hash */
+	};
 	__u8 ds; /* outer DS field */
 	__u8 flags; /* DSCP_NOTE_* */
 };
@@ -245,6 +248,10 @@ struct dscp_note {
 /* Several packets with this key, of different DS fields: nobody knows which one is genuine. */
 #define DSCP_NOTE_MIXED (1u << 0)
 #define DSCP_NOTE_PADDED (1u << 1) /* WireGuard: the length has the padding in it */
+#define DSCP_NOTE_CLEAR (1u << 2) /* of a tunnel in clear text */
+
+/* skb->tc_index of a packet with such a note. */
+#define DSCP_ARRIVED 0x6473 /* "ds" */
 
 /* A bucket of the cache in front of the map notes. A program owns the bucket if it has changed the
  * state by a compare-and-swap. */

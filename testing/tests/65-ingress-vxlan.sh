@@ -133,3 +133,40 @@ test_shortcut_is_unknown()
 			fail "counted: $before, then $(counters vx4)"
 	done
 }
+
+# The packets of the stream die at ifb0, one after another, and leave note and header to packets that are
+# made at that moment.
+test_shortcut_beside_a_stream()
+{
+	local pid
+
+	two_nodes long_wire
+	bleached a
+	loads b tc
+	splitting_shaper
+	shortcut_from_c
+	background "$wire" through a b --way tcp --src "$(inner 4 4 1)" --dst "$(inner 4 4 2)" --dscp 46 \
+		--expect 46 --dport 5002 --bytes 20000000 --at vx4 --unmarked-ok
+	pid=$!
+	for _ in 1 2 3 4; do
+		through c b --way tcp --src 10.0.4.3 --dst 10.0.4.2 --dscp 0 --expect 0 --bytes 4000000 --at vx4
+	done
+	wait $pid || fail "the stream from a to b"
+}
+
+# A filter behind ingress_outer that accepts packets takes the stamp of their arrival away.
+test_accepted_behind_the_program()
+{
+	local o
+
+	two_nodes
+	bleached a
+	check on b tc qdisc add dev eth0 clsact
+	check on b tc filter add dev eth0 ingress prio 50 bpf da obj testing/bpf/neighbour.bpf.o \
+		sec tc/neighbour_pass
+	for o in 4 6; do
+		check on b "$TOOL" load vx$o --direction ingress --ingress-method tc --uplink eth0 --attach clsact
+		arrives_counted $o 640 4 6
+		stream_comes_out $o 4 46
+	done
+}

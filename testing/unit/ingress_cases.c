@@ -484,9 +484,12 @@ static bool pass_segments(const struct packet *wire, uint32_t segments, struct p
 	*p = judge_passing(method, &world, wire);
 	if (method == DSCP_METHOD_XDP && find_note(&p->noted.key, &old))
 		merge(&p->noted.note, &old);
-	if (!run_outer(wire, segments, &out))
+	if (!run_outer(wire, segments, world.hash, &out))
 		return false;
 	assert_same(wire, &out);
+	if (raw() && method == DSCP_METHOD_TC)
+		assert_int_equal(knobs->left_tc_index,
+				 p->noted.note.flags & DSCP_NOTE_CLEAR ? DSCP_ARRIVED : 0);
 	if (method == DSCP_METHOD_TC)
 		p->noted.key.id = knobs->id;
 	if (find_note(&p->noted.key, &note) != p->noted.there) {
@@ -561,6 +564,9 @@ static void check_arrival(const struct delivered *d, const struct noted *noted,
 	if (!run_inner(d, under_address, &out))
 		return;
 	assert_marked(&d->packet, &out, o);
+	if (raw() && method == DSCP_METHOD_TC)
+		assert_int_equal(knobs->left_tc_index,
+				 d->tc_index == DSCP_ARRIVED ? 0 : d->tc_index);
 	account(o, d);
 	if (method == DSCP_METHOD_TC)
 		key.id = knobs->id;
@@ -978,10 +984,20 @@ static struct noted random_passing(const struct journey *j)
 	return noted;
 }
 
+static uint32_t random_hash(void)
+{
+	static const uint32_t hashes[] = { 0, 0, 0x10000, 0x12345678, 0xabcd5678, 0xffffffff };
+
+	return hashes[next_random() % ARRAY_SIZE(hashes)];
+}
+
 static void random_delivery(struct delivered *d)
 {
 	size_t far = d->packet.link + 44;
 
+	d->hash = random_hash();
+	if (one_in(2))
+		d->tc_index = one_in(4) ? next_random() : DSCP_ARRIVED;
 	if (one_in(3))
 		d->segments = next_random() % 20;
 	if (one_in(6))
@@ -1004,6 +1020,7 @@ static void random_journey(const struct journey *journeys, unsigned int n, unsig
 	struct delivered d;
 	struct outcome o;
 
+	world.hash = random_hash();
 	set_outer(&j, next_random());
 	mutate_often(j.wire.bytes, j.inner_at, 2);
 	if (one_in(4))

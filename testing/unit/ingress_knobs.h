@@ -24,7 +24,9 @@ struct ingress_knobs {
 	__u32 noted; /* 1: there is a note for the skb, this one: */
 	__u32 runs;
 	__u32 linear; /* bytes of the packet that the next program can read directly */
-	__u32 pad;
+	__u32 hash; /* skb->hash */
+	__u32 tc_index; /* skb->tc_index */
+	__u32 left_tc_index; /* the same behind the next program, if test_back runs */
 	struct dscp_note note;
 	__u8 head[MAX_GROWN]; /* the bytes that `grown` puts in */
 	__s64 error; /* of a helper; 1: there is no next program */

@@ -215,6 +215,10 @@ static struct passage judge_passing_tc(const struct world *world, struct bytes b
 		note->length = get16(b.at + n.length + 4) - 8 - MESSAGE - TAIL;
 	else if (inner == 8 + OVPN_HEADER && note->slot)
 		note->length = get16(b.at + n.length + 4) - inner;
+	else {
+		note->flags = DSCP_NOTE_CLEAR;
+		note->hash = world->hash;
+	}
 	return p;
 }
 
@@ -233,6 +237,11 @@ static bool same_header(const uint8_t *front, const uint8_t *noted)
 	return true;
 }
 
+static bool has_arrived(const struct delivered *d)
+{
+	return d->tc_index == DSCP_ARRIVED || !d->hash;
+}
+
 static bool tells_tc(const struct delivered *d, const struct dscp_note *note)
 {
 	unsigned int tag = d->tag ? TAG : 0, distance = note->distance + tag;
@@ -240,6 +249,8 @@ static bool tells_tc(const struct delivered *d, const struct dscp_note *note)
 	int more = (int)note->length - (int)tag - (int)d->packet.len;
 
 	if (distance > d->front_len || note->distance > 511)
+		return false;
+	if (note->flags & DSCP_NOTE_CLEAR && !has_arrived(d) && note->hash != d->hash % 0x10000)
 		return false;
 	if (d->segments < 2 && (more < 0 || more > (int)most))
 		return false;
@@ -509,7 +520,7 @@ static uint32_t dscp_by_clear(const struct world *world, const struct delivered 
 	uint8_t protocol = IPPROTO_UDP;
 	bool ip4, ip6;
 
-	if (!t->ifindex || !type)
+	if (!t->ifindex || !type || !has_arrived(d))
 		return NO_DSCP;
 	if (t->kind == DSCP_KIND_VXLAN || t->kind == DSCP_KIND_GENEVE)
 		header = udp_header_before(world, t, b.at + b.len, payload);

@@ -31,6 +31,7 @@ struct world {
 	unsigned int n_ports;
 	uint32_t ingress_kinds; /* bits of the other kinds */
 	bool configured; /* by a tool, even if there is no tunnel */
+	uint32_t hash; /* skb->hash at the uplink */
 };
 
 /* A packet that came out of a tunnel. */
@@ -41,6 +42,8 @@ struct delivered {
 	uint32_t ifindex; /* of the tunnel device */
 	uint32_t segments;
 	bool tag; /* a VLAN tag in the metadata */
+	uint32_t hash; /* skb->hash */
+	uint16_t tc_index; /* skb->tc_index */
 };
 
 /* A note in the map `notes`. */

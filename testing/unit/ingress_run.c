@@ -385,6 +385,8 @@ bool run_inner(const struct delivered *in, const struct dscp_note *noted, struct
 	if (!raw())
 		put_frame(&frame, in);
 	knobs->tag = in->tag;
+	knobs->hash = in->hash;
+	knobs->tc_index = in->tc_index;
 	knobs->noted = !!noted;
 	if (noted)
 		knobs->note = *noted;
@@ -403,9 +405,10 @@ bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *o
 	return run_front(&rest, 0, 0, out);
 }
 
-bool run_outer(const struct packet *in, uint32_t segments, struct packet *out)
+bool run_outer(const struct packet *in, uint32_t segments, uint32_t hash, struct packet *out)
 {
 	reset_knobs(NEXT_OUTER);
+	knobs->hash = hash;
 	if (loaded == DSCP_METHOD_XDP)
 		return test_run(program_fd(object, "ingress_outer"), in, out, NULL, XDP_PASS);
 	return run_front(in, in->ip6 ? ETH_P_IPV6 : ETH_P_IP, segments, out);

@@ -49,8 +49,8 @@ bool raw(void);
 bool run_inner(const struct delivered *in, const struct dscp_note *noted, struct packet *out);
 /* ingress_inner on a frame with so little room in front of it. */
 bool run_inner_at_head(const struct packet *in, uint32_t grown, struct packet *out);
-/* ingress_outer. */
-bool run_outer(const struct packet *in, uint32_t segments, struct packet *out);
+/* ingress_outer. hash: skb->hash. */
+bool run_outer(const struct packet *in, uint32_t segments, uint32_t hash, struct packet *out);
 
 /* Notes of the maps note_cache and notes. */
 bool find_note(const struct dscp_note_key *key, struct dscp_note *note);

@@ -74,6 +74,9 @@ int test_front(struct __sk_buff *skb)
 	grow(skb);
 	note(skb);
 	knobs.linear = skb->data_end - skb->data;
+	if (knobs.hash)
+		remember(bpf_set_hash(skb, knobs.hash));
+	skb->tc_index = knobs.tc_index;
 	bpf_tail_call(skb, &next, knobs.next);
 	knobs.error = 1;
 	return TC_ACT_SHOT;
@@ -84,6 +87,7 @@ int test_front(struct __sk_buff *skb)
 SEC("tc/test_back")
 int test_back(struct __sk_buff *skb)
 {
+	knobs.left_tc_index = skb->tc_index;
 	return bpf_redirect(skb->ifindex, 0);
 }
 

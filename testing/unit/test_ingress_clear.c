@@ -217,6 +217,28 @@ static void own_header(void **state)
 	each(MARKED, own_family);
 }
 
+static void stamped(struct clear *c, struct delivered *d)
+{
+	(void)c;
+	d->hash = 1;
+	d->tc_index = DSCP_ARRIVED;
+}
+
+/* A hash, and no stamp: VXLAN's shortcut. */
+static void not_arrived(struct clear *c, struct delivered *d)
+{
+	(void)c;
+	d->hash = 1;
+	d->tc_index = DSCP_ARRIVED + 1;
+}
+
+static void shortcut(void **state)
+{
+	(void)state;
+	each(MARKED, stamped);
+	each(UNKNOWN, not_arrived);
+}
+
 static void metadata_tag(void **state)
 {
 	(void)state;
@@ -542,9 +564,9 @@ static void random_fronts(void **state)
 }
 
 #define CLEAR                                                                                      \
-	ALL(own_header), ALL(every_outer_ds), ALL(stale_note), ALL(of_other_tunnels),              \
-		ALL(of_another_packet), ALL(options), ALL(both_versions), ALL(each_bit_counts),    \
-		ALL(random_fronts)
+	ALL(own_header), ALL(shortcut), ALL(every_outer_ds), ALL(stale_note),                      \
+		ALL(of_other_tunnels), ALL(of_another_packet), ALL(options), ALL(both_versions),   \
+		ALL(each_bit_counts), ALL(random_fronts)
 
 int main(void)
 {

@@ -224,7 +224,7 @@ static void vxlan(void **state)
 		j = in_udp(family, VXLAN_PORT, header, sizeof(header), &inner);
 		noted = note_at(&j, 0);
 		assert_int_equal(noted.note.length, inner.len);
-		assert_int_equal(noted.note.flags, 0);
+		assert_int_equal(noted.note.flags, DSCP_NOTE_CLEAR);
 		assert_int_equal(noted.note.slot, 0);
 		set16(j.wire.bytes + j.udp + 2, STRANGE_PORT);
 		not_noted(&j);
@@ -388,6 +388,38 @@ static void stale(void **state)
 	}
 }
 
+/* The packet has, in clear text, to have come by an uplink: by the stamp, or by its flow hash. */
+static void shortcut(void **state)
+{
+	static const uint32_t hashes[] = { 0, 1, 0x10000, 0x12345678, 0x12340000, 0x5678 };
+	static const uint16_t stamps[] = { 0, 1, DSCP_ARRIVED };
+	static struct journey journeys[N_WAYS_IN];
+	unsigned int n = make_journeys(journeys);
+	struct noted noted;
+	struct delivered d;
+
+	(void)state;
+	world.hash = 0x12345678;
+	for (unsigned int i = 0; i < n * ARRAY_SIZE(hashes) * ARRAY_SIZE(stamps); i++) {
+		struct journey *j = &journeys[i % n];
+		uint32_t hash = hashes[i / n % ARRAY_SIZE(hashes)];
+		uint16_t stamp = stamps[i / n / ARRAY_SIZE(hashes)];
+		bool clear, proved;
+
+		set_outer(j, EF << 2);
+		noted = note_at(j, 0);
+		clear = noted.note.flags & DSCP_NOTE_CLEAR;
+		proved = !hash || hash % 0x10000 == 0x5678 || stamp == DSCP_ARRIVED;
+		d = deliver(j);
+		d.hash = hash;
+		d.tc_index = stamp;
+		if (clear && !proved)
+			expect_unknown(&d, &noted, DSCP_NO_NOTE);
+		else
+			expect(&d, &noted, MARKED, EF);
+	}
+}
+
 static void lengths(void **state)
 {
 	static const uint8_t header[8] = { 8 };
@@ -402,7 +434,7 @@ static void lengths(void **state)
 	d = deliver(&j);
 	for (int more = -30; more <= 30; more++) {
 		noted.note.length = inner.len + more;
-		noted.note.flags = 0;
+		noted.note.flags = DSCP_NOTE_CLEAR;
 		d.segments = 0;
 		if (more)
 			expect_unknown(&d, &noted, DSCP_OTHER_LENGTH);
@@ -507,7 +539,8 @@ static void no_tunnel(void **state)
 	ALL_WAYS, ALL(notes), ALL(wireguard_notes), ALL(wireguard_skipped), ALL(ovpn_notes),       \
 		ALL(fragments), ALL(others), ALL(vxlan), ALL(geneve), ALL(gre),                    \
 		ALL(kinds_not_registered), ALL(destination_options), ALL(stale), ALL(congestion),  \
-		ALL(lengths), ALL(note_of_other_tunnel), PLAIN(plain_ports), NO_TUNNEL(no_tunnel)
+		ALL(shortcut), ALL(lengths), ALL(note_of_other_tunnel), PLAIN(plain_ports),        \
+		NO_TUNNEL(no_tunnel)
 
 int main(void)
 {

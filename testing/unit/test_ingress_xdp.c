@@ -300,7 +300,7 @@ static void forged_messages(void **state)
 	for (uint32_t i = 0x01000000; i < end; i++) {
 		forge(&forged, i);
 		wire = on_wire(&forged, 0);
-		assert_true(run_outer(&wire, 1, &out));
+		assert_true(run_outer(&wire, 1, 0, &out));
 		if (i % 16384)
 			continue;
 		assert_true(count_notes() <= DSCP_NOTE_CACHE + DSCP_NOTES);
