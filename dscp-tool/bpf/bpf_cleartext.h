@@ -51,12 +51,14 @@ static __always_inline bool clear_length_fits(struct __sk_buff *skb, __u32 lengt
 static __always_inline bool is_tcp(struct __sk_buff *skb, struct clear_layout *layout)
 {
 	int offset = find_ip(skb, &layout->type);
-	struct ip6_header *ip6 = packet_start(skb) + (offset & MAX_IP_OFFSET);
-	struct ip4_header *ip4 = (void *)ip6;
+	struct ip6_header *ip6;
+	struct ip4_header *ip4;
 
-	layout->frame = offset;
 	if (offset < 0)
 		return false;
+	layout->frame = offset;
+	ip6 = packet_start(skb) + (some_number(offset, skb->len) & MAX_IP_OFFSET);
+	ip4 = (void *)ip6;
 	if (layout->type == bpf_htons(ETH_P_IP))
 		return (void *)(ip4 + 1) <= packet_end(skb) && ip4->protocol == IP_PROTO_TCP;
 	return layout->type == bpf_htons(ETH_P_IPV6) && (void *)(ip6 + 1) <= packet_end(skb) &&

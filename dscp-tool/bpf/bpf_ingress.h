@@ -151,8 +151,9 @@ static __always_inline void rewrite_inner(struct __sk_buff *skb, const struct ar
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return;
-	ip4 = packet_start(skb) + (offset & MAX_IP_OFFSET);
-	ip6 = packet_start(skb) + (offset & MAX_IP_OFFSET);
+	offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
+	ip4 = packet_start(skb) + offset;
+	ip6 = packet_start(skb) + offset;
 	if (type == bpf_htons(ETH_P_IP)) {
 		if ((void *)(ip4 + 1) > packet_end(skb) || !is_ip4(ip4))
 			return;
@@ -166,7 +167,7 @@ static __always_inline void rewrite_inner(struct __sk_buff *skb, const struct ar
 		ds = ip6_ds(ip6);
 		new = wanted_ds(a, ds);
 		if (new != ds)
-			set_inner_ip6(skb, ip6, new, offset & MAX_IP_OFFSET, summed);
+			set_inner_ip6(skb, ip6, new, offset, summed);
 	} else {
 		return; /* ARP and the like: no DS field, not counted */
 	}

@@ -533,27 +533,36 @@ static __always_inline bool match_ip(struct leaving *l, struct dscp_endpoint *ke
 	return l->slot;
 }
 
+/* Copies the addresses of the outer header, and returns the version of IP. The length has been
+ * checked before, where the verifier knows of which version the header is. */
+static __always_inline __u32 copy_addresses(const struct outer *o, __u8 *source, __u8 *dest)
+{
+	const struct ip4_header *ip4 = o->ip;
+	const struct ip6_header *ip6 = o->ip;
+
+	if (!o->ip6) {
+		__builtin_memcpy(source, ip4->source, sizeof(ip4->source));
+		__builtin_memcpy(dest, ip4->dest, sizeof(ip4->dest));
+		return 4;
+	}
+	if ((void *)(ip6 + 1) <= o->end) {
+		__builtin_memcpy(source, ip6->source, sizeof(ip6->source));
+		__builtin_memcpy(dest, ip6->dest, sizeof(ip6->dest));
+	}
+	return 6;
+}
+
 /* Finds the tunnel of a packet. False: of no tunnel that we know, or a later fragment, which has no
  * port. */
 static __always_inline bool match_tunnel(struct __sk_buff *skb, struct leaving *l)
 {
-	const struct ip4_header *ip4 = l->o.ip;
-	const struct ip6_header *ip6 = l->o.ip;
 	struct dscp_endpoint key = {};
 
 	if (l->o.part >= PART_LATER)
 		return false;
 	if (l->o.protocol == IP_PROTO_UDP)
 		return match_udp(skb, l);
-	if (l->o.ip6) {
-		key.family = 6;
-		__builtin_memcpy(key.local, ip6->source, sizeof(ip6->source));
-		__builtin_memcpy(key.remote, ip6->dest, sizeof(ip6->dest));
-	} else {
-		key.family = 4;
-		__builtin_memcpy(key.local, ip4->source, sizeof(ip4->source));
-		__builtin_memcpy(key.remote, ip4->dest, sizeof(ip4->dest));
-	}
+	key.family = copy_addresses(&l->o, key.local, key.remote);
 	return match_ip(l, &key);
 }
 
@@ -571,18 +580,28 @@ static __always_inline __u32 stamped_value(__u32 hash)
 	return is_stamp(hash) ? dscp_unmix(hash) & DSCP_STAMP_BITS : UNKNOWN;
 }
 
+/* The same where it is asked rarely, or many times. The empty asm keeps GCC from calculating with
+ * the pointer that the map returns. */
+VERIFIED_ONCE int has_stamp(__u32 hash)
+{
+	if (!is_stamp(hash))
+		return 0;
+	asm volatile("");
+	return 1;
+}
+
 /*
  * Finds the stamped value of a fragmented packet of a local connected socket. On each fragment, the
  * first one too, skb_set_owner_w() puts the hash of the socket (sk_txhash) back in place of the
  * stamp. So look which values the packets of that socket were stamped with, from first on. With
  * more than one, the right one is unknown. Both sums begin with a number that the verifier does not
- * know, so that it need not go through every combination. The counter has eight bytes, since GCC 12
- * keeps the counter on the stack and the verifier of Linux 6.1 forgets variables of four bytes
- * there.
+ * know, and nothing branches on a stamp that was found, so that it need not go through every
+ * combination. The counter has eight bytes, since GCC 12 keeps the counter on the stack and the
+ * verifier of Linux 6.1 forgets variables of four bytes there.
  */
 VERIFIED_ONCE int value_of_socket(__u32 hash, __u32 first)
 {
-	__u32 count = hash, sum = hash;
+	__u32 count = hash, sum = hash, found;
 
 	asm volatile("" : "+r"(count), "+r"(sum));
 	for (unsigned long i = 0; i <= DSCP_VALUES; i++) {
@@ -592,10 +611,10 @@ VERIFIED_ONCE int value_of_socket(__u32 hash, __u32 first)
 			value = DSCP_STAMP_FINAL | DSCP_STAMP_KEEP;
 		else if (i == DSCP_VALUES)
 			break;
-		if (!is_stamp(dscp_stamp(hash, value)))
-			continue;
-		count++;
-		sum += value;
+		found = has_stamp(dscp_stamp(hash, value));
+		asm volatile("" : "+r"(found));
+		count += found;
+		sum += value & -found;
 	}
 	return count - hash == 1 ? sum - hash : UNKNOWN;
 }
@@ -933,25 +952,13 @@ static __always_inline void rewrite_dscp(struct __sk_buff *skb, struct leaving *
 		write_dscp(skb, l, dscp);
 }
 
-/* The range has been checked before, where the verifier knows of which version the header is. */
 static __always_inline void set_key(struct dscp_fragment_key *key, const struct __sk_buff *skb,
 				    const struct leaving *l)
 {
-	const struct ip4_header *ip4 = l->o.ip;
-	const struct ip6_header *ip6 = l->o.ip;
-
 	key->ifindex = skb->ifindex;
 	key->id = l->o.id;
 	key->protocol = l->o.protocol;
-	if (!l->o.ip6) {
-		key->family = 4;
-		__builtin_memcpy(key->source, ip4->source, sizeof(ip4->source));
-		__builtin_memcpy(key->dest, ip4->dest, sizeof(ip4->dest));
-	} else if ((void *)(ip6 + 1) <= l->o.end) {
-		key->family = 6;
-		__builtin_memcpy(key->source, ip6->source, sizeof(ip6->source));
-		__builtin_memcpy(key->dest, ip6->dest, sizeof(ip6->dest));
-	}
+	key->family = copy_addresses(&l->o, key->source, key->dest);
 }
 
 /* Notes the tunnel of the packet that a first fragment begins, or that it has none: the
@@ -1078,7 +1085,7 @@ static __noinline int is_forwarded(struct __sk_buff *skb)
 {
 	const struct dscp_config *cfg = read_config();
 
-	return !cfg || !(cfg->kinds & 1u << DSCP_KIND_OVPN) || !is_stamp(skb->hash);
+	return !cfg || !(cfg->kinds & 1u << DSCP_KIND_OVPN) || !has_stamp(skb->hash);
 }
 
 static __always_inline void rewrite_packet(struct __sk_buff *skb)
@@ -1093,10 +1100,11 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
 	GCC_KEEP(offset);
+	offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
 	if (type == bpf_htons(ETH_P_IP))
-		rewrite_ip4(skb, offset & MAX_IP_OFFSET);
+		rewrite_ip4(skb, offset);
 	else if (type == bpf_htons(ETH_P_IPV6))
-		rewrite_ip6(skb, offset & MAX_IP_OFFSET);
+		rewrite_ip6(skb, offset);
 }
 
 SEC("tc/egress_outer")

@@ -158,7 +158,7 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 
 	if (offset < 0)
 		return OTHER;
-	o.ip = packet_start(skb) + (offset & MAX_IP_OFFSET);
+	o.ip = packet_start(skb) + (some_number(offset, skb->len) & MAX_IP_OFFSET);
 	o.end = packet_end(skb);
 	verdict = parse_outer(&o, type);
 	if (verdict == FOUND)

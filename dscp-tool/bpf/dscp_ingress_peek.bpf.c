@@ -106,7 +106,7 @@ static __always_inline __u32 ihl_with_options(const struct long_front *l, __u64 
 	UNROLL
 	for (__u32 ihl = 6; ihl <= MAX_IHL; ihl++)
 		if (ip4_may_begin(udp - ihl * 4, ihl, udp_length) && room >= FRONT_UDP + ihl * 4)
-			found = found ? MAX_IHL + 1 : ihl;
+			found = some_number(found ? MAX_IHL + 1 : ihl, udp_length);
 	return found;
 }
 
