@@ -354,6 +354,10 @@ storm()
 	"$wire" storm a b c --setup "$T/setup" --at eth0 --seed "$1" --count "$2" --senders "$senders" \
 		>>"$T/verdicts" || {
 		cat "$T/setup"
+		for node in a b c; do
+			on $node sh -c 'ip -s -s -o link; cat /proc/net/snmp /proc/net/netstat; grep -v " 0$" /proc/net/snmp6'
+		done
+		cat /proc/net/softnet_stat
 		tail -n 1 "$T/verdicts"
 		fail "seed $1"
 	}
