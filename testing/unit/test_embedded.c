@@ -9,9 +9,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
+#define ZLIB_CONST
+#include <zlib.h>
 
 #include <util/embedded.h>
 
@@ -32,10 +35,44 @@ static void opens(void **state)
 	bpf_object__close(object);
 }
 
+#define UNPACKED_MAX 65536
+
+/* Unpacks by zlib alone. Returns the length, or 0 if the sum is wrong. */
+static size_t unpack(const unsigned char *packed, unsigned char unpacked[UNPACKED_MAX])
+{
+	z_stream stream = {
+		.next_in = packed, .avail_in = LEN, .next_out = unpacked, .avail_out = UNPACKED_MAX
+	};
+	int ret;
+
+	assert_int_equal(inflateInit2(&stream, 16 + MAX_WBITS), Z_OK);
+	ret = inflate(&stream, Z_FINISH);
+	inflateEnd(&stream);
+	return ret == Z_STREAM_END ? stream.total_out : 0;
+}
+
+/* Some bits of a compressed stream say nothing: of a code that is not used, or of the place that
+ * repeated bytes are copied from. */
+static bool is_damaged(const unsigned char *copy)
+{
+	static unsigned char whole[UNPACKED_MAX], unpacked[UNPACKED_MAX];
+	size_t whole_len = unpack(note_cache_test_bpf_start, whole), len = unpack(copy, unpacked);
+
+	assert_int_not_equal(whole_len, 0);
+	return len != whole_len || memcmp(unpacked, whole, len);
+}
+
+static void expect_refused(const unsigned char *copy)
+{
+	assert_null(embedded_open(copy, copy + LEN, NULL));
+	assert_int_equal(errno, EBADMSG);
+}
+
 /* Bit by bit, but not of the length at the end, by which memory is allocated. */
 static void damage_is_noticed(void **state)
 {
 	unsigned char *copy = malloc(LEN);
+	unsigned int damaged = 0, flips = 0;
 
 	(void)state;
 	assert_non_null(copy);
@@ -43,12 +80,16 @@ static void damage_is_noticed(void **state)
 	for (ptrdiff_t i = 10; i < LEN - 4; i += 97) {
 		memcpy(copy, note_cache_test_bpf_start, LEN);
 		copy[i] ^= 1 << i % 8;
-		assert_null(embedded_open(copy, copy + LEN, NULL));
-		assert_int_equal(errno, EBADMSG);
+		flips++;
+		if (!is_damaged(copy))
+			continue;
+		expect_refused(copy);
+		damaged++;
 	}
+	assert_true(damaged > flips / 2);
+	memcpy(copy, note_cache_test_bpf_start, LEN);
 	copy[LEN - 5] ^= 1; /* of the sum */
-	assert_null(embedded_open(copy, copy + LEN, NULL));
-	assert_int_equal(errno, EBADMSG);
+	expect_refused(copy);
 	assert_null(embedded_open(copy, copy, NULL));
 	assert_int_equal(errno, EBADMSG);
 	free(copy);
