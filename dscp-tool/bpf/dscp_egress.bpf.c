@@ -355,13 +355,14 @@ static __always_inline bool match_ovpn_control(struct leaving *l, const struct d
 	return true;
 }
 
-/* Decides by the payload of UDP, of which two words can be read. */
-static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source,
-					  const struct dscp_port *by_dest)
+/* Decides by the payload of UDP, of which two words can be read. The destination port is looked up
+ * only where the source port does not decide: most packets have ports that no cache has. */
+static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source)
 {
 	const struct udp_header *udp = l->o.payload;
 	const packet_be32 *payload = (const void *)(udp + 1);
-	__u32 kind = by_dest->kind;
+	__u32 dest = bpf_ntohs(udp->dest), kind;
+	struct dscp_port *by_dest;
 
 	if (by_source->kind == DSCP_KIND_WIREGUARD && is_wireguard(payload[0])) {
 		l->slot = by_source->slot;
@@ -374,9 +375,13 @@ static __always_inline bool match_payload(struct leaving *l, const struct dscp_p
 		l->data = ovpn_carries(udp);
 		return true;
 	}
+	by_dest = bpf_map_lookup_elem(&ports, &dest);
+	if (!by_dest)
+		return false;
+	kind = by_dest->kind;
 	if (kind != DSCP_KIND_VXLAN && kind != DSCP_KIND_GENEVE)
 		return match_ovpn_control(l, by_source, payload[0]);
-	l->slot = slot_by_vni(by_dest, l->o.ip6 ? 6 : 4, bpf_ntohs(udp->dest), payload[1]);
+	l->slot = slot_by_vni(by_dest, l->o.ip6 ? 6 : 4, dest, payload[1]);
 	if (kind == DSCP_KIND_VXLAN)
 		find_in_vxlan(l, bpf_ntohl(payload[0]));
 	else
@@ -427,20 +432,18 @@ static __always_inline bool match_other(struct __sk_buff *skb)
 static __always_inline bool match_udp(struct __sk_buff *skb, struct leaving *l)
 {
 	const struct udp_header *udp = l->o.payload;
-	struct dscp_port *by_source, *by_dest;
-	__u32 source, dest;
+	struct dscp_port *by_source;
+	__u32 source;
 
 	if ((void *)(udp + 1) > l->o.end)
 		return false;
 	source = bpf_ntohs(udp->source);
-	dest = bpf_ntohs(udp->dest);
 	by_source = bpf_map_lookup_elem(&ports, &source);
-	by_dest = bpf_map_lookup_elem(&ports, &dest);
-	if (!by_source || !by_dest)
+	if (!by_source)
 		return false;
 	l->source = source;
 	l->data = true;
-	if ((void *)(udp + 2) <= l->o.end && match_payload(l, by_source, by_dest))
+	if ((void *)(udp + 2) <= l->o.end && match_payload(l, by_source))
 		return true;
 	if (by_source->kind == DSCP_KIND_UDP || by_source->kind == DSCP_KIND_AMNEZIAWG) {
 		l->slot = by_source->slot;
