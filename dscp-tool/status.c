@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* dscp-tool status: whether tunnels work, and their counters. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +8,8 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "state/root.h"
 #include "status/status.h"
 #include "util/log.h"
-#include "util/reason.h"
 
 #define MAX_WATCH 3600 /* seconds */
 #define CLEAR_SCREEN "\033[H\033[2J" /* ECMA-48: CUP, ED */
@@ -77,38 +74,16 @@ static void compare(struct status_config *config, struct status *status)
 	config->when = now;
 }
 
-/* A change by another process looks like a fault: the change is awaited, and the next one begins
- * after the second look. Returns the lock, or -ENOENT: nothing is loaded any more. Another negative
- * errno: without the lock the first answer is shown. */
-static int await_change(void)
-{
-	int lock = root_lock_to_look();
-
-	if (lock < 0 && lock != -ENOENT)
-		reason_clear();
-	return lock;
-}
-
 static int show(struct status_config *config)
 {
 	struct status_query *query = &config->query;
 	struct status status;
 	int err, exit_status = EXIT_REFUSED;
 
-	memset(query->found, 0, sizeof(query->found));
 	query->other = query->all_netns ? say_set
 		       : query->n_names ? sets_pass_over
 					: sets_refuse_ours;
 	err = status_collect(query, &status);
-	if (!err && !status_healthy(&status)) {
-		_cleanup_lock_ int lock = await_change();
-
-		if (lock >= 0 || lock == -ENOENT) {
-			status_free(&status);
-			memset(query->found, 0, sizeof(query->found));
-			err = status_collect(query, &status);
-		}
-	}
 	if (!err)
 		exit_status = status_healthy(&status) ? EXIT_DONE : EXIT_UNHEALTHY;
 	for (unsigned int i = 0; i < query->n_names && exit_status != EXIT_REFUSED; i++)

@@ -17,12 +17,14 @@
 #include "state/present.h"
 #include "state/recheck.h"
 #include "state/registry.h"
+#include "state/root.h"
 #include "state/sane.h"
 #include "state/sets.h"
 #include "status/problems.h"
 #include "tunnel/flowtable.h"
 #include "util/log.h"
 #include "util/netlink.h"
+#include "util/reason.h"
 
 static void find_netns(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
 {
@@ -322,17 +324,35 @@ static int say_other(struct pins *pins, int err, void *ctx)
 	return c->query->other(pins, err, NULL);
 }
 
+/* A change by another process looks like a fault: the change is awaited, and the next one begins
+ * after the second look. Tells whether to look again. Without the lock the first answer stands; if
+ * there is no lock, nothing is loaded any more. */
+static bool await_change(int *lock)
+{
+	*lock = root_lock_to_look();
+	if (*lock >= 0 || *lock == -ENOENT)
+		return true;
+	reason_clear();
+	return false;
+}
+
 int status_collect(struct status_query *query, struct status *status)
 {
 	struct collection collection = { .query = query, .status = status };
+	_cleanup_lock_ int lock = -1;
 	int err;
 
-	memset(status, 0, sizeof(*status));
-	flowtable_look_anew();
-	balance_look_anew();
-	err = sets_for_each(collect_set, say_other, &collection);
-	find_same_names(status->tunnels, status->n_tunnels);
-	return err;
+	for (bool again = false;; again = true) {
+		memset(status, 0, sizeof(*status));
+		memset(query->found, 0, sizeof(query->found));
+		flowtable_look_anew();
+		balance_look_anew();
+		err = sets_for_each(collect_set, say_other, &collection);
+		find_same_names(status->tunnels, status->n_tunnels);
+		if (err || again || status_healthy(status) || !await_change(&lock))
+			return err;
+		status_free(status);
+	}
 }
 
 void status_free(struct status *status)

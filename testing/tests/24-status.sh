@@ -171,7 +171,7 @@ test_device_moved_away()
 		fail "$OUTPUT"
 }
 
-# asked_during_a_change: while another process is half way, at the point $half
+# asked_during_a_change QUESTION...: while another process is half way, at the point $half
 asked_during_a_change()
 {
 	local change look
@@ -183,7 +183,7 @@ asked_during_a_change()
 		"$TOOL" load vx4 --direction both
 	change=$!
 	retry_until test -e "$T/there"
-	background on a "$TOOL" status --json >"$T/said"
+	background on a "$TOOL" "$@" --json >"$T/said"
 	look=$!
 	retry_until waits_or_ends "$look"
 	touch "$T/go"
@@ -206,7 +206,9 @@ test_during_a_change()
 		"$TOOL" load vx4 --direction both
 	half=$(sed -n 's/^half //p' <<<"$OUTPUT")
 	[ -n "$half" ] || fail "a load is not seen half way: $OUTPUT"
-	retry_until asked_during_a_change
+	retry_until asked_during_a_change status
 	jq -e '.tunnels[0] | .healthy and .direction == "both"' "$T/said" || fail "$(<"$T/said")"
+	retry_until asked_during_a_change explain vx4
+	jq -e '.tunnels[0].problems == [] and .errors == null' "$T/said" || fail "$(<"$T/said")"
 }
 half=''
