@@ -106,7 +106,7 @@ static int collect(struct capture *cap, const struct capture_config *cfg)
 	int n, limit = -1;
 	bool last;
 
-	do {
+	for (;;) {
 		last = stop_requested || now_ns() >= deadline;
 		do {
 			if (cfg->count)
@@ -119,10 +119,12 @@ static int collect(struct capture *cap, const struct capture_config *cfg)
 			complain("%s", pcap_geterr(cap->pcap));
 			return -EIO;
 		}
-		if (!last)
-			poll(&pfd, 1, POLL_MS);
-	} while (!last);
-	return 0;
+		if (last)
+			return 0;
+		/* A test may look at the file meanwhile. */
+		pcap_dump_flush(cap->dump);
+		poll(&pfd, 1, POLL_MS);
+	}
 }
 
 static int report(struct capture *cap)
