@@ -57,7 +57,7 @@ static __always_inline bool is_tcp(struct __sk_buff *skb, struct clear_layout *l
 	if (offset < 0)
 		return false;
 	layout->frame = offset;
-	ip6 = packet_start(skb) + (some_number(offset, skb->len) & MAX_IP_OFFSET);
+	ip6 = packet_start(skb) + some_offset(skb, offset);
 	ip4 = (void *)ip6;
 	if (layout->type == bpf_htons(ETH_P_IP))
 		return (void *)(ip4 + 1) <= packet_end(skb) && ip4->protocol == IP_PROTO_TCP;

@@ -151,7 +151,7 @@ static __always_inline void rewrite_inner(struct __sk_buff *skb, const struct ar
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return;
-	offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
+	offset = some_offset(skb, offset);
 	ip4 = packet_start(skb) + offset;
 	ip6 = packet_start(skb) + offset;
 	if (type == bpf_htons(ETH_P_IP)) {

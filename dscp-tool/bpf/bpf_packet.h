@@ -225,6 +225,13 @@ static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
 	return offset;
 }
 
+/* The same offset, for a look at the header: the verifier would go through all that follows once
+ * for each offset that find_ip() can return. */
+static __always_inline __u32 some_offset(struct __sk_buff *skb, int offset)
+{
+	return some_number(offset, skb->len) & MAX_IP_OFFSET;
+}
+
 /* The first word of a WireGuard message: type 1 to 4, three reserved bytes. */
 static __always_inline bool is_wireguard(__be32 word)
 {

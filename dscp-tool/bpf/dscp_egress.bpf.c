@@ -356,7 +356,8 @@ static __always_inline bool match_ovpn_control(struct leaving *l, const struct d
 }
 
 /* Decides by the payload of UDP, of which two words can be read. The destination port is looked up
- * only where the source port does not decide: most packets have ports that no cache has. */
+ * only where the source port does not decide: a read of so large a table often misses the caches.
+ */
 static __always_inline bool match_payload(struct leaving *l, const struct dscp_port *by_source)
 {
 	const struct udp_header *udp = l->o.payload;
@@ -1036,7 +1037,7 @@ static __noinline int rewrite_unusual(struct __sk_buff *skb)
 	offset = find_ip(skb, &type);
 	if (offset < 0)
 		return 0;
-	l.offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
+	l.offset = some_offset(skb, offset);
 	l.o.ip = packet_start(skb) + l.offset;
 	l.o.end = packet_end(skb);
 	if (parse_outer(&l.o, type) == FOUND)
@@ -1103,7 +1104,7 @@ static __always_inline void rewrite_packet(struct __sk_buff *skb)
 	/* Nothing is pulled before: a tunnel of this host has its headers in the linear part. */
 	offset = find_ip(skb, &type);
 	GCC_KEEP(offset);
-	offset = some_number(offset, skb->len) & MAX_IP_OFFSET;
+	offset = some_offset(skb, offset);
 	if (type == bpf_htons(ETH_P_IP))
 		rewrite_ip4(skb, offset);
 	else if (type == bpf_htons(ETH_P_IPV6))

@@ -49,9 +49,10 @@ static __always_inline __u32 kind_by_port(__u32 port, __u32 *slot)
 				     : DSCP_KIND_WIREGUARD;
 }
 
-/* The inner packet begins so many bytes behind the IP header. (Numbers, where pointers would be
- * simpler: clang 14 subtracts pointers in 32-bit registers, which the verifier does not take.) */
-static __always_inline void set_distance(struct dscp_note *note, const struct outer *o, __u32 bytes)
+/* Notes a packet in clear text, with the inner packet so many bytes behind the IP header. (Numbers,
+ * where pointers would be simpler: clang 14 subtracts pointers in 32-bit registers, which the
+ * verifier does not take.) */
+static __always_inline void note_clear(struct dscp_note *note, const struct outer *o, __u32 bytes)
 {
 	note->distance = o->headers + bytes;
 	note->length = outer_length(o) - note->distance;
@@ -113,7 +114,7 @@ static __always_inline enum verdict match_udp(struct __sk_buff *skb, const struc
 		return match_ovpn(skb, o, note);
 	if (kind == DSCP_KIND_GENEVE)
 		options = geneve_options(bpf_ntohl(*tunnel));
-	set_distance(note, o, sizeof(*udp) + TUNNEL_HEADER + options);
+	note_clear(note, o, sizeof(*udp) + TUNNEL_HEADER + options);
 	return FOUND;
 }
 
@@ -127,7 +128,7 @@ static __always_inline enum verdict match_gre(const struct outer *o, struct dscp
 	flags = bpf_ntohl(*gre);
 	if (flags & GRE_VERSION) /* PPTP */
 		return OTHER;
-	set_distance(note, o, gre_bytes(flags));
+	note_clear(note, o, gre_bytes(flags));
 	return FOUND;
 }
 
@@ -143,7 +144,7 @@ static __always_inline enum verdict match_tunnel(struct __sk_buff *skb, const st
 		return match_gre(o, note);
 	if ((o->protocol == IP_PROTO_IPIP || o->protocol == IP_PROTO_IPV6) &&
 	    kind_registered(DSCP_KIND_IPIP, true)) {
-		set_distance(note, o, 0);
+		note_clear(note, o, 0);
 		return FOUND;
 	}
 	return OTHER;
@@ -158,15 +159,13 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 
 	if (offset < 0)
 		return OTHER;
-	o.ip = packet_start(skb) + (some_number(offset, skb->len) & MAX_IP_OFFSET);
+	o.ip = packet_start(skb) + some_offset(skb, offset);
 	o.end = packet_end(skb);
 	verdict = parse_outer(&o, type);
 	if (verdict == FOUND)
 		verdict = match_tunnel(skb, &o, note);
 	if (verdict != FOUND)
 		return verdict;
-	if (note->flags & DSCP_NOTE_CLEAR)
-		note->hash = skb->hash;
 	if (o.ip + DSCP_NOTE_BYTES > o.end)
 		return OTHER;
 	__builtin_memcpy(note->header, o.ip, DSCP_NOTE_BYTES);
@@ -174,13 +173,15 @@ static __always_inline enum verdict match_packet(struct __sk_buff *skb, struct d
 	return FOUND;
 }
 
-static __always_inline void keep_note(struct __sk_buff *skb, const struct dscp_note *note)
+static __always_inline void keep_note(struct __sk_buff *skb, struct dscp_note *note)
 {
 	struct dscp_note_key key = { .id = skb_id(skb), .method = DSCP_METHOD_TC };
 
-	put_note(&key, note);
-	if (note->flags & DSCP_NOTE_CLEAR)
+	if (note->flags & DSCP_NOTE_CLEAR) {
+		note->hash = skb->hash;
 		skb->tc_index = DSCP_ARRIVED;
+	}
+	put_note(&key, note);
 }
 
 /* Headers in pages: some drivers leave them there. */
