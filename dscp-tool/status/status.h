@@ -84,7 +84,8 @@ struct status_query {
 	bool found[MAX_NAMES]; /* the answer */
 };
 
-/* Returns 0, or a negative errno after a message; status_free() in any case. */
+/* Looks twice where there is a problem: the second time under the lock, if that can be had within
+ * two seconds. Returns 0, or a negative errno after a message; status_free() in any case. */
 int status_collect(struct status_query *query, struct status *status);
 void status_free(struct status *status);
 
