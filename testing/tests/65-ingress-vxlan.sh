@@ -164,8 +164,8 @@ test_accepted_behind_the_program()
 	check on b tc qdisc add dev eth0 clsact
 	check on b tc filter add dev eth0 ingress prio 50 bpf da obj testing/bpf/neighbour.bpf.o \
 		sec tc/neighbour_pass
+	loads b tc --attach clsact
 	for o in 4 6; do
-		check on b "$TOOL" load vx$o --direction ingress --ingress-method tc --uplink eth0 --attach clsact
 		arrives_counted $o 640 4 6
 		stream_comes_out $o 4 46
 	done
