@@ -561,8 +561,10 @@ void assert_counters(void)
 	assert_notes();
 	read_counters(counters);
 	for (int slot = 0; slot < N_SLOTS; slot++) {
-		if (memcmp(&counters[slot], &expected[slot], sizeof(*counters)))
-			print_error("counters of slot %d\n", slot);
+		/* cmocka compares byte by byte, which is a third of all the time of a test. */
+		if (!memcmp(&counters[slot], &expected[slot], sizeof(*counters)))
+			continue;
+		print_error("counters of slot %d\n", slot);
 		assert_memory_equal(&counters[slot], &expected[slot], sizeof(*counters));
 	}
 }

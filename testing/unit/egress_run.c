@@ -45,8 +45,6 @@ struct egress_knobs *knobs;
 
 static struct bpf_object *object;
 static struct maps maps;
-static int n_cpus;
-static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
 static struct {
 	int fd; /* of the device: packets that it sends come out here */
@@ -91,10 +89,6 @@ void egress_load(void)
 	maps_open(&maps, object, N_SLOTS);
 	/* The only global variable of the object. */
 	knobs = maps_area(&maps, ".bss");
-	n_cpus = libbpf_num_possible_cpus();
-	assert_true(n_cpus > 0);
-	all_counters = calloc(N_SLOTS * n_cpus, sizeof(*all_counters));
-	assert_non_null(all_counters);
 }
 
 void egress_reset(void)
@@ -118,8 +112,6 @@ void egress_unload(void)
 	object = NULL;
 	device.attached = NULL;
 	knobs = NULL;
-	free(all_counters);
-	all_counters = NULL;
 }
 
 static void set_map(const char *name, const void *key, const void *value)
@@ -259,21 +251,7 @@ void add_prefix(const struct prefix *prefix)
 
 void read_counters(struct dscp_counters counters[N_SLOTS])
 {
-	uint32_t keys[N_SLOTS], next, count = N_SLOTS;
-	int err;
-
-	err = bpf_map_lookup_batch(egress_map("counters"), NULL, &next, keys, all_counters, &count,
-				   NULL);
-	assert_int_equal(err, 0);
-	assert_int_equal(count, N_SLOTS);
-	memset(counters, 0, N_SLOTS * sizeof(*counters));
-	for (int i = 0; i < N_SLOTS * n_cpus; i++) {
-		const uint64_t *from = (const uint64_t *)&all_counters[i];
-		uint64_t *to = (uint64_t *)&counters[i / n_cpus];
-
-		for (size_t j = 0; j < sizeof(*counters) / sizeof(*to); j++)
-			to[j] += from[j];
-	}
+	maps_read_counters(&maps, "counters", counters);
 }
 
 unsigned int count_flows(void)

@@ -455,8 +455,10 @@ void assert_counters(void)
 			counters[slot].unknown[0] += counters[slot].unknown[i];
 			counters[slot].unknown[i] = 0;
 		}
-		if (memcmp(&counters[slot], &expected[slot], sizeof(*counters)))
-			print_error("counters of slot %d\n", slot);
+		/* cmocka compares byte by byte, which is a third of all the time of a test. */
+		if (!memcmp(&counters[slot], &expected[slot], sizeof(*counters)))
+			continue;
+		print_error("counters of slot %d\n", slot);
 		assert_memory_equal(&counters[slot], &expected[slot], sizeof(*counters));
 	}
 }

@@ -47,9 +47,7 @@ bool buckets_busy;
 static struct bpf_object *object, *front;
 static struct maps maps, front_maps;
 static enum dscp_method loaded;
-static int n_cpus;
 static struct dscp_bucket *buckets; /* the map note_cache; NULL with peek */
-static struct dscp_counters *all_counters; /* of every CPU of every slot */
 
 static struct {
 	int fd;
@@ -168,10 +166,6 @@ void ingress_load(enum dscp_method method)
 	maps_open(&maps, object, N_SLOTS);
 	buckets = method == DSCP_METHOD_PEEK ? NULL : maps_area(&maps, "note_cache");
 	load_front();
-	n_cpus = libbpf_num_possible_cpus();
-	assert_true(n_cpus > 0);
-	all_counters = calloc(N_SLOTS * n_cpus, sizeof(*all_counters));
-	assert_non_null(all_counters);
 	if (raw()) {
 		attach("test_front", 1);
 		attach("test_back", 2);
@@ -207,8 +201,6 @@ void ingress_unload(void)
 	bpf_object__close(front);
 	bpf_object__close(object);
 	object = front = NULL;
-	free(all_counters);
-	all_counters = NULL;
 }
 
 /*
@@ -472,19 +464,5 @@ unsigned int count_notes(void)
 
 void read_arrivals(struct dscp_counters counters[N_SLOTS])
 {
-	uint32_t keys[N_SLOTS], next, count = N_SLOTS;
-	int err;
-
-	err = bpf_map_lookup_batch(ingress_map("ingress_counters"), NULL, &next, keys, all_counters,
-				   &count, NULL);
-	assert_int_equal(err, 0);
-	assert_int_equal(count, N_SLOTS);
-	memset(counters, 0, N_SLOTS * sizeof(*counters));
-	for (int i = 0; i < N_SLOTS * n_cpus; i++) {
-		const uint64_t *from = (const uint64_t *)&all_counters[i];
-		uint64_t *to = (uint64_t *)&counters[i / n_cpus];
-
-		for (size_t j = 0; j < sizeof(*counters) / sizeof(*to); j++)
-			to[j] += from[j];
-	}
+	maps_read_counters(&maps, "ingress_counters", counters);
 }

@@ -53,7 +53,11 @@ void maps_open(struct maps *maps, struct bpf_object *object, uint32_t slots)
 	struct bpf_map *map;
 	void *start;
 
-	*maps = (struct maps){ .object = object, .slots = slots };
+	*maps = (struct maps){ .object = object,
+			       .slots = slots,
+			       .n_cpus = libbpf_num_possible_cpus() };
+	maps->counters = calloc(slots * maps->n_cpus, sizeof(*maps->counters));
+	assert_non_null(maps->counters);
 	bpf_object__for_each_map (map, object) {
 		if (!is_array(map))
 			continue;
@@ -73,6 +77,8 @@ void maps_close(struct maps *maps)
 		maps->n_areas--;
 		munmap(maps->areas[maps->n_areas].start, maps->areas[maps->n_areas].size);
 	}
+	free(maps->counters);
+	maps->counters = NULL;
 }
 
 void *maps_area(const struct maps *maps, const char *name)
@@ -86,6 +92,33 @@ void *maps_area(const struct maps *maps, const char *name)
 	}
 	fail_msg("there is no array %s", name);
 	return NULL;
+}
+
+static void add_counters(struct dscp_counters *sum, const struct dscp_counters *counters)
+{
+	const uint64_t *from = (const uint64_t *)counters;
+	uint64_t *to = (uint64_t *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
+/* Passes over values of zero, which nearly all are: a sanitizer looks at each number that is added. */
+void maps_read_counters(const struct maps *maps, const char *name, struct dscp_counters *sums)
+{
+	static const struct dscp_counters zero;
+	uint32_t *keys = calloc(maps->slots, sizeof(*keys)), next, count = maps->slots;
+	int fd = bpf_object__find_map_fd_by_name(maps->object, name);
+
+	assert_non_null(keys);
+	assert_int_equal(bpf_map_lookup_batch(fd, NULL, &next, keys, maps->counters, &count, NULL),
+			 0);
+	assert_int_equal(count, maps->slots);
+	free(keys);
+	memset(sums, 0, maps->slots * sizeof(*sums));
+	for (uint32_t i = 0; i < maps->slots * maps->n_cpus; i++)
+		if (memcmp(&maps->counters[i], &zero, sizeof(zero)))
+			add_counters(&sums[i / maps->n_cpus], &maps->counters[i]);
 }
 
 /* Each key is looked for while the one before it is still there: from nowhere the kernel would

@@ -8,11 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <dscp/abi.h>
+
 #define MAX_AREAS 8
 
 struct maps {
 	struct bpf_object *object;
 	uint32_t slots; /* that a test reads of a per-CPU array; the others are never used */
+	uint32_t n_cpus;
+	struct dscp_counters *counters; /* room for each CPU of each slot */
 	unsigned int n_areas;
 	struct {
 		const char *name;
@@ -33,6 +37,9 @@ void maps_clear(struct maps *maps);
 
 /* Returns the array with a name that ends so. */
 void *maps_area(const struct maps *maps, const char *name);
+
+/* Adds up the CPUs' values of each slot in that per-CPU array. */
+void maps_read_counters(const struct maps *maps, const char *name, struct dscp_counters *sums);
 
 /* Writes something into all maps. */
 void maps_fill(struct maps *maps);
