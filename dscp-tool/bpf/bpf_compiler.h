@@ -9,6 +9,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+/* A field of a packed struct, which is aligned all the same. Byte by byte, GCC 12 may put one of
+ * its bytes on the stack and take eight from there. */
+#define AT_ONCE(field) (*(const __typeof__(field) *)(const void *)&(field))
+
+/* Keeps the compiler from joining this condition with others, which costs the usual packet more
+ * instructions than a branch. */
+#define RARELY(condition) __builtin_expect(!!(condition), 0)
+
 #ifdef __clang__
 
 /*
@@ -22,7 +30,6 @@
 
 #define UNROLL _Pragma("unroll")
 #define GCC_KEEP(value)
-#define AT_ONCE(field) (field)
 
 #else
 
@@ -34,10 +41,6 @@
 /* GCC then knows nothing of the value but that it is wanted, and does not calculate it by another
  * way, which the verifier could not follow. */
 #define GCC_KEEP(value) asm("" : "+r"(value))
-
-/* A field of a packed struct, which is aligned all the same. Byte by byte, GCC 12 may put one of
- * its bytes on the stack and take eight from there. */
-#define AT_ONCE(field) (*(const __typeof__(field) *)(const void *)&(field))
 
 /* libbpf's helpers are pointers with the helper's number as value. Where the same number is wanted
  * for something else, GCC 12 takes both from one register and then refuses the indirect call. */

@@ -144,16 +144,22 @@ static __always_inline __u32 some_number(__u32 number, __u32 noise)
 	return number ^ noise;
 }
 
-static __always_inline int is_vlan(__be16 type)
+static __always_inline int is_vlan(__u32 type)
 {
-	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+	if (type == bpf_htons(ETH_P_8021Q))
+		return 1;
+	asm volatile(""); /* a branch costs less than joining the conditions */
+	return type == bpf_htons(ETH_P_8021AD);
 }
 
-/* Tells whether an IP header of that ethertype can begin with the byte. */
-static __always_inline int ip_begins(__be16 type, __u8 first)
+#define NO_TYPE 0x10000u
+
+/* The ethertype of the IP header that begins with the byte, or NO_TYPE. */
+static __always_inline __u32 type_by_byte(__u8 first)
 {
-	return (type == bpf_htons(ETH_P_IP) && first >> 4 == 4) ||
-	       (type == bpf_htons(ETH_P_IPV6) && first >> 4 == 6);
+	if (first >> 4 == 4)
+		return bpf_htons(ETH_P_IP);
+	return first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : NO_TYPE;
 }
 
 /*
@@ -197,16 +203,18 @@ static __always_inline int find_ip(struct __sk_buff *skb, __be16 *type)
 {
 	void *data = packet_start(skb), *end = packet_end(skb);
 	struct ethhdr *eth = data;
-	__be16 protocol = skb->protocol, frame_type = 0;
+	__u32 protocol = skb->protocol, frame_type = 0;
 	struct vlan_tag *tag;
 	int offset = ETH_HLEN;
 
 	*type = 0;
-	if (data + 1 > end)
-		return -1;
-	if ((void *)(eth + 1) <= end)
+	if (RARELY(data + ETH_HLEN > end)) {
+		if (data + 1 > end)
+			return -1;
+	} else {
 		frame_type = AT_ONCE(eth->h_proto);
-	if (ip_begins(protocol, *(__u8 *)data) &&
+	}
+	if (type_by_byte(*(__u8 *)data) == protocol &&
 	    ((frame_type != protocol && !is_vlan(frame_type)) || !has_link_header(skb))) {
 		*type = protocol;
 		return 0;

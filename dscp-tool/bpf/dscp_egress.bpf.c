@@ -59,13 +59,9 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } stamp_cache SEC(".maps");
 
-/* In front of devices, direct mapped. A slot is believed if its tunnel has the device. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, DSCP_SLOTS);
-	__type(key, __u32);
-	__type(value, __u32);
-} slots SEC(".maps");
+/* In front of devices, direct mapped. A slot is believed if its tunnel has the device. A variable,
+ * which is read without a look-up. */
+static __u32 slots[DSCP_SLOTS] SEC(".data.slots");
 
 /* Remembers the DSCP of the first fragment of an outer packet, for the fragments behind it. Egress
  * passes the fragments of one packet one behind the other, the first one first
@@ -114,7 +110,7 @@ static __always_inline void set_destination(struct dscp_prefix *prefix, __u32 fa
  */
 static __always_inline bool is_prototype(struct __sk_buff *skb, int offset, __u32 protocol)
 {
-	return protocol == IP_PROTO_GRE && !offset && has_link_header(skb);
+	return RARELY(protocol == IP_PROTO_GRE) && !offset && has_link_header(skb);
 }
 
 /* Returns the DSCP, or negative if there is none. The destination goes to prefix, unless NULL. */
@@ -129,7 +125,7 @@ static __always_inline int read_inner(struct __sk_buff *skb, struct dscp_prefix 
 	if (offset < 0)
 		return -1;
 	ip4 = packet_start(skb) + offset;
-	ip6 = packet_start(skb) + offset;
+	ip6 = (void *)ip4;
 	if (type == bpf_htons(ETH_P_IP)) {
 		if ((void *)(ip4 + 1) > packet_end(skb) || !is_ip4(ip4) ||
 		    is_prototype(skb, offset, ip4->protocol))
@@ -187,7 +183,7 @@ static __noinline int find_slot(struct __sk_buff *skb)
 
 	if (!slot)
 		return 0;
-	bpf_map_update_elem(&slots, &index, slot, BPF_ANY);
+	slots[index] = *slot;
 	return *slot;
 }
 
@@ -195,10 +191,12 @@ static __noinline int find_slot(struct __sk_buff *skb)
 static __always_inline __u32 slot_entered(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex, index = ifindex % DSCP_SLOTS;
-	__u32 *slot = bpf_map_lookup_elem(&slots, &index);
-	struct dscp_tunnel *tunnel = slot ? bpf_map_lookup_elem(&tunnels, slot) : NULL;
+	__u32 slot = slots[index];
+	struct dscp_tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &slot);
 
-	return tunnel && tunnel->ifindex == ifindex ? *slot : find_slot(skb);
+	if (tunnel && tunnel->ifindex == ifindex)
+		return slot;
+	return find_slot(skb);
 }
 
 static __always_inline void count_stamped(struct __sk_buff *skb, __u32 slot, __u64 dscp)

@@ -16,8 +16,8 @@
  *   prefixes         LPM_TRIE[DSCP_PREFIXES]  struct dscp_prefix -> struct dscp_policy
  *   stamps           LRU_HASH                 __u32 stamped skb->hash -> struct dscp_stamp
  *   stamp_cache      ARRAY[DSCP_STAMP_CACHE]  stamp % DSCP_STAMP_CACHE -> __u32 stamp
- *   slots            ARRAY[DSCP_SLOTS]        ifindex % DSCP_SLOTS -> __u32 slot, a cache of
- *                                             devices; the programs' own, not pinned
+ *   .data.slots      __u32[DSCP_SLOTS]        ifindex % DSCP_SLOTS -> slot, a cache of devices; a
+ *                                             variable of the programs, not pinned
  *   fragments        LRU_HASH                 struct dscp_fragment_key -> struct dscp_fragment
  *   counters         PERCPU_ARRAY             slot -> struct dscp_counters of egress
  *   present          DEVMAP                   N * DSCP_MAX_TUNNELS + slot -> the tunnel's device
