@@ -42,8 +42,13 @@ int sets_for_each(each_set *each, other_set *other, void *ctx)
 		const unsigned int before = reason_count();
 
 		failure = pins_open(&pins, sets[i]);
-		pins_close(&pins);
-		failure = failure && failure != -ENOENT ? other(&pins, failure, ctx) : 0;
+		if (!failure) {
+			failure = each(&pins, ctx);
+			pins_close(&pins);
+		} else if (failure != -ENOENT) {
+			failure = other(&pins, failure, ctx);
+		}
+		failure = failure == -ENOENT ? 0 : failure;
 		if (!failure)
 			reason_forget(before);
 		err = err ? err : failure;
