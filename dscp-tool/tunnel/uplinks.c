@@ -134,6 +134,8 @@ struct search {
 	struct nl_devices found;
 	struct nl_devices guessed; /* of packets that have another of the sources, if ever */
 	struct nl_devices *add_to; /* one of the two */
+	int lost; /* of a question without an answer; lost_why says it */
+	char lost_why[SEARCH_TEXT];
 	int err; /* of packets that have no way; why says it */
 	char why[SEARCH_TEXT];
 	char note[SEARCH_TEXT]; /* of packets that have a way where they are not marked */
@@ -144,6 +146,16 @@ static bool is_tunnel(const struct nl_link *link)
 {
 	return link->type != ARPHRD_ETHER &&
 	       (kinds_by_name(link->kind) || !strcmp(link->kind, "tun"));
+}
+
+/* Takes the result of a question to the kernel. Without an answer, uplinks may be missing. */
+static int known(struct search *s, int err, const struct nl_error *why)
+{
+	if (err && why->unanswered) {
+		s->lost = err;
+		snprintf(s->lost_why, sizeof(s->lost_why), "%s", why->text);
+	}
+	return err;
 }
 
 /* Without them fewer uplinks would be found than there are. */
@@ -162,7 +174,8 @@ static int read_addresses(struct search *s)
 		const struct nl_endpoint *address = &s->addresses.list[i];
 
 		if ((address->family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address->v6)) &&
-		    !nl_link_by_index(address->scope_id, &link, &why) && !is_tunnel(&link))
+		    !known(s, nl_link_by_index(address->scope_id, &link, &why), &why) &&
+		    !is_tunnel(&link))
 			nl_endpoints_add(&s->sources, address);
 	}
 	return 0;
@@ -240,7 +253,7 @@ static void keep_reason(struct search *s, const struct nl_endpoint *to, int err,
 static void find_ways(struct search *s, const struct nl_endpoint *to)
 {
 	struct nl_flow flow = s->flow;
-	struct nl_error first, why;
+	struct nl_error first, why, none;
 	struct nl_devices hops;
 	struct nl_route route;
 	int err = 0, ret;
@@ -255,11 +268,11 @@ static void find_ways(struct search *s, const struct nl_endpoint *to)
 			flow.from = s->sources.list[i - 1];
 		if (i && flow.from.family != to->family)
 			continue;
-		ret = nl_route(&flow, &route, &why);
+		ret = known(s, nl_route(&flow, &route, &why), &why);
 		s->add_to = i && !err ? &s->guessed : &s->found;
 		hops.n = 0;
 		if (!ret && !flow.oif && !to->scope_id && route.type == RTN_UNICAST)
-			nl_next_hops(&flow, &hops);
+			known(s, nl_next_hops(&flow, &hops, &none), &none);
 		if (!ret)
 			ret = add_way(s, &flow, &route, &hops, &why);
 		if (!i)
@@ -279,7 +292,8 @@ static void take_guesses(struct search *s)
 	struct nl_link link;
 
 	for (unsigned int i = 0; i < s->guessed.n; i++)
-		if (!nl_link_by_index(s->guessed.list[i], &link, &why) && !is_tunnel(&link))
+		if (!known(s, nl_link_by_index(s->guessed.list[i], &link, &why), &why) &&
+		    !is_tunnel(&link))
 			nl_add_device(&s->found, s->guessed.list[i]);
 }
 
@@ -298,9 +312,9 @@ static void find_spare_ways(struct search *s, const struct nl_endpoint *to)
 		if (s->addresses.list[i].family != to->family || flow.oif == NL_LOOPBACK ||
 		    nl_has_device(&s->found, flow.oif) || is_itself(s->tunnel, flow.oif))
 			continue;
-		nl_next_hops(&flow, &hops);
-		if (nl_has_device(&hops, flow.oif) && !nl_link_by_index(flow.oif, &link, &why) &&
-		    !is_tunnel(&link))
+		known(s, nl_next_hops(&flow, &hops, &why), &why);
+		if (nl_has_device(&hops, flow.oif) &&
+		    !known(s, nl_link_by_index(flow.oif, &link, &why), &why) && !is_tunnel(&link))
 			nl_add_device(&s->found, flow.oif);
 	}
 }
@@ -377,7 +391,7 @@ static void take_device(struct search *s, const struct nl_link *link)
 		return;
 	if (!ifindex && !s->known)
 		ifindex = device_with(s, &s->flow.from);
-	if (ifindex == NL_LOOPBACK || nl_link_by_index(ifindex, &device, &why))
+	if (ifindex == NL_LOOPBACK || known(s, nl_link_by_index(ifindex, &device, &why), &why))
 		return;
 	if (!strcmp(device.kind, "vrf"))
 		s->flow.oif = s->known ? 0 : ifindex;
@@ -500,6 +514,8 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 			find_spare_ways(&s, &s.to.list[i]);
 	}
 	take_guesses(&s);
+	if (s.lost)
+		return failed(s.lost, "%s: cannot find its uplinks: %s", tunnel->name, s.lost_why);
 	if (!s.found.n) {
 		explain(&s);
 		return no_uplink(tunnel, s.err, s.why);

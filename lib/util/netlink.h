@@ -15,6 +15,7 @@
 
 struct nl_error {
 	char text[256];
+	bool unanswered; /* nothing is known: the request or the answer was lost */
 };
 
 /* Numbers of the attributes of IFLA_INFO_DATA that tell about a tunnel; 0, which the kernel never
@@ -183,8 +184,9 @@ int nl_route(const struct nl_flow *flow, struct nl_route *route, struct nl_error
 
 /* Finds all next hops of the route as it is in the table. With flow->oif it is one that leaves by
  * this device, if there is such a route, also one with a worse metric than the best. No route: no
- * devices. With IPv6 it may be another route than nl_route()'s, where there are several. */
-void nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices);
+ * devices. With IPv6 it may be another route than nl_route()'s, where there are several. Fails only
+ * where nothing is known. */
+int nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices, struct nl_error *err);
 
 /* Tells whether a rule of IPv4 looks at the source address, or that is not known. */
 bool nl_rules_by_source(void);

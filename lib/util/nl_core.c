@@ -38,6 +38,7 @@ int nl_fail(struct nl_error *err, int ret, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(err->text, sizeof(err->text), fmt, args);
 		va_end(args);
+		err->unanswered = false;
 	}
 	return ret;
 }
@@ -245,7 +246,11 @@ int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader
 	if (exchange.error)
 		return nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(0u - ret));
 	if (ret == -EINTR)
-		return nl_fail(err, ret, "the list changed each of the %d times it was read",
-			       NL_DUMP_ATTEMPTS);
-	return ret ? nl_fail(err, ret, "netlink: %s", strerror(-ret)) : 0;
+		nl_fail(err, ret, "the list changed each of the %d times it was read",
+			NL_DUMP_ATTEMPTS);
+	else if (ret)
+		nl_fail(err, ret, "netlink: %s", strerror(-ret));
+	if (ret && err)
+		err->unanswered = true;
+	return ret;
 }

@@ -133,23 +133,33 @@ static void put_flow(struct nl_request *request, const struct nl_flow *flow, uns
 }
 
 /* Routes show the devices of next-hop objects too, unless net.ipv4.nexthop_compat_mode is 0. */
-void nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices)
+/* Any answer is good: there may be no such route, or object. */
+static int ask(struct nl_request *request, const struct nl_reader *reader, struct nl_error *err)
+{
+	int ret = nl_exchange(NETLINK_ROUTE, request, reader, err);
+
+	return ret && err->unanswered ? ret : 0;
+}
+
+int nl_next_hops(const struct nl_flow *flow, struct nl_devices *devices, struct nl_error *err)
 {
 	struct hops hops = { 0 };
 	struct nl_reader reader = { .message = read_hops, .ctx = &hops };
 	struct nl_request request;
 	struct nlmsghdr *header;
+	int ret;
 
 	put_flow(&request, flow, RTM_F_FIB_MATCH);
-	nl_exchange(NETLINK_ROUTE, &request, &reader, NULL);
+	ret = ask(&request, &reader, err);
 	reader.message = read_object;
-	for (unsigned int i = 0; i < hops.n_objects; i++) {
+	for (unsigned int i = 0; i < hops.n_objects && !ret; i++) {
 		header = nl_request(&request, RTM_GETNEXTHOP, 0);
 		mnl_nlmsg_put_extra_header(header, sizeof(struct nhmsg));
 		mnl_attr_put_u32(header, NHA_ID, hops.objects[i]);
-		nl_exchange(NETLINK_ROUTE, &request, &reader, NULL);
+		ret = ask(&request, &reader, err);
 	}
 	*devices = hops.devices;
+	return ret;
 }
 
 /* IPv4 answers a look-up that ends in such a route with an errno (fib_props in the kernel), IPv6

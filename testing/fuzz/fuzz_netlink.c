@@ -80,19 +80,19 @@ static int route(struct nl_error *err)
 	return ret;
 }
 
-static int next_hops(void)
+static int next_hops(struct nl_error *err)
 {
 	const struct nl_flow flow = { .to = { .family = AF_INET6 }, .oif = DEVICE };
 	struct nl_devices hops;
+	int ret = nl_next_hops(&flow, &hops, err);
 
-	nl_next_hops(&flow, &hops);
 	CHECK(hops.n <= NL_MAX_DEVICES, "%u devices", hops.n);
 	for (unsigned int i = 0; i < hops.n; i++)
 		for (unsigned int j = 0; j < i; j++)
 			CHECK(hops.list[i] && hops.list[i] != hops.list[j], "device %d",
 			      hops.list[i]);
 	nl_rules_by_source();
-	return 0;
+	return ret;
 }
 
 static int qdisc(bool root, struct nl_error *err)
@@ -171,7 +171,7 @@ static int ask(unsigned int what, struct nl_error *err)
 	case 3:
 		return route(err);
 	case 4:
-		return next_hops();
+		return next_hops(err);
 	case 5:
 	case 6:
 		return qdisc(what % 15 == 6, err);

@@ -165,6 +165,20 @@ test_entries_of_peers()
 		'load vx4 --peer-map 10.0.4.0/24:EF=CS1 --peer-map 10.0.4.9:*=CS0'
 }
 
+# No answer is no answer of "no route".
+test_lost_answers()
+{
+	nodes
+	points_of '^recvmsg' 46=8 46=10 'load vx4 --egress-map EF=AF11' 'load vx4 --egress-map EF=CS1'
+}
+
+# A set that could be opened at the second attempt only is searched like the others.
+test_set_opened_again()
+{
+	nodes
+	points_of '/maps/stamps' identity none 'unload vx4' 'load vx4;load vx6'
+}
+
 # Half way all hooks have the programs of the new table, and the pins the programs of the old one.
 test_pins_of_a_new_table()
 {

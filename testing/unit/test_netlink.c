@@ -465,7 +465,7 @@ static void assert_ways(const struct nl_flow *flow, unsigned int n, const char *
 		fail_msg("no way: %s", err.text);
 	assert_int_equal(route.encap, 0);
 	assert_true(route.oif == index_of(one) || (n > 1 && route.oif == index_of(other)));
-	nl_next_hops(flow, &hops);
+	assert_int_equal(nl_next_hops(flow, &hops, &err), 0);
 	assert_int_equal(hops.n, n);
 	assert_true(nl_has_device(&hops, index_of(one)));
 	assert_true(n == 1 || nl_has_device(&hops, index_of(other)));
@@ -488,7 +488,7 @@ static void assert_no_way(const struct nl_flow *flow, const char *text)
 	assert_int_equal(nl_route(flow, &route, &err), -ENETUNREACH);
 	if (!strstr(err.text, text))
 		fail_msg("'%s' lacks '%s'", err.text, text);
-	nl_next_hops(flow, &hops);
+	assert_int_equal(nl_next_hops(flow, &hops, &err), 0);
 	assert_int_equal(hops.n, 0);
 }
 
@@ -691,7 +691,7 @@ static bool leaves_by(const char *dst, const char *dev)
 	struct nl_devices hops;
 
 	flow.oif = index_of(dev);
-	nl_next_hops(&flow, &hops);
+	assert_int_equal(nl_next_hops(&flow, &hops, &err), 0);
 	return nl_has_device(&hops, flow.oif);
 }
 
