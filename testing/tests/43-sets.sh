@@ -1100,7 +1100,7 @@ take_over_killed()
 	lone_node
 	remember
 	thin 16 64
-	line="dscp-tool load vx4 --direction both --egress-map '*=CS0' --peer-map '10.0.4.2/32:*=CS0,EF=EF'"
+	line="dscp-tool load vx4 --direction both --egress-map '*=CS0' --peer-map '10.0.4.2/32:EF=EF'"
 	printf '%s\n' "$line" 'dscp-tool load vx6 --outer-dscp EF --attach clsact' >"$T/lines"
 	check on a "$TOOL" apply "$T/lines"
 	made_by_another a
@@ -1126,14 +1126,20 @@ take_over_killed()
 # newer_requests BYTES: the requests of node a are of a newer version, with a member of eight bytes more
 newer_requests()
 {
-	local set
+	local set size low new
 
 	set=$(pins a)
-	check on a bpftool map create "$set/aside" type hash key 4 value 728 entries 1024 name requests flags 1
-	on a bpftool -j map dump pinned "$set/maps/requests" | jq -r --arg set "$set" --arg more "$1" '.[] |
-		(.value | map(ltrimstr("0x"))) as $old | (if $old[0] == "d0" then 0 else 3 end) as $size |
+	size=$(on a bpftool -j map show pinned "$set/maps/requests" | jq .bytes_value)
+	printf -v low %02x $((size % 256))
+	printf -v new %02x $((size % 256 + 8))
+	check on a bpftool map create "$set/aside" type hash key 4 value $((size + 8)) entries 1024 \
+		name requests flags 1
+	# The first member of a request is its size, of four bytes.
+	on a bpftool -j map dump pinned "$set/maps/requests" | jq -r --arg set "$set" --arg more "$1" \
+		--arg low "$low" --arg new "$new" '.[] |
+		(.value | map(ltrimstr("0x"))) as $old | (if $old[0] == $low then 0 else 3 end) as $at |
 		"map update pinned \($set)/aside key hex \(.key | map(ltrimstr("0x")) | join(" ")) " +
-		"value hex \($old | .[$size] = "d8" | join(" ")) \($more)"' >"$T/batch"
+		"value hex \($old | .[$at] = $new | join(" ")) \($more)"' >"$T/batch"
 	check on a bpftool batch file "$T/batch"
 	check on a mv "$set/aside" "$set/maps/requests"
 	made_by_another a
@@ -1143,7 +1149,7 @@ newer_requests()
 # DSCP that the option hides might show: the newer version goes on.
 test_newer_requests()
 {
-	local line="dscp-tool load vx4 --egress-map '*=CS0' --peer-map '10.0.4.2/32:*=CS0,EF=CS1'"
+	local line="dscp-tool load vx4 --egress-map '*=CS0' --peer-map '10.0.4.2/32:EF=CS1'"
 
 	kind=vxlan
 	two_nodes
