@@ -103,7 +103,8 @@ static void add_counters(struct dscp_counters *sum, const struct dscp_counters *
 		to[i] += from[i];
 }
 
-/* Passes over values of zero, which nearly all are: a sanitizer looks at each number that is added. */
+/* Passes over values of zero, which nearly all are: a sanitizer looks at each number that is
+ * added. */
 void maps_read_counters(const struct maps *maps, const char *name, struct dscp_counters *sums)
 {
 	static const struct dscp_counters zero;
