@@ -13,8 +13,8 @@
  * its bytes on the stack and take eight from there. */
 #define AT_ONCE(field) (*(const __typeof__(field) *)(const void *)&(field))
 
-/* Keeps the compiler from joining this condition with others, which costs the usual packet more
- * instructions than a branch. */
+/* Moves what depends on this condition behind the code of the usual packet, in find_ip() worth one
+ * nanosecond of egress_outer. */
 #define RARELY(condition) __builtin_expect(!!(condition), 0)
 
 #ifdef __clang__
