@@ -426,7 +426,7 @@ static void policy_reads_what_it_prints(void **state)
 
 	(void)state;
 	policy_unnamed(&unnamed);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		const struct dscp_policy base = random_policy(&seed), other = random_policy(&seed);
 
 		assert_read_back(&other, &base, &base);
@@ -552,7 +552,7 @@ static void priority_reads_what_it_prints(void **state)
 	uint32_t seed = 20210618;
 
 	(void)state;
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		struct dscp_policy policy = i % 2 ? priorities("fq") : priorities("802.1p");
 		const struct dscp_policy base = i % 3 ? priorities("keep") : policy;
 		struct dscp_policy again = base;
