@@ -87,7 +87,7 @@ void egress_load(void)
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "stamps"), FLOWS);
 	assert_int_equal(bpf_object__load(object), 0);
 	maps_open(&maps, object, N_SLOTS);
-	/* The only global variable of the object. */
+	/* The test's own variables; the cache of slots is in a section of its own. */
 	knobs = maps_area(&maps, ".bss");
 }
 

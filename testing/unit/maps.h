@@ -41,6 +41,10 @@ void *maps_area(const struct maps *maps, const char *name);
 /* Adds up the CPUs' values of each slot in that per-CPU array. */
 void maps_read_counters(const struct maps *maps, const char *name, struct dscp_counters *sums);
 
+/* Fails the test if the counters of that slot are others. */
+void maps_assert_counters(const struct dscp_counters *got, const struct dscp_counters *want,
+			  int slot);
+
 /* Writes something into all maps. */
 void maps_fill(struct maps *maps);
 
