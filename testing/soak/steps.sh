@@ -349,7 +349,7 @@ wg_options()
 	OPTIONS
 }
 
-vx_options() { wg_options | grep -v 'hook xdp'; }
+vx_options() { wg_options | grep -v 'ingress-method xdp'; }
 
 step_options()
 {
