@@ -442,39 +442,58 @@ static int send_segments(struct storm *s, struct draft *d, const struct storm_so
 }
 
 /*
- * Primers: to each address of IPv6, by each way there, a packet that is larger than all MTUs,
- * before all others. A tunnel inside another one tells the kernel with the first large packet that
- * the path has room for less than its device. If two CPUs learn that at the same time, the later
- * entry takes the place of the earlier one (rt6_insert_exception()), and the kernel drops the
- * packet that is just being sent by the earlier one (dst_dev_put(), blackhole_neigh_output()): of a
- * datagram its later fragments. After the primers the entry is there, and changes in its place.
+ * Primers: to each address, by each way there, packets before all others. A tunnel inside another
+ * one tells the kernel with the first large packet that the path has room for less than its device.
+ * If two CPUs take such a route for the first time at the same moment, the later one takes the
+ * place of the earlier one (rt6_insert_exception(), rt_bind_exception()), and the kernel drops the
+ * packet that is just being sent by the earlier one, without a counter (dst_dev_put(),
+ * dst_discard_out(), blackhole_neigh_output()). After the primers the route is there, and changes
+ * in its place.
  */
 
-static bool needs_primer(const struct storm_setup *setup, const struct storm_place *place,
-			 unsigned int route)
+enum primer_turn {
+	PRIMER_LARGE, /* than all MTUs: makes the exception to the route */
+	PRIMER_LOCAL, /* is sent by the exception, which IPv4 keeps one route for */
+	PRIMER_FORWARD, /* and one for packets of others */
+	PRIMER_TURNS,
+};
+
+struct primer {
+	enum primer_turn turn;
+	unsigned int place, route;
+};
+
+static bool needs_primer(const struct storm_setup *setup, const struct primer *p)
 {
-	return place->to.family == AF_INET6 &&
-	       storm_sealed_by(setup, &place->routes[route].stack) < 0;
+	const struct storm_place *place = &setup->places[p->place];
+
+	if (storm_sealed_by(setup, &place->routes[p->route].stack) >= 0)
+		return false;
+	if (place->to.family == AF_INET6)
+		return p->turn == PRIMER_LARGE;
+	/* A forwarded packet has no mark. */
+	return p->turn != PRIMER_FORWARD || !place->routes[p->route].mark;
 }
 
-/* Counts, to that number; the place and the way of the primer of that number, if there is one. */
+/* Counts, to that number, and finds the primer of that number, if there is one. */
 static unsigned int find_primer(const struct storm_setup *setup, unsigned int number,
-				unsigned int *place, unsigned int *route)
+				struct primer *p)
 {
 	unsigned int n = 0;
 
-	for (*place = 0; *place < setup->n_places; ++*place)
-		for (*route = 0; *route < setup->places[*place].n_routes; ++*route)
-			if (needs_primer(setup, &setup->places[*place], *route) && n++ == number)
-				return number;
+	for (p->turn = 0; p->turn < PRIMER_TURNS; p->turn++)
+		for (p->place = 0; p->place < setup->n_places; p->place++)
+			for (p->route = 0; p->route < setup->places[p->place].n_routes; p->route++)
+				if (needs_primer(setup, p) && n++ == number)
+					return number;
 	return n;
 }
 
 unsigned int storm_primers(const struct storm_setup *setup)
 {
-	unsigned int place, route;
+	struct primer p;
 
-	return find_primer(setup, UINT_MAX, &place, &route);
+	return find_primer(setup, UINT_MAX, &p);
 }
 
 static struct storm_socket *socket_to(struct storm *s, const struct storm_place *place)
@@ -500,17 +519,12 @@ static int take_route(struct draft *d, struct storm_socket *socket, struct storm
 	return 0;
 }
 
-static int by_primer(struct storm *s, struct draft *d, unsigned int number)
+static int prime_local(struct storm *s, struct draft *d, const struct primer *p)
 {
-	struct storm_socket *socket;
-	struct storm_place *place;
-	unsigned int i = 0, route = 0;
-	int err;
+	struct storm_place *place = &s->setup.places[p->place];
+	struct storm_socket *socket = socket_to(s, place);
+	int err = take_route(d, socket, place, p->route);
 
-	find_primer(&s->setup, number, &i, &route);
-	place = &s->setup.places[i];
-	socket = socket_to(s, place);
-	err = take_route(d, socket, place, route);
 	if (err)
 		return err;
 	d->f->ds = socket->usual;
@@ -812,6 +826,31 @@ static int by_forward(struct storm *s, struct draft *d)
 	return send_complete(s, d, &out, size_limit(place, out.door->size));
 }
 
+static int prime_forward(struct storm *s, struct draft *d, const struct primer *p)
+{
+	const struct storm_place *place = &s->setup.places[p->place];
+	const struct outlet out = { .door = draw_door(s, true) };
+
+	d->dst = place->to;
+	d->src = s->setup.behind[d->dst.family == AF_INET6];
+	d->f->stack = place->routes[p->route].stack;
+	d->f->family = d->dst.family;
+	d->f->way = STORM_FORWARD;
+	d->f->ttl = TTL - 1;
+	d->len = L4_MIN;
+	fill_l4(s, d);
+	return emit_whole(s, d, &out);
+}
+
+static int by_primer(struct storm *s, struct draft *d, unsigned int number)
+{
+	struct primer p;
+
+	find_primer(&s->setup, number, &p);
+	d->f->way = STORM_SOCKET;
+	return p.turn == PRIMER_FORWARD ? prime_forward(s, d, &p) : prime_local(s, d, &p);
+}
+
 static int send_by(struct storm *s, struct draft *d)
 {
 	switch (d->f->way) {
@@ -842,12 +881,10 @@ int storm_send(struct storm *s)
 	f->number = number;
 	f->way = ways[below(s, ARRAY_SIZE(ways))];
 	f->ttl = TTL;
-	if (!s->sender && by->sent < s->n_primers) {
-		f->way = STORM_SOCKET;
+	if (!s->sender && by->sent < s->n_primers)
 		err = by_primer(s, &d, by->sent);
-	} else {
+	else
 		err = send_by(s, &d);
-	}
 	if (err == -EBUSY)
 		return err;
 	if (err) {
