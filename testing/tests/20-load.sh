@@ -86,7 +86,7 @@ test_load_changes_a_loaded_tunnel()
 	[ "$(counter a vx4 'priority_map|tojson')" = '"{\"EF\":6}"' ]
 	check on a "$TOOL" load vx4
 	[ "$OUTPUT" = "vx4: priority-map: keep (was 'EF=6')" ] || fail "$OUTPUT"
-	check_exit 1 grep priority <(on a "$TOOL" status vx4)
+	check_exit 1 grep '^  priority ' <(on a "$TOOL" status vx4)
 	on a sh -ec 'ip link add eth1 type veth peer name peer1; ip link set eth1 up'
 	check on a "$TOOL" load vx4 --uplink eth1 --uplink=eth0
 	check_grep "eth1 egress_outer $best ok" attached vx4
