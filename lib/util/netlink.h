@@ -15,7 +15,8 @@
 
 struct nl_error {
 	char text[256];
-	bool unanswered; /* nothing is known: the request or the answer was lost */
+	/* Nothing is known: the request or the answer was lost, or the kernel had no memory. */
+	bool unanswered;
 };
 
 /* Numbers of the attributes of IFLA_INFO_DATA that tell about a tunnel; 0, which the kernel never

@@ -244,13 +244,13 @@ int nl_exchange(int protocol, struct nl_request *request, const struct nl_reader
 	log_printable(exchange.text);
 	/* The kernel's number, which may be any. */
 	if (exchange.error)
-		return nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(0u - ret));
-	if (ret == -EINTR)
+		nl_fail(err, ret, "%s", *exchange.text ? exchange.text : strerror(0u - ret));
+	else if (ret == -EINTR)
 		nl_fail(err, ret, "the list changed each of the %d times it was read",
 			NL_DUMP_ATTEMPTS);
 	else if (ret)
 		nl_fail(err, ret, "netlink: %s", strerror(-ret));
 	if (ret && err)
-		err->unanswered = true;
+		err->unanswered = !exchange.error || ret == -ENOMEM || ret == -ENOBUFS;
 	return ret;
 }

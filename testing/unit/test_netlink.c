@@ -26,9 +26,11 @@
 #include <linux/if_ether.h>
 #include <linux/lwtunnel.h>
 #include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 
 #include <util/macros.h>
 #include <util/netlink.h>
+#include <util/nl_core.h>
 
 #include "commands.h"
 #include "tunnel/kinds.h"
@@ -1252,6 +1254,35 @@ static void flowtables_not_permitted(void **state)
 	assert_true(ret < 0);
 }
 
+static int refuse(const struct nlmsghdr *message, void *ctx)
+{
+	(void)message;
+	return *(const int *)ctx;
+}
+
+/* A kernel without memory for its answer has said nothing of what was asked. */
+static void unanswered(void **state)
+{
+	static const struct {
+		int ret;
+		bool unanswered;
+	} cases[] = {
+		{ -ENOMEM, true }, { -ENOBUFS, true }, { -ENODEV, false }, { -EPERM, false }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nl_reader reader = { .message = refuse, .ctx = (void *)&cases[i].ret };
+		struct nl_request request;
+
+		mnl_nlmsg_put_extra_header(nl_request(&request, RTM_GETLINK, NLM_F_DUMP),
+					   sizeof(struct ifinfomsg));
+		assert_int_equal(nl_exchange(NETLINK_ROUTE, &request, &reader, &err), cases[i].ret);
+		assert_int_equal(err.unanswered, cases[i].unanswered);
+		assert_string_equal(err.text, strerror(-cases[i].ret));
+	}
+}
+
 /* Events that have come, since the kernel tells at once; of the root's qdisc and classes nothing
  * matters. */
 static void events(void **state)
@@ -1350,6 +1381,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(flowtables_listed),
 	TEST(flowtable_rules),
 	TEST(flowtables_not_permitted),
+	TEST(unanswered),
 	TEST(events),
 	TEST(events_lost),
 };
