@@ -62,7 +62,8 @@ int test_find_ends(const struct pins *pins, uint32_t slot, struct test *test)
 	int err = nl_link_by_index(present_number(pins, slot), &link, &why);
 
 	if (err)
-		return failed(err, "%s: its device is gone", test->tunnel);
+		return failed(err, "%s: %s", test->tunnel,
+			      err == -ENODEV ? "its device is gone" : why.text);
 	test->tunnel_device = link.ifindex;
 	test->device = device_of(&link);
 	test->outer = uplinks_flow(tunnel, &link, link.fwmark);

@@ -450,6 +450,19 @@ test_errors()
 	refused 2 'vx4: its device is gone$' vx4 --peer 10.0.4.2
 }
 
+# A device of which the kernel does not tell is not gone.
+test_kernel_without_an_answer()
+{
+	# LeakSanitizer and strace exclude each other.
+	export ASAN_OPTIONS=detect_leaks=0
+	lone_node a
+	check on a "$TOOL" load vx4
+	on a strace -o /dev/null -e inject=sendto:error=ENOBUFS:when=500 true || skip "strace cannot"
+	check_exit 2 on a strace -o /dev/null -e inject=sendto:error=ENOBUFS:when=1 "$TOOL" test vx4 \
+		--peer 10.0.4.2
+	[ "$OUTPUT" = 'dscp-tool: vx4: netlink: No buffer space available' ] || fail "$OUTPUT"
+}
+
 # How many probes were sent, and nothing of that in a file.
 test_progress_on_a_terminal()
 {
