@@ -814,29 +814,32 @@ static int by_frame(struct storm *s, struct draft *d)
 	return send_complete(s, d, &out, out.door->size);
 }
 
+/* The packet is of somebody behind, and leaves by one of the place's routes. */
+static void take_forward(struct storm *s, struct draft *d, const struct storm_place *place,
+			 unsigned int route)
+{
+	d->dst = place->to;
+	d->src = s->setup.behind[d->dst.family == AF_INET6];
+	d->f->stack = place->routes[route].stack;
+	d->f->ttl = TTL - 1;
+}
+
 static int by_forward(struct storm *s, struct draft *d)
 {
 	struct storm_place *place = draw_place(s, AF_UNSPEC);
 	struct outlet out = { .door = draw_door(s, true) };
 
-	d->dst = place->to;
-	d->src = s->setup.behind[d->dst.family == AF_INET6];
-	d->f->stack = place->routes[0].stack;
-	d->f->ttl = TTL - 1;
+	take_forward(s, d, place, 0);
 	return send_complete(s, d, &out, size_limit(place, out.door->size));
 }
 
 static int prime_forward(struct storm *s, struct draft *d, const struct primer *p)
 {
-	const struct storm_place *place = &s->setup.places[p->place];
 	const struct outlet out = { .door = draw_door(s, true) };
 
-	d->dst = place->to;
-	d->src = s->setup.behind[d->dst.family == AF_INET6];
-	d->f->stack = place->routes[p->route].stack;
+	take_forward(s, d, &s->setup.places[p->place], p->route);
 	d->f->family = d->dst.family;
 	d->f->way = STORM_FORWARD;
-	d->f->ttl = TTL - 1;
 	d->len = L4_MIN;
 	fill_l4(s, d);
 	return emit_whole(s, d, &out);
