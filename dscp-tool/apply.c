@@ -122,12 +122,19 @@ static int read_file(struct plan *plan)
 	unsigned int number = 0;
 	char *text = NULL;
 	size_t size = 0;
+	ssize_t len;
 	int err = 0;
 
 	if (!file)
 		return failed(-errno, "cannot open %s: %s", plan->path, strerror(errno));
-	while (!err && getline(&text, &size, file) >= 0)
-		err = read_line(plan, ++number, text);
+	while (!err && (len = getline(&text, &size, file)) >= 0) {
+		number++;
+		/* Behind such a byte would be options that a string does not have. */
+		err = strlen(text) == (size_t)len
+			      ? read_line(plan, number, text)
+			      : failed(-EINVAL, "%s:%u: a byte of 0 is in the line", plan->path,
+				       number);
+	}
 	/* A line that has not been read would be unloaded. */
 	if (!err && !feof(file))
 		err = failed(-errno, "cannot read %s: %s", plan->path, strerror(errno));

@@ -133,6 +133,9 @@ test_a_bad_line_changes_nothing()
 	bad "load vx6 $(printf -- '--port 1 %.0s' {1..300})" 'more than 512 words$'
 	check_exit 1 on a "$TOOL" load vx6 --uplink-netns $'a\001b'
 	[ "$OUTPUT" = "dscp-tool: --uplink-netns: there are control characters in 'a?b'" ] || fail "$OUTPUT"
+	printf 'load vx4\0 --egress-map *=CS0\n' >"$T/zero"
+	check_exit 1 on a "$TOOL" apply "$T/zero"
+	[ "$OUTPUT" = "dscp-tool: $T/zero:1: a byte of 0 is in the line" ] || fail "$OUTPUT"
 	check_exit 1 on a "$TOOL" apply "$T/none"
 	grep -q "cannot open $T/none: No such file or directory" <<<"$OUTPUT" || fail "$OUTPUT"
 	check_exit 1 on a "$TOOL" apply "$T"
