@@ -144,6 +144,21 @@ static int read_file(struct plan *plan)
 	return err;
 }
 
+/* Options that do not fit the kind of their tunnel are a mistake in the line, too. A tunnel that is
+ * not there yet, or has no uplink, is none. */
+static int check_lines(const struct plan *plan)
+{
+	int err;
+
+	for (unsigned int i = 0; i < plan->n; i++) {
+		err = load_check(&plan->lines[i].options);
+		if (err == TUNNEL_USAGE)
+			return bad_line(plan, plan->lines[i].number);
+		reason_clear();
+	}
+	return 0;
+}
+
 /* One that cannot go is no reason to keep the others. */
 static int unload_rest(struct pins *pins, void *ctx)
 {
@@ -244,7 +259,7 @@ int run_apply(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = read_file(&plan) ? EXIT_USAGE : EXIT_DONE;
+	status = read_file(&plan) || check_lines(&plan) ? EXIT_USAGE : EXIT_DONE;
 	if (status == EXIT_DONE && !plan.dry_run) {
 		lock = root_lock(true);
 		status = lock < 0 ? EXIT_REFUSED : EXIT_DONE;

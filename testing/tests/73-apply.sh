@@ -116,6 +116,16 @@ bad()
 	check diff "$T/everything" <(everything)
 }
 
+# misfit OPTIONS ERE: options that do not fit the tunnel are refused, before anything is done
+misfit()
+{
+	printf '%s\n' 'load vx4 --egress-map EF=CS1' "load vx6 $1" >"$T/lines"
+	check_exit 1 on a "$TOOL" apply "$T/lines"
+	grep -qE -e "^dscp-tool: $T/lines:2: $2" <<<"$OUTPUT" || fail "not \"$2\": $OUTPUT"
+	check_exit 1 on a "$TOOL" apply --dry-run "$T/lines"
+	check diff "$T/everything" <(everything)
+}
+
 test_a_bad_line_changes_nothing()
 {
 	lone_node
@@ -133,6 +143,9 @@ test_a_bad_line_changes_nothing()
 	bad "load vx6 $(printf -- '--port 1 %.0s' {1..300})" 'more than 512 words$'
 	check_exit 1 on a "$TOOL" load vx6 --uplink-netns $'a\001b'
 	[ "$OUTPUT" = "dscp-tool: --uplink-netns: there are control characters in 'a?b'" ] || fail "$OUTPUT"
+	misfit '--handshake-dscp EF' 'vx6: no handshakes of vxlan are known'
+	misfit '--port 1 --port 2' 'vx6: vxlan has one destination port'
+	misfit '--uplink vx6' 'uplink vx6: that is the tunnel itself'
 	printf 'load vx4\0 --egress-map *=CS0\n' >"$T/zero"
 	check_exit 1 on a "$TOOL" apply "$T/zero"
 	[ "$OUTPUT" = "dscp-tool: $T/zero:1: a byte of 0 is in the line" ] || fail "$OUTPUT"
