@@ -159,6 +159,14 @@ static int check_lines(const struct plan *plan)
 	return 0;
 }
 
+/* Prints a command for a shell. A name may have any characters, the first one a dash. */
+static void puts_for(const char *command, const char *name)
+{
+	printf("dscp-tool %s %s", command, *name == '-' ? "-- " : "");
+	args_quote(stdout, name);
+	putchar('\n');
+}
+
 /* One that cannot go is no reason to keep the others. */
 static int unload_rest(struct pins *pins, void *ctx)
 {
@@ -174,7 +182,10 @@ static int unload_rest(struct pins *pins, void *ctx)
 		recheck_name(pins, slot, name);
 		if (!registry_is_here(pins, slot) || find_line(plan, name))
 			continue;
-		printf(plan->dry_run ? "dscp-tool unload %s\n" : "%s: unloaded\n", name);
+		if (plan->dry_run)
+			puts_for("unload", name);
+		else
+			printf("%s: unloaded\n", name);
 		failure = plan->dry_run ? 0 : change_remove(pins, slot);
 		err = err ? err : failure;
 		any = true;
@@ -203,7 +214,7 @@ static int refresh(const struct plan *plan, const char *name)
 	if (!plan->dry_run)
 		err = change_tunnel(&recheck.wanted, NULL, 0);
 	if (!err && *recheck.change && plan->dry_run)
-		printf("dscp-tool reload %s\n", name);
+		puts_for("reload", name);
 	else if (!err && *recheck.change)
 		printf("%s: %s: loaded again\n", name, recheck.change);
 	pins_close(&pins);

@@ -283,7 +283,9 @@ test_odd_names()
 		check on a "$TOOL" unload -- "$name"
 		check on a sh -e "$T/script"
 		check diff "$T/lines" <(saved)
-		check on a "$TOOL" apply /dev/null
+		on a "$TOOL" apply /dev/null --dry-run | sed "s|^dscp-tool|'$TOOL'|" >"$T/script"
+		check on a sh -e "$T/script"
+		[ -z "$(saved)" ]
 		on a ip link del dev "$name"
 	done
 }
