@@ -157,20 +157,23 @@ static int netns_option(const char *option, const char *next, const char **value
  * argv. */
 static int before_command(int *argc, char ***argv)
 {
-	const char *value;
-	int words;
+	const char *value, *other, *option = (*argv)[1];
+	int words = *argc > 1 ? netns_option(option, (*argv)[2], &value) : 0;
 
-	while (*argc > 1 && (words = netns_option((*argv)[1], (*argv)[2], &value))) {
-		if (!value) {
-			log_error("%s needs a network namespace: a name, PID or path", (*argv)[1]);
-			return EXIT_USAGE;
-		}
-		*argc -= words;
-		*argv += words;
-		if (netns_choose("-n", value))
-			return EXIT_REFUSED;
+	if (!words)
+		return -1;
+	if (!value) {
+		log_error("%s needs a network namespace: a name, PID or path", option);
+		return EXIT_USAGE;
 	}
-	return -1;
+	*argc -= words;
+	*argv += words;
+	if (*argc > 1 && netns_option((*argv)[1], (*argv)[2], &other)) {
+		log_error("%s is given twice, with '%.40s' and '%.40s': give it once", option,
+			  value, other ? other : "");
+		return EXIT_USAGE;
+	}
+	return netns_choose("-n", value) ? EXIT_REFUSED : -1;
 }
 
 /* Tells whether there is --json among the words, rightly or not: its errors are JSON, too. */

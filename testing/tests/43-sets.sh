@@ -436,6 +436,8 @@ test_netns_that_is_none()
 			<<<"$OUTPUT" || fail "$OUTPUT"
 	done
 	check_exit 1 on a "$TOOL" -n
+	check_exit 1 on a "$TOOL" -n 1 --netns=nope unload vx4
+	[ "$OUTPUT" = "dscp-tool: -n is given twice, with '1' and 'nope': give it once" ] || fail "$OUTPUT"
 	check_exit 2 on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" -n 1 status
 	grep -q 'CAP_SYS_ADMIN' <<<"$OUTPUT" || fail "$OUTPUT"
 	same_as_before

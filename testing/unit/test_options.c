@@ -607,8 +607,7 @@ static void apply_accepts(void **state)
 static void another_netns(void **state)
 {
 	static const char *const forms[] = {
-		"-n %d %s",	 "-n%d %s",	  "-n=%d %s",
-		"--netns %d %s", "--netns=%d %s", "-n %d -n/proc/self/ns/net %s",
+		"-n %d %s", "-n%d %s", "-n=%d %s", "--netns %d %s", "--netns=%d %s",
 	};
 	char words[128];
 
@@ -621,6 +620,8 @@ static void another_netns(void **state)
 	}
 	assert_refused("-n", "-n needs a network namespace: a name, PID or path", NULL);
 	assert_refused("--netns", "--netns needs a network namespace: a name, PID or path", NULL);
+	assert_refused("-n 1 -n/proc/self/ns/net status",
+		       "-n is given twice, with '1' and '/proc/self/ns/net': give it once", NULL);
 	/* It may be gone, which is no mistake in the words. */
 	assert_int_equal(run("-nself/ns/net status"), EXIT_REFUSED);
 	assert_string_equal(errors, "dscp-tool: -n 'self/ns/net': No such file or directory: use a "
