@@ -196,13 +196,22 @@ hotplug() { on a env "${uci[@]}" ACTION="$1" INTERFACE=wan DEVICE=eth0 sh packag
 
 test_openwrt()
 {
-	local uci=(a_device=vx4 'a_egress_map=*=CS0,EF=EF' a_direction=both a_uplink=eth0 b_device=vx6
+	local uci=(a_device=vx4 'a_egress_map=*=CS0,EF=EF' a_direction=both a_uplink=eth0 a_flows=1024
+		b_device=vx6
 		'a_priority_map=pfifo_fast,AF41=6'
 		'a_peer_map=10.0.0.5/32:*=CS0 fd00:7::/64:EF=keep' "b_egress_map=it's" b_enabled=0)
+	local option n=0
 
 	lone_node
 	own_etc a
 	openwrt
+	# The configuration knows each option of load but those for a person at a terminal.
+	for option in $("$TOOL" load --help | sed -nE 's/^ +(-.,)? +--([a-z-]+).*/\2/p'); do
+		case $option in dry-run | verbose | help) continue ;; esac
+		check_grep "[ 	]${option//-/_}( |;|\$)" cat packaging/openwrt/dscp-tool.init
+		n=$((n + 1))
+	done
+	[ $n -gt 9 ] || fail "$n options"
 	# The one that tries ends when all is loaded, and procd does not start it again.
 	check init start
 	[ "$OUTPUT" = "procd instance load
@@ -217,6 +226,7 @@ procd stderr 1" ] || fail "$OUTPUT"
 	[ "$(map_out vx4 | jq 'length')" = 62 ]
 	[ "$(counter a vx4 'peer_maps|map(.prefix)|join(" ")')" = '"fd00:7::/64 10.0.0.5/32"' ]
 	[ "$(counter a vx4 priority_map_text)" = '"pfifo_fast,AF41=6"' ]
+	check_grep ' --flows 1024$' on a "$TOOL" save
 	check_exit 3 on a "$TOOL" status vx6
 	# A wrong value is not tried again, and nothing changes.
 	uci+=(b_enabled=1)
