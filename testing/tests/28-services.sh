@@ -212,6 +212,12 @@ test_openwrt()
 		n=$((n + 1))
 	done
 	[ $n -gt 9 ] || fail "$n options"
+	# An installation starts the service, whose sections are not enabled: it leaves a tunnel alone.
+	check on a "$TOOL" load vx4
+	check init start a_enabled=0
+	[ -z "$OUTPUT" ] || fail "$OUTPUT"
+	check hotplug ifup
+	check on a "$TOOL" status vx4
 	# The one that tries ends when all is loaded, and procd does not start it again.
 	check init start
 	[ "$OUTPUT" = "procd instance load
