@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 The dscp-tool authors */
 /* dscp-tool apply: loads the tunnels that a file lists, and unloads the rest. */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 struct line {
 	struct options options;
 	unsigned int number;
+	unsigned int ifindex; /* 0: there is no such device yet */
 };
 
 struct plan {
@@ -59,11 +61,16 @@ static int bad_line(const struct plan *plan, unsigned int number)
 	return failed(-EINVAL, "%s:%u: %s", plan->path, number, text);
 }
 
+/* A device may be listed by another one of its names (ip-link(8), altname). */
 static const struct line *find_line(const struct plan *plan, const char *name)
 {
-	for (unsigned int i = 0; i < plan->n; i++)
-		if (!strncmp(plan->lines[i].options.request.name, name, DSCP_IFNAMSIZ))
-			return &plan->lines[i];
+	const unsigned int ifindex = if_nametoindex(name);
+	const struct line *line;
+
+	for (line = plan->lines; line < plan->lines + plan->n; line++)
+		if (!strncmp(line->options.request.name, name, DSCP_IFNAMSIZ) ||
+		    (ifindex && line->ifindex == ifindex))
+			return line;
 	return NULL;
 }
 
@@ -83,6 +90,7 @@ static int parse_load(struct plan *plan, struct line *line, int n, char **words)
 		return -EINVAL;
 	if (line->options.dry_run)
 		return failed(-EINVAL, "--dry-run is not for a file");
+	line->ifindex = if_nametoindex(line->options.request.name);
 	other = find_line(plan, line->options.request.name);
 	return other ? failed(-EINVAL, "%s is in line %u already", line->options.request.name,
 			      other->number)

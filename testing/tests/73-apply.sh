@@ -177,6 +177,27 @@ test_what_cannot_be_loaded_yet()
 	check on a "$TOOL" unload --all
 }
 
+# A line names a device by its altname (ip-link(8)): the tunnel is listed, and nothing happens to it.
+test_alternative_name()
+{
+	lone_node
+	on a ip link property add dev vx4 altname the-office
+	echo 'load the-office --egress-map *=CS0' >"$T/lines"
+	check on a "$TOOL" apply "$T/lines"
+	numbers >"$T/numbers"
+	check on a "$TOOL" apply --dry-run "$T/lines"
+	[ -z "$OUTPUT" ] || fail "$OUTPUT"
+	check on a "$TOOL" apply "$T/lines"
+	[ -z "$OUTPUT" ] || fail "$OUTPUT"
+	check diff "$T/numbers" <(numbers)
+	echo 'load vx4' >>"$T/lines"
+	check_exit 1 on a "$TOOL" apply "$T/lines"
+	[ "$OUTPUT" = "dscp-tool: $T/lines:2: vx4 is in line 1 already" ] || fail "$OUTPUT"
+	check diff "$T/numbers" <(numbers)
+	check on a "$TOOL" apply /dev/null
+	[ "$OUTPUT" = 'vx4: unloaded' ] || fail "$OUTPUT"
+}
+
 # An option that a line leaves out and load leaves as it is, is no difference.
 test_flows_as_they_are()
 {
