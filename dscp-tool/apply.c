@@ -190,11 +190,11 @@ static int unload_rest(struct pins *pins, void *ctx)
 		recheck_name(pins, slot, name);
 		if (!registry_is_here(pins, slot) || find_line(plan, name))
 			continue;
+		failure = plan->dry_run ? 0 : change_remove(pins, slot);
 		if (plan->dry_run)
 			puts_for("unload", name);
-		else
+		else if (!failure)
 			printf("%s: unloaded\n", name);
-		failure = plan->dry_run ? 0 : change_remove(pins, slot);
 		err = err ? err : failure;
 		any = true;
 	}

@@ -198,6 +198,25 @@ test_alternative_name()
 	[ "$OUTPUT" = 'vx4: unloaded' ] || fail "$OUTPUT"
 }
 
+# A tunnel that cannot be unloaded is not called unloaded. To reach another network namespace takes
+# CAP_SYS_ADMIN.
+test_unload_that_fails()
+{
+	lone_node
+	on a ip tuntap add tun0 mode tun || skip "this kernel has no tun"
+	ip netns add box
+	nsenter --net=/run/netns/box sh -ec 'ip link add up0 type veth peer name up1
+		ip link set up0 up; ip link set up1 up'
+	check on a "$TOOL" load tun0 --uplink up0 --uplink-netns box --outer-dscp EF --port 4799
+	check on a "$TOOL" load vx4
+	check_exit 2 on a setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$TOOL" apply /dev/null
+	[ "$(grep unloaded <<<"$OUTPUT")" = 'vx4: unloaded' ] || fail "$OUTPUT"
+	check on a "$TOOL" status tun0
+	check on a "$TOOL" apply /dev/null
+	[ "$OUTPUT" = 'tun0: unloaded' ] || fail "$OUTPUT"
+	ip netns del box
+}
+
 # An option that a line leaves out and load leaves as it is, is no difference.
 test_flows_as_they_are()
 {
