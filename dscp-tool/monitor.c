@@ -119,10 +119,10 @@ static void notify(const char *state)
 	close(fd);
 }
 
-static bool is_named(struct monitor *m, const struct dscp_tunnel *tunnel)
+static bool is_named(struct monitor *m, const struct pins *pins, uint32_t slot)
 {
 	for (unsigned int i = 0; i < m->n_names; i++)
-		if (!strncmp(m->names[i], tunnel->name, DSCP_IFNAMSIZ))
+		if (registry_find(pins, m->names[i]) == slot)
 			return m->found[i] = true;
 	return !m->n_names;
 }
@@ -161,7 +161,7 @@ static bool is_followed(struct monitor *m, struct followed *f, const struct pins
 {
 	const struct dscp_tunnel *tunnel = &pins->tunnels[f->slot];
 	bool followed = registry_is_here(pins, f->slot) &&
-			(is_named(m, tunnel) || f->ifindex == tunnel->ifindex ||
+			(is_named(m, pins, f->slot) || f->ifindex == tunnel->ifindex ||
 			 (f->ifindex && tunnel->ifindex == (DSCP_IFINDEX_GONE | f->slot)));
 
 	f->ifindex = followed ? tunnel->ifindex : 0;

@@ -162,6 +162,27 @@ test_renamed()
 }
 
 # A monitor of that name alone goes on with it.
+# A monitor that begins after a rename knows the tunnel by the present name, or an altname, as status
+# does.
+test_named_as_it_is_now()
+{
+	local name
+
+	lone_node
+	check on a "$TOOL" load vx4
+	for name in tunnel the-office; do
+		on a sh -ec 'ip link set vx4 down; ip link set vx4 name tunnel; ip link set tunnel up
+			ip link property add dev tunnel altname the-office'
+		check on a "$TOOL" status "$name"
+		start_monitor a --interval $by_events "$name"
+		said 'tunnel: the device was renamed: loaded again'
+		stop_background "$monitor"
+		on a sh -ec 'ip link property del dev tunnel altname the-office
+			ip link set tunnel down; ip link set tunnel name vx4; ip link set vx4 up'
+		check on a "$TOOL" reload
+	done
+}
+
 test_named_and_renamed()
 {
 	lone_node
