@@ -41,7 +41,7 @@ take_examples()
 			next
 		}
 		inside { print >file }' dscp-tool/*.scd
-	sed -i -e "s|/usr/local/lib/bpf|$PWD/dscp-tool/bpf|" \
+	sed -i -e "s|/usr/lib/bpf .*|$PWD/dscp-tool/bpf|" \
 		-e "s|/var/lib/prometheus/node-exporter|$T/prom|" "$T"/examples/???
 }
 
