@@ -212,7 +212,8 @@ static void check_tunnel(struct tunnel_status *status)
 	if (!has_egress(status))
 		problems_add(status,
 			     "only its ingress is loaded, so outer headers stay as the tunnel "
-			     "makes them: load it with --direction both");
+			     "makes them: load it with --direction both (save prints its other "
+			     "options)");
 	if (status->up == DOWN)
 		problems_add(status, "%s is down: ip link set %s up", status->name, status->name);
 }

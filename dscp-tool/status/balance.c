@@ -132,7 +132,10 @@ static void add_guess(struct text *t, const struct tunnel_status *status,
 		return;
 	}
 	if (add_devices(&others, status, sum, false, true, missing))
-		add(t, "%s sent as many: by another device, say --uplink", others.text);
+		add(t,
+		    "%s sent as many: by another device, load with --uplink too (save prints the "
+		    "other options)",
+		    others.text);
 	if (add_devices(&uplinks, status, sum, true, true, missing)) {
 		add(t, "%s%s", others.len ? "; or " : "", uplinks.text);
 		add_forms(t, status->tunnel.n_ports);

@@ -377,7 +377,7 @@ step_options()
 #
 
 # Packets that leave or arrive by another uplink until monitor looks are not marked, and not seen.
-moved='.*: packets of .* now leave by .*: reload it|.* sent as many: by another device, say --uplink.*'
+moved='.*: packets of .* now leave by .*: reload it|.* sent as many: by another device, load with --uplink too .*'
 moved+='|.* received as many, where no ingress_outer is .*'
 no_route='(wg4|vx4|wg5|wg7): no uplink found: .*'
 

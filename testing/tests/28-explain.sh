@@ -212,7 +212,7 @@ test_what_stands_in_the_way()
 	problem 'eth0, where its packets leave, is down' vx4 -d EF
 	on a ip link set eth0 up
 	check on a "$TOOL" load vx4 --direction ingress
-	problem 'only its ingress is loaded, so outer headers stay .* load it with --direction both' vx4
+	problem 'only its ingress is loaded, so outer headers stay .* load it with --direction both .save prints its other options.' vx4
 	[ "$(grep -c '"policy":null' <<<"$OUTPUT")" = 1 ] || fail "$OUTPUT"
 	check on a ip link del vx4
 	explains 4 vx4

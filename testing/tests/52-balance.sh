@@ -64,7 +64,7 @@ test_by_another_device()
 	check on a "$TOOL" load vx4 --uplink eth1
 	healthy
 	send 20
-	complains '[0-9]+ packets left vx4 in [0-9]+ s, and 0 of them were seen at eth1: eth0 \([0-9]+\) sent as many: by another device, say --uplink$'
+	complains '[0-9]+ packets left vx4 in [0-9]+ s, and 0 of them were seen at eth1: eth0 \([0-9]+\) sent as many: by another device, load with --uplink too .save prints the other options.$'
 	send 5
 	complains '[0-9]+ packets left vx4 in .*, and 0 of them'
 	# As a label it is the same each time, whatever the counts.
@@ -131,7 +131,7 @@ test_by_one_of_many_devices()
 	check on a "$TOOL" load vx4 --uplink eth1
 	send 50 10.9.9.9
 	send 20
-	complains '[0-9]+ packets left vx4 in .* were seen at eth1: eth2 \([0-9]+\) sent as many: by another device, say --uplink$'
+	complains '[0-9]+ packets left vx4 in .* were seen at eth1: eth2 \([0-9]+\) sent as many: by another device, load with --uplink too .save prints the other options.$'
 	# Devices that are not looked at may have sent them.
 	# shellcheck disable=SC2016 # for another shell
 	on a sh -ec '
@@ -281,7 +281,7 @@ test_rerouted_by_netfilter()
 		udp dport 4789 meta mark set 7; }; }' || skip "this kernel has no netfilter"
 	check on a "$TOOL" load vx4
 	send 20
-	complains '[0-9]+ packets left vx4 in .*, and 0 of them were seen at eth0: eth1 \([0-9]+\) sent as many: by another device, say --uplink$'
+	complains '[0-9]+ packets left vx4 in .*, and 0 of them were seen at eth0: eth1 \([0-9]+\) sent as many: by another device, load with --uplink too .save prints the other options.$'
 	check on a "$TOOL" load vx4 --uplink eth1
 	send 20
 	healthy
