@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "hook/hook.h"
 #include "state/balance.h"
 #include "state/conflict.h"
 #include "state/counters.h"
@@ -112,6 +113,58 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 		any = true;
 	}
 	return any && !err ? install_prune(pins) : err;
+}
+
+/* Tells whether a program of ours is on a device. Its number is that device's still. */
+static bool has_program(const struct pins *pins, uint64_t netns, uint32_t ifindex)
+{
+	struct hook_state state;
+
+	for (enum role role = 0; role < N_ROLES; role++) {
+		const struct hook hook = hook_for(pins->dir, role, netns, ifindex, "");
+
+		if (program_roles[role].on_uplinks && !hook_query(&hook, &state) &&
+		    state.health == HOOK_OK)
+			return true;
+	}
+	return false;
+}
+
+/* An uplink of other tunnels that is gone may have lost its number to an uplink of this one, which
+ * will have programs by that number: from now on they await theirs by its name. */
+static int clear_uplink(struct pins *pins, const struct dscp_tunnel *new, int n)
+{
+	int err = 0;
+
+	for_each_tunnel (slot, pins) {
+		struct dscp_tunnel tunnel = pins->tunnels[slot];
+		const struct request request = pins->requests[slot];
+		bool any = false;
+
+		if (tunnel.uplink_netns != new->uplink_netns)
+			continue;
+		for (int i = 0; i < tunnel.n_uplinks; i++) {
+			if (tunnel.uplinks[i] != new->uplinks[n] ||
+			    !strncmp(tunnel.uplink_names[i], new->uplink_names[n], DSCP_IFNAMSIZ))
+				continue;
+			tunnel.uplinks[i] = DSCP_UPLINK_ABSENT;
+			any = true;
+		}
+		if (any && !err)
+			err = registry_write(pins, slot, &tunnel, &request);
+	}
+	return err;
+}
+
+static int clear_uplinks(struct pins *pins, const struct dscp_tunnel *new)
+{
+	int err = 0;
+
+	for (int i = 0; i < new->n_uplinks && !err; i++)
+		if (new->uplinks[i] != DSCP_UPLINK_ABSENT &&
+		    !has_program(pins, new->uplink_netns, new->uplinks[i]))
+			err = clear_uplink(pins, new, i);
+	return err;
 }
 
 /* There is a slot, and its content may be changed. */
@@ -292,7 +345,9 @@ static int admit(struct pins *pins, uint32_t slot, struct wanted *wanted)
 		return err;
 	complete(pins, slot, wanted);
 	err = clear_number(pins, &wanted->tunnel);
-	return err ? err : conflict_check(pins, slot, &wanted->tunnel);
+	if (!err)
+		err = conflict_check(pins, slot, &wanted->tunnel);
+	return err ? err : clear_uplinks(pins, &wanted->tunnel);
 }
 
 /* Makes the change, or takes back the steps that were made of one. */

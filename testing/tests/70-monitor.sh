@@ -162,6 +162,32 @@ test_renamed()
 }
 
 # A monitor of that name alone goes on with it.
+# The number of an uplink that is gone becomes that of another tunnel's uplink, where a program is again:
+# the first tunnel does not take that device for its own, and has its uplink when that one is back.
+test_number_of_another_uplink()
+{
+	lone_node
+	for name in eth1 eth2; do
+		on a sh -ec 'ip link add "$0" index 88 type veth peer name peer1; ip link set "$0" up
+			ip link set peer1 up' $name
+		if [ $name = eth1 ]; then
+			check on a "$TOOL" load vx4 --uplink eth1
+			on a ip link del eth1
+		fi
+	done
+	check on a "$TOOL" load vx6 --uplink eth2
+	check_exit 4 on a "$TOOL" status vx4
+	grep -q 'problem .*eth1' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" reload
+	check_exit 4 on a "$TOOL" status vx4
+	[ "$(on a "$TOOL" save)" = $'dscp-tool load vx4 --uplink eth1\ndscp-tool load vx6 --uplink eth2' ] ||
+		fail "$(on a "$TOOL" save)"
+	on a sh -ec 'ip link add eth1 type veth peer name peer2; ip link set eth1 up; ip link set peer2 up'
+	check on a "$TOOL" reload
+	[ "$OUTPUT" = 'vx4: uplink eth1: loaded again' ] || fail "$OUTPUT"
+	check on a "$TOOL" status
+}
+
 # A monitor that begins after a rename knows the tunnel by the present name, or an altname, as status
 # does.
 test_named_as_it_is_now()
