@@ -12,6 +12,7 @@
 #include "tunnel/kinds.h"
 #include "tunnel/method.h"
 #include "tunnel/uplinks.h"
+#include "util/macros.h"
 #include "util/netlink.h"
 #include "util/netns.h"
 #include "util/privileges.h"
@@ -182,27 +183,40 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel)
 	return !set_endpoint(link, tunnel);
 }
 
+/* Tells whether the uplinks are in another network namespace than the one where the device was
+ * made. A namespace that this process does not find may be that one. */
+static bool is_another_netns(const struct nl_link *link, const struct dscp_tunnel *tunnel)
+{
+	_cleanup_close_ int uplinks = netns_open(tunnel->uplink_netns);
+
+	return uplinks >= 0 && nl_netnsid(uplinks) != link->netnsid;
+}
+
 /* The kernel tells whether the packets leave here, of all kinds in clear text, and of an ovpn by
- * its peers' sockets. */
+ * its peers' sockets. Where that is, the kernel tells of the kinds in clear text only. */
 static int check_netns(const struct nl_link *link, const struct nl_peers *peers,
 		       const struct dscp_tunnel *tunnel)
 {
 	const bool ovpn = tunnel->kind == DSCP_KIND_OVPN;
 	const bool is_told = ovpn ? peers->to.n > 0 : dscp_kind_is_clear(tunnel->kind);
+	const bool told = ovpn ? peers->elsewhere : link->elsewhere;
 	const bool elsewhere = tunnel->uplink_netns != tunnel->netns;
 	const char *where = ovpn ? "OpenVPN has its socket" : "it was made";
+	bool fits = elsewhere == told;
 
-	if (!is_told || elsewhere == (ovpn ? peers->elsewhere : link->elsewhere))
+	if (fits && told && !ovpn)
+		fits = !is_another_netns(link, tunnel);
+	if (fits || !is_told)
 		return 0;
-	if (elsewhere)
+	if (!told)
 		return failed(TUNNEL_USAGE,
 			      "%s: its packets leave in this network namespace, where %s: "
 			      "--uplink-netns is not for it",
 			      link->name, where);
 	return failed(TUNNEL_USAGE,
-		      "%s: its packets leave in the network namespace where %s, and not in this "
-		      "one: say --uplink-netns with that one's name, PID or path",
-		      link->name, where);
+		      "%s: its packets leave in the network namespace where %s, and not in %s one: "
+		      "say --uplink-netns with that one's name, PID or path",
+		      link->name, where, elsewhere ? "the named" : "this");
 }
 
 /* CAP_SYS_ADMIN, which nothing else here needs. */

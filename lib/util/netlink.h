@@ -70,7 +70,12 @@ struct nl_link {
 	/* Was moved: its outer packets, and the device lower, are in another network namespace.
 	 * The kernel does not tell of wireguard. */
 	bool elsewhere;
+	int netnsid; /* the number that this network namespace has for that one */
 };
+
+/* The number that this network namespace has for another one, which netns leads to; negative: it
+ * has none, or the kernel does not tell. */
+int nl_netnsid(int netns);
 
 struct nl_endpoint {
 	int family; /* AF_INET or AF_INET6 */

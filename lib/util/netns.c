@@ -220,7 +220,7 @@ const char *netns_short(const char *path)
 	return strncmp(path, place, sizeof(place) - 1) ? path : path + sizeof(place) - 1;
 }
 
-static int open_netns(uint64_t netns)
+int netns_open(uint64_t netns)
 {
 	char path[NETNS_PATH];
 	int fd;
@@ -237,7 +237,7 @@ static int open_netns(uint64_t netns)
 
 int netns_enter(uint64_t netns)
 {
-	_cleanup_close_ int there = netns == netns_own() ? -1 : open_netns(netns);
+	_cleanup_close_ int there = netns == netns_own() ? -1 : netns_open(netns);
 	int home = there < 0 ? -1 : open(OWN, O_RDONLY | O_CLOEXEC);
 
 	if (home < 0 || !setns(there, CLONE_NEWNET))

@@ -25,6 +25,9 @@ uint64_t netns_cookie_of(uint64_t netns);
  * if it has a slash. Returns 0 or a negative errno, with a reason that begins with option. */
 int netns_by_name(const char *option, const char *text, uint64_t *netns);
 
+/* Opens a network namespace for setns(). Negative errno: this process does not find it. */
+int netns_open(uint64_t netns);
+
 /* Enters it for good. */
 int netns_choose(const char *option, const char *text);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 
 #include "nl_core.h"
@@ -122,6 +123,7 @@ static int read_link(const struct nlmsghdr *message, void *ctx)
 	link->up = fixed->ifi_flags & IFF_UP;
 	nl_name(attrs[IFLA_IFNAME], link->name, sizeof(link->name));
 	link->elsewhere = attrs[IFLA_LINK_NETNSID];
+	link->netnsid = (int)nl_u32(attrs[IFLA_LINK_NETNSID]);
 	read_packets(attrs[IFLA_STATS64], link);
 	read_info(attrs[IFLA_LINKINFO], link);
 	link->master = nl_u32(attrs[IFLA_MASTER]);
@@ -172,6 +174,30 @@ int nl_link_by_index(int ifindex, struct nl_link *link, struct nl_error *err)
 	if (ifindex > 0)
 		ret = nl_exchange(NETLINK_ROUTE, ask_link(&request, NULL, ifindex), &reader, err);
 	return no_index(ret, ifindex, err);
+}
+
+static int read_netnsid(const struct nlmsghdr *message, void *ctx)
+{
+	const struct nlattr *attrs[NETNSA_NSID + 1];
+
+	if (message->nlmsg_type != RTM_NEWNSID)
+		return 0;
+	nl_attrs(message, sizeof(struct rtgenmsg), attrs, NETNSA_NSID);
+	if (attrs[NETNSA_NSID])
+		*(int *)ctx = (int)nl_u32(attrs[NETNSA_NSID]);
+	return 0;
+}
+
+int nl_netnsid(int netns)
+{
+	int id = NETNSA_NSID_NOT_ASSIGNED;
+	struct nl_reader reader = { .message = read_netnsid, .ctx = &id };
+	struct nl_request request;
+	struct nlmsghdr *header = nl_request(&request, RTM_GETNSID, 0);
+
+	mnl_nlmsg_put_extra_header(header, sizeof(struct rtgenmsg));
+	mnl_attr_put_u32(header, NETNSA_FD, netns);
+	return nl_exchange(NETLINK_ROUTE, &request, &reader, NULL) ? NETNSA_NSID_NOT_ASSIGNED : id;
 }
 
 struct links {

@@ -189,6 +189,10 @@ test_bad_input()
 	lone
 	refused 1 'vx4: its packets leave in the network namespace where it was made.* --uplink-netns' \
 		"$TOOL" load vx4
+	ip netns add other
+	refused 1 'vx4: its packets leave in the network namespace where it was made, and not in the named one: ' \
+		"$TOOL" load vx4 --uplink-netns other
+	ip netns del other
 	on c ip link add vx9 type vxlan id 99 remote 192.0.2.2 dstport 4789
 	refused 1 'vx9: its packets leave in this network namespace.* --uplink-netns is not for it$' \
 		"$TOOL" load vx9 --uplink-netns a

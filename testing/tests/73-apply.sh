@@ -274,6 +274,43 @@ test_what_has_the_name_now()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
+# made_in_blue: the namespace blue, which a process keeps as well, and the tunnel blue7 that was made there
+made_in_blue()
+{
+	ip netns add blue
+	nsenter --net=/run/netns/blue sh -ec 'ip link add up0 type veth peer name up1
+		ip link set up0 up; ip link set up1 up; ip address add 192.0.2.1/24 dev up0
+		ip link add blue7 type vxlan id 7 remote 192.0.2.2 dstport 4791'
+	background nsenter --net=/run/netns/blue sleep 1000
+	on a sh -ec 'ip netns exec blue ip link set blue7 netns $$; ip link set blue7 up'
+}
+
+# --uplink-netns of a list is a name. If that name and the tunnel are made anew, the new ones are meant, also
+# while the former namespace is there.
+test_uplinks_in_the_new_netns_of_the_name()
+{
+	local old
+
+	lone_node
+	made_in_blue
+	echo 'load blue7 --uplink-netns blue --egress-map *=CS0 --attach clsact' >"$T/lines"
+	check on a "$TOOL" apply "$T/lines"
+	[ "$OUTPUT" = 'blue7: loaded' ] || fail "$OUTPUT"
+	old=$(stat -Lc %i /run/netns/blue)
+	ip netns del blue
+	on a ip link del blue7
+	made_in_blue
+	[ "$(stat -Lc %i /run/netns/blue)" != "$old" ]
+	check_exit 2 on a "$TOOL" reload blue7
+	grep -q 'not in the named one: say --uplink-netns' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" apply "$T/lines"
+	[ "$OUTPUT" = 'blue7: loaded again' ] || fail "$OUTPUT"
+	check on a "$TOOL" status
+	check_grep egress_outer nsenter --net=/run/netns/blue tc filter show dev up0 egress
+	check on a "$TOOL" unload blue7
+	ip netns del blue
+}
+
 # load --dry-run: the command, and the changes that it would make, and no change.
 test_dry_run_of_load()
 {
