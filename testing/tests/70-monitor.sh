@@ -161,7 +161,6 @@ test_renamed()
 	check on a "$TOOL" status tunnel
 }
 
-# A monitor of that name alone goes on with it.
 # The number of an uplink that is gone becomes that of another tunnel's uplink, where a program is again:
 # the first tunnel does not take that device for its own, and has its uplink when that one is back.
 test_number_of_another_uplink()
@@ -209,6 +208,7 @@ test_named_as_it_is_now()
 	done
 }
 
+# A monitor of that name alone goes on with it.
 test_named_and_renamed()
 {
 	lone_node
