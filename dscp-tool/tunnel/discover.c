@@ -343,6 +343,19 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigne
 	return false;
 }
 
+bool discover_ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
+			   unsigned int len)
+{
+	struct dscp_tunnel now;
+
+	if (kinds_key(tunnel->kind) != KIND_BY_ADDRESSES || !discover_link(link, &now))
+		return false;
+	if (!memcmp(&now.endpoint, &tunnel->endpoint, sizeof(now.endpoint)))
+		return false;
+	snprintf(text, len, "%s now sends with another address or key: reload it", link->name);
+	return true;
+}
+
 /* Ingress has the same uplinks, and asks the kernel by loading a program. */
 static struct request egress_of(const struct request *asked, const char *name)
 {

@@ -33,6 +33,11 @@ bool discover_unservable(const struct nl_link *link, char *text, unsigned int le
  * no longer the ones it uses. */
 bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);
 
+/* Tells, with a sentence, whether the addresses or the key of a loaded GRE or IPIP tunnel are no
+ * longer those that it was registered with. link: its device. */
+bool discover_ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
+			   unsigned int len);
+
 /* Tells, with a sentence, whether a load would now find an uplink that the tunnel is not registered
  * with. name: the present name of the device. */
 bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,

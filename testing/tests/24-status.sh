@@ -88,6 +88,12 @@ test_which_gre_it_is()
 	check on a ip link add t0 up type gre remote 192.0.2.2 key 5
 	check on a "$TOOL" load t0
 	ends 'gre, key 5, remote 192.0.2.2' '[null,5,null,"192.0.2.2"]'
+	# All hooks are alive, but nothing that it sends is marked any more.
+	check on a ip link change t0 type gre remote 192.0.2.3 key 5
+	check_exit 4 on a "$TOOL" status t0
+	grep 't0 now sends with another address or key: reload it' <<<"$OUTPUT" || fail "$OUTPUT"
+	check_grep '^t0: its outer packets look different: loaded again$' on a "$TOOL" reload t0
+	ends 'gre, key 5, remote 192.0.2.3' '[null,5,null,"192.0.2.3"]'
 }
 
 # The line that loads a tunnel is there to be run again.
