@@ -159,7 +159,7 @@ static int check_lines(const struct plan *plan)
 	int err;
 
 	for (unsigned int i = 0; i < plan->n; i++) {
-		err = load_check(&plan->lines[i].options);
+		err = load_fits(&plan->lines[i].options);
 		if (err == TUNNEL_USAGE)
 			return bad_line(plan, plan->lines[i].number);
 		reason_clear();
@@ -233,7 +233,7 @@ static int refresh(const struct plan *plan, const char *name)
 static int load_line(const struct plan *plan, const struct options *options,
 		     const struct options *old, bool same)
 {
-	int err = plan->dry_run ? load_check(options) : load_tunnel(options);
+	int err = plan->dry_run ? load_check(options, old) : load_tunnel(options, old);
 
 	if (err)
 		return err;

@@ -17,7 +17,7 @@
 #include "util/netns.h"
 #include "util/reason.h"
 
-static int find(const struct options *options, struct wanted *wanted)
+static int find(const struct options *options, const struct options *old, struct wanted *wanted)
 {
 	struct request *request = &wanted->request;
 	int err = 0;
@@ -27,7 +27,7 @@ static int find(const struct options *options, struct wanted *wanted)
 	if (*request->uplink_netns_name)
 		err = netns_by_name("--uplink-netns", request->uplink_netns_name,
 				    &request->uplink_netns);
-	return err ? err : discover_tunnel(request, false, &wanted->tunnel);
+	return err ? err : discover_tunnel(request, old ? &old->request : NULL, &wanted->tunnel);
 }
 
 /* Prints the findings, for --verbose. */
@@ -45,10 +45,10 @@ static void tell(const struct dscp_tunnel *tunnel)
 	log_debug("%.15s: loaded%s", tunnel->name, text);
 }
 
-int load_tunnel(const struct options *options)
+int load_tunnel(const struct options *options, const struct options *old)
 {
 	struct wanted wanted;
-	int err = find(options, &wanted);
+	int err = find(options, old, &wanted);
 
 	if (!err)
 		err = change_tunnel(&wanted, &options->prefixes, options->request.flows);
@@ -57,12 +57,19 @@ int load_tunnel(const struct options *options)
 	return err;
 }
 
-int load_check(const struct options *options)
+int load_check(const struct options *options, const struct options *old)
 {
 	struct wanted wanted;
-	int err = find(options, &wanted);
+	int err = find(options, old, &wanted);
 
 	return err ? err : change_check(&wanted);
+}
+
+int load_fits(const struct options *options)
+{
+	struct wanted wanted;
+
+	return find(options, NULL, &wanted);
 }
 
 int load_old(const char *name, struct options *old)
@@ -78,10 +85,10 @@ int load_old(const char *name, struct options *old)
 	return err ? err : 1;
 }
 
-/* old: NULL: nothing was loaded. The exit status. */
+/* The exit status. */
 static int load(const struct options *options, const struct options *old)
 {
-	int err = options->dry_run ? load_check(options) : load_tunnel(options);
+	int err = options->dry_run ? load_check(options, old) : load_tunnel(options, old);
 
 	if (err)
 		return err == TUNNEL_USAGE ? EXIT_USAGE : EXIT_REFUSED;

@@ -6,12 +6,15 @@
 
 #include "state/options.h"
 
-/* Loads a tunnel as the options say, or changes it. The lock is held. Returns 0, TUNNEL_USAGE or a
- * negative errno, after a sentence. */
-int load_tunnel(const struct options *options);
+/* Loads a tunnel as the options say, or changes it. old: its own till now; NULL: it is not loaded.
+ * The lock is held. Returns 0, TUNNEL_USAGE or a negative errno, after a sentence. */
+int load_tunnel(const struct options *options, const struct options *old);
 
 /* Says why that would not succeed, as far as can be known without a change. Returns the same. */
-int load_check(const struct options *options);
+int load_check(const struct options *options, const struct options *old);
+
+/* The same of the device alone, whatever is loaded. */
+int load_fits(const struct options *options);
 
 /* Reads the request of the loaded tunnel of that name. Returns 1: it is loaded; 0: it is not; a
  * negative errno, after a sentence. */

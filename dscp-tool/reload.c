@@ -131,7 +131,7 @@ static int load_again(const struct request *request, const struct peer_maps *pre
 		return 1;
 	}
 	err = state == FOREIGN_PRESENT
-		      ? discover_tunnel(request, true, &wanted.tunnel)
+		      ? discover_tunnel(request, request, &wanted.tunnel)
 		      : failed(-ENODEV, "%.15s: the device is gone", request->name);
 	if (!err)
 		err = change_tunnel(&wanted, prefixes, request->flows);

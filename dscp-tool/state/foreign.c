@@ -278,7 +278,7 @@ static int check_found(const struct take_over *t, const struct request *request)
 	int err = 0;
 
 	if (!(t->pins.set & PINS_ASIDE))
-		err = discover_tunnel(request, true, &tunnel);
+		err = discover_tunnel(request, request, &tunnel);
 	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s", reason_first());

@@ -202,7 +202,7 @@ static int discover(const struct pins *pins, uint32_t slot, struct wanted *wante
 	if (err)
 		return err;
 	recheck_uplinks(pins, old, &wanted->request);
-	err = discover_tunnel(&wanted->request, true, &wanted->tunnel);
+	err = discover_tunnel(&wanted->request, &wanted->request, &wanted->tunnel);
 	if (err && !if_nametoindex(wanted->request.name))
 		add_stranger(old);
 	if (!err && strncmp(old->link_kind, KIND_UNKNOWN, DSCP_IFNAMSIZ) &&

@@ -288,11 +288,12 @@ static int read_peers(const struct dscp_tunnel *tunnel, struct nl_peers *peers)
 	return err;
 }
 
-int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel)
+int discover_tunnel(const struct request *request, const struct request *had,
+		    struct dscp_tunnel *tunnel)
 {
 	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers = {};
 	struct nl_link link;
-	int err = find_link(request->name, may_be_absent, &link);
+	int err = find_link(request->name, had, &link);
 
 	if (err)
 		return err;
@@ -314,7 +315,7 @@ int discover_tunnel(const struct request *request, bool may_be_absent, struct ds
 		err = set_endpoint(&link, tunnel);
 	if (!err)
 		err = check_netns(&link, &peers, tunnel);
-	return err ? err : uplinks_find(request, may_be_absent, &link, &peers, tunnel);
+	return err ? err : uplinks_find(request, had, &link, &peers, tunnel);
 }
 
 static bool has_port(const struct dscp_tunnel *tunnel, uint16_t port)
@@ -370,7 +371,7 @@ int discover_egress(const struct request *asked, const char *name, struct dscp_t
 {
 	const struct request request = egress_of(asked, name);
 
-	return discover_tunnel(&request, false, now);
+	return discover_tunnel(&request, NULL, now);
 }
 
 bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
@@ -382,7 +383,7 @@ bool discover_uplinks_changed(const struct request *asked, const struct dscp_tun
 
 	if (asked->n_uplinks || !uplinks_needed(tunnel))
 		return false;
-	err = discover_tunnel(&request, false, &now);
+	err = discover_tunnel(&request, NULL, &now);
 	reason_clear();
 	/* Without any route no packet leaves unmarked. */
 	for (int i = 0; !err && i < now.n_uplinks; i++) {

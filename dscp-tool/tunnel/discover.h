@@ -12,9 +12,11 @@
 
 struct nl_link;
 
-/* Fills in a tunnel from the kernel's answers. may_be_absent: the uplinks that are named. Returns
- * 0; TUNNEL_USAGE: the request does not fit this tunnel; a negative errno. The reason is kept. */
-int discover_tunnel(const struct request *request, bool may_be_absent, struct dscp_tunnel *tunnel);
+/* Fills in a tunnel from the kernel's answers. had: the request that the tunnel has been loaded
+ * with until now, or NULL. The uplinks that had names may be absent. Returns 0; TUNNEL_USAGE: the
+ * request does not fit this tunnel; a negative errno. The reason is kept. */
+int discover_tunnel(const struct request *request, const struct request *had,
+		    struct dscp_tunnel *tunnel);
 
 /* The same for a loaded tunnel with a device that has that name now, as if egress alone were asked
  * for. */

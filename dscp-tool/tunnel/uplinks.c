@@ -86,7 +86,23 @@ static bool is_itself(const struct dscp_tunnel *tunnel, int ifindex)
 	return ifindex == (int)tunnel->ifindex && tunnel->uplink_netns == tunnel->netns;
 }
 
-static int uplinks_by_name(const struct request *request, bool may_be_absent,
+/* Tells whether a tunnel that has uplinks already can wait for one. */
+static bool is_awaited(const struct request *had, const char *name)
+{
+	for (unsigned int i = 0; had && i < had->n_uplinks; i++)
+		if (!strcmp(had->uplinks[i], name))
+			return true;
+	return false;
+}
+
+static int add_absent(struct dscp_tunnel *tunnel, const char *name)
+{
+	advise("%s: uplink %s does not exist (yet): reload when it appears, or run monitor",
+	       tunnel->name, name);
+	return insert_uplink(tunnel, DSCP_UPLINK_ABSENT, name);
+}
+
+static int uplinks_by_name(const struct request *request, const struct request *had,
 			   struct dscp_tunnel *tunnel)
 {
 	int err = 0;
@@ -96,8 +112,8 @@ static int uplinks_by_name(const struct request *request, bool may_be_absent,
 		struct nl_error why;
 
 		err = nl_link_by_name(request->uplinks[i], &link, &why);
-		if (err == -ENODEV && may_be_absent)
-			err = insert_uplink(tunnel, DSCP_UPLINK_ABSENT, request->uplinks[i]);
+		if (err == -ENODEV && is_awaited(had, request->uplinks[i]))
+			err = add_absent(tunnel, request->uplinks[i]);
 		else if (err)
 			failed(err, "uplink %s: %s", request->uplinks[i], why.text);
 		else if (is_itself(tunnel, link.ifindex))
@@ -486,8 +502,9 @@ static void search_free(struct search *s)
 	nl_endpoints_free(&s->sources);
 }
 
-int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
-		 const struct nl_peers *peers, struct dscp_tunnel *tunnel)
+int uplinks_find(const struct request *request, const struct request *had,
+		 const struct nl_link *link, const struct nl_peers *peers,
+		 struct dscp_tunnel *tunnel)
 {
 	NETNS_VISIT(tunnel->uplink_netns);
 	__attribute__((cleanup(search_free))) struct search s = { .tunnel = tunnel,
@@ -495,7 +512,7 @@ int uplinks_find(const struct request *request, bool may_be_absent, const struct
 	int err = check_reach(tunnel);
 
 	if (err || request->n_uplinks)
-		return err ? err : uplinks_by_name(request, may_be_absent, tunnel);
+		return err ? err : uplinks_by_name(request, had, tunnel);
 	if (!uplinks_needed(tunnel))
 		return 0;
 	s.flow = uplinks_flow(tunnel, link, peers->fwmark | link->fwmark);

@@ -11,11 +11,12 @@
 #include "tunnel/request.h"
 #include "util/netlink.h"
 
-/* Finds the uplinks of a tunnel, in the network namespace that it names. link: its device. peers:
- * empty for a kind whose link tells it all. Returns 0, TUNNEL_USAGE or a negative errno, with its
- * reason. */
-int uplinks_find(const struct request *request, bool may_be_absent, const struct nl_link *link,
-		 const struct nl_peers *peers, struct dscp_tunnel *tunnel);
+/* Finds the uplinks of a tunnel, in the network namespace that it names. had: as of
+ * discover_tunnel(). link: its device. peers: empty for a kind whose link tells it all. Returns 0,
+ * TUNNEL_USAGE or a negative errno, with its reason. */
+int uplinks_find(const struct request *request, const struct request *had,
+		 const struct nl_link *link, const struct nl_peers *peers,
+		 struct dscp_tunnel *tunnel);
 
 /* Returns the part that all outer packets of a tunnel have in common, as the kernel's socket sends
  * them. mark: of the device. */

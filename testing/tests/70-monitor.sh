@@ -266,7 +266,14 @@ test_one_uplink_of_two_gone()
 	stop_background "$monitor"
 	on a ip link del eth1
 	check_exit 4 on a "$TOOL" status vx4
-	check_exit 2 on a "$TOOL" load vx4 --uplink eth1 --uplink wan
+	# An uplink that the tunnel has already is awaited, a new name may be mistyped.
+	check on a "$TOOL" load vx4 --uplink eth1 --uplink wan --egress-map EF=AF41
+	grep -x 'dscp-tool: warning: vx4: uplink eth1 does not exist .yet.: reload when it appears, or run monitor' \
+		<<<"$OUTPUT" || fail "$OUTPUT"
+	check_grep '^dscp-tool: uplink eth2: there is no such device$' \
+		on a sh -c '"$0" load vx4 --uplink eth2 --uplink wan 2>&1; [ $? = 2 ]' "$TOOL"
+	check_exit 4 on a "$TOOL" status vx4
+	check_grep 'EF=AF41.* --uplink eth1 --uplink wan|--uplink eth1 --uplink wan .*EF=AF41' on a "$TOOL" save
 	check on a "$TOOL" unload vx4
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }

@@ -478,7 +478,7 @@ static struct dscp_tunnel load(const struct request *request, int want, const ch
 
 	if (!want)
 		answer_link("eth0", "", 2);
-	assert_int_equal(discover_tunnel(request, false, &tunnel), want);
+	assert_int_equal(discover_tunnel(request, NULL, &tunnel), want);
 	if (sentence)
 		assert_non_null(strstr(reason_first(), sentence));
 	reason_clear();

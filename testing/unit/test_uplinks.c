@@ -87,7 +87,7 @@ static int find(enum dscp_kind kind)
 	tunnel.ports[0] = kind == DSCP_KIND_WIREGUARD ? 51820 : 4789;
 	tunnel.netns = netns_own();
 	tunnel.uplink_netns = tunnel.netns;
-	return uplinks_find(&request, false, &link_of, &wg, &tunnel);
+	return uplinks_find(&request, NULL, &link_of, &wg, &tunnel);
 }
 
 /* The names of the uplinks, in their order, with blanks. */
@@ -390,7 +390,7 @@ static int find_for_xdp(void)
 
 	tunnel.n_uplinks = 0;
 	tunnel.method = DSCP_METHOD_XDP;
-	return uplinks_find(&request, false, &link_of, &wg, &tunnel);
+	return uplinks_find(&request, NULL, &link_of, &wg, &tunnel);
 }
 
 /* One that has no Ethernet frames does not keep the others from being served. */
