@@ -115,21 +115,6 @@ static int clear_number(struct pins *pins, const struct dscp_tunnel *tunnel)
 	return any && !err ? install_prune(pins) : err;
 }
 
-/* Tells whether a program of ours is on a device. Its number is that device's still. */
-static bool has_program(const struct pins *pins, uint64_t netns, uint32_t ifindex)
-{
-	struct hook_state state;
-
-	for (enum role role = 0; role < N_ROLES; role++) {
-		const struct hook hook = hook_for(pins->dir, role, netns, ifindex, "");
-
-		if (program_roles[role].on_uplinks && !hook_query(&hook, &state) &&
-		    state.health == HOOK_OK)
-			return true;
-	}
-	return false;
-}
-
 /* An uplink of other tunnels that is gone may have lost its number to an uplink of this one, which
  * will have programs by that number: from now on they await theirs by its name. */
 static int clear_uplink(struct pins *pins, const struct dscp_tunnel *new, int n)
@@ -162,7 +147,7 @@ static int clear_uplinks(struct pins *pins, const struct dscp_tunnel *new)
 
 	for (int i = 0; i < new->n_uplinks && !err; i++)
 		if (new->uplinks[i] != DSCP_UPLINK_ABSENT &&
-		    !has_program(pins, new->uplink_netns, new->uplinks[i]))
+		    !hooks_on_uplink(pins, new->uplink_netns, new->uplinks[i]))
 			err = clear_uplink(pins, new, i);
 	return err;
 }

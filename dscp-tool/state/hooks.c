@@ -117,6 +117,20 @@ unsigned int hooks_of(const struct pins *pins, const struct dscp_tunnel *t, stru
 	return n;
 }
 
+bool hooks_on_uplink(const struct pins *pins, uint64_t netns, uint32_t ifindex)
+{
+	struct hook_state state;
+
+	for (enum role role = 0; role < N_ROLES; role++) {
+		const struct hook hook = hook_for(pins->dir, role, netns, ifindex, "");
+
+		if (program_roles[role].on_uplinks && !hook_query(&hook, &state) &&
+		    state.health == HOOK_OK)
+			return true;
+	}
+	return false;
+}
+
 int hooks_attach(const struct pins *pins, const struct dscp_tunnel *tunnel, enum hook_stage stage,
 		 enum attach_kind kind)
 {

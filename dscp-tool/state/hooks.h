@@ -19,6 +19,10 @@ unsigned int hooks_of(const struct pins *pins, const struct dscp_tunnel *tunnel,
 /* Tells whether a tunnel needs that hook. */
 bool hooks_needed(const struct pins *pins, const struct hook *hook);
 
+/* Tells whether a live program of ours on an uplink shows that its number is still the one of the
+ * device that was loaded. netns: of the uplink. */
+bool hooks_on_uplink(const struct pins *pins, uint64_t netns, uint32_t ifindex);
+
 /* Functions return 0, or a negative errno after a sentence. */
 
 /* Attaches the programs of one stage to a tunnel's hooks. */

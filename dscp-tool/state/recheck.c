@@ -133,23 +133,6 @@ static void add_stranger(const struct dscp_tunnel *old)
 	       old->ifindex, stranger);
 }
 
-/* Tells whether one of our hooks shows that an uplink is still the device that was loaded. */
-static bool has_live_hook(const struct pins *pins, const struct dscp_tunnel *tunnel,
-			  uint32_t ifindex)
-{
-	struct hook_state states[MAX_HOOKS] = {};
-	struct hook hooks[MAX_HOOKS];
-	unsigned int n = hooks_of(pins, tunnel, hooks);
-
-	if (!ifindex || hooks_states(pins, tunnel, states))
-		return false;
-	for (unsigned int i = 0; i < n; i++)
-		if (hooks[i].netns == tunnel->uplink_netns && hooks[i].ifindex == (int)ifindex &&
-		    states[i].health == HOOK_OK)
-			return true;
-	return false;
-}
-
 /* The device that was loaded, whatever its name is now, as long as our program is on it; else the
  * one of that name. */
 void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
@@ -163,7 +146,7 @@ void recheck_uplinks(const struct pins *pins, const struct dscp_tunnel *old,
 
 		while (i < old->n_uplinks && strcmp(old->uplink_names[i], name))
 			i++;
-		if (i < old->n_uplinks && has_live_hook(pins, old, old->uplinks[i]))
+		if (i < old->n_uplinks && hooks_on_uplink(pins, old->uplink_netns, old->uplinks[i]))
 			if_indextoname(old->uplinks[i], name);
 	}
 }
