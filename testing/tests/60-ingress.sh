@@ -12,17 +12,6 @@ timeout=900
 
 kind=wireguard
 
-# counters TUNNEL: of b, as elsewhere. Packets in fragments are unknown to tc, and where they are most of
-# the packets, status says so.
-counters()
-{
-	local status=0
-
-	on b "$TOOL" status "$1" --json >"$T/status.json" || status=$?
-	[[ $status = [04] ]] || fail "status $status of status"
-	jq -c '.tunnels[0].counters.ingress' "$T/status.json"
-}
-
 # third NODE N PEER [ENDPOINT]: wg1, with 10.1.0.N inside
 third()
 {
