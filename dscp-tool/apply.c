@@ -187,7 +187,7 @@ static int unload_rest(struct pins *pins, void *ctx)
 	for_each_tunnel (slot, pins) {
 		char name[DSCP_IFNAMSIZ];
 
-		recheck_name(pins, slot, name);
+		registry_name(pins, slot, name);
 		if (!registry_is_here(pins, slot) || find_line(plan, name))
 			continue;
 		failure = plan->dry_run ? 0 : change_remove(pins, slot);

@@ -74,12 +74,38 @@ struct dump {
 	 * cost of a million entries. */
 	uint32_t ifindex;
 	const char *name;
+	char names[DSCP_MAX_TUNNELS][DSCP_IFNAMSIZ]; /* by slot; "": not asked for yet */
 };
 
 static void print(struct dump *dump, const struct entry *entry)
 {
 	dump->view->entry(entry, dump->first);
 	dump->first = false;
+}
+
+static const char *tunnel_name(struct dump *dump, uint32_t slot)
+{
+	if (!slot || slot >= DSCP_MAX_TUNNELS || !dump->pins->tunnels[slot].ifindex)
+		return NULL;
+	if (!*dump->names[slot])
+		registry_name(dump->pins, slot, dump->names[slot]);
+	return dump->names[slot];
+}
+
+/* Finds the name of the tunnel device that stamped a flow. NULL: none, or one of several
+ * namespaces. */
+static const char *device_name(struct dump *dump, uint32_t ifindex)
+{
+	const char *name = NULL;
+
+	for_each_tunnel (slot, dump->pins) {
+		if (dump->pins->tunnels[slot].ifindex != ifindex)
+			continue;
+		if (name)
+			return NULL;
+		name = tunnel_name(dump, slot);
+	}
+	return name;
 }
 
 static void read_stamp(void *ctx, const void *key, const void *value)
@@ -92,19 +118,12 @@ static void read_stamp(void *ctx, const void *key, const void *value)
 	if (dump->slot && by->ifindex != dump->pins->tunnels[dump->slot].ifindex)
 		return;
 	if (dump->ifindex != by->ifindex)
-		dump->name = registry_device_name(dump->pins, by->ifindex);
+		dump->name = device_name(dump, by->ifindex);
 	dump->ifindex = by->ifindex;
 	entry.tunnel = dump->name;
 	entry.dscp = stamped & DSCP_STAMP_KEEP ? "keep" : dscp_name(stamped & (DSCP_VALUES - 1));
 	snprintf(entry.id, sizeof(entry.id), "0x%08x", stamp);
 	print(dump, &entry);
-}
-
-static const char *tunnel_name(const struct dump *dump, uint32_t slot)
-{
-	if (!slot || slot >= DSCP_MAX_TUNNELS || !dump->pins->tunnels[slot].ifindex)
-		return NULL;
-	return dump->pins->tunnels[slot].name;
 }
 
 static const char *fragment_dscp(const struct dscp_fragment *note)
@@ -278,6 +297,7 @@ static int read_map(struct dump *dump, const struct pins *pins)
 
 	dump->pins = pins;
 	dump->ifindex = 0;
+	memset(dump->names, 0, sizeof(dump->names));
 	if (fd >= 0)
 		n = map_for_each(fd, dump->source->key_size, dump->source->value_size,
 				 dump->source->read, dump);

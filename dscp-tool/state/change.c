@@ -23,14 +23,17 @@
 #include "util/reason.h"
 
 /* Returns 0 if this process may change or unload a loaded tunnel. */
-static int check_permitted(const struct dscp_tunnel *tunnel)
+static int check_permitted(const struct pins *pins, uint32_t slot)
 {
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
 	bool elsewhere = tunnel->uplink_netns != tunnel->netns;
+	char name[DSCP_IFNAMSIZ];
 
 	if ((tunnel->method != DSCP_METHOD_XDP && !elsewhere) || privileges_sys_admin())
 		return 0;
+	registry_name(pins, slot, name);
 	return failed(-EPERM, "%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
-		      tunnel->name, elsewhere ? "--uplink-netns" : "--ingress-method xdp");
+		      name, elsewhere ? "--uplink-netns" : "--ingress-method xdp");
 }
 
 /* Attach the programs that read the DSCP, then write the maps, then attach the programs that
@@ -155,7 +158,7 @@ static int clear_uplinks(struct pins *pins, const struct dscp_tunnel *new)
 /* There is a slot, and its content may be changed. */
 static int check_slot(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	return slot ? check_permitted(&pins->tunnels[slot])
+	return slot ? check_permitted(pins, slot)
 		    : failed(-ENOSPC, "%s: %d tunnels are loaded already (unload one first)",
 			     new->name, DSCP_MAX_TUNNELS - 1);
 }
@@ -168,7 +171,7 @@ static int check_removable(const struct pins *pins, uint32_t slot)
 	struct hook_state states[MAX_HOOKS] = {};
 	struct hook hooks[MAX_HOOKS];
 	unsigned int n = hooks_of(pins, tunnel, hooks);
-	int err = check_permitted(tunnel);
+	int err = check_permitted(pins, slot);
 
 	if (!err)
 		err = hooks_states(pins, tunnel, states);

@@ -67,28 +67,36 @@ static bool same_number(const struct dscp_tunnel *a, const struct dscp_tunnel *b
 	return a->ifindex == b->ifindex && (goes_by_number(a) || goes_by_number(b));
 }
 
-static int check_two(const struct dscp_tunnel *new, const struct dscp_tunnel *t)
+static const char *name_of(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
 {
+	registry_name(pins, slot, name);
+	return name;
+}
+
+static int check_two(const struct dscp_tunnel *new, const struct pins *pins, uint32_t slot)
+{
+	const struct dscp_tunnel *t = &pins->tunnels[slot];
 	int port = common_port(new, t);
+	char name[DSCP_IFNAMSIZ];
 
 	if (same_number(new, t))
 		return failed(-EADDRINUSE,
 			      "%s: has the number %u (ifindex), as has %s of another network "
 			      "namespace: no --peer-map with either (make one anew with "
 			      "another number: ip link add index N)",
-			      new->name, new->ifindex, t->name);
+			      new->name, new->ifindex, name_of(pins, slot, name));
 	if (port && !shares_ports(new, t))
 		return failed(-EADDRINUSE, "%s: port %d is %s's already (unload %s first)",
-			      new->name, port, t->name, t->name);
+			      new->name, port, name_of(pins, slot, name), name);
 	if (port && any_id(new, t))
 		return failed(-EADDRINUSE,
 			      "%s: its outer packets look like those of %s, since in external "
 			      "mode a device has each VNI of port %d (unload %s first)",
-			      new->name, t->name, port, t->name);
+			      new->name, name_of(pins, slot, name), port, name);
 	if (same_endpoint(&new->endpoint, &t->endpoint))
 		return failed(-EADDRINUSE,
 			      "%s: its outer packets look like those of %s (unload %s first)",
-			      new->name, t->name, t->name);
+			      new->name, name_of(pins, slot, name), name);
 	return 0;
 }
 
@@ -241,6 +249,7 @@ static int check_strangers(const struct pins *pins, uint32_t slot, const struct 
 	struct look look = {
 		.pins = pins, .slot = slot, .new = new, .each = keep_stranger, .ctx = &stranger
 	};
+	char name[DSCP_IFNAMSIZ];
 
 	if (!(new->flags &DSCP_TUNNEL_EGRESS))
 		return 0;
@@ -250,21 +259,22 @@ static int check_strangers(const struct pins *pins, uint32_t slot, const struct 
 	look_around(&look);
 	if (!stranger.taken_for)
 		return 0;
+	if (stranger.taken_for == slot)
+		memcpy(name, new->name, sizeof(name));
+	else
+		registry_name(pins, stranger.taken_for, name);
 	return failed(-EADDRINUSE,
 		      "%s: packets of %s, which is not loaded, would be marked like those of %s: "
 		      "load %s first, or give it another port, key or address",
-		      new->name, stranger.device, tunnel_in(&look, stranger.taken_for)->name,
-		      stranger.device);
+		      new->name, stranger.device, name, stranger.device);
 }
 
 int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)
 {
-	int err;
+	int err = 0;
 
-	for_each_tunnel (other, pins) {
-		err = other == slot ? 0 : check_two(new, &pins->tunnels[other]);
-		if (err)
-			return err;
-	}
-	return check_strangers(pins, slot, new);
+	for_each_tunnel (other, pins)
+		if (other != slot && !err)
+			err = check_two(new, pins, other);
+	return err ? err : check_strangers(pins, slot, new);
 }

@@ -10,7 +10,7 @@
 
 #include "hook/hook.h"
 #include "state/pins.h"
-#include "state/recheck.h"
+#include "state/registry.h"
 #include "state/sane.h"
 #include "tunnel/method.h"
 #include "util/dscp.h"
@@ -296,7 +296,7 @@ int options_of(const struct pins *pins, uint32_t slot, struct options *options)
 {
 	prepare(options);
 	options->request = pins->requests[slot];
-	recheck_name(pins, slot, options->request.name);
+	registry_name(pins, slot, options->request.name);
 	return prefixes_read(pins, slot, &options->request, &options->prefixes);
 }
 

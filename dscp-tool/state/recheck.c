@@ -13,7 +13,6 @@
 #include "state/hooks.h"
 #include "state/present.h"
 #include "state/registry.h"
-#include "state/sane.h"
 #include "state/sets.h"
 #include "tunnel/discover.h"
 #include "util/netns.h"
@@ -82,13 +81,6 @@ static void describe(const struct pins *pins, uint32_t slot, const struct dscp_t
 		add(text, "its outer packets look different");
 	if (!*text && !hooks_fine(pins, old))
 		add(text, "a program was taken away");
-}
-
-void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
-{
-	if (!present_is(pins, slot, PRESENT_DEVICE) ||
-	    !if_indextoname(pins->tunnels[slot].ifindex, name) || !sane_name(name))
-		memcpy(name, pins->tunnels[slot].name, DSCP_IFNAMSIZ);
 }
 
 bool recheck_is_succeeded(const struct pins *pins, uint32_t slot)

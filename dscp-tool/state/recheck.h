@@ -13,10 +13,6 @@ struct recheck {
 	char change[RECHECK_TEXT]; /* the differences, in words; "": none */
 };
 
-/* Finds the present name of a loaded tunnel's device. Where it is gone, or has a name that cannot
- * be shown, its former name. */
-void recheck_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
-
 /* Tells whether the device is gone, and its name means another loaded tunnel now. */
 bool recheck_is_succeeded(const struct pins *pins, uint32_t slot);
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "state/present.h"
+#include "state/sane.h"
 #include "tunnel/kinds.h"
 #include "util/netns.h"
 
@@ -95,6 +96,16 @@ uint32_t registry_find(const struct pins *pins, const char *name)
 	return slot ? slot : registry_find_named(pins, name);
 }
 
+void registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
+{
+	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
+	NETNS_VISIT(tunnel->netns);
+
+	if (netns_own() != tunnel->netns || !present_is(pins, slot, PRESENT_DEVICE) ||
+	    !if_indextoname(tunnel->ifindex, name) || !sane_name(name))
+		memcpy(name, tunnel->name, DSCP_IFNAMSIZ);
+}
+
 uint32_t registry_find_gone(const struct pins *pins, const char *name)
 {
 	for_each_tunnel (slot, pins)
@@ -110,20 +121,6 @@ uint32_t registry_free_slot(const struct pins *pins)
 		if (!pins->tunnels[slot].ifindex)
 			return slot;
 	return 0;
-}
-
-const char *registry_device_name(const struct pins *pins, uint32_t ifindex)
-{
-	const char *name = NULL;
-
-	for_each_tunnel (slot, pins) {
-		if (pins->tunnels[slot].ifindex != ifindex)
-			continue;
-		if (name)
-			return NULL;
-		name = pins->tunnels[slot].name;
-	}
-	return name;
 }
 
 /* The entries of ports, devices and endpoints follow from the tunnels: they are derived anew

@@ -15,7 +15,6 @@
 #include "state/kernel.h"
 #include "state/map.h"
 #include "state/present.h"
-#include "state/recheck.h"
 #include "state/registry.h"
 #include "state/root.h"
 #include "state/sane.h"
@@ -39,17 +38,6 @@ static void find_netns(struct tunnel_status *status, const struct pins *pins, ui
 		*status->uplink_netns = 0;
 	log_printable(status->netns);
 	log_printable(status->uplink_netns);
-}
-
-/* Finds the present name of the device. Out of reach: its former name. */
-static void find_name(struct tunnel_status *status, const struct pins *pins, uint32_t slot)
-{
-	memcpy(status->name, status->tunnel.name, DSCP_IFNAMSIZ);
-	if (status->netns_gone)
-		return;
-	NETNS_VISIT(status->tunnel.netns);
-	if (netns_own() == status->tunnel.netns)
-		recheck_name(pins, slot, status->name);
 }
 
 /* An address that is not set is zero, and stays "". */
@@ -135,7 +123,7 @@ static int collect_tunnel(const struct pins *pins, uint32_t slot, bool keep,
 	status->request = pins->requests[slot];
 	status->slot = slot;
 	find_netns(status, pins, slot);
-	find_name(status, pins, slot);
+	registry_name(pins, slot, status->name);
 	status->n_hooks = hooks_of(pins, &status->tunnel, status->hooks);
 	for (unsigned int i = 0; i < status->n_hooks; i++) {
 		err = hook_query(&status->hooks[i], &status->states[i]);

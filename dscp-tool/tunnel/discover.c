@@ -326,7 +326,8 @@ static bool has_port(const struct dscp_tunnel *tunnel, uint16_t port)
 	return false;
 }
 
-bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len)
+bool discover_port_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
+			   unsigned int len)
 {
 	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers = {};
 
@@ -337,8 +338,7 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigne
 	for (unsigned int i = 0; i < peers.n_ports; i++) {
 		if (has_port(tunnel, peers.ports[i]))
 			continue;
-		snprintf(text, len, "%s now sends from port %u: reload it", tunnel->name,
-			 peers.ports[i]);
+		snprintf(text, len, "%s now sends from port %u: reload it", name, peers.ports[i]);
 		return true;
 	}
 	return false;

@@ -32,8 +32,9 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
 bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
 
 /* Tells, with a sentence, whether the ports that a loaded WireGuard tunnel was registered with are
- * no longer the ones it uses. */
-bool discover_port_changed(const struct dscp_tunnel *tunnel, char *text, unsigned int len);
+ * no longer the ones it uses. name: the present one of the device. */
+bool discover_port_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
+			   unsigned int len);
 
 /* Tells, with a sentence, whether the addresses or the key of a loaded GRE or IPIP tunnel are no
  * longer those that it was registered with. link: its device. */

@@ -107,6 +107,10 @@ test_fragments()
 	fragment	unknown	-	0x7	192.0.2.1	192.0.2.3
 	LINES
 	[ "$(on a "$TOOL" dump-map vx6 | cut -f 3)" = vx6 ]
+	# The name that the device has now, as status shows it.
+	on a sh -ec 'ip link set vx6 down; ip link set vx6 name later'
+	[ "$(on a "$TOOL" dump-map later | cut -f 3)" = later ]
+	on a ip link set later name vx6
 	on a "$TOOL" dump-map --json | jq -ce '.maps[1] | .map == "fragments" and
 		(.entries | sort_by(.id)) == [
 		{"id":"0x1234","dscp":"EF","tunnel":"vx4","source":"192.0.2.1",

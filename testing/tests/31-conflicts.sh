@@ -115,6 +115,10 @@ test_same_endpoint()
 	check on a "$TOOL" load vx4
 	check on a "$TOOL" load vx6
 	refused a 'tun0: port 4789 is vx4.s already' tun0 --outer-dscp EF --port 4789 --uplink eth0
+	# The name that it has now: the command that is advised takes that.
+	on a sh -ec 'ip link set vx4 down; ip link set vx4 name later; ip link set later up'
+	refused a 'tun0: port 4789 is later.s already .unload later first.$' \
+		tun0 --outer-dscp EF --port 4789 --uplink eth0
 	ip netns add b
 	# shellcheck disable=SC2016 # for another shell
 	on a nsenter --net=/run/netns/b sh -ec '
