@@ -105,7 +105,7 @@ struct look {
 	const struct pins *pins;
 	uint32_t slot; /* of a tunnel that is going to be loaded, or 0 */
 	const struct dscp_tunnel *new; /* that one */
-	bool marked[DSCP_MAX_TUNNELS]; /* outwards; its device is there */
+	bool marked[DSCP_MAX_TUNNELS]; /* outwards, also if its device is gone */
 	void (*each)(void *ctx, uint32_t slot, const char *device);
 	void *ctx;
 };
@@ -137,6 +137,13 @@ static bool taken_for(const struct dscp_tunnel *device, const struct dscp_tunnel
 	       (is_any(a->local) || address_fits(b->local, a->local));
 }
 
+/* A tunnel with a device that was made anew since is not its own stranger. */
+static bool is_made_anew(const struct look *look, uint32_t slot, const struct nl_link *link)
+{
+	return slot != look->slot && !present_is(look->pins, slot, PRESENT_DEVICE) &&
+	       !strncmp(tunnel_in(look, slot)->name, link->name, DSCP_IFNAMSIZ);
+}
+
 static void look_at(const struct nl_link *link, void *ctx)
 {
 	const struct look *look = ctx;
@@ -152,19 +159,17 @@ static void look_at(const struct nl_link *link, void *ctx)
 	if (own && look->marked[own])
 		return;
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++)
-		if (look->marked[slot] && taken_for(&device, tunnel_in(look, slot)))
+		if (look->marked[slot] && !is_made_anew(look, slot, link) &&
+		    taken_for(&device, tunnel_in(look, slot)))
 			look->each(look->ctx, slot, sane_name(link->name) ? link->name : "?");
 }
 
-/* A tunnel with a device that was made anew since is not its own stranger. */
 static void find_marked(struct look *look)
 {
 	for (uint32_t slot = 1; slot < DSCP_MAX_TUNNELS; slot++) {
 		const struct dscp_tunnel *t = tunnel_in(look, slot);
 
-		look->marked[slot] =
-			t->ifindex && t->flags & DSCP_TUNNEL_EGRESS &&
-			(slot == look->slot || present_is(look->pins, slot, PRESENT_DEVICE));
+		look->marked[slot] = t->ifindex && t->flags & DSCP_TUNNEL_EGRESS;
 	}
 }
 

@@ -174,9 +174,8 @@ void problems_find(struct tunnel_status *status, const struct nl_link *link)
 
 void problems_add_stranger(struct tunnel_status *status, const char *device)
 {
-	problems_add(
-		status,
-		"packets of %s, which is not loaded, are marked like its own: load it too, or give "
-		"it another port, key or address",
-		device);
+	problems_add(status,
+		     "packets of %s, which is not loaded, are marked like its own: %s, or give %s "
+		     "another port, key or address",
+		     device, status->device_gone ? "unload the tunnel" : "load it too", device);
 }

@@ -130,6 +130,23 @@ test_same_endpoint()
 	ip netns del b
 }
 
+# What a tunnel without its device is known by stays, for the same name made anew.
+test_device_gone()
+{
+	lone_node
+	check on a "$TOOL" load vx4
+	on a sh -ec 'ip link del vx4
+		ip link add later type vxlan id 44 local 192.0.2.1 remote 192.0.2.2 dstport 4789
+		ip link set later up'
+	has_problem vx4 'packets of later, which is not loaded, are marked like its own: unload the tunnel, or'
+	refused a 'later: its outer packets look like those of vx4 .unload vx4 first.$' later
+	on a sh -ec 'ip link set later down; ip link set later name vx4; ip link set vx4 up'
+	has_problem vx4 'vx4 was made anew since: reload it$'
+	! grep -q 'is not loaded' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" reload
+	check on a "$TOOL" status vx4
+}
+
 # The source address of a tunnel that has none is a route's, so it may be the other one's. Without
 # a remote address it is told from one that has this: that one comes first, if it is loaded.
 test_wildcards()
