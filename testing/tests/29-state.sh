@@ -288,10 +288,10 @@ test_another_build_and_a_number_used_again()
 	check on a "$TOOL" status vx4
 }
 
-# numbered NAME VNI: a VXLAN that has the number 77
+# numbered NAME VNI: a VXLAN that has the number 7077
 numbered()
 {
-	on a sh -ec 'ip link add "$0" index 77 type vxlan id "$1" remote 192.0.2.2 dstport 4791
+	on a sh -ec 'ip link add "$0" index 7077 type vxlan id "$1" remote 192.0.2.2 dstport 4791
 		ip link set "$0" up' "$1" "$2"
 }
 

@@ -283,14 +283,14 @@ test_number_used_again()
 
 	stacked
 	on c sh -ec 'ip link del vxin; ip link del vx4'
-	vx4_of_c 77
+	vx4_of_c 7077
 	on c tc qdisc add dev vx4 clsact
 	remember
 	for how in unload reload; do
 		on c tc qdisc del dev vx4 clsact
 		both_loaded vx4 vxin
 		on c sh -ec 'ip link del vxin; ip link del vx4'
-		vx4_of_c 77
+		vx4_of_c 7077
 		on c tc qdisc add dev vx4 clsact
 		[ $how = unload ] || check on c "$TOOL" reload
 		check on c "$TOOL" unload vxin

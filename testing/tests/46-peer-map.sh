@@ -353,7 +353,7 @@ test_nothing_is_left()
 	check diff "$T/before" "$T/after"
 }
 
-# two_of_one_number COMMANDS: the device t0 of number 77 that they make in a, and vxb of that number in
+# two_of_one_number COMMANDS: the device t0 of number 7077 that they make in a, and vxb of that number in
 # a namespace that shares the bpffs, both loaded by their uplinks eth0
 two_of_one_number()
 {
@@ -361,7 +361,7 @@ two_of_one_number()
 	node_add_netns b
 	on a sh -ec "$1; ip link set t0 up"
 	in_b sh -ec 'ip link add eth0 type veth peer name peer0; ip link set eth0 up
-		ip link add vxb index 77 type vxlan id 45 remote 192.0.2.2 dstport 4789
+		ip link add vxb index 7077 type vxlan id 45 remote 192.0.2.2 dstport 4789
 		ip link set vxb up'
 }
 
@@ -371,7 +371,7 @@ in_b() { on a nsenter --net=/run/netns/b "$@"; }
 test_same_number_twice()
 {
 	two_of_one_number 'ip link del vx4
-		ip link add t0 index 77 type vxlan id 44 remote 192.0.2.2 dstport 4789'
+		ip link add t0 index 7077 type vxlan id 44 remote 192.0.2.2 dstport 4789'
 	check on a "$TOOL" load t0 --peer-map 10.0.0.5:EF=CS1
 	check in_b "$TOOL" load vxb --uplink eth0 --peer-map 10.0.0.6:EF=CS2
 	[ "$(counter a t0 'peer_maps[0].prefix')" = '"10.0.0.5/32"' ]
@@ -388,23 +388,23 @@ test_same_number_twice_by_wireguard()
 	local other=("$TOOL" load vxb --uplink eth0 --uplink-netns a)
 
 	needs_wireguard
-	two_of_one_number 'ip link add t0 index 77 type wireguard'
+	two_of_one_number 'ip link add t0 index 7077 type wireguard'
 	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
 	check in_b "$TOOL" load vxb --uplink eth0 --peer-map 10.0.0.5:EF=CS1
 	check on a "$TOOL" unload --all
 	# One that is in b, and sends in a.
 	in_b ip link del vxb
 	on a sh -ec 'ip link del t0
-		ip link add vxb netns b index 77 type vxlan id 45 remote 192.0.2.2 dstport 4791
-		ip link add t0 index 77 type wireguard; ip link set t0 up'
+		ip link add vxb netns b index 7077 type vxlan id 45 remote 192.0.2.2 dstport 4791
+		ip link add t0 index 7077 type wireguard; ip link set t0 up'
 	in_b ip link set vxb up
 	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
 	check_exit 2 in_b "${other[@]}"
-	grep -q 'vxb: has the number 77 (ifindex), as has t0 of another.*--peer-map' <<<"$OUTPUT"
+	grep -q 'vxb: has the number 7077 (ifindex), as has t0 of another.*--peer-map' <<<"$OUTPUT"
 	check on a "${load[@]}"
 	check in_b "${other[@]}" --peer-map 10.0.0.5:EF=CS1
 	check_exit 2 on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1
-	grep -q 't0: has the number 77 (ifindex), as has vxb of another' <<<"$OUTPUT"
+	grep -q 't0: has the number 7077 (ifindex), as has vxb of another' <<<"$OUTPUT"
 	[ "$(counter a t0 peer_maps)" = '[]' ]
 	check in_b "$TOOL" unload vxb
 	check on a "${load[@]}" --peer-map 10.0.0.5:EF=CS1

@@ -263,13 +263,13 @@ test_same_number()
 
 	lone
 	on a sh -ec 'ip link del vx6; ip link del eth0
-		ip link add vx6 index 77 type vxlan id 66 remote 192.0.2.2 dstport 4790
+		ip link add vx6 index 7077 type vxlan id 66 remote 192.0.2.2 dstport 4790
 		ip link set vx6 netns c
-		ip link add eth0 index 77 type veth peer name peer0
+		ip link add eth0 index 7077 type veth peer name peer0
 		ip link set eth0 up; ip link set peer0 up'
 	uplink a 1
 	on c ip link set vx6 up
-	[ "$(on c cat /sys/class/net/vx6/ifindex)" = 77 ]
+	[ "$(on c cat /sys/class/net/vx6/ifindex)" = 7077 ]
 	everything >"$T/before"
 	for how in $(attach_kinds c); do
 		check on c "$TOOL" load vx6 --uplink-netns a --attach "$how" --direction both
@@ -291,7 +291,7 @@ test_container_started_again()
 	for how in $(attach_kinds c); do
 		for n in 1 2; do
 			# The device of the namespace that is gone has the VNI in a until it goes too.
-			retry_until on a ip link add vx7 index 77 type vxlan id 77 \
+			retry_until on a ip link add vx7 index 7077 type vxlan id 77 \
 				remote 192.0.2.2 dstport 4791
 			ip netns add again
 			on a ip link set vx7 netns again
@@ -340,7 +340,7 @@ start_again()
 	ip netns add made$((++made))
 	[ $made = 1 ] || ip netns del made$((made - 1))
 	# The device of the one that is gone has the VNI in a until it goes too.
-	retry_until on a ip link add vx7 index 77 type vxlan id 77 remote 192.0.2.2 dstport 4791
+	retry_until on a ip link add vx7 index 7077 type vxlan id 77 remote 192.0.2.2 dstport 4791
 	on a ip link set vx7 netns made$made
 	retry_until on c sh -c '! "$0" status --all-netns --json | jq -e ".tunnels[0] |
 		select(. and (.problems | any(test(\"^its network namespace is gone\")) | not))"' "$TOOL"
@@ -546,11 +546,11 @@ number_again()
 	skip "this kernel has not given the inode of a namespace that is gone to another one"
 }
 
-# box DEV ID: a VXLAN from again, where it has the number 77, to b, with VNI and inner network ID, port 47ID
+# box DEV ID: a VXLAN from again, where it has the number 7077, to b, with VNI and inner network ID, port 47ID
 box()
 {
 	nsenter --net=/run/netns/again sh -ec "
-		ip link add $1 index 77 address 02:00:00:00:77:01 type vxlan id $2 remote 192.0.2.2 dstport 47$2
+		ip link add $1 index 7077 address 02:00:00:00:77:01 type vxlan id $2 remote 192.0.2.2 dstport 47$2
 		ip link set $1 multicast off addrgenmode none; ip link set $1 mtu 1400 up; ip address add 10.0.$2.1/24 dev $1
 		ip neighbour add 10.0.$2.2 lladdr 02:00:00:00:77:02 dev $1"
 	on b sh -ec "

@@ -167,7 +167,7 @@ test_number_of_another_uplink()
 {
 	lone_node
 	for name in eth1 eth2; do
-		on a sh -ec 'ip link add "$0" index 88 type veth peer name peer1; ip link set "$0" up
+		on a sh -ec 'ip link add "$0" index 7088 type veth peer name peer1; ip link set "$0" up
 			ip link set peer1 up' $name
 		if [ $name = eth1 ]; then
 			check on a "$TOOL" load vx4 --uplink eth1
@@ -487,19 +487,19 @@ number_used_again()
 {
 	local n
 
-	numbered 77 vx7 71
+	numbered 7077 vx7 71
 	check on a "$TOOL" load vx7 "${@:2}"
 	start_monitor a --interval $by_events
 	leaves 71 "$1"
 	deleted vx7
-	numbered 77 private0 72
-	said "^dscp-tool: vx7: the device is gone .its number 77 is another device's now, private0,"
+	numbered 7077 private0 72
+	said "^dscp-tool: vx7: the device is gone .its number 7077 is another device's now, private0,"
 	only_says 'checked: 1 tunnel, 0 loaded again, 1 not right' looks_by_event
 	untouched private0 72
 	check_exit 4 on a "$TOOL" status vx7
-	grep -q '^  problem        the device vx7 .number 77. is gone, ' <<<"$OUTPUT"
+	grep -q '^  problem        the device vx7 .number 7077. is gone, ' <<<"$OUTPUT"
 	! grep 'hook           vx7 .* ok' <<<"$OUTPUT" || fail "it has no device"
-	numbered 78 vx7 71
+	numbered 7078 vx7 71
 	said 'vx7: the device was made anew: loaded again'
 	leaves 71 "$1"
 	untouched private0 72
@@ -529,12 +529,12 @@ test_number_and_name_used_again()
 	two_nodes
 	for how in $(attach_kinds); do
 		for options in '--direction both' '--outer-dscp EF'; do
-			numbered 77 vx7 71
+			numbered 7077 vx7 71
 			# shellcheck disable=SC2086 # several words
 			check on a "$TOOL" load vx7 --attach "$how" $options
 			start_monitor a --interval $by_events
 			deleted vx7
-			numbered 77 vx7 71
+			numbered 7077 vx7 71
 			said 'vx7: the device was made anew: loaded again'
 			retry_until on a "$TOOL" status vx7
 			leaves 71 "$([ "$options" = '--outer-dscp EF' ] && echo 46 || echo inner)"
@@ -554,11 +554,11 @@ test_number_loaded_again()
 
 	two_nodes
 	for how in $(attach_kinds); do
-		numbered 77 vx7 71
+		numbered 7077 vx7 71
 		check on a "$TOOL" load vx7 --attach "$how" --direction both --egress-map '*=CS1'
 		leaves 71 8
 		deleted vx7
-		numbered 77 vx8 72
+		numbered 7077 vx8 72
 		check on a "$TOOL" load vx8 --attach "$how" --direction both
 		[ "$(counter a vx8 'counters|[.[].seen]|add')" = 0 ]
 		check on a "$TOOL" status vx8
@@ -566,7 +566,7 @@ test_number_loaded_again()
 		grep -q '^  problem        the device vx7 is gone, ' <<<"$OUTPUT"
 		leaves 72 inner
 		start_monitor a --interval $by_events
-		numbered 78 vx7 71
+		numbered 7078 vx7 71
 		said 'vx7: the device was made anew: loaded again'
 		leaves 71 8
 		leaves 72 inner
@@ -588,12 +588,12 @@ test_number_of_an_uplink()
 
 	lone_node
 	for how in $(attach_kinds); do
-		on a ip link add eth1 index 88 type veth peer name peer1
+		on a ip link add eth1 index 7088 type veth peer name peer1
 		on a ip link set eth1 up
 		check on a "$TOOL" load vx4 --uplink eth0 --uplink eth1 --attach "$how"
 		start_monitor a --interval $by_events
 		on a ip link del eth1
-		on a ip link add private0 index 88 type veth peer name peer1
+		on a ip link add private0 index 7088 type veth peer name peer1
 		said 'vx4: uplink eth0 eth1 .absent.: loaded again'
 		only_says 'checked: 1 tunnel, no change' looks_by_event
 		check_exit 1 grep -E 'egress_|dscp' <(on a bpftool net show dev private0)
@@ -607,13 +607,13 @@ test_number_of_an_uplink()
 test_number_and_a_qdisc_of_others()
 {
 	lone_node
-	on a sh -ec 'ip link add eth1 index 88 type veth peer name peer1; ip link set eth1 up'
+	on a sh -ec 'ip link add eth1 index 7088 type veth peer name peer1; ip link set eth1 up'
 	numbered_alone vx7
 	check on a "$TOOL" load vx7 --uplink eth0 --uplink eth1 --direction both --attach clsact
 	check_grep clsact on a tc qdisc show dev vx7
 	check_grep clsact on a tc qdisc show dev eth1
 	on a sh -ec 'ip link del vx7; ip link del eth1
-		ip link add private0 index 88 type veth peer name peer1; tc qdisc add dev private0 clsact'
+		ip link add private0 index 7088 type veth peer name peer1; tc qdisc add dev private0 clsact'
 	numbered_alone private1
 	on a tc qdisc add dev private1 clsact
 	check on a "$TOOL" unload vx7
@@ -622,7 +622,7 @@ test_number_and_a_qdisc_of_others()
 	check_exit 2 on a ls /sys/fs/bpf/dscp-tool
 }
 
-numbered_alone() { on a ip link add "$1" index 77 type vxlan id 77 remote 192.0.2.2 dstport 4777; }
+numbered_alone() { on a ip link add "$1" index 7077 type vxlan id 77 remote 192.0.2.2 dstport 4777; }
 
 # An uplink that was moved to another network namespace takes our program with it, and its number is
 # another device's: that one has no program, and is not the uplink.
@@ -630,13 +630,13 @@ test_uplink_moved_away()
 {
 	lone_node
 	node_add_netns c
-	on a sh -ec 'ip link add eth1 index 88 type veth peer name peer1; ip link set eth1 up'
+	on a sh -ec 'ip link add eth1 index 7088 type veth peer name peer1; ip link set eth1 up'
 	check on a "$TOOL" load vx4 --uplink eth0 --uplink eth1
 	on a ip link set eth1 netns "${node_holder[c]}"
 	check_exit 4 on a "$TOOL" status vx4
-	check_grep '^  problem +the device eth1 .number 88. is gone, or in another network namespace: reload the tunnel$' \
+	check_grep '^  problem +the device eth1 .number 7088. is gone, or in another network namespace: reload the tunnel$' \
 		cat <<<"$OUTPUT"
-	on a ip link add private0 index 88 type veth peer name peer2
+	on a ip link add private0 index 7088 type veth peer name peer2
 	check_exit 4 on a "$TOOL" status vx4
 	start_monitor a --interval $by_events
 	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
