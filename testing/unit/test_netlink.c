@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <compat/cmocka.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -424,7 +424,7 @@ static void wireguard_peers(void **state)
 		const struct nl_endpoint *peer = &wg.to.list[i];
 
 		assert_int_equal(peer->family, AF_INET);
-		assert_in_range(peer->port, 1002, 1300);
+		assert_uint_in_range(peer->port, 1002, 1300);
 		assert_int_equal(ntohl(peer->v4.s_addr), 0xc0000200 + peer->port % 100);
 		assert_false(seen[peer->port - 1002]);
 		seen[peer->port - 1002] = true;
