@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 The dscp-tool authors */
 /* Asks about neighbours and IPsec, which may stop packets on their way, or change them. */
+#include <netinet/in.h> /* before xfrm.h, or musl defines in6_addr again */
+#include <unistd.h>
+
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
-#include <unistd.h>
 
 #include "nl_core.h"
 
