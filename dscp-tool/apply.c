@@ -156,11 +156,8 @@ static int read_file(struct plan *plan)
  * not there yet, or has no uplink, is none. */
 static int check_lines(const struct plan *plan)
 {
-	int err;
-
 	for (unsigned int i = 0; i < plan->n; i++) {
-		err = load_fits(&plan->lines[i].options);
-		if (err == TUNNEL_USAGE)
+		if (load_fits(&plan->lines[i].options) == TUNNEL_USAGE)
 			return bad_line(plan, plan->lines[i].number);
 		reason_clear();
 	}
@@ -233,7 +230,7 @@ static int refresh(const struct plan *plan, const char *name)
 static int load_line(const struct plan *plan, const struct options *options,
 		     const struct options *old, bool same)
 {
-	int err = plan->dry_run ? load_check(options, old) : load_tunnel(options, old);
+	int err = load_tunnel(options, old, plan->dry_run);
 
 	if (err)
 		return err;

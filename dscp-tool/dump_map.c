@@ -96,16 +96,16 @@ static const char *tunnel_name(struct dump *dump, uint32_t slot)
  * namespaces. */
 static const char *device_name(struct dump *dump, uint32_t ifindex)
 {
-	const char *name = NULL;
+	uint32_t found = 0;
 
 	for_each_tunnel (slot, dump->pins) {
 		if (dump->pins->tunnels[slot].ifindex != ifindex)
 			continue;
-		if (name)
+		if (found)
 			return NULL;
-		name = tunnel_name(dump, slot);
+		found = slot;
 	}
-	return name;
+	return tunnel_name(dump, found);
 }
 
 static void read_stamp(void *ctx, const void *key, const void *value)

@@ -45,24 +45,17 @@ static void tell(const struct dscp_tunnel *tunnel)
 	log_debug("%.15s: loaded%s", tunnel->name, text);
 }
 
-int load_tunnel(const struct options *options, const struct options *old)
+int load_tunnel(const struct options *options, const struct options *old, bool dry_run)
 {
 	struct wanted wanted;
 	int err = find(options, old, &wanted);
 
-	if (!err)
-		err = change_tunnel(&wanted, &options->prefixes, options->request.flows);
+	if (err || dry_run)
+		return err ? err : change_check(&wanted);
+	err = change_tunnel(&wanted, &options->prefixes, options->request.flows);
 	if (!err)
 		tell(&wanted.tunnel);
 	return err;
-}
-
-int load_check(const struct options *options, const struct options *old)
-{
-	struct wanted wanted;
-	int err = find(options, old, &wanted);
-
-	return err ? err : change_check(&wanted);
 }
 
 int load_fits(const struct options *options)
@@ -88,7 +81,7 @@ int load_old(const char *name, struct options *old)
 /* The exit status. */
 static int load(const struct options *options, const struct options *old)
 {
-	int err = options->dry_run ? load_check(options, old) : load_tunnel(options, old);
+	int err = load_tunnel(options, old, options->dry_run);
 
 	if (err)
 		return err == TUNNEL_USAGE ? EXIT_USAGE : EXIT_REFUSED;

@@ -7,13 +7,11 @@
 #include "state/options.h"
 
 /* Loads a tunnel as the options say, or changes it. old: its own till now; NULL: it is not loaded.
- * The lock is held. Returns 0, TUNNEL_USAGE or a negative errno, after a sentence. */
-int load_tunnel(const struct options *options, const struct options *old);
+ * The lock is held. dry_run: only says why that would not succeed, as far as can be known without a
+ * change and without the lock. Returns 0, TUNNEL_USAGE or a negative errno, after a sentence. */
+int load_tunnel(const struct options *options, const struct options *old, bool dry_run);
 
-/* Says why that would not succeed, as far as can be known without a change. Returns the same. */
-int load_check(const struct options *options, const struct options *old);
-
-/* The same of the device alone, whatever is loaded. */
+/* Says why it would not succeed with that device, whatever is loaded. Returns the same. */
 int load_fits(const struct options *options);
 
 /* Reads the request of the loaded tunnel of that name. Returns 1: it is loaded; 0: it is not; a

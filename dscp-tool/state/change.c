@@ -31,9 +31,9 @@ static int check_permitted(const struct pins *pins, uint32_t slot)
 
 	if ((tunnel->method != DSCP_METHOD_XDP && !elsewhere) || privileges_sys_admin())
 		return 0;
-	registry_name(pins, slot, name);
 	return failed(-EPERM, "%s: not permitted without CAP_SYS_ADMIN, since it is loaded with %s",
-		      name, elsewhere ? "--uplink-netns" : "--ingress-method xdp");
+		      registry_name(pins, slot, name),
+		      elsewhere ? "--uplink-netns" : "--ingress-method xdp");
 }
 
 /* Attach the programs that read the DSCP, then write the maps, then attach the programs that
@@ -90,15 +90,22 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 		prefixes_forget(pins, slot);
 }
 
+/* Writes a tunnel that has changed, with the request that it has. */
+static int write_again(struct pins *pins, uint32_t slot, const struct dscp_tunnel *tunnel)
+{
+	const struct request request = pins->requests[slot];
+
+	return registry_write(pins, slot, tunnel, &request);
+}
+
 /* A tunnel without its device keeps its slot and options: the device may be made anew. But the
  * number is another device's now, and with the number go the pins of hooks. */
 static int set_aside(struct pins *pins, uint32_t slot)
 {
 	struct dscp_tunnel tunnel = pins->tunnels[slot];
-	const struct request request = pins->requests[slot];
 
 	tunnel.ifindex = DSCP_IFINDEX_GONE | slot;
-	return registry_write(pins, slot, &tunnel, &request);
+	return write_again(pins, slot, &tunnel);
 }
 
 /* A tunnel that is going to be loaded has its number for itself: the pins of an earlier device with
@@ -126,7 +133,6 @@ static int clear_uplink(struct pins *pins, const struct dscp_tunnel *new, int n)
 
 	for_each_tunnel (slot, pins) {
 		struct dscp_tunnel tunnel = pins->tunnels[slot];
-		const struct request request = pins->requests[slot];
 		bool any = false;
 
 		if (tunnel.uplink_netns != new->uplink_netns)
@@ -139,7 +145,7 @@ static int clear_uplink(struct pins *pins, const struct dscp_tunnel *new, int n)
 			any = true;
 		}
 		if (any && !err)
-			err = registry_write(pins, slot, &tunnel, &request);
+			err = write_again(pins, slot, &tunnel);
 	}
 	return err;
 }

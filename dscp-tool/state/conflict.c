@@ -67,12 +67,6 @@ static bool same_number(const struct dscp_tunnel *a, const struct dscp_tunnel *b
 	return a->ifindex == b->ifindex && (goes_by_number(a) || goes_by_number(b));
 }
 
-static const char *name_of(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
-{
-	registry_name(pins, slot, name);
-	return name;
-}
-
 static int check_two(const struct dscp_tunnel *new, const struct pins *pins, uint32_t slot)
 {
 	const struct dscp_tunnel *t = &pins->tunnels[slot];
@@ -84,19 +78,19 @@ static int check_two(const struct dscp_tunnel *new, const struct pins *pins, uin
 			      "%s: has the number %u (ifindex), as has %s of another network "
 			      "namespace: no --peer-map with either (make one anew with "
 			      "another number: ip link add index N)",
-			      new->name, new->ifindex, name_of(pins, slot, name));
+			      new->name, new->ifindex, registry_name(pins, slot, name));
 	if (port && !shares_ports(new, t))
 		return failed(-EADDRINUSE, "%s: port %d is %s's already (unload %s first)",
-			      new->name, port, name_of(pins, slot, name), name);
+			      new->name, port, registry_name(pins, slot, name), name);
 	if (port && any_id(new, t))
 		return failed(-EADDRINUSE,
 			      "%s: its outer packets look like those of %s, since in external "
 			      "mode a device has each VNI of port %d (unload %s first)",
-			      new->name, name_of(pins, slot, name), port, name);
+			      new->name, registry_name(pins, slot, name), port, name);
 	if (same_endpoint(&new->endpoint, &t->endpoint))
 		return failed(-EADDRINUSE,
 			      "%s: its outer packets look like those of %s (unload %s first)",
-			      new->name, name_of(pins, slot, name), name);
+			      new->name, registry_name(pins, slot, name), name);
 	return 0;
 }
 
@@ -264,14 +258,13 @@ static int check_strangers(const struct pins *pins, uint32_t slot, const struct 
 	look_around(&look);
 	if (!stranger.taken_for)
 		return 0;
-	if (stranger.taken_for == slot)
-		memcpy(name, new->name, sizeof(name));
-	else
-		registry_name(pins, stranger.taken_for, name);
 	return failed(-EADDRINUSE,
 		      "%s: packets of %s, which is not loaded, would be marked like those of %s: "
 		      "load %s first, or give it another port, key or address",
-		      new->name, stranger.device, name, stranger.device);
+		      new->name, stranger.device,
+		      stranger.taken_for == slot ? new->name
+						 : registry_name(pins, stranger.taken_for, name),
+		      stranger.device);
 }
 
 int conflict_check(const struct pins *pins, uint32_t slot, const struct dscp_tunnel *new)

@@ -96,7 +96,7 @@ uint32_t registry_find(const struct pins *pins, const char *name)
 	return slot ? slot : registry_find_named(pins, name);
 }
 
-void registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
+const char *registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ])
 {
 	const struct dscp_tunnel *tunnel = &pins->tunnels[slot];
 	NETNS_VISIT(tunnel->netns);
@@ -104,6 +104,7 @@ void registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP
 	if (netns_own() != tunnel->netns || !present_is(pins, slot, PRESENT_DEVICE) ||
 	    !if_indextoname(tunnel->ifindex, name) || !sane_name(name))
 		memcpy(name, tunnel->name, DSCP_IFNAMSIZ);
+	return name;
 }
 
 uint32_t registry_find_gone(const struct pins *pins, const char *name)

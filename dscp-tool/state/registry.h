@@ -25,8 +25,8 @@ uint32_t registry_find_ifindex(const struct pins *pins, uint32_t ifindex);
 /* Tells whether the device of a tunnel is in this network namespace, or was. */
 bool registry_is_here(const struct pins *pins, uint32_t slot);
 /* Finds the present name of a loaded tunnel's device. Where it is gone or out of reach, or has a
- * name that cannot be shown, its former name. */
-void registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
+ * name that cannot be shown, its former name. Returns name. */
+const char *registry_name(const struct pins *pins, uint32_t slot, char name[static DSCP_IFNAMSIZ]);
 /* 0: all are taken. */
 uint32_t registry_free_slot(const struct pins *pins);
 

@@ -326,8 +326,8 @@ static bool has_port(const struct dscp_tunnel *tunnel, uint16_t port)
 	return false;
 }
 
-bool discover_port_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
-			   unsigned int len)
+static bool port_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
+			 unsigned int len)
 {
 	__attribute__((cleanup(nl_peers_free))) struct nl_peers peers = {};
 
@@ -338,58 +338,60 @@ bool discover_port_changed(const struct dscp_tunnel *tunnel, const char *name, c
 	for (unsigned int i = 0; i < peers.n_ports; i++) {
 		if (has_port(tunnel, peers.ports[i]))
 			continue;
-		snprintf(text, len, "%s now sends from port %u: reload it", name, peers.ports[i]);
+		snprintf(text, len, "%s now sends from port %u: reload it", link->name,
+			 peers.ports[i]);
 		return true;
 	}
 	return false;
 }
 
-bool discover_ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
-			   unsigned int len)
+static bool ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
+			 unsigned int len)
 {
 	struct dscp_tunnel now;
 
-	if (kinds_key(tunnel->kind) != KIND_BY_ADDRESSES || !discover_link(link, &now))
-		return false;
-	if (!memcmp(&now.endpoint, &tunnel->endpoint, sizeof(now.endpoint)))
+	if (kinds_key(tunnel->kind) != KIND_BY_ADDRESSES || !discover_link(link, &now) ||
+	    !memcmp(&now.endpoint, &tunnel->endpoint, sizeof(now.endpoint)))
 		return false;
 	snprintf(text, len, "%s now sends with another address or key: reload it", link->name);
 	return true;
 }
 
 /* Ingress has the same uplinks, and asks the kernel by loading a program. */
-static struct request egress_of(const struct request *asked, const char *name)
+static void egress_of(const struct request *asked, const char *name, struct request *request)
 {
-	struct request request = *asked;
-
-	snprintf(request.name, sizeof(request.name), "%s", name);
-	request.direction = DIRECTION_EGRESS;
-	return request;
+	*request = *asked;
+	snprintf(request->name, sizeof(request->name), "%s", name);
+	request->direction = DIRECTION_EGRESS;
 }
 
 int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now)
 {
-	const struct request request = egress_of(asked, name);
+	struct request request;
 
+	egress_of(asked, name, &request);
 	return discover_tunnel(&request, NULL, now);
 }
 
-bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
-			      const char *name, char *text, unsigned int len)
+bool discover_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+		      const struct nl_link *link, char *text, unsigned int len)
 {
-	const struct request request = egress_of(asked, name);
+	struct request request;
 	struct dscp_tunnel now;
 	int err;
 
+	if (port_changed(tunnel, link, text, len) || ends_changed(tunnel, link, text, len))
+		return true;
 	if (asked->n_uplinks || !uplinks_needed(tunnel))
 		return false;
+	egress_of(asked, link->name, &request);
 	err = discover_tunnel(&request, NULL, &now);
 	reason_clear();
 	/* Without any route no packet leaves unmarked. */
 	for (int i = 0; !err && i < now.n_uplinks; i++) {
 		if (uplinks_has(tunnel, now.uplinks[i]))
 			continue;
-		snprintf(text, len, "packets of %s now leave by %.15s: reload it", name,
+		snprintf(text, len, "packets of %s now leave by %.15s: reload it", link->name,
 			 now.uplink_names[i]);
 		return true;
 	}

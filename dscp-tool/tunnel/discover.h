@@ -31,19 +31,10 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
  * them. */
 bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
 
-/* Tells, with a sentence, whether the ports that a loaded WireGuard tunnel was registered with are
- * no longer the ones it uses. name: the present one of the device. */
-bool discover_port_changed(const struct dscp_tunnel *tunnel, const char *name, char *text,
-			   unsigned int len);
-
-/* Tells, with a sentence, whether the addresses or the key of a loaded GRE or IPIP tunnel are no
- * longer those that it was registered with. link: its device. */
-bool discover_ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link, char *text,
-			   unsigned int len);
-
-/* Tells, with a sentence, whether a load would now find an uplink that the tunnel is not registered
- * with. name: the present name of the device. */
-bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
-			      const char *name, char *text, unsigned int len);
+/* Tells, with a sentence, whether a load would now find what a loaded tunnel is not registered
+ * with: a port that an encrypted tunnel sends from, the addresses or the key of GRE and IPIP, or an
+ * uplink. link: the tunnel's device. */
+bool discover_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+		      const struct nl_link *link, char *text, unsigned int len);
 
 #endif

@@ -130,7 +130,7 @@ test_same_endpoint()
 	ip netns del b
 }
 
-# What a tunnel without its device is known by stays, for the same name made anew.
+# A tunnel without its device keeps its port, VNI and addresses, for the same name made anew.
 test_device_gone()
 {
 	lone_node
