@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "hook/hook.h"
 #include "state/balance.h"
 #include "state/conflict.h"
 #include "state/counters.h"
