@@ -77,6 +77,16 @@ static int remember(struct pins *pins, uint32_t slot, const struct dscp_tunnel *
 	return err;
 }
 
+/* Removes the lists that are not in use any more. No packet is looked for in one, so the change is
+ * made even if one is left: the next change of this slot begins with clear_slot(). */
+static void forget_lists(const struct pins *pins, uint32_t slot)
+{
+	const unsigned int before = reason_count();
+
+	if (prefixes_forget(pins, slot))
+		reason_forget(before);
+}
+
 /* The old entries come back; hooks that only the new one needed go with install_prune(). */
 static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel *new,
 		      const struct before *before)
@@ -86,7 +96,7 @@ static void take_back(struct pins *pins, uint32_t slot, const struct dscp_tunnel
 	present_back(pins, slot, before->present);
 	hooks_back(pins, new, before->hooks);
 	if (!err) /* else the maps may still name the new list */
-		prefixes_forget(pins, slot);
+		forget_lists(pins, slot);
 }
 
 /* Writes a tunnel that has changed, with the request that it has. */
@@ -198,7 +208,9 @@ int change_remove(struct pins *pins, uint32_t slot)
 
 	if (!err)
 		err = registry_write(pins, slot, &none, NULL);
-	return err ? err : prefixes_forget(pins, slot);
+	if (!err)
+		forget_lists(pins, slot);
+	return err;
 }
 
 /* Tells whether all network namespaces of a set are gone, and with them all that was attached. */
@@ -361,8 +373,8 @@ static int carry_out(struct pins *pins, uint32_t slot, struct wanted *wanted,
 	}
 	balance_look_anew();
 	balance_begin(pins, slot);
-	/* No packet is looked for in the old list: all is done without this. */
-	return prefixes_forget(pins, slot);
+	forget_lists(pins, slot);
+	return 0;
 }
 
 /* Finds the tunnel's slot in a set that is open, and makes all ready for a packet that finds it. */

@@ -165,6 +165,14 @@ test_entries_of_peers()
 		'load vx4 --peer-map 10.0.4.0/24:EF=CS1 --peer-map 10.0.4.9:*=CS0'
 }
 
+# A change is made, or not, with or without the lists that are cleared away behind one.
+test_lists_behind_a_change()
+{
+	nodes
+	points_of '/maps/prefixes' identity identity 'load vx4 --flows 2000' 'load vx4 --flows 1000'
+	points_of '/maps/prefixes' 46=8 none 'unload vx4' 'load vx4 --peer-map 10.0.4.2:EF=CS1'
+}
+
 # No answer is no answer of "no route".
 test_lost_answers()
 {
