@@ -45,7 +45,7 @@ egress_counted()
 	json=$("$wire" judge "$T/all.pcap" --tunnel wireguard --from "$(outer "$1" 1)" \
 		--port "5182$1" --expect inner --min 600 --json) || fail "not ok: $json"
 	jq -e --argjson wire "$json" '.tunnels[0].counters.egress |
-		.seen == $wire.data + $wire.markers and .unknown == 0 and .seen == .marked + .unchanged and
+		.seen == $wire.data + $wire.markers and .unknown.total == 0 and .seen == .marked + .unchanged and
 		.seen == ([.dscp[]] | add) and .dscp.EF == $wire.outer_dscp["46"]' \
 		<<<"$(on a "$TOOL" status "wg$1" --json)" || fail "the wire says $json"
 }
