@@ -51,9 +51,7 @@ static struct json_object *json_rows(const struct explanation *e,
 			outer = explain_outer(e, uplink, dscp);
 			json_string(object, "outer", outer == DSCP_KEEP ? NULL : dscp_name(outer));
 			priority = explain_priority(e, uplink, dscp);
-			json_object_object_add(object, "priority",
-					       priority < 0 ? NULL
-							    : json_object_new_uint64(priority));
+			json_number_if(object, "priority", priority >= 0, priority);
 			json_object_object_add(object, "tins", json_tins(e, uplink, dscp));
 		}
 		json_object_array_add(list, object);

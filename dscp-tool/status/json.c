@@ -114,9 +114,7 @@ static struct json_object *json_neighbours(const struct hook_neighbour *neighbou
 		json_string(object, "attach", hook_kind_name(neighbour->attach));
 		if (neighbour->attach == ATTACH_CLSACT)
 			json_number(object, "priority", neighbour->priority);
-		json_object_object_add(
-			object, "prog_id",
-			neighbour->prog_id ? json_object_new_uint64(neighbour->prog_id) : NULL);
+		json_number_if(object, "prog_id", neighbour->prog_id, neighbour->prog_id);
 		json_object_array_add(list, object);
 	}
 	return list;
@@ -143,8 +141,7 @@ struct json_object *status_json_hook(const struct tunnel_status *status, unsigne
 		    state->attach == ATTACH_AUTO ? NULL : hook_kind_name(state->attach));
 	if (state->attach == ATTACH_CLSACT)
 		json_number(object, "priority", state->priority);
-	json_object_object_add(object, "prog_id",
-			       state->prog_id ? json_object_new_uint64(state->prog_id) : NULL);
+	json_number_if(object, "prog_id", state->prog_id, state->prog_id);
 	json_string(object, "state", hook_health_name(state->health));
 	json_object_object_add(object, "ahead",
 			       json_neighbours(status->ahead[i], status->n_ahead[i]));
@@ -178,7 +175,7 @@ static struct json_object *json_netns(uint64_t netns, const char *path)
 	struct json_object *object = json_object_new_object();
 	uint64_t cookie = *path ? netns_cookie_of(netns) : 0;
 
-	json_object_object_add(object, "cookie", cookie ? json_object_new_uint64(cookie) : NULL);
+	json_number_if(object, "cookie", cookie, cookie);
 	json_number(object, "inode", netns);
 	json_string(object, "path", *path ? path : NULL);
 	return object;
@@ -203,10 +200,8 @@ static struct json_object *json_command(const struct tunnel_status *status)
 /* Reads the device's answer: null where it has none, or cannot be asked. */
 static void add_ends(struct json_object *object, const struct tunnel_status *status)
 {
-	json_object_object_add(object, "vni",
-			       has_vni(status) ? json_object_new_uint64(status->id) : NULL);
-	json_object_object_add(object, "key",
-			       has_key(status) ? json_object_new_uint64(status->id) : NULL);
+	json_number_if(object, "vni", has_vni(status), status->id);
+	json_number_if(object, "key", has_key(status), status->id);
 	json_string(object, "local", *status->local ? status->local : NULL);
 	json_string(object, "remote", *status->remote ? status->remote : NULL);
 }

@@ -12,9 +12,14 @@ void json_string(struct json_object *object, const char *key, const char *string
 	json_object_object_add(object, key, string ? json_object_new_string(string) : NULL);
 }
 
+void json_number_if(struct json_object *object, const char *key, bool known, uint64_t number)
+{
+	json_object_object_add(object, key, known ? json_object_new_uint64(number) : NULL);
+}
+
 void json_number(struct json_object *object, const char *key, uint64_t number)
 {
-	json_object_object_add(object, key, json_object_new_uint64(number));
+	json_number_if(object, key, true, number);
 }
 
 void json_boolean(struct json_object *object, const char *key, bool value)

@@ -9,9 +9,10 @@
 
 #include <json-c/json.h>
 
-/* Add a member. A string that is NULL becomes null. */
+/* Add a member. A string that is NULL becomes null, and so does a number that is not known. */
 void json_string(struct json_object *object, const char *key, const char *string);
 void json_number(struct json_object *object, const char *key, uint64_t number);
+void json_number_if(struct json_object *object, const char *key, bool known, uint64_t number);
 void json_boolean(struct json_object *object, const char *key, bool value);
 
 /* Keeps the sentence of an error, see log_errors_to(). */
