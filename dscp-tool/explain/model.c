@@ -187,10 +187,12 @@ static void look_at_uplink(struct explanation *e, struct tunnel_status *status,
 static void find_uplinks(struct explanation *e, struct tunnel_status *status)
 {
 	const struct dscp_tunnel *found = &status->tunnel;
+	struct request request;
 	struct dscp_tunnel now;
 
 	if (!status->request.n_uplinks && !status->device_gone) {
-		if (!discover_egress(&status->request, status->name, &now))
+		discover_egress_of(&status->request, status->name, &request);
+		if (!discover_tunnel(&request, NULL, &now))
 			found = &now;
 		else
 			problems_add(status, "%s", reason_first());

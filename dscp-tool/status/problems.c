@@ -140,7 +140,9 @@ static void check_device(struct tunnel_status *status, const struct nl_link *lin
 		return;
 	if (discover_unservable(link, text, sizeof(text)))
 		problems_add(status, "%s", text);
-	if (discover_changed(&status->request, t, link, text, sizeof(text)))
+	if (discover_features_changed(t, link, text, sizeof(text)))
+		problems_add(status, "%s", text);
+	if (discover_uplinks_changed(&status->request, t, link, text, sizeof(text)))
 		problems_add(status, "%s", text);
 	if (flowtable_bypasses(t, link, text, sizeof(text)))
 		problems_add(status, "%s", text);

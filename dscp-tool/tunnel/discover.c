@@ -357,34 +357,29 @@ static bool ends_changed(const struct dscp_tunnel *tunnel, const struct nl_link 
 	return true;
 }
 
-/* Ingress has the same uplinks, and asks the kernel by loading a program. */
-static void egress_of(const struct request *asked, const char *name, struct request *request)
+void discover_egress_of(const struct request *asked, const char *name, struct request *request)
 {
 	*request = *asked;
 	snprintf(request->name, sizeof(request->name), "%s", name);
 	request->direction = DIRECTION_EGRESS;
 }
 
-int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now)
+bool discover_features_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link,
+			       char *text, unsigned int len)
 {
-	struct request request;
-
-	egress_of(asked, name, &request);
-	return discover_tunnel(&request, NULL, now);
+	return port_changed(tunnel, link, text, len) || ends_changed(tunnel, link, text, len);
 }
 
-bool discover_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
-		      const struct nl_link *link, char *text, unsigned int len)
+bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+			      const struct nl_link *link, char *text, unsigned int len)
 {
 	struct request request;
 	struct dscp_tunnel now;
 	int err;
 
-	if (port_changed(tunnel, link, text, len) || ends_changed(tunnel, link, text, len))
-		return true;
 	if (asked->n_uplinks || !uplinks_needed(tunnel))
 		return false;
-	egress_of(asked, link->name, &request);
+	discover_egress_of(asked, link->name, &request);
 	err = discover_tunnel(&request, NULL, &now);
 	reason_clear();
 	/* Without any route no packet leaves unmarked. */

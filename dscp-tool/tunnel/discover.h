@@ -18,9 +18,9 @@ struct nl_link;
 int discover_tunnel(const struct request *request, const struct request *had,
 		    struct dscp_tunnel *tunnel);
 
-/* The same for a loaded tunnel with a device that has that name now, as if egress alone were asked
- * for. */
-int discover_egress(const struct request *asked, const char *name, struct dscp_tunnel *now);
+/* Makes the request for the uplinks of a loaded tunnel that has that name now: ingress has the same
+ * ones, and would ask the kernel by loading a program. */
+void discover_egress_of(const struct request *asked, const char *name, struct request *request);
 
 /* Fills in the features of the outer packets of a device that is not loaded. False: the device is
  * not a tunnel in clear text, or has another header in front. In external mode a GRE or IPIP tunnel
@@ -31,10 +31,12 @@ bool discover_link(const struct nl_link *link, struct dscp_tunnel *tunnel);
  * them. */
 bool discover_unservable(const struct nl_link *link, char *text, unsigned int len);
 
-/* Tells, with a sentence, whether a load would now find what a loaded tunnel is not registered
- * with: a port that an encrypted tunnel sends from, the addresses or the key of GRE and IPIP, or an
- * uplink. link: the tunnel's device. */
-bool discover_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
-		      const struct nl_link *link, char *text, unsigned int len);
+/* Each tells, with a sentence, whether a load would now find what a loaded tunnel is not registered
+ * with: a port that an encrypted tunnel sends from, or the addresses or the key of GRE and IPIP;
+ * and an uplink. link: the tunnel's device. */
+bool discover_features_changed(const struct dscp_tunnel *tunnel, const struct nl_link *link,
+			       char *text, unsigned int len);
+bool discover_uplinks_changed(const struct request *asked, const struct dscp_tunnel *tunnel,
+			      const struct nl_link *link, char *text, unsigned int len);
 
 #endif

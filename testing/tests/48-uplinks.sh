@@ -261,11 +261,11 @@ fails_over()
 
 both_by_eth1() { [ "$(active_slave a) $(active_slave b)" = 'eth1 eth1' ]; }
 
-# marks_go_on DEV [FROM]: each packet of wg4 is marked, with no other command
+# marks_go_on DEV [FROM [PORT]]: each packet of wg4 is marked, with no other command
 marks_go_on()
 {
 	through a b --dst 10.0.4.2 --dport 5004 --send-ecn 2 --at "$1" --tunnel wireguard \
-		--from "${2:-192.0.2.1}" --port 51824 --ecn 2
+		--from "${2:-192.0.2.1}" --port "${3:-51824}" --ecn 2
 }
 
 # In two parts: after two minutes WireGuard has a handshake to make, in the middle of something.
@@ -552,9 +552,8 @@ test_without_link_header()
 to_eth1() { check on a ip route replace default via 198.51.100.2 dev eth1; }
 to_eth0() { check on a ip route replace default via 192.0.2.2 dev eth0; }
 
-test_default_route_moves()
+behind_both_uplinks()
 {
-	nodes
 	two_ways
 	on b ip address add 203.0.113.2/32 dev lo
 	to_eth0
@@ -562,8 +561,34 @@ test_default_route_moves()
 	# b only ever answers, so that its address stays this one.
 	on b wg set wg4 peer "$(cat "$T/public1")" persistent-keepalive 0
 	retry_until on a ping -c 1 -W 1 10.0.4.2
+}
+
+test_default_route_moves()
+{
+	nodes
+	behind_both_uplinks
 	followed to_eth1 eth1 198.51.100.1
 	not_followed to_eth0 eth0 'packets of wg4 now leave by eth0: reload it' 192.0.2.1
+}
+
+# status says all that has changed, and one reload mends it.
+test_port_and_route_change()
+{
+	nodes
+	behind_both_uplinks
+	check on a "$TOOL" load wg4
+	to_eth1
+	on a wg set wg4 listen-port 51999
+	check_exit 4 on a "$TOOL" status wg4
+	grep 'problem *wg4 now sends from port 51999: reload it$' <<<"$OUTPUT" || fail "$OUTPUT"
+	grep 'problem *packets of wg4 now leave by eth1: reload it$' <<<"$OUTPUT" || fail "$OUTPUT"
+	check on a "$TOOL" reload wg4
+	# nodes() has put a filter on wg4 that tc runs behind ours.
+	check_exit 4 on a "$TOOL" status wg4
+	! grep 'reload it$' <<<"$OUTPUT" || fail "$OUTPUT"
+	picked a eth1
+	marks_go_on eth1 198.51.100.1 51999
+	check on a "$TOOL" unload --all
 }
 
 # A peer that has called by the second provider is answered by it, from the address that it has called: the
