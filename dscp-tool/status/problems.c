@@ -9,6 +9,7 @@
 
 #include "tunnel/discover.h"
 #include "tunnel/flowtable.h"
+#include "tunnel/uplinks.h"
 #include "util/log.h"
 #include "util/netlink.h"
 
@@ -154,11 +155,7 @@ static void check_uplinks(struct tunnel_status *status)
 
 	for (int i = 0; i < t->n_uplinks; i++)
 		if (t->uplinks[i] == DSCP_UPLINK_ABSENT)
-			problems_add(
-				status,
-				"uplink %s does not exist (yet); reload when it appears, or run "
-				"monitor",
-				t->uplink_names[i]);
+			problems_add(status, UPLINK_ABSENT, t->uplink_names[i]);
 }
 
 void problems_find(struct tunnel_status *status, const struct nl_link *link)

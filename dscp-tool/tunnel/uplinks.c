@@ -97,8 +97,7 @@ static bool is_awaited(const struct request *had, const char *name)
 
 static int add_absent(struct dscp_tunnel *tunnel, const char *name)
 {
-	advise("%s: uplink %s does not exist (yet): reload when it appears, or run monitor",
-	       tunnel->name, name);
+	advise("%s: " UPLINK_ABSENT, tunnel->name, name);
 	return insert_uplink(tunnel, DSCP_UPLINK_ABSENT, name);
 }
 

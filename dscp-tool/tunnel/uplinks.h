@@ -11,6 +11,9 @@
 #include "tunnel/request.h"
 #include "util/netlink.h"
 
+/* The sentence of load, monitor and status; for the name of one that is awaited. */
+#define UPLINK_ABSENT "uplink %s does not exist (yet): reload when it appears, or run monitor"
+
 /* Finds the uplinks of a tunnel, in the network namespace that it names. had: as of
  * discover_tunnel(). link: its device. peers: empty for a kind whose link tells it all. Returns 0,
  * TUNNEL_USAGE or a negative errno, with its reason. */
