@@ -116,7 +116,6 @@ static void lost(const struct request *request, const struct peer_maps *prefixes
 static int load_again(const struct request *request, const struct peer_maps *prefixes,
 		      enum foreign_state state)
 {
-	NETNS_VISIT(request->netns);
 	struct wanted wanted = { .request = *request };
 	char why[512];
 	int err;
@@ -137,23 +136,26 @@ static int load_again(const struct request *request, const struct peer_maps *pre
 		err = change_tunnel(&wanted, prefixes, request->flows);
 	if (!err) {
 		printf("%.15s: was loaded by another version: loaded again\n", request->name);
+		reason_print();
 		return 0;
 	}
 	snprintf(why, sizeof(why), "%s", reason_first());
 	change_without_device(&wanted);
 	err = change_tunnel(&wanted, prefixes, request->flows);
-	if (err)
-		return err;
-	reason_clear();
-	failed(0, "%s: kept for the next reload", why);
+	if (!err) {
+		reason_clear();
+		failed(0, "%s: kept for the next reload", why);
+	}
 	reason_print();
-	return 1;
+	return err ? err : 1;
 }
 
 static int take_over(struct pins *pins, int err, void *ctx)
 {
-	return err == -ESTALE && pins->set ? foreign_take_over(pins, load_again)
-					   : say_set(pins, err, ctx);
+	if (err != -ESTALE || !pins->set)
+		return say_set(pins, err, ctx);
+	reason_print(); /* those of other sets: what is kept from now on is about this one */
+	return foreign_take_over(pins, load_again);
 }
 
 int run_reload(int argc, char **argv)

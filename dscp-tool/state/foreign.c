@@ -176,7 +176,6 @@ static int find_place(const struct take_over *t, uint32_t slot, const struct req
 {
 	const uint64_t uplinks = request->uplink_netns ? request->uplink_netns : request->netns;
 	uint64_t cookie;
-	NETNS_VISIT(request->netns);
 
 	if (t->pins.maps[MAP_PRESENT] >= 0 && (!present_is(&t->pins, slot, PRESENT_NETNS) ||
 					       !present_is(&t->pins, slot, PRESENT_UPLINK_NETNS)))
@@ -233,7 +232,6 @@ static enum foreign_state find_device(const struct take_over *t, uint32_t slot,
 {
 	uint32_t number = present_number(&t->pins, slot);
 	char name[IF_NAMESIZE];
-	NETNS_VISIT(request->netns);
 
 	if (number && if_indextoname(number, name) && sane_name(name))
 		memcpy(request->name, name, DSCP_IFNAMSIZ);
@@ -269,18 +267,20 @@ static int follow_uplinks(const struct take_over *t, uint32_t slot, const void *
 }
 
 /* A tunnel that cannot be found now is marked by the old programs until it can. But its request is
- * kept if the programs of the set may be gone already. */
+ * kept if the programs of the set may be gone already. Advice comes with the load. */
 static int check_found(const struct take_over *t, const struct request *request)
 {
-	NETNS_VISIT(request->netns);
+	const unsigned int before = reason_count();
 	struct dscp_tunnel tunnel;
 	char why[512];
 	int err = 0;
 
 	if (!(t->pins.set & PINS_ASIDE))
 		err = discover_tunnel(request, request, &tunnel);
-	if (!err)
+	if (!err) {
+		reason_forget(before);
 		return 0;
+	}
 	snprintf(why, sizeof(why), "%s", reason_first());
 	reason_clear();
 	return failed(err, "%s: all of %s is left as it is: mend that, or unload --all", why,
@@ -306,30 +306,38 @@ static int check(struct take_over *t, uint32_t slot, const void *value, struct r
 	return err || state != FOREIGN_PRESENT ? err : check_found(t, request);
 }
 
+/* Looks at a request, or loads what it asks for, in the network namespace of its tunnel. */
+static int take_over_request(struct take_over *t, uint32_t slot, const void *value,
+			     struct request *request)
+{
+	NETNS_VISIT(request->netns);
+	enum foreign_state state = FOREIGN_NO_NETNS;
+	struct peer_maps prefixes = {};
+	int gone = find_place(t, slot, request), err = gone;
+
+	if (gone >= 0)
+		err = read_prefixes(t, slot, request, &prefixes);
+	if (!err && !gone)
+		state = find_device(t, slot, request);
+	if (err)
+		return err;
+	return t->each ? t->each(request, &prefixes, state) : check(t, slot, value, request, state);
+}
+
 static void take_over_one(void *ctx, const void *key, const void *value)
 {
 	const uint32_t slot = *(const __u32 *)key;
 	struct take_over *t = ctx;
-	struct peer_maps prefixes = {};
 	struct request request;
-	int err, gone, more = read_request(&request, value, t->size);
-	enum foreign_state state = FOREIGN_NO_NETNS;
+	int err, more = read_request(&request, value, t->size);
 
 	if (!t->each && t->err) /* one reason is enough */
 		return;
-	if (more < 0) {
-		t->err = failed(-EPROTO, "%s: a request there cannot be read: left as it is",
-				t->pins.dir);
-		return;
-	}
-	gone = more ? not_known(&request) : find_place(t, slot, &request);
-	err = gone < 0 ? gone : read_prefixes(t, slot, &request, &prefixes);
-	if (!err && !gone)
-		state = find_device(t, slot, &request);
-	if (!err && t->each)
-		err = t->each(&request, &prefixes, state);
-	else if (!err)
-		err = check(t, slot, value, &request, state);
+	if (more < 0)
+		err = failed(-EPROTO, "%s: a request there cannot be read: left as it is",
+			     t->pins.dir);
+	else
+		err = more ? not_known(&request) : take_over_request(t, slot, value, &request);
 	if (!t->err || err < 0)
 		t->err = err;
 }

@@ -23,11 +23,11 @@ enum foreign_state {
 	FOREIGN_NO_NETNS,
 };
 
-/* The same, and then calls each with the requests of its tunnels, once all that can be is known:
- * that the requests can be read, their network namespaces entered, and each tunnel found that has
- * its device. If not, nothing is changed, and the old programs go on. each returns 0, or 1: it has
- * said something; or a negative errno: the request has to be kept, and so the old set is, for the
- * next call. */
+/* The same, and then calls each with the requests of its tunnels, in their network namespaces,
+ * once all that can be is known: that the requests can be read, their network namespaces entered,
+ * and each tunnel found that has its device. If not, nothing is changed, and the old programs go
+ * on. each returns 0, or 1: it has said something; or a negative errno: the request has to be kept,
+ * and so the old set is, for the next call. */
 typedef int foreign_each(const struct request *request, const struct peer_maps *prefixes,
 			 enum foreign_state state);
 int foreign_take_over(struct pins *pins, foreign_each *each);

@@ -96,5 +96,6 @@ unsigned int reason_count(void)
 
 void reason_forget(unsigned int count)
 {
-	n_kept = count;
+	if (count < n_kept) /* else they have been printed since */
+		n_kept = count;
 }

@@ -1004,6 +1004,31 @@ test_another_layout_of_what_cannot_be_found()
 	done
 }
 
+# Each of two sets has its own reason.
+test_another_layout_of_two_that_cannot_be_found()
+{
+	local node
+
+	kind=vxlan
+	two_nodes
+	one_machine
+	for node in a b; do
+		on $node sh -ec 'ip route add 203.0.113.0/24 dev eth0
+			ip link add vx9 type vxlan id 99 remote 203.0.113.9 dstport 4791; ip link set vx9 up'
+		check by_exec $node load vx9
+		made_by_another $node
+		on $node ip route del 203.0.113.0/24
+	done
+	check_exit 2 on a "$TOOL" reload --all
+	sed -E 's/^dscp-tool: vx9: no uplink found: .*[^:]\): all of ([^ ]*) is left as it is: mend that, or unload --all$/\1/' \
+		<<<"$OUTPUT" | sort >"$T/sets"
+	on a sh -c "ls -d $root/[0-9]* | sort" >"$T/expected"
+	[ "$(wc -l <"$T/expected")" = 2 ]
+	check diff "$T/expected" "$T/sets"
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
 # The kernel refuses the new programs: the old ones stay.
 test_another_layout_refused_by_the_kernel()
 {
@@ -1057,6 +1082,26 @@ test_another_layout_of_a_renamed_device()
 	check on a "$TOOL" reload --all
 	[ "$(on a "$TOOL" save)" = "dscp-tool load office --egress-map 'EF=CS1'" ] || fail "$(on a "$TOOL" save)"
 	sends a 8
+	check on a "$TOOL" unload --all
+	check_exit 2 on a ls $root
+}
+
+# An uplink that is awaited is said once.
+test_another_layout_with_an_uplink_away()
+{
+	kind=vxlan
+	two_nodes
+	on a ip link add gone0 type veth peer name gone1
+	check on a "$TOOL" load vx4 --uplink eth0 --uplink gone0 --egress-map EF=CS1
+	on a ip link del gone0
+	made_by_another a
+	check on a "$TOOL" reload --all
+	[ "$(sort <<<"$OUTPUT")" = "dscp-tool: warning: vx4: uplink gone0 does not exist (yet): reload when it appears, or run monitor
+vx4: was loaded by another version: loaded again" ] || fail "$OUTPUT"
+	sends a 8
+	check_exit 4 on a "$TOOL" status
+	[ "$(grep -c 'problem *uplink gone0 does not exist (yet): reload when it appears, or run monitor$' <<<"$OUTPUT")" = 1 ] ||
+		fail "$OUTPUT"
 	check on a "$TOOL" unload --all
 	check_exit 2 on a ls $root
 }
