@@ -249,13 +249,14 @@ static enum foreign_state find_device(const struct take_over *t, uint32_t slot,
 static int follow_uplinks(const struct take_over *t, uint32_t slot, const void *value,
 			  struct request *request)
 {
-	_cleanup_free_ char *copy = malloc(t->size);
+	_cleanup_free_ char *copy = NULL;
 	struct dscp_tunnel tunnel;
 
 	if (!request->n_uplinks || t->size < sizeof(*request) ||
 	    bpf_map_lookup_elem(t->pins.maps[MAP_TUNNELS], &slot, &tunnel) || !sane_tunnel(&tunnel))
 		return 0;
 	recheck_uplinks(&t->pins, &tunnel, request);
+	copy = malloc(t->size);
 	if (copy) {
 		memcpy(copy, value, t->size);
 		memcpy(copy + offsetof(struct request, uplinks), request->uplinks,

@@ -42,7 +42,7 @@ static void add_time(struct text *t, uint64_t seconds)
 {
 	if (seconds < 120)
 		add(t, "%llu s", (unsigned long long)seconds);
-	else if (seconds < 120 * 60)
+	else if (seconds < 120ull * 60)
 		add(t, "%llu minutes", (unsigned long long)seconds / 60);
 	else
 		add(t, "%llu hours", (unsigned long long)seconds / 3600);

@@ -248,6 +248,8 @@ static int find_link(const char *name, bool was_there, struct nl_link *link)
 static void take_request(const struct request *request, const struct nl_link *link,
 			 struct dscp_tunnel *tunnel)
 {
+	static const struct dscp_policy none;
+
 	memset(tunnel, 0, sizeof(*tunnel));
 	tunnel->ifindex = link->ifindex;
 	memcpy(tunnel->name, link->name, DSCP_IFNAMSIZ);
@@ -261,7 +263,7 @@ static void take_request(const struct request *request, const struct nl_link *li
 	if (request->prefixes)
 		tunnel->flags |= DSCP_TUNNEL_PREFIXES;
 	tunnel->list = request->list;
-	if (memcmp(&request->priority_map, &(struct dscp_policy){}, sizeof(request->priority_map)))
+	if (memcmp(&request->priority_map, &none, sizeof(none)))
 		tunnel->flags |= DSCP_TUNNEL_PRIORITY;
 	if (request->fixed) {
 		tunnel->flags |= DSCP_TUNNEL_FIXED;

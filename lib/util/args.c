@@ -294,7 +294,7 @@ void args_guess(struct args_guess *guess, const char *word, const char *name)
 	unsigned int slips = slips_between(word, name);
 
 	/* One slip in three letters is possible, or a name that was cut short. */
-	if (slips >= GUESS_SLIPS || 3 * slips > strlen(name)) {
+	if (slips >= GUESS_SLIPS || slips > strlen(name) / 3) {
 		if (!*word || strncmp(name, word, strlen(word)))
 			return;
 		slips = GUESS_SLIPS;

@@ -143,14 +143,13 @@ int nl_addresses(struct nl_endpoints *all, struct nl_error *err)
 /* Many entries in a row have the same destination. */
 static int read_fdb(const struct nlmsghdr *message, void *ctx)
 {
-	const struct ndmsg *fixed = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attrs[NDA_IFINDEX + 1];
 	struct nl_endpoints *all = ctx;
 	struct nl_endpoint to;
 
 	if (message->nlmsg_type != RTM_NEWNEIGH)
 		return 0;
-	nl_attrs(message, sizeof(*fixed), attrs, NDA_IFINDEX);
+	nl_attrs(message, sizeof(struct ndmsg), attrs, NDA_IFINDEX);
 	if (!nl_take_address(attrs[NDA_DST], &to))
 		return 0;
 	to.port = ntohs(nl_u16(attrs[NDA_PORT]));

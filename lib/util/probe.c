@@ -349,8 +349,7 @@ bool probe_wait(const struct probe *probe, uint64_t until, struct probe_answer *
 	size_t len;
 
 	while ((len = read_until(probe, until, data, &from))) {
-		packet.payload = data;
-		packet.len = len;
+		packet = (struct packet){ .payload = data, .len = len };
 		if ((!has_header || read_packet(probe, data, len, &packet)) &&
 		    take(probe, &packet, &from, answer))
 			return true;
