@@ -32,6 +32,7 @@
 
 #include <dscp/mix.h>
 
+#include "effort.h"
 #include "maps.h"
 #include <util/embedded.h>
 
@@ -321,7 +322,7 @@ static void set_up_device(bool frames)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_EGRESS);
 	struct ifreq request = { .ifr_name = "device" };
-	struct timeval patience = { .tv_sec = 5 };
+	struct timeval patience = { .tv_sec = PATIENCE };
 	int fd, yes = 1;
 
 	request.ifr_flags = (frames ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
@@ -414,7 +415,7 @@ void run_device(const char *program, const struct packet *in, uint16_t type, uin
 	*out = *in;
 	memset(out->bytes, 0xee, sizeof(out->bytes));
 	assert_int_equal(sendmsg(device.sender, &message, 0), sizeof(vnet) + in->len);
-	assert_int_equal(poll(&ready, 1, 5000), 1);
+	assert_int_equal(poll(&ready, 1, PATIENCE * 1000), 1);
 	len = read(device.fd, out->bytes, sizeof(out->bytes));
 	assert_true(len >= 0);
 	out->len = len;
@@ -433,7 +434,7 @@ void run_socket(const char *program, const struct sender *sender, const void *pa
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (void *)&from, sizeof(from)), 0);
 	assert_int_equal(sendto(fd, payload, len, 0, (void *)&to, sizeof(to)), len);
-	assert_int_equal(poll(&ready, 1, 5000), 1);
+	assert_int_equal(poll(&ready, 1, PATIENCE * 1000), 1);
 	got = read(device.fd, out->bytes, sizeof(out->bytes));
 	assert_true(got >= 20);
 	out->len = got;

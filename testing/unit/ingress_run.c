@@ -28,6 +28,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/virtio_net.h>
 
+#include "effort.h"
 #include "maps.h"
 #include <dscp/mix.h>
 #include <util/embedded.h>
@@ -283,7 +284,7 @@ static void run_device(const struct packet *in, uint16_t type, struct packet *ou
 	ssize_t len, headers = sizeof(info) + sizeof(vnet);
 
 	assert_int_equal(writev(device.fd, parts, 3), headers + in->len);
-	assert_int_equal(poll(&ready, 1, 5000), 1);
+	assert_int_equal(poll(&ready, 1, PATIENCE * 1000), 1);
 	parts[2] = (struct iovec){ out->bytes, sizeof(out->bytes) };
 	len = readv(device.fd, parts, 3);
 	assert_true(len >= headers);

@@ -31,6 +31,7 @@
 
 #include <util/embedded.h>
 #include "commands.h"
+#include "effort.h"
 #include "hook/leftovers.h"
 #include "hook/libxdp.h"
 #include <util/log.h>
@@ -107,7 +108,7 @@ static void assert_attached(int ifindex, uint32_t prog_id, enum xdp_mode mode)
 /* A sender on t0; a device for the socket, a receiver of packets that reach the stack there. */
 static int packet_socket(const char *dev)
 {
-	const struct timeval patience = { .tv_sec = 2 };
+	const struct timeval patience = { .tv_sec = PATIENCE };
 	struct sockaddr_ll at = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(XDP_TEST_PROTOCOL),
