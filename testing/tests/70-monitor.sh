@@ -252,7 +252,7 @@ test_one_uplink_of_two_gone()
 	start_monitor a --interval $by_events
 	on a ip link del eth1
 	said 'vx4: uplink eth0 eth1 .absent.: loaded again'
-	check_grep 'uplink eth1 does not exist .yet.; reload' on a sh -c '"$0" status vx4; [ $? = 4 ]' "$TOOL"
+	check_grep 'uplink eth1 does not exist .yet.: reload' on a sh -c '"$0" status vx4; [ $? = 4 ]' "$TOOL"
 	on a tc qdisc del dev eth0 clsact
 	said 'vx4: a program was taken away: loaded again'
 	hook_is_on eth0 egress_outer
