@@ -13,8 +13,8 @@ test_two_nodes_reach_each_other()
 	on b ip address add 192.0.2.2/24 dev eth0
 	on a ip address add 2001:db8::1/64 dev eth0
 	on b ip address add 2001:db8::2/64 dev eth0
-	check on a ping -c 1 -W 5 192.0.2.2
-	check on a ping -c 1 -W 5 2001:db8::2
+	check on a ping -c 1 -W 60 192.0.2.2
+	check on a ping -c 1 -W 60 2001:db8::2
 	check_exit 1 on b ping -c 1 -W 1 192.0.2.99
 }
 
@@ -53,7 +53,7 @@ test_wireguard_over_a_wire()
 	wire_bytes a b eth1
 	on a ip address add 198.51.100.1/24 dev eth1
 	on b ip address add 198.51.100.2/24 dev eth1
-	check on a ping -c 1 -W 5 198.51.100.2
+	check on a ping -c 1 -W 60 198.51.100.2
 	# It ends by itself, with the last of five; a signal could come before packets that the kernel keeps
 	# back.
 	background on b tcpdump -Z root -U --immediate-mode -c 5 -n -i eth0 -w "$T/wire.pcap" \
