@@ -271,21 +271,17 @@ static int follow_uplinks(const struct take_over *t, uint32_t slot, const void *
  * kept if the programs of the set may be gone already. Advice comes with the load. */
 static int check_found(const struct take_over *t, const struct request *request)
 {
-	const unsigned int before = reason_count();
 	struct dscp_tunnel tunnel;
 	char why[512];
 	int err = 0;
 
 	if (!(t->pins.set & PINS_ASIDE))
 		err = discover_tunnel(request, request, &tunnel);
-	if (!err) {
-		reason_forget(before);
-		return 0;
-	}
 	snprintf(why, sizeof(why), "%s", reason_first());
 	reason_clear();
-	return failed(err, "%s: all of %s is left as it is: mend that, or unload --all", why,
-		      t->pins.dir);
+	return err ? failed(err, "%s: all of %s is left as it is: mend that, or unload --all", why,
+			    t->pins.dir)
+		   : 0;
 }
 
 static int check(struct take_over *t, uint32_t slot, const void *value, struct request *request,

@@ -27,7 +27,8 @@ enum foreign_state {
  * once all that can be is known: that the requests can be read, their network namespaces entered,
  * and each tunnel found that has its device. If not, nothing is changed, and the old programs go
  * on. each returns 0, or 1: it has said something; or a negative errno: the request has to be kept,
- * and so the old set is, for the next call. */
+ * and so the old set is, for the next call. Sentences that are kept already are lost: print them
+ * first. */
 typedef int foreign_each(const struct request *request, const struct peer_maps *prefixes,
 			 enum foreign_state state);
 int foreign_take_over(struct pins *pins, foreign_each *each);
