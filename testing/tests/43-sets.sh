@@ -969,6 +969,13 @@ test_another_layout_of_what_is_gone()
 	check_exit 2 on a ls $root
 }
 
+# far_vx9 NODE: a tunnel whose peer is behind a route of its own
+far_vx9()
+{
+	on "$1" sh -ec 'ip route add 203.0.113.0/24 dev eth0
+		ip link add vx9 type vxlan id 99 remote 203.0.113.9 dstport 4791; ip link set vx9 up'
+}
+
 # A tunnel that is there, and cannot be found now: nothing of its set is taken over, and the old programs
 # go on, until it can.
 test_another_layout_of_what_cannot_be_found()
@@ -978,8 +985,7 @@ test_another_layout_of_what_cannot_be_found()
 	kind=vxlan
 	two_nodes
 	one_machine
-	on a sh -ec 'ip route add 203.0.113.0/24 dev eth0
-		ip link add vx9 type vxlan id 99 remote 203.0.113.9 dstport 4791; ip link set vx9 up'
+	far_vx9 a
 	for how in $(attach_kinds); do
 		check on a "$TOOL" load vx4 --attach "$how" --egress-map EF=CS1
 		check on a "$TOOL" load vx9 --attach "$how" --egress-map EF=CS2
@@ -1013,8 +1019,7 @@ test_another_layout_of_two_that_cannot_be_found()
 	two_nodes
 	one_machine
 	for node in a b; do
-		on $node sh -ec 'ip route add 203.0.113.0/24 dev eth0
-			ip link add vx9 type vxlan id 99 remote 203.0.113.9 dstport 4791; ip link set vx9 up'
+		far_vx9 $node
 		check by_exec $node load vx9
 		made_by_another $node
 		on $node ip route del 203.0.113.0/24
